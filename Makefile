@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+# aweigh. `make` gives build/aweigh, `make help` lists the rest.
+
+# Switches, and what belongs to the user.
+comma := ,
+FETCH ?= yes
+SANITIZE ?=
+DEVELOPER ?= 0
+V ?= 0
+TIME ?= 60
+PREFIX ?= /usr/local
+DESTDIR ?=
+CC ?= gcc
+CFLAGS ?= -Os
+LDFLAGS ?=
+
+# What the build needs survives `make CFLAGS=-O0`.
+DEPS := build/deps
+STD := -std=c17 -D_GNU_SOURCE -Iinclude -Ichecks -Ichecks/base -Ichecks/know -Ientry
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
+	-Wcast-qual -Wformat=2 -Wundef -Wvla -Wswitch-enum -Wimplicit-fallthrough
+HARDEN := -ffunction-sections -fdata-sections -fstack-protector-strong -fno-common
+ifeq ($(DEVELOPER),1)
+WARN += -Werror
+endif
+ifeq ($(FETCH),no)
+STD += -DAWEIGH_NO_FETCH
+NETLIBS :=
+else
+NETLIBS := -lcurl -lcares -lnghttp2 -lssl
+endif
+Q := $(if $(filter 1,$(V)),,@)
+
+CHECKS := $(wildcard checks/*.c checks/base/*.c checks/know/*.c)
+ENTRY := $(wildcard entry/*.c entry/*/*.c)
+SOURCES := $(CHECKS) $(ENTRY)
+
+# A variant has a folder of its own: objects of release, sanitizer and fuzz builds live side by side.
+ifneq ($(SANITIZE),)
+VARIANT := sanitize-$(subst $(comma),-,$(SANITIZE))
+VARIANT_CC := $(CC)
+VARIANT_FLAGS := -g -O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
+VARIANT_LINK := -fsanitize=$(SANITIZE) $(if $(filter no,$(FETCH)),,-lcurl) -linih -lcap -lyajl -lcrypto -lpthread
+TARGET := build/$(VARIANT)/aweigh
+else
+VARIANT := $(if $(filter no,$(FETCH)),nofetch,release)
+VARIANT_CC := $(DEPS)/bin/mcc
+VARIANT_FLAGS := -I$(DEPS)/out/include -fno-pie -fno-asynchronous-unwind-tables -ffile-prefix-map=$(CURDIR)=.
+VARIANT_LINK := -static -no-pie -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,noseparate-code -Wl,--build-id=none \
+	-L$(DEPS)/out/lib $(NETLIBS) -linih -lcap -lyajl -lcrypto
+TARGET := $(if $(filter no,$(FETCH)),build/nofetch/aweigh,build/aweigh)
+endif
+OBJECTS := $(SOURCES:%.c=build/$(VARIANT)/%.o)
+
+.PHONY: all help demo test check unit e2e golden install uninstall sanitize fuzz bench lint format clean tools dist compile_commands.json
+all: $(TARGET)
+
+help:
+	@echo 'make                 build/aweigh: one static executable'
+	@echo 'make demo            install what is missing, build, and show the main job'
+	@echo 'make test            install what is missing, and pass every test'
+	@echo 'make FETCH=no        build/nofetch/aweigh, without any network code'
+	@echo 'make SANITIZE=address,undefined    a development build with sanitizers'
+	@echo 'make unit e2e        parts of the tests; PYTEST="-k name" selects'
+	@echo 'make golden          write the golden files anew, for review as a diff'
+	@echo 'make fuzz TIME=60    each fuzz target for so many seconds'
+	@echo 'make bench           speed beside tini-static, Python and sha256sum'
+	@echo 'make lint format     findings of the analysers; clang-format'
+	@echo 'make install DESTDIR= PREFIX=/usr/local'
+	@echo 'make dist clean compile_commands.json'
+	@echo 'switches: CC CFLAGS LDFLAGS DEVELOPER=1 (warnings are errors) V=1 (shows commands)'
+
+$(DEPS)/out/VERSIONS: .ci/deps .ci/sources
+	$(Q).ci/install build
+	$(Q).ci/deps $(DEPS)
+	@touch $@
+
+# A change of flags rebuilds.
+build/$(VARIANT)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(VARIANT_CC) $(STD) $(WARN) $(CFLAGS) $(HARDEN) $(VARIANT_FLAGS) $(LDFLAGS) $(VARIANT_LINK)' | cmp -s - $@ || \
+		echo '$(VARIANT_CC) $(STD) $(WARN) $(CFLAGS) $(HARDEN) $(VARIANT_FLAGS) $(LDFLAGS) $(VARIANT_LINK)' >$@
+FORCE:
+
+build/$(VARIANT)/%.o: %.c build/$(VARIANT)/flags $(if $(SANITIZE),,$(DEPS)/out/VERSIONS)
+	@mkdir -p $(@D)
+	@$(if $(Q),echo '  CC      $<')
+	$(Q)$(VARIANT_CC) $(STD) $(WARN) $(CFLAGS) $(HARDEN) $(VARIANT_FLAGS) -MMD -MP -c $< -o $@
+
+$(TARGET): $(OBJECTS)
+	@$(if $(Q),echo '  LINK    $@')
+	$(Q)$(VARIANT_CC) $(CFLAGS) $(HARDEN) $(OBJECTS) $(LDFLAGS) $(VARIANT_LINK) -o $@
+	$(if $(SANITIZE),,$(Q)strip -s $@)
+
+-include $(OBJECTS:.o=.d)
+include tests/tests.mk
+
+install: all
+	install -D -m 0755 $(TARGET) $(DESTDIR)$(PREFIX)/bin/aweigh
+	install -D -m 0644 docs/aweigh.1 $(DESTDIR)$(PREFIX)/share/man/man1/aweigh.1
+	install -D -m 0644 docs/aweigh-policy.5 $(DESTDIR)$(PREFIX)/share/man/man5/aweigh-policy.5
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/aweigh $(DESTDIR)$(PREFIX)/share/man/man1/aweigh.1 $(DESTDIR)$(PREFIX)/share/man/man5/aweigh-policy.5
+
+dist:
+	git archive --prefix=aweigh/ -o build/aweigh.tar.gz HEAD
+
+clean:
+	rm -rf $(filter-out $(DEPS),$(wildcard build/*))

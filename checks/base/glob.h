@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Patterns as huggingface_hub matches them (utils/_paths.py, filter_repo_objects): Python's
+ * fnmatchcase over the whole path. `*` and `?` cross slashes, `[!x]` negates, nothing escapes, a
+ * pattern that ends in a slash means everything beneath. Linear in practice: one point to go back to.
+ */
+#ifndef AWEIGH_GLOB_H
+#define AWEIGH_GLOB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+bool glob_matches(const char *pattern, size_t length, const char *path);
+/* Whether any pattern of a comma-separated list matches. */
+bool glob_list_matches(const char *list, const char *path);
+bool glob_is_literal(const char *pattern, size_t length);
+
+#endif

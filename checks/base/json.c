@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "json.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+#include <yajl/yajl_parse.h>
+
+#include "scan.h"
+
+static bool stop(struct json *json, enum json_result why)
+{
+	json->result = why;
+	return false;
+}
+
+/* Hands a value on with its path, and counts it in the container around it. */
+static bool tell(struct json *json, struct json_value *value)
+{
+	unsigned level = json->depth < JSON_TRACKED ? json->depth : JSON_TRACKED;
+	bool end = value->kind == JSON_OBJECT_END || value->kind == JSON_ARRAY_END;
+
+	json->since_value = 0;
+	value->depth = json->depth;
+	for (unsigned i = 0; i < level; i++) {
+		value->key[i] = json->is_array[i + 1] ? "" : json->key[i];
+		value->key_length[i] = json->is_array[i + 1] ? 0 : json->key_length[i];
+		value->index[i] = json->count[i + 1] - (i + 1 < json->depth || end);
+	}
+	if (!end && json->depth > 0 && json->depth <= JSON_TRACKED)
+		json->count[json->depth]++;
+	if (!json->visit(json->context, value))
+		return stop(json, JSON_STOPPED);
+	return true;
+}
+
+static int on_null(void *context)
+{
+	return tell(context, &(struct json_value){ .kind = JSON_NULL });
+}
+
+static int on_bool(void *context, int truth)
+{
+	return tell(context, &(struct json_value){ .kind = JSON_BOOL, .truth = truth != 0 });
+}
+
+static int on_number(void *context, const char *text, size_t length)
+{
+	return tell(context, &(struct json_value){ .kind = JSON_NUMBER, .text = text, .length = length });
+}
+
+static int on_string(void *context, const unsigned char *text, size_t length)
+{
+	return tell(context, &(struct json_value){ .kind = JSON_STRING, .text = (const char *)text, .length = length });
+}
+
+static int open_container(struct json *json, bool array)
+{
+	struct json_value value = { .kind = array ? JSON_ARRAY : JSON_OBJECT };
+
+	if (json->depth >= MAX_JSON_DEPTH)
+		return stop(json, JSON_DEEP);
+	if (!tell(json, &value))
+		return false;
+	json->depth++;
+	json->is_array[json->depth] = array;
+	if (json->depth <= JSON_TRACKED)
+		json->count[json->depth] = 0;
+	return true;
+}
+
+static int close_container(struct json *json, bool array)
+{
+	struct json_value value = { .kind = array ? JSON_ARRAY_END : JSON_OBJECT_END };
+
+	json->depth--;
+	return tell(json, &value);
+}
+
+static int on_object(void *context)
+{
+	return open_container(context, false);
+}
+
+static int on_object_end(void *context)
+{
+	return close_container(context, false);
+}
+
+static int on_array(void *context)
+{
+	return open_container(context, true);
+}
+
+static int on_array_end(void *context)
+{
+	return close_container(context, true);
+}
+
+static int on_key(void *context, const unsigned char *text, size_t length)
+{
+	struct json *json = context;
+	unsigned level = json->depth - 1;
+
+	json->since_value = 0;
+	if (length >= MAX_JSON_KEY_BYTES)
+		return stop(json, JSON_LONG);
+	if (level < JSON_TRACKED) {
+		memcpy(json->key[level], text, length);
+		json->key[level][length] = '\0';
+		json->key_length[level] = length;
+	}
+	return true;
+}
+
+static const yajl_callbacks callbacks = {
+	.yajl_null = on_null, .yajl_boolean = on_bool, .yajl_number = on_number, .yajl_string = on_string,
+	.yajl_start_map = on_object, .yajl_map_key = on_key, .yajl_end_map = on_object_end,
+	.yajl_start_array = on_array, .yajl_end_array = on_array_end,
+};
+
+void json_begin(struct json *json, json_visit *visit, void *context)
+{
+	json->visit = visit;
+	json->context = context;
+	json->result = JSON_OK;
+	json->depth = 0;
+	json->since_value = 0;
+	json->parser = yajl_alloc(&callbacks, NULL, json);
+	if (json->parser == NULL)
+		json->result = JSON_MEMORY;
+}
+
+bool json_feed(struct json *json, const void *bytes, size_t length)
+{
+	const unsigned char *at = bytes;
+
+	/* yajl gathers a token that crosses inputs without a bound of its own, hence the pieces. */
+	while (json->result == JSON_OK && length > 0) {
+		size_t piece = length < READ_BYTES ? length : READ_BYTES;
+
+		json->since_value += piece;
+		if (yajl_parse(json->parser, at, piece) != yajl_status_ok) {
+			if (json->result == JSON_OK)
+				json->result = JSON_SYNTAX;
+		} else if (json->since_value > MAX_JSON_TOKEN_BYTES) {
+			json->result = JSON_LONG;
+		}
+		at += piece;
+		length -= piece;
+	}
+	return json->result == JSON_OK;
+}
+
+enum json_result json_end(struct json *json)
+{
+	if (json->result == JSON_OK && yajl_complete_parse(json->parser) != yajl_status_ok && json->result == JSON_OK)
+		json->result = JSON_SYNTAX;
+	if (json->parser != NULL)
+		yajl_free(json->parser);
+	json->parser = NULL;
+	return json->result;
+}
+
+const char *json_words(enum json_result result)
+{
+	switch (result) {
+	case JSON_OK:
+		return "is sound JSON";
+	case JSON_SYNTAX:
+		return "is not JSON";
+	case JSON_DEEP:
+		return "is JSON nested more than 128 deep";
+	case JSON_LONG:
+		return "is JSON with a key above 1 kB or a value above 4 MB";
+	case JSON_STOPPED:
+		return "is JSON of another shape than expected";
+	case JSON_MEMORY:
+		return "cannot be parsed: out of memory";
+	}
+	return "";
+}
+
+enum json_result json_parse(const void *bytes, size_t length, json_visit *visit, void *context)
+{
+	struct json json;
+
+	json_begin(&json, visit, context);
+	json_feed(&json, bytes, length);
+	return json_end(&json);
+}
+
+enum json_result json_read(int fd, uint64_t limit, json_visit *visit, void *context, int *error)
+{
+	unsigned char buffer[READ_BYTES];
+	struct json json;
+	uint64_t offset = 0;
+
+	*error = 0;
+	json_begin(&json, visit, context);
+	for (;;) {
+		ssize_t got = pread(fd, buffer, sizeof(buffer), (off_t)offset);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			*error = errno;
+		if (got <= 0)
+			break;
+		offset += (uint64_t)got;
+		if (offset > limit) {
+			*error = EFBIG;
+			break;
+		}
+		if (!json_feed(&json, buffer, (size_t)got))
+			break;
+	}
+	return json_end(&json);
+}
+
+bool json_key_is(const struct json_value *value, unsigned level, const char *key)
+{
+	size_t length = strlen(key);
+
+	return level < value->depth && level < JSON_TRACKED && value->key_length[level] == length &&
+	       memcmp(value->key[level], key, length) == 0;
+}
+
+bool json_text_is(const struct json_value *value, const char *text)
+{
+	size_t length = strlen(text);
+
+	return value->kind == JSON_STRING && value->length == length && memcmp(value->text, text, length) == 0;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * JSON as a stream of values with the path that leads to each: yajl underneath, so memory does not
+ * grow with the document. Bounds: nesting MAX_JSON_DEPTH, a token MAX_JSON_TOKEN_BYTES, a key
+ * MAX_JSON_KEY_BYTES; text must be UTF-8 (RFC 8259, section 8.1), nothing may follow the value.
+ *
+ *     struct json json;
+ *     json_begin(&json, visit, context);
+ *     while (more) json_feed(&json, bytes, length);    // stops taking input after the first error
+ *     enum json_result result = json_end(&json);       // releases everything, always call it
+ */
+#ifndef AWEIGH_JSON_H
+#define AWEIGH_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bounds.h"
+
+enum json_result { JSON_OK, JSON_SYNTAX, JSON_DEEP, JSON_LONG, JSON_STOPPED, JSON_MEMORY };
+enum json_kind { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_OBJECT, JSON_ARRAY, JSON_OBJECT_END, JSON_ARRAY_END };
+
+#define JSON_TRACKED 4u  /* keys of the outermost levels are kept; nothing aweigh reads lies deeper */
+
+struct json_value {
+	enum json_kind kind;
+	bool truth;
+	const char *text;        /* strings and numbers; not terminated */
+	size_t length;
+	unsigned depth;          /* 0: the document itself */
+	const char *key[JSON_TRACKED];   /* key[i] leads from level i to i + 1; "" in an array */
+	size_t key_length[JSON_TRACKED];
+	uint64_t index[JSON_TRACKED];    /* position in the array or object at level i */
+};
+
+/* Returns false to stop: json_end() then says JSON_STOPPED. */
+typedef bool json_visit(void *context, const struct json_value *value);
+
+struct json {
+	void *parser;
+	json_visit *visit;
+	void *context;
+	enum json_result result;
+	unsigned depth;
+	size_t since_value;      /* bytes fed since yajl last said anything */
+	bool is_array[MAX_JSON_DEPTH + 1];
+	uint64_t count[JSON_TRACKED + 1];
+	char key[JSON_TRACKED][MAX_JSON_KEY_BYTES];
+	size_t key_length[JSON_TRACKED];
+};
+
+void json_begin(struct json *json, json_visit *visit, void *context);
+bool json_feed(struct json *json, const void *bytes, size_t length);
+enum json_result json_end(struct json *json);
+const char *json_words(enum json_result result);
+
+/* A whole document in memory. */
+enum json_result json_parse(const void *bytes, size_t length, json_visit *visit, void *context);
+/* A whole file from the beginning, at most `limit` bytes; *error gets errno of a failed read or EFBIG. */
+enum json_result json_read(int fd, uint64_t limit, json_visit *visit, void *context, int *error);
+
+bool json_key_is(const struct json_value *value, unsigned level, const char *key);
+bool json_text_is(const struct json_value *value, const char *text);
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct text text_over(char *buffer, size_t size)
+{
+	buffer[0] = '\0';
+	return (struct text){ .at = buffer, .size = size };
+}
+
+void text_add_bytes(struct text *text, const char *bytes, size_t length)
+{
+	size_t room = text->size - 1 - text->length;
+
+	if (length > room) {
+		length = room;
+		text->cut = true;
+	}
+	memcpy(text->at + text->length, bytes, length);
+	text->length += length;
+	text->at[text->length] = '\0';
+}
+
+void text_add(struct text *text, const char *string)
+{
+	text_add_bytes(text, string, strlen(string));
+}
+
+void text_addv(struct text *text, const char *format, va_list arguments)
+{
+	size_t room = text->size - text->length;
+	int written = vsnprintf(text->at + text->length, room, format, arguments);
+
+	if (written < 0) {
+		text->at[text->length] = '\0';
+		text->cut = true;
+	} else if ((size_t)written >= room) {
+		text->length = text->size - 1;
+		text->cut = true;
+	} else {
+		text->length += (size_t)written;
+	}
+}
+
+void text_addf(struct text *text, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	text_addv(text, format, arguments);
+	va_end(arguments);
+}
+
+void text_shorten(struct text *text, size_t length)
+{
+	if (length < text->length)
+		text->length = length;
+	text->at[text->length] = '\0';
+}
+
+void text_mark_cut(struct text *text)
+{
+	if (text->cut && text->length >= 3)
+		memcpy(text->at + text->length - 3, "...", 3);
+}
+
+bool path_join(char *out, size_t size, const char *directory, const char *name)
+{
+	struct text text = text_over(out, size);
+
+	text_add(&text, directory);
+	if (text.length > 0 && text.at[text.length - 1] != '/' && name[0] != '\0')
+		text_add(&text, "/");
+	while (name[0] == '/')
+		name++;
+	text_add(&text, name);
+	return !text.cut;
+}
+
+bool path_is_beneath(const char *path, const char *folder)
+{
+	size_t length = strlen(folder);
+
+	while (length > 1 && folder[length - 1] == '/')
+		length--;
+	if (strncmp(path, folder, length) != 0)
+		return false;
+	return path[length] == '\0' || path[length] == '/' || folder[length - 1] == '/';
+}
+
+void text_add_size(struct text *text, unsigned long long bytes)
+{
+	static const char *const units[] = { "bytes", "kB", "MB", "GB", "TB", "PB" };
+	double value = (double)bytes;
+	size_t unit = 0;
+
+	while (value >= 999.95 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+		value /= 1000;
+		unit++;
+	}
+	if (unit == 0)
+		text_addf(text, "%llu %s", bytes, bytes == 1 ? "byte" : units[0]);
+	else
+		text_addf(text, "%.1f %s", value, units[unit]);
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tree.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "text.h"
+#include "util.h"
+
+#define ALWAYS (O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+
+/* The walk by hand: open folders from the start to where it stands, and what is left to walk. */
+struct walk {
+	int fds[MAX_DEPTH_FOLDERS * 4];
+	size_t path_length[MAX_DEPTH_FOLDERS * 4];
+	size_t top;
+	char path[MAX_PATH_BYTES];
+	char left[MAX_PATH_BYTES];
+	unsigned links;
+	bool beneath;   /* leaving the start is -EXDEV; otherwise the start is "/" */
+	bool on_way;    /* the step that failed was through a folder, not the end */
+};
+
+static int open_kernel(int fd, const char *path, int flags, uint64_t resolve)
+{
+	struct open_how how = { .flags = (unsigned)(flags | ALWAYS), .resolve = resolve | RESOLVE_NO_MAGICLINKS };
+
+	fd = (int)syscall(SYS_openat2, fd, path, &how, sizeof(how));
+	return fd < 0 ? -errno : fd;
+}
+
+static void walk_pop(struct walk *walk)
+{
+	(void)close(walk->fds[walk->top--]);
+	walk->path[walk->path_length[walk->top]] = '\0';
+}
+
+/* Puts a link's text before what is left of the path. */
+static int walk_link(struct walk *walk, int link_fd)
+{
+	char text[MAX_PATH_BYTES], left[MAX_PATH_BYTES];
+	ssize_t length = readlinkat(link_fd, "", text, sizeof(text) - 1);
+
+	if (length < 0)
+		return -errno;
+	text[length] = '\0';
+	if (++walk->links > MAX_LINKS)
+		return -ELOOP;
+	if (text[0] == '/') {
+		if (walk->beneath)
+			return -EXDEV;
+		while (walk->top > 0)
+			walk_pop(walk);
+	}
+	if (!path_join(left, sizeof(left), text, walk->left))
+		return -ENAMETOOLONG;
+	memcpy(walk->left, left, sizeof(left));
+	return 0;
+}
+
+static int walk_push(struct walk *walk, int *fd, const char *name)
+{
+	size_t length = strlen(walk->path), more = strlen(name);
+
+	if (walk->top + 1 >= LENGTH_OF(walk->fds) || length + more + 2 > sizeof(walk->path))
+		return -ENAMETOOLONG;
+	walk->path_length[walk->top] = length;
+	walk->path[length] = '/';
+	memcpy(walk->path + length + 1, name, more + 1);
+	walk->fds[++walk->top] = take_fd(fd);
+	return 0;
+}
+
+/* One component: 1 means that *out is the end. */
+static int walk_step(struct walk *walk, int flags, int *out)
+{
+	char name[MAX_NAME_BYTES];
+	const char *start = walk->left + strspn(walk->left, "/");
+	size_t length = strcspn(start, "/");
+	bool last = start[length + strspn(start + length, "/")] == '\0';
+	CLEANUP(cleanup_fd) int fd = -1;
+	struct stat st;
+	int error;
+
+	walk->on_way = false;
+	if (length >= sizeof(name))
+		return -ENAMETOOLONG;
+	memcpy(name, start, length);
+	name[length] = '\0';
+	memmove(walk->left, start + length, strlen(start + length) + 1);
+	if (length == 0 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
+		if (strcmp(name, "..") == 0) {
+			if (walk->top == 0 && walk->beneath)
+				return -EXDEV;
+			if (walk->top > 0)
+				walk_pop(walk);
+		}
+		if (!last && length != 0)
+			return 0;
+		*out = openat(walk->fds[walk->top], ".", flags | ALWAYS);
+		return *out < 0 ? -errno : 1;
+	}
+	walk->on_way = true;   /* a failure here is a folder without search permission */
+	fd = openat(walk->fds[walk->top], name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) != 0)
+		return -errno;
+	walk->on_way = false;
+	if (S_ISLNK(st.st_mode))
+		return walk_link(walk, fd);
+	if (!last)
+		return S_ISDIR(st.st_mode) ? walk_push(walk, &fd, name) : -ENOTDIR;
+	*out = openat(walk->fds[walk->top], name, flags | ALWAYS | O_NOFOLLOW);
+	if (*out >= 0)
+		return 1;
+	error = errno;
+	(void)walk_push(walk, &fd, name);   /* so that the end is named */
+	return -error;
+}
+
+static int walk_open(int start_fd, const char *path, int flags, bool beneath, struct refusal *refusal)
+{
+	struct walk walk = { .beneath = beneath };
+	int out = -1, result;
+
+	walk.fds[0] = fcntl(start_fd, F_DUPFD_CLOEXEC, 3);
+	if (walk.fds[0] < 0)
+		return -errno;
+	result = path_join(walk.left, sizeof(walk.left), path, "") ? 0 : -ENAMETOOLONG;
+	if (path[0] == '/' && beneath)
+		result = -EXDEV;
+	while (result == 0)
+		result = walk_step(&walk, flags, &out);
+	if (result < 0 && refusal != NULL) {
+		refusal->error = -result;
+		refusal->is_folder_on_the_way = walk.on_way && result == -EACCES;
+		refusal->has_stat = fstat(walk.fds[walk.top], &refusal->st) == 0;
+		memcpy(refusal->path, walk.path[0] == '\0' ? "/" : walk.path, walk.path[0] == '\0' ? 2 : strlen(walk.path) + 1);
+	}
+	for (size_t i = 0; i <= walk.top; i++)
+		(void)close(walk.fds[i]);
+	return result < 0 ? result : out;
+}
+
+int tree_init(struct tree *tree, const char *root)
+{
+	int probe;
+
+	tree->root_fd = -1;
+	probe = open_kernel(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
+	tree->by_hand = probe < 0;
+	if (probe >= 0)
+		(void)close(probe);
+	if (root == NULL)
+		return 0;
+	tree->root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return tree->root_fd < 0 ? -errno : 0;
+}
+
+void tree_release(struct tree *tree)
+{
+	cleanup_fd(&tree->root_fd);
+	tree->root_fd = -1;
+}
+
+int tree_open(const struct tree *tree, const char *path, int flags)
+{
+	int fd;
+
+	if (tree->root_fd < 0) {
+		fd = open(path, flags | ALWAYS);
+		return fd < 0 ? -errno : fd;
+	}
+	if (tree->by_hand)
+		return walk_open(tree->root_fd, path, flags, false, NULL);
+	return open_kernel(tree->root_fd, path, flags, RESOLVE_IN_ROOT);
+}
+
+int tree_stat(const struct tree *tree, const char *path, struct stat *st)
+{
+	CLEANUP(cleanup_fd) int fd = -1;
+
+	if (tree->root_fd < 0)
+		return stat(path, st) != 0 ? -errno : 0;
+	fd = tree_open(tree, path, O_PATH);
+	if (fd < 0)
+		return fd;
+	return fstat(fd, st) != 0 ? -errno : 0;
+}
+
+int tree_open_beneath(const struct tree *tree, int folder_fd, const char *name, int flags)
+{
+	if (tree->by_hand)
+		return walk_open(folder_fd, name, flags, true, NULL);
+	return open_kernel(folder_fd, name, flags, RESOLVE_BENEATH);
+}
+
+int tree_access(const struct tree *tree, const char *path, int mode)
+{
+	CLEANUP(cleanup_fd) int fd = -1;
+
+	if (tree->root_fd < 0)
+		return faccessat(AT_FDCWD, path, mode, AT_EACCESS) != 0 ? -errno : 0;
+	fd = tree_open(tree, path, O_RDONLY | O_DIRECTORY);
+	if (fd < 0)
+		return fd;
+	return faccessat(fd, ".", mode, AT_EACCESS) != 0 ? -errno : 0;
+}
+
+int read_whole(int fd, size_t limit, char **data, size_t *length)
+{
+	size_t size = 0, room = 4096;
+	char *buffer = NULL, *larger;
+
+	for (;;) {
+		ssize_t got;
+
+		if (buffer == NULL || size + 1 >= room) {
+			room = buffer == NULL ? room : room * 2;
+			larger = realloc(buffer, room);
+			if (larger == NULL) {
+				free(buffer);
+				return -ENOMEM;
+			}
+			buffer = larger;
+		}
+		got = read(fd, buffer + size, room - 1 - size);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0 || size + (size_t)got > limit) {
+			int error = got < 0 ? errno : EFBIG;
+
+			free(buffer);
+			return -error;
+		}
+		if (got == 0)
+			break;
+		size += (size_t)got;
+	}
+	buffer[size] = '\0';
+	*data = buffer;
+	*length = size;
+	return 0;
+}
+
+int tree_read(const struct tree *tree, const char *path, size_t limit, char **data, size_t *length)
+{
+	CLEANUP(cleanup_fd) int fd = -1;
+	struct stat st;
+	int error = tree_stat(tree, path, &st);
+
+	if (error < 0)
+		return error;
+	if (!S_ISREG(st.st_mode))
+		return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+	fd = tree_open(tree, path, O_RDONLY);
+	if (fd < 0)
+		return fd;
+	return read_whole(fd, limit, data, length);
+}
+
+bool tree_explain(const struct tree *tree, const char *path, struct refusal *refusal)
+{
+	CLEANUP(cleanup_fd) int start = -1, fd = -1;
+
+	memset(refusal, 0, sizeof(*refusal));
+	start = tree->root_fd >= 0 ? fcntl(tree->root_fd, F_DUPFD_CLOEXEC, 3) : open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (start < 0)
+		return false;
+	fd = walk_open(start, path, O_RDONLY, false, refusal);
+	return fd < 0;
+}

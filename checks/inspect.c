@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The order of looking: the surroundings, then model by model its place, each of its files, and the
+ * whole; digests last, over all models together.
+ */
+#include "inspect.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "glob.h"
+#include "hub_cache.h"
+#include "scan.h"
+#include "text.h"
+#include "util.h"
+
+static void __attribute__((format(printf, 4, 0))) send_finding(struct look *look, const struct finding_kind *kind,
+							       struct report_at at, const char *format, va_list arguments)
+{
+	struct record record = { .magic = RECORD_MAGIC, .type = RECORD_FINDING, .kind = (uint16_t)catalogue_index(kind),
+				 .model = NO_MODEL };
+	struct text message = TEXT_OVER(record.message), path = TEXT_OVER(record.path), fix = TEXT_OVER(record.fix);
+
+	text_addv(&message, format, arguments);
+	text_mark_cut(&message);
+	text_add(&path, at.path != NULL ? at.path : "");
+	text_mark_cut(&path);
+	text_add(&fix, at.fix != NULL ? at.fix : kind->fix);
+	text_mark_cut(&fix);
+	if (look->model != NULL) {
+		record.model = look->model->index;
+		record.line = look->model->model->line;
+		record.source = look->model->model->source;
+	}
+	if (at.setting != NULL && at.setting->line != 0) {
+		record.line = at.setting->line;
+		record.source = at.setting->source;
+	}
+	if (at.line != 0)
+		record.line = at.line;
+	if (look->failed == 0)
+		look->failed = look->send(look, &record);
+}
+
+void look_report(struct look *look, const struct finding_kind *kind, struct report_at at, const char *format, ...)
+{
+	unsigned index = catalogue_index(kind);
+	va_list arguments;
+
+	if (index < LENGTH_OF(look->seen) && look->seen[index] < UINT16_MAX && ++look->seen[index] > FINDINGS_PER_KIND)
+		return;
+	va_start(arguments, format);
+	send_finding(look, kind, at, format, arguments);
+	va_end(arguments);
+}
+
+/* Kinds that were met more often than they are told: one line says how often. */
+static void __attribute__((format(printf, 3, 4))) report_more(struct look *look, const struct finding_kind *kind,
+							      const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	send_finding(look, kind, (struct report_at){ 0 }, format, arguments);
+	va_end(arguments);
+}
+
+static void report_rest(struct look *look)
+{
+	for (unsigned i = 0; i < catalogue_count() && i < LENGTH_OF(look->seen); i++)
+		if (look->seen[i] > FINDINGS_PER_KIND)
+			report_more(look, catalogue_at(i), "%u more like these", look->seen[i] - FINDINGS_PER_KIND);
+}
+
+const char *model_title(const struct model *model)
+{
+	const char *repo = MODEL_SET(model, REPO).text;
+
+	return repo != NULL ? repo : MODEL_SET(model, PATH).text;
+}
+
+bool model_has(const struct look *look, const char *name, uint64_t *size)
+{
+	struct stat st;
+
+	if (look->model->dir_fd < 0 || fstatat(look->model->dir_fd, name, &st, 0) != 0 || !S_ISREG(st.st_mode))
+		return false;
+	if (size != NULL)
+		*size = (uint64_t)st.st_size;
+	return true;
+}
+
+bool model_has_folder(const struct look *look, const char *name)
+{
+	struct stat st;
+
+	return look->model->dir_fd >= 0 && fstatat(look->model->dir_fd, name, &st, 0) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* A snapshot's links lead to ../../blobs, so its names are opened from the repository's folder. */
+static int open_file(const struct look *look, const char *name)
+{
+	const struct model_view *view = look->model;
+	char beneath[MAX_PATH_BYTES];
+
+	if (view->place == PLACE_FOLDER)
+		return tree_open_beneath(look->tree, view->dir_fd, name, O_RDONLY);
+	if (!path_join(beneath, sizeof(beneath), view->path + strlen(view->repo_path) + 1, name))
+		return -ENAMETOOLONG;
+	return tree_open_beneath(look->tree, view->repo_fd, beneath, O_RDONLY);
+}
+
+int model_open(const struct look *look, const char *name, uint64_t *size)
+{
+	if (!model_has(look, name, size))
+		return -ENOENT;
+	return open_file(look, name);
+}
+
+int model_open_manifest(const struct look *look)
+{
+	const struct model_view *view = look->model;
+	char name[128];
+	struct text text = TEXT_OVER(name);
+	int folder = view->place == PLACE_FOLDER ? view->dir_fd : view->repo_fd;
+	struct stat st;
+
+	if (view->commit[0] == '\0')
+		return -ENOENT;
+	text_addf(&text, "%strees/%s.json", view->place == PLACE_FOLDER ? ".cache/huggingface/" : "", view->commit);
+	if (fstatat(folder, name, &st, 0) != 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	return tree_open_beneath(look->tree, folder, name, O_RDONLY);
+}
+
+bool model_wants(const struct look *look, const char *path)
+{
+	const char *files = MODEL_SET(look->model->model, FILES).text;
+
+	return files == NULL || glob_list_matches(files, path);
+}
+
+void file_classify(const char *path, const char **format, bool *weights, bool *pickle)
+{
+	static const struct {
+		const char *ending, *format;
+		bool pickle;
+	} endings[] = {
+		{ ".safetensors", "safetensors", false }, { ".gguf", "gguf", false }, { ".onnx", "onnx", false },
+		{ ".onnx_data", "onnx", false }, { ".onnx.data", "onnx", false }, { ".pt", "pickle", true },
+		{ ".pth", "pickle", true }, { ".ckpt", "pickle", true }, { ".pkl", "pickle", true },
+		{ ".pickle", "pickle", true }, { ".joblib", "pickle", true }, { ".dill", "pickle", true },
+		{ ".h5", "h5", false }, { ".keras", "keras", false }, { ".msgpack", "msgpack", false },
+		{ ".tflite", "tflite", false }, { ".ot", "ot", false }, { ".npz", "npz", false }, { ".nemo", "nemo", false },
+		{ ".mlmodel", "coreml", false }, { ".engine", "tensorrt", false }, { ".bin", "bin", false },
+	};
+	size_t length = strlen(path);
+	const char *name = strrchr(path, '/');
+
+	name = name == NULL ? path : name + 1;
+	*format = NULL;
+	*weights = *pickle = false;
+	for (size_t i = 0; i < LENGTH_OF(endings); i++) {
+		size_t ending = strlen(endings[i].ending);
+
+		if (length > ending && text_equals_any_case(path + length - ending, ending, endings[i].ending)) {
+			*format = endings[i].format;
+			*weights = true;
+			*pickle = endings[i].pickle;
+		}
+	}
+	/* .bin says nothing: these names do; others are told by their first bytes. */
+	if (*format != NULL && strcmp(*format, "bin") == 0) {
+		if (strncmp(name, "pytorch_model", 13) == 0 || strncmp(name, "adapter_model", 13) == 0 ||
+		    strncmp(name, "diffusion_pytorch_model", 23) == 0 || strcmp(name, "training_args.bin") == 0) {
+			*format = "pickle";
+			*pickle = true;
+		} else if (strncmp(name, "openvino_", 9) == 0) {
+			*format = "openvino";
+		}
+	}
+}
+
+/* Bytes tell what a name may hide: zip archives of torch.save, and pickle's own opcode. */
+static void classify_bytes(struct file_view *file)
+{
+	bool zip = file->head_length >= 4 && memcmp(file->head, "PK\3\4", 4) == 0;
+	bool opcode = file->head_length >= 2 && file->head[0] == 0x80 && file->head[1] >= 2 && file->head[1] <= 5;
+
+	if (opcode || (zip && file->format != NULL && strcmp(file->format, "bin") == 0)) {
+		file->pickle = true;
+		file->weights = true;
+		file->format = "pickle";
+	}
+}
+
+static void run_checks(struct look *look, enum scope scope, enum level level)
+{
+	for (size_t i = 0; i < check_count; i++)
+		if (checks[i]->scope == scope && checks[i]->level <= level)
+			checks[i]->look(look);
+}
+
+static void keep_name(char *out, size_t size, const char *name)
+{
+	struct text text = text_over(out, size);
+
+	if (strlen(name) < size)
+		text_add(&text, name);
+}
+
+static void count_file(struct model_view *view, const struct file_view *file)
+{
+	size_t length = strlen(file->path);
+
+	view->files++;
+	if (file->error != 0) {
+		view->broken_files++;
+		return;
+	}
+	view->bytes += (uint64_t)file->st.st_size;
+	view->weight_files += file->weights;
+	if (file->pickle && view->pickle_files++ == 0)
+		keep_name(view->first_pickle, sizeof(view->first_pickle), file->path);
+	if (length > 3 && strcmp(file->path + length - 3, ".py") == 0 && view->python_files++ == 0)
+		keep_name(view->first_python, sizeof(view->first_python), file->path);
+	if (file->format != NULL) {
+		view->safetensors_files += strcmp(file->format, "safetensors") == 0;
+		view->gguf_files += strcmp(file->format, "gguf") == 0;
+		view->onnx_files += strcmp(file->format, "onnx") == 0;
+	}
+}
+
+static void look_at_file(struct look *look, const char *path, const char *link, const struct stat *own)
+{
+	struct model_view *view = look->model;
+	unsigned char head[4096];
+	struct file_view file = { .path = path, .link = link, .fd = -1, .head = head, .st = *own };
+
+	file_classify(path, &file.format, &file.weights, &file.pickle);
+	if (link != NULL && fstatat(view->dir_fd, path, &file.st, 0) != 0)
+		file.error = errno;
+	if (file.error == 0 && S_ISREG(file.st.st_mode)) {   /* nothing else is ever opened: a FIFO would wait, a device act */
+		file.fd = open_file(look, path);
+		if (file.fd < 0)
+			file.error = -file.fd;
+		else if (fstat(file.fd, &file.st) != 0 || !S_ISREG(file.st.st_mode))
+			file.error = EINVAL;
+	}
+	if (file.fd >= 0 && view->level >= LEVEL_SIZE && (file.weights || file.st.st_size < (off_t)MAX_POINTER_BYTES || view->level >= LEVEL_STRUCTURE)) {
+		ssize_t got = pread(file.fd, head, sizeof(head), 0);
+
+		if (got < 0)
+			file.error = errno;
+		else
+			file.head_length = (size_t)got;
+		classify_bytes(&file);
+	}
+	file.escapes = file.error == EXDEV;
+	count_file(view, &file);
+	look->file = &file;
+	run_checks(look, SCOPE_FILE, view->level);
+	look->file = NULL;
+	if (file.error == 0 && file.fd >= 0 && strstr(path, ".index.") != NULL && view->index_count < LENGTH_OF(view->first_index) &&
+	    strlen(path) < sizeof(view->first_index[0]))
+		keep_name(view->first_index[view->index_count++], sizeof(view->first_index[0]), path);
+	if (file.fd >= 0)
+		(void)close(file.fd);
+}
+
+/* Folders that belong to tools, not to the model. */
+static bool is_tool_folder(const struct model_view *view, const char *path)
+{
+	return strcmp(path, ".git") == 0 || (view->place == PLACE_FOLDER && strcmp(path, ".cache") == 0);
+}
+
+struct walk {
+	struct look *look;
+	char path[MAX_PATH_BYTES];
+	uint64_t entries;
+};
+
+static void walk_folder(struct walk *walk, int fd, unsigned depth);
+
+static void walk_entry(struct walk *walk, int folder, const char *name, unsigned depth)
+{
+	struct look *look = walk->look;
+	char link[MAX_PATH_BYTES];
+	struct stat st;
+	ssize_t length;
+	int fd;
+
+	if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return;
+	if (S_ISDIR(st.st_mode)) {
+		if (is_tool_folder(look->model, walk->path) || depth + 1 >= MAX_DEPTH_FOLDERS)
+			return;
+		fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd >= 0) {
+			walk_folder(walk, fd, depth + 1);
+		} else {   /* reported as a file that cannot be opened: the name is what counts */
+			struct file_view file = { .path = walk->path, .fd = -1, .error = errno, .st = st };
+
+			look->model->broken_files++;
+			look->file = &file;
+			run_checks(look, SCOPE_FILE, look->model->level);
+			look->file = NULL;
+		}
+		return;
+	}
+	if (!model_wants(look, walk->path))
+		return;
+	if (!S_ISLNK(st.st_mode)) {
+		look_at_file(look, walk->path, NULL, &st);
+		return;
+	}
+	length = readlinkat(folder, name, link, sizeof(link) - 1);
+	link[length < 0 ? 0 : length] = '\0';
+	look_at_file(look, walk->path, link, &st);
+}
+
+static void walk_folder(struct walk *walk, int fd, unsigned depth)
+{
+	DIR *folder = fdopendir(fd);
+	size_t length = strlen(walk->path);
+	struct dirent *entry;
+
+	if (folder == NULL) {
+		(void)close(fd);
+		return;
+	}
+	while ((entry = readdir(folder)) != NULL && walk->entries < MAX_FILES_PER_MODEL && walk->look->failed == 0) {
+		size_t more = strlen(entry->d_name);
+
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 || length + more + 2 > sizeof(walk->path))
+			continue;
+		walk->entries++;
+		if (length > 0)
+			walk->path[length] = '/';
+		memcpy(walk->path + length + (length > 0), entry->d_name, more + 1);
+		walk_entry(walk, dirfd(folder), entry->d_name, depth);
+		walk->path[length] = '\0';
+	}
+	(void)closedir(folder);
+}
+
+static void walk_model(struct look *look)
+{
+	struct walk walk = { .look = look };
+	int fd = openat(look->model->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0)
+		walk_folder(&walk, fd, 0);
+}
+
+static void locate(struct look *look)
+{
+	struct model_view *view = look->model;
+	const char *path = MODEL_SET(view->model, PATH).text;
+
+	if (path == NULL) {
+		if (look->hub_cache == NULL)
+			view->outcome = CACHE_NO_HUB;
+		else
+			view->outcome = (int)hub_cache_locate(look->tree, look->hub_cache, MODEL_SET(view->model, REPO).text,
+							      MODEL_SET(view->model, REVISION).text, view);
+		return;
+	}
+	if (!path_join(view->path, sizeof(view->path), path[0] == '/' ? "/" : look->working_directory, path))
+		return;
+	memcpy(view->repo_path, view->path, sizeof(view->path));
+	view->dir_fd = tree_open(look->tree, view->path, O_RDONLY | O_DIRECTORY);
+	if (view->dir_fd < 0)
+		view->error = -view->dir_fd;
+	else
+		view->place = PLACE_FOLDER;
+	if (revision_is_commit(MODEL_SET(view->model, REVISION).text))
+		memcpy(view->commit, MODEL_SET(view->model, REVISION).text, COMMIT_HEX + 1);
+}
+
+static void send_model(struct look *look)
+{
+	const struct model_view *view = look->model;
+	struct record record = { .magic = RECORD_MAGIC, .type = RECORD_MODEL, .model = view->index,
+				 .level = (uint16_t)view->level, .files = view->files, .bytes = view->bytes };
+	struct text path = TEXT_OVER(record.path);
+
+	text_add(&path, view->place == PLACE_NONE ? "" : view->path);
+	text_mark_cut(&path);
+	memcpy(record.commit, view->commit, sizeof(view->commit));
+	if (look->failed == 0)
+		look->failed = look->send(look, &record);
+}
+
+static void inspect_model(struct look *look, struct model_view *view, int index, struct digest_queue *digests)
+{
+	const struct setting *verify = &MODEL_SET(&look->policy->models[index], VERIFY_MODEL);
+
+	view->model = &look->policy->models[index];
+	view->index = index;
+	view->place = PLACE_NONE;
+	view->repo_fd = view->dir_fd = -1;
+	view->error = view->outcome = 0;
+	view->commit[0] = view->path[0] = view->repo_path[0] = '\0';
+	view->first_pickle[0] = view->first_python[0] = '\0';
+	view->files = view->bytes = view->weight_files = view->pickle_files = view->safetensors_files = 0;
+	view->gguf_files = view->onnx_files = view->python_files = view->broken_files = view->index_count = 0;
+	view->has_manifest = false;
+	view->level = (enum level)look->policy->set[KEY_VERIFY].number;
+	if (verify->text != NULL && verify->number > view->level)
+		view->level = (enum level)verify->number;
+	view->digests = digests;
+	look->model = view;
+	memset(look->seen, 0, sizeof(look->seen));
+	locate(look);
+	run_checks(look, SCOPE_PLACE, view->level);
+	if (view->place != PLACE_NONE) {
+		walk_model(look);
+		run_checks(look, SCOPE_MODEL, view->level);
+		if (digests != NULL)
+			digest_queue_model_done(look);
+	}
+	report_rest(look);
+	send_model(look);
+	cleanup_fd(&view->repo_fd);
+	cleanup_fd(&view->dir_fd);
+	look->model = NULL;
+}
+
+void inspect(struct look *look)
+{
+	CLEANUP(cleanup_free) struct model_view *view = malloc(sizeof(*view));
+	struct digest_queue *digests = digest_queue_new();
+
+	if (view == NULL || digests == NULL) {
+		look->failed = -ENOMEM;
+		digest_queue_free(digests);
+		return;
+	}
+	run_checks(look, SCOPE_RUN, LEVEL_DIGEST);
+	for (size_t i = 0; i < look->policy->model_count && look->failed == 0; i++)
+		if (look->policy->models[i].selected)
+			inspect_model(look, view, (int)i, digests);
+	digest_queue_run(look, digests);
+	digest_queue_free(digests);
+}

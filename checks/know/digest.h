@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Digests of files: SHA-256, and git's SHA-1 of a blob object. The low-level functions of libcrypto
+ * are used on purpose: EVP keeps 1.6 MB of providers alive and costs half a millisecond to start.
+ */
+#ifndef AWEIGH_DIGEST_H
+#define AWEIGH_DIGEST_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bounds.h"
+
+enum digest_kind { DIGEST_NONE, DIGEST_SHA256, DIGEST_GIT_SHA1 };
+
+/* The kind by the number of hexadecimal digits: 64, 40, anything else NONE. */
+enum digest_kind digest_kind_of(const char *hex);
+/*
+ * Hashes `size` bytes of a file. 0, or a negative errno; -ESTALE where the file turned out shorter
+ * or longer than `size`. *done is advanced while it runs.
+ */
+int digest_file(int fd, uint64_t size, enum digest_kind kind, char hex[static SHA256_HEX + 1], _Atomic uint64_t *done);
+void digest_bytes(const void *bytes, size_t length, enum digest_kind kind, char hex[static SHA256_HEX + 1]);
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "identity.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "util.h"
+
+void identity_current(struct identity *identity)
+{
+	int count = getgroups(MAX_GROUPS, identity->groups);
+
+	identity->uid = geteuid();
+	identity->gid = getegid();
+	identity->group_count = count < 0 ? 0 : (size_t)count;
+}
+
+static bool has_group(const gid_t *groups, size_t count, gid_t gid)
+{
+	for (size_t i = 0; i < count; i++)
+		if (groups[i] == gid)
+			return true;
+	return false;
+}
+
+/* The kernel counts the group itself among the supplementary ones or not, as whoever set them liked. */
+static bool same_groups(const struct identity *a, const struct identity *b)
+{
+	for (size_t i = 0; i < a->group_count; i++)
+		if (a->groups[i] != a->gid && !has_group(b->groups, b->group_count, a->groups[i]))
+			return false;
+	return true;
+}
+
+bool identity_is_current(const struct identity *identity)
+{
+	struct identity now = { 0 };
+
+	identity_current(&now);
+	if (getuid() != identity->uid || now.uid != identity->uid || getgid() != identity->gid || now.gid != identity->gid)
+		return false;
+	return identity->keep_groups || (same_groups(&now, identity) && same_groups(identity, &now));
+}
+
+static bool has_capability(cap_value_t capability)
+{
+	cap_t now = cap_get_proc();
+	cap_flag_value_t value = CAP_CLEAR;
+
+	if (now == NULL)
+		return false;
+	(void)cap_get_flag(now, capability, CAP_EFFECTIVE, &value);
+	(void)cap_free(now);
+	return value == CAP_SET;
+}
+
+bool identity_may_change(void)
+{
+	return has_capability(CAP_SETUID) && has_capability(CAP_SETGID);
+}
+
+int identity_assume(const struct identity *identity, const char **step)
+{
+	uid_t real, effective, saved;
+	gid_t real_group, effective_group, saved_group;
+
+	if (!identity->change || identity_is_current(identity))
+		return 0;
+	/* 1. Groups and group while CAP_SETGID is there: it goes with the user. */
+	*step = "setgroups";
+	if (!identity->keep_groups && setgroups(identity->group_count, identity->groups) != 0)
+		return -errno;
+	*step = "setresgid";
+	if (setresgid(identity->gid, identity->gid, identity->gid) != 0)
+		return -errno;
+	/* 2. The user. */
+	*step = "setresuid";
+	if (setresuid(identity->uid, identity->uid, identity->uid) != 0)
+		return -errno;
+	/* 3. Believe what the kernel says, not what was asked for. */
+	*step = "verify";
+	if (getresuid(&real, &effective, &saved) != 0 || getresgid(&real_group, &effective_group, &saved_group) != 0)
+		return -errno;
+	if (real != identity->uid || effective != identity->uid || saved != identity->uid || real_group != identity->gid ||
+	    effective_group != identity->gid || saved_group != identity->gid)
+		return -EPERM;
+	if (identity->uid != 0 && setuid(0) == 0)
+		return -EPERM;
+	return 0;
+}
+
+int capabilities_drop(bool keep_file_access)
+{
+	static const cap_value_t file_access[] = { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH };
+	cap_value_t kept[LENGTH_OF(file_access)];
+	int count = 0, result;
+	cap_t none;
+
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 && errno != EINVAL)
+		return -errno;
+	for (size_t i = 0; keep_file_access && i < LENGTH_OF(file_access); i++)
+		if (has_capability(file_access[i]))
+			kept[count++] = file_access[i];
+	none = cap_init();
+	if (none == NULL)
+		return -ENOMEM;
+	if (count > 0)
+		(void)(cap_set_flag(none, CAP_PERMITTED, count, kept, CAP_SET) | cap_set_flag(none, CAP_EFFECTIVE, count, kept, CAP_SET));
+	result = cap_set_proc(none) != 0 ? -errno : 0;
+	(void)cap_free(none);
+	return result;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Becoming another user for good, and verifying that it is for good. */
+#ifndef AWEIGH_IDENTITY_H
+#define AWEIGH_IDENTITY_H
+
+#include "check.h"
+
+/* Who the process is: uid, gid and groups. */
+void identity_current(struct identity *identity);
+/* Whether the process already is this user, groups included. */
+bool identity_is_current(const struct identity *identity);
+/* Whether it may become it, by its capabilities. */
+bool identity_may_change(void);
+/* Groups, then group, then user, each verified. 0, or a negative errno with the step's name in *step. */
+int identity_assume(const struct identity *identity, const char **step);
+/*
+ * Gives up every capability but, for a service that will be root, those by which root passes over
+ * file permissions: without them the inspector would see less than the service.
+ */
+int capabilities_drop(bool keep_file_access);
+
+#endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "environ.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "library_env.h"
+#include "policy/arena.h"
+#include "util.h"
+
+const char *environ_origin_name(enum environ_origin origin)
+{
+	static const char *const names[] = { "given", "[environment set]", "offline", "home = set", "export" };
+
+	return names[origin];
+}
+
+static bool names_row(const char *row, const char *name)
+{
+	size_t length = strlen(name);
+
+	return strncmp(row, name, length) == 0 && row[length] == '=';
+}
+
+/* Takes every row of the name away; returns the last one's value. */
+static const char *remove_rows(struct service_environ *service, const char *name)
+{
+	const char *value = NULL;
+	size_t to = 0;
+
+	for (size_t i = 0; i < service->count; i++) {
+		if (names_row(service->rows[i].row, name))
+			value = service->rows[i].row + strlen(name) + 1;
+		else
+			service->rows[to++] = service->rows[i];
+	}
+	service->count = to;
+	return value;
+}
+
+/* The view follows the rows, with room for the NULL at the end. */
+static int make_room(struct service_environ *service, size_t wanted)
+{
+	struct environ_row *rows;
+	const char **view;
+
+	if (wanted < service->room)
+		return 0;
+	rows = realloc(service->rows, (wanted + 16) * sizeof(*rows));
+	if (rows == NULL)
+		return -ENOMEM;
+	service->rows = rows;
+	view = realloc(service->view, (wanted + 17) * sizeof(*view));
+	if (view == NULL)
+		return -ENOMEM;
+	service->view = view;
+	service->room = wanted + 16;
+	return 0;
+}
+
+static void update_view(struct service_environ *service)
+{
+	for (size_t i = 0; i < service->count; i++)
+		service->view[i] = service->rows[i].row;
+	service->view[service->count] = NULL;
+}
+
+int service_environ_set(struct service_environ *service, const char *name, const char *value, enum environ_origin origin)
+{
+	size_t name_length = strlen(name), value_length = strlen(value);
+	const char *replaced = remove_rows(service, name);
+	char *row;
+
+	if (make_room(service, service->count + 1) != 0)
+		return -ENOMEM;
+	row = arena_take(service->arena, name_length + value_length + 2);
+	if (row == NULL)
+		return -ENOMEM;
+	memcpy(row, name, name_length);
+	row[name_length] = '=';
+	memcpy(row + name_length + 1, value, value_length + 1);
+	service->rows[service->count++] = (struct environ_row){ row, origin, replaced };
+	update_view(service);
+	return 0;
+}
+
+static int apply_rows(struct service_environ *service, const struct policy *policy)
+{
+	int error = 0;
+
+	service->unset = calloc(policy->row_count + 1, sizeof(*service->unset));
+	if (service->unset == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < policy->row_count; i++) {
+		const struct row *row = &policy->rows[i];
+
+		if (row->section == SECTION_ENV_UNSET && remove_rows(service, row->name) != NULL)
+			service->unset[service->unset_count++] = row->name;
+		else if (row->section == SECTION_ENV_SET && error == 0)
+			error = service_environ_set(service, row->name, row->text, ORIGIN_SET);
+	}
+	return error;
+}
+
+static int set_home(struct service_environ *service, const struct identity *who)
+{
+	int error = service_environ_set(service, "HOME", who->home[0] != '\0' ? who->home : "/", ORIGIN_HOME);
+
+	if (error == 0 && who->name[0] != '\0')
+		error = service_environ_set(service, "USER", who->name, ORIGIN_HOME);
+	if (error == 0 && who->name[0] != '\0')
+		error = service_environ_set(service, "LOGNAME", who->name, ORIGIN_HOME);
+	return error;
+}
+
+static void find_alias(struct service_environ *service, const struct policy *policy, const struct environment *given)
+{
+	const char *list = policy->set[KEY_ALIASES].text, *at = NULL, *name;
+	size_t length;
+
+	while (list != NULL && (name = list_next(list, ',', &at, &length)) != NULL) {
+		const char *copy = arena_copy(service->arena, name, length);
+
+		if (copy != NULL && library_is_true(environment_get(given, copy)))
+			service->alias = copy;
+	}
+}
+
+static int set_offline(struct service_environ *service)
+{
+	static const char *const names[] = { "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE" };
+	int error = 0;
+
+	service->offline = true;
+	for (size_t i = 0; i < LENGTH_OF(names) && error == 0; i++)
+		error = service_environ_set(service, names[i], "1", ORIGIN_OFFLINE);
+	return error;
+}
+
+int service_environ_compute(struct service_environ *service, const struct policy *policy, const struct environment *given,
+			    const struct identity *who)
+{
+	int error;
+
+	memset(service, 0, sizeof(*service));
+	service->arena = arena_new();
+	if (service->arena == NULL || make_room(service, given->count + 8) != 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < given->count; i++)
+		service->rows[service->count++] = (struct environ_row){ given->rows[i], ORIGIN_GIVEN, NULL };
+	update_view(service);
+	find_alias(service, policy, given);
+	error = policy->set[KEY_HOME].number != 0 ? set_home(service, who) : 0;
+	if (error == 0)
+		error = apply_rows(service, policy);
+	/* Online stays as it is; auto is offline once all is aboard, and nothing starts before that. */
+	if (error == 0 && policy->set[KEY_OFFLINE].number == OFFLINE_SET &&
+	    (policy->set[KEY_MODE].number != MODE_ONLINE || service->alias != NULL))
+		error = set_offline(service);
+	update_view(service);
+	return error;
+}
+
+struct environment service_environ_view(const struct service_environ *service)
+{
+	return (struct environment){ service->view, service->count };
+}
+
+void service_environ_release(struct service_environ *service)
+{
+	free(service->rows);
+	free(service->view);
+	free(service->unset);
+	arena_free(service->arena);
+	memset(service, 0, sizeof(*service));
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "exec.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "confine/identity.h"
+#include "util.h"
+
+bool launch_find(const char *command, const struct environment *environment, char *out, size_t size)
+{
+	const char *path = environment_get(environment, "PATH"), *at;
+	int best = ENOENT;
+	struct stat st;
+
+	if (strchr(command, '/') != NULL) {
+		errno = ENAMETOOLONG;
+		return path_join(out, size, command, "");
+	}
+	for (at = path == NULL ? "/usr/local/bin:/bin:/usr/bin" : path;; at++) {
+		size_t length = strcspn(at, ":");
+		struct text text = text_over(out, size);
+
+		text_add_bytes(&text, length == 0 ? "." : at, length == 0 ? 1 : length);
+		text_add(&text, "/");
+		text_add(&text, command);
+		/* A folder that refuses must not hide a later one that has the command. */
+		if (!text.cut && stat(out, &st) == 0 && S_ISREG(st.st_mode)) {
+			if (access(out, X_OK) == 0)
+				return true;
+			best = EACCES;
+		}
+		at += length;
+		if (*at == '\0')
+			break;
+	}
+	errno = best;
+	return false;
+}
+
+/* The program that a script's first line names. */
+static bool script_interpreter(const char *head, size_t length, char *out, size_t size)
+{
+	const char *start = head + 2, *end = head + length, *stop;
+	struct text text = text_over(out, size);
+
+	if (length < 3 || head[0] != '#' || head[1] != '!')
+		return false;
+	while (start < end && (*start == ' ' || *start == '\t'))
+		start++;
+	for (stop = start; stop < end && *stop != ' ' && *stop != '\t' && *stop != '\n';)
+		stop++;
+	text_add_bytes(&text, start, (size_t)(stop - start));
+	return stop > start;
+}
+
+/* The loader of a dynamic program: its PT_INTERP segment (elf(5)). */
+static bool elf_interpreter(int fd, const char *head, size_t length, char *out, size_t size)
+{
+	Elf64_Ehdr elf;
+	Elf64_Phdr segment;
+
+	if (length < sizeof(elf) || memcmp(head, ELFMAG, SELFMAG) != 0 || head[EI_CLASS] != ELFCLASS64)
+		return false;
+	memcpy(&elf, head, sizeof(elf));
+	for (unsigned i = 0; i < elf.e_phnum && i < 64; i++) {
+		uint64_t at;
+		ssize_t got;
+
+		if (__builtin_add_overflow(elf.e_phoff, (uint64_t)i * elf.e_phentsize, &at) || at > INT64_MAX ||
+		    pread(fd, &segment, sizeof(segment), (off_t)at) != (ssize_t)sizeof(segment))
+			return false;
+		if (segment.p_type != PT_INTERP)
+			continue;
+		if (segment.p_offset > INT64_MAX)
+			return false;
+		got = pread(fd, out, size - 1, (off_t)segment.p_offset);
+		if (got <= 0)
+			return false;
+		out[got] = '\0';
+		return true;
+	}
+	return false;
+}
+
+/* execve() says ENOENT for a missing interpreter too: the one case in which its word misleads. */
+static enum status explain(const char *path, int error, struct text *why)
+{
+	CLEANUP(cleanup_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	char head[256] = "", interpreter[MAX_PATH_BYTES];
+	ssize_t got = fd < 0 ? 0 : pread(fd, head, sizeof(head), 0);
+	size_t length = got < 0 ? 0 : (size_t)got;
+	struct stat st;
+
+	if (fd >= 0 && error == ENOENT && script_interpreter(head, length, interpreter, sizeof(interpreter))) {
+		size_t end = strlen(interpreter);
+		bool carriage = end > 0 && interpreter[end - 1] == '\r';
+
+		if (carriage)
+			interpreter[end - 1] = '\0';
+		text_addf(why, "%s cannot start: its first line names the interpreter '%s%s', which is not there%s", path, interpreter,
+			  carriage ? "\\r" : "", carriage ? "; the file has Windows line ends" : "");
+		return STATUS_NOT_FOUND;
+	}
+	if (fd >= 0 && error == ENOENT && elf_interpreter(fd, head, length, interpreter, sizeof(interpreter))) {
+		text_addf(why, "%s cannot start: its loader %s is not there, so it was built for another system", path, interpreter);
+		return STATUS_NOT_FOUND;
+	}
+	if (error == ENOEXEC) {
+		text_addf(why, "%s cannot start: it is no program for this machine, and has no '#!' line", path);
+		return STATUS_NOT_EXECUTABLE;
+	}
+	if (error == EACCES && stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		text_addf(why, "%s cannot start: it is no file", path);
+	else
+		text_addf(why, "%s cannot start: %s", path, strerror(error));
+	return error == ENOENT || error == ENOTDIR ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE;
+}
+
+static enum status exec_failed(const char *command, struct text *why, int error)
+{
+	text_addf(why, "%s cannot start: %s", command, error == ENOENT ? "no such command in the service's PATH" : strerror(error));
+	return error == ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE;
+}
+
+enum status launch_exec(const struct launch *launch, struct text *why)
+{
+	char path[MAX_PATH_BYTES];
+	const char *step = "";
+	int error, stop;
+
+	/* 1. The user, while there is still the right to change it. */
+	error = identity_assume(launch->who, &step);
+	if (error < 0) {
+		text_addf(why, "the service cannot run as uid %u, gid %u: %s: %s", (unsigned)launch->who->uid, (unsigned)launch->who->gid, step,
+			  strerror(-error));
+		return STATUS_PERMISSION;
+	}
+	/* 2. The folder, as that user: a folder that it may not enter must fail here. */
+	if (launch->working_directory != NULL && chdir(launch->working_directory) != 0) {
+		text_addf(why, "the service cannot start in %s: %s", launch->working_directory, strerror(errno));
+		return STATUS_PERMISSION;
+	}
+	if (!launch_find(launch->argv[0], launch->environment, path, sizeof(path)))
+		return exec_failed(launch->argv[0], why, errno);
+	/* 3. A stop request wins over the start, to the last instruction. */
+	stop = signals_stop_request(launch->signals);
+	if (stop != 0)
+		return (enum status)(STATUS_SIGNAL + stop);
+	signals_restore(launch->signals);
+	(void)execve(path, launch->argv, (char *const *)(uintptr_t)launch->environment->rows);
+	return explain(path, errno, why);
+}

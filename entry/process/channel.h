@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Records over a pipe, and what makes one believable. */
+#ifndef AWEIGH_CHANNEL_H
+#define AWEIGH_CHANNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "finding.h"
+
+/* Writes one record whole; negative errno. */
+int channel_send(int fd, const struct record *record);
+
+struct channel {
+	int fd;
+	size_t filled;                       /* bytes of `record` that have arrived */
+	struct record record;
+};
+/* Takes what is there: 1: channel->record is whole, 0: end, -EAGAIN: not yet, other negative errno. */
+int channel_take(struct channel *channel);
+
+/* Looks at each field of a record from a process that may have been taken over. */
+bool record_is_sound(const struct record *record, unsigned kinds, size_t models);
+
+#endif

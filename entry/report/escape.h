@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Bytes from outside as they are printed: control characters, newlines and what is not UTF-8 become
+ * \xNN, so that a file's name cannot move the cursor, forge a line or break a format.
+ */
+#ifndef AWEIGH_ESCAPE_H
+#define AWEIGH_ESCAPE_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+/* Returns the number of columns written, one for each character. */
+size_t escape_print(FILE *out, const char *text);
+/* The same into a buffer, cut at its end. */
+void escape_into(char *out, size_t size, const char *text);
+
+#endif

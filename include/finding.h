@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A finding is about the world that was inspected. Checks produce it, a record carries it from the
+ * inspector to the gate, the report prints it. A kind's code keeps its meaning once released.
+ */
+#ifndef AWEIGH_FINDING_H
+#define AWEIGH_FINDING_H
+
+#include <assert.h>
+#include <limits.h>
+#include <stdint.h>
+
+#include "bounds.h"
+#include "status.h"
+
+enum severity { SEVERITY_OFF, SEVERITY_NOTE, SEVERITY_WARNING, SEVERITY_ERROR, SEVERITY_COUNT };
+
+struct finding_kind {
+	const char *code;        /* two words, as the policy's [severity] spells it */
+	enum severity severity;  /* unless the policy says otherwise */
+	enum status status;      /* the exit status when it is an error */
+	const char *meaning;     /* one sentence, for `aweigh checks` */
+	const char *fix;         /* the usual fix, also printed where a finding brings none */
+};
+
+enum record_type { RECORD_FINDING = 1, RECORD_MODEL, RECORD_PROGRESS, RECORD_DONE };
+enum policy_source { SOURCE_POLICY, SOURCE_MANIFEST, SOURCE_COUNT };
+
+#define RECORD_MAGIC 0x77656967u /* "weig" */
+#define NO_MODEL (-1)
+
+/*
+ * What crosses the pipe, in one write each: at most PIPE_BUF bytes, so records never interleave.
+ * The sender may have been taken over by the bytes that it parsed: record_is_sound() looks at every
+ * field before the gate believes it.
+ */
+struct record {
+	uint32_t magic;
+	uint16_t type;           /* enum record_type */
+	uint16_t kind;           /* index in the catalogue */
+	int32_t model;           /* index in the policy, or NO_MODEL */
+	uint16_t source;         /* enum policy_source */
+	uint16_t level;          /* RECORD_MODEL: enum level that was reached */
+	uint32_t line;           /* of the policy or manifest; 0: none */
+	uint64_t files;          /* RECORD_MODEL; RECORD_PROGRESS: bytes hashed */
+	uint64_t bytes;          /* RECORD_MODEL; RECORD_PROGRESS: bytes in all */
+	char commit[COMMIT_HEX + 8];
+	char path[1024];
+	char message[1280];
+	char fix[1280];
+};
+
+static_assert(sizeof(struct record) <= PIPE_BUF, "a record is written and read in one piece");
+
+#endif
