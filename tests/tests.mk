@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+# Everything that is not the program: tests, fuzzing, analysers, benchmarks.
+
+PYTEST ?=
+VENV := build/venv
+
+# The fixture program is static and small, so that it runs in an image built FROM scratch.
+build/fixtures/payload: tests/fixtures/payload.c $(DEPS)/out/VERSIONS
+	@mkdir -p $(@D)
+	$(Q)$(DEPS)/bin/mcc -std=c17 -D_GNU_SOURCE -Os -static $< -o $@
+
+tools:
+	$(Q).ci/install test
+
+$(VENV)/ready: .ci/venv .ci/requirements
+	$(Q).ci/venv build
+
+demo:
+	$(Q).ci/install demo
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q).ci/venv build demo
+	$(Q)tests/demo
+
+test check: tools
+	$(Q)$(MAKE) --no-print-directory all FETCH=no
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory unit
+	$(Q)$(MAKE) --no-print-directory e2e
+
+e2e: $(TARGET) build/fixtures/payload $(VENV)/ready
+	$(Q)$(VENV)/bin/python -m pytest -q -p no:cacheprovider -rs tests/e2e $(PYTEST)
+
+# Unit tests run under the sanitizers, with Debian's shared libraries.
+UNIT_FLAGS := -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+UNIT_OBJECTS := $(patsubst %.c,build/unit/%.o,$(filter-out entry/main.c,$(SOURCES)))
+UNITS := $(patsubst tests/unit/%.c,build/unit/%,$(wildcard tests/unit/*.c))
+
+build/unit/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(STD) $(WARN) $(UNIT_FLAGS) -MMD -MP -c $< -o $@
+
+build/unit/all.a: $(UNIT_OBJECTS)
+	$(Q)rm -f $@; ar rcs $@ $^
+
+build/unit/%: tests/unit/%.c build/unit/all.a
+	$(Q)$(CC) $(STD) $(WARN) -Itests/unit $(UNIT_FLAGS) -MMD -MP $< -o $@ build/unit/all.a -lcmocka -lcurl -linih -lcap -lyajl -lcrypto -lpthread
+
+unit: $(UNITS)
+	$(Q)for unit in $(UNITS); do echo "== $$unit"; $$unit || exit 1; done
+
+-include $(UNIT_OBJECTS:.o=.d)
+
+# One target a parser. clang's libFuzzer; the corpus is in the tree.
+FUZZ_FLAGS := -g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+FUZZ_OBJECTS := $(patsubst %.c,build/fuzz/%.o,$(filter-out entry/main.c,$(SOURCES)))
+FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/*.c))
+
+build/fuzz/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)clang $(STD) $(WARN) $(FUZZ_FLAGS) -MMD -MP -c $< -o $@
+
+build/fuzz/all.a: $(FUZZ_OBJECTS)
+	$(Q)rm -f $@; ar rcs $@ $^
+
+build/fuzz/%: tests/fuzz/%.c build/fuzz/all.a
+	$(Q)clang $(STD) $(WARN) $(FUZZ_FLAGS) -fsanitize=fuzzer $< -o $@ build/fuzz/all.a -lcurl -linih -lcap -lyajl -lcrypto -lpthread
+
+fuzz: tools
+	$(Q)$(MAKE) --no-print-directory fuzzers
+	$(Q)for fuzzer in $(FUZZERS); do name=$$(basename $$fuzzer); echo "== $$name"; mkdir -p build/fuzz/corpus/$$name tests/fuzz/corpus/$$name; \
+		$$fuzzer -max_total_time=$(TIME) -max_len=65536 -rss_limit_mb=2048 -timeout=10 -print_final_stats=0 -verbosity=0 build/fuzz/corpus/$$name tests/fuzz/corpus/$$name || exit 1; done
+
+.PHONY: fuzzers
+fuzzers: $(FUZZERS)
+
+sanitize: tools
+	$(Q)$(MAKE) --no-print-directory all SANITIZE=address,undefined
+	$(Q)AWEIGH=$(CURDIR)/build/sanitize-address-undefined/aweigh $(MAKE) --no-print-directory e2e
+
+bench: $(TARGET) build/fixtures/payload $(VENV)/ready
+	$(Q)$(VENV)/bin/python tests/bench/bench.py $(BENCH)
+
+golden: $(TARGET) $(VENV)/ready
+	$(Q)AWEIGH_GOLDEN=write $(VENV)/bin/python -m pytest -q -p no:cacheprovider tests/e2e/test_golden.py
+
+lint: tools compile_commands.json
+	$(Q)! grep -n '#include.*entry/' checks -r
+	$(Q)! grep -nE '#include "(entry|report|gate|options)' -r checks
+	$(Q)cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr --suppress=missingIncludeSystem \
+		-D_GNU_SOURCE -Iinclude -Ichecks -Ichecks/base -Ichecks/know -Ientry checks entry
+	$(Q)clang-tidy --quiet -p build $(SOURCES)
+
+compile_commands.json:
+	@mkdir -p build
+	$(Q)python3 -c 'import json,sys,os; print(json.dumps([{"directory": os.getcwd(), "file": f, "command": "clang $(STD) $(WARN) -c " + f} for f in sys.argv[1:]], indent=1))' $(SOURCES) >build/compile_commands.json
+
+format:
+	$(Q)clang-format -i $(SOURCES) $(wildcard include/*.h checks/*.h checks/*/*.h entry/*.h entry/*/*.h tests/*/*.c)
