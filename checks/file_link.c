@@ -42,7 +42,7 @@ static void check(struct look *look)
 		look_report(look, &kinds[DANGLING], at, "is a link to %.700s, which is not there", file->link);
 	else if (file->error == ELOOP)
 		look_report(look, &kinds[LOOP], at, "is a link that leads back to itself");
-	else if (file->escapes && file->link != NULL && file->link[0] == '/' && strstr(file->link, "/blobs/") != NULL)
+	else if (file->absolute)
 		look_report(look, &kinds[ABSOLUTE], at, "is a link to the absolute path %.700s", file->link);
 	else if (file->escapes)
 		look_report(look, &kinds[ESCAPES], at, "is a link to %.700s, outside the model's folder",

@@ -245,6 +245,10 @@ static void look_at_file(struct look *look, const char *path, const char *link, 
 		file.error = errno;
 	if (file.error == 0 && S_ISREG(file.st.st_mode)) {   /* nothing else is ever opened: a FIFO would wait, a device act */
 		file.fd = open_file(look, path);
+		if (file.fd == -EXDEV && link != NULL && link[0] == '/' && path_is_beneath(link, view->repo_path) && strlen(link) > strlen(view->repo_path)) {
+			file.absolute = true;
+			file.fd = tree_open_beneath(look->tree, view->repo_fd, link + strlen(view->repo_path) + 1, O_RDONLY);
+		}
 		if (file.fd < 0)
 			file.error = -file.fd;
 		else if (fstat(file.fd, &file.st) != 0 || !S_ISREG(file.st.st_mode))

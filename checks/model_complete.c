@@ -56,8 +56,9 @@ static bool visit(void *context, const struct manifest_file *file)
 
 				text_add(&text, file->path);
 			}
-		} else if (!there) {   /* a link that leads nowhere has been told already */
-			look_report(look, &kinds[INCOMPLETE], (struct report_at){ .path = file->path }, "is missing: the commit's manifest names it");
+		} else if (!there || S_ISDIR(st.st_mode)) {   /* a link that leads nowhere has been told already */
+			look_report(look, &kinds[INCOMPLETE], (struct report_at){ .path = file->path }, "is %s: the commit's manifest names it",
+				    there ? "a folder, not a file" : "missing");
 		}
 	} else if (look->model->level >= LEVEL_SIZE && size != file->size && model_wants(look, file->path)) {
 		look_report(look, &kinds[SIZE], (struct report_at){ .path = file->path }, "has %llu bytes, but the manifest says %llu",

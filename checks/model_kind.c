@@ -41,7 +41,7 @@ static void check_transformers(struct look *look)
 	    (MODEL_SET(model, FILES).text == NULL || model_wants(look, "model.safetensors")))
 		look_report(look, &kinds[WEIGHTS], (struct report_at){ .path = look->model->path },
 			    "has config.json, but no weights%s", look->model->broken_files > 0 ? " that open" : "");
-	if (MODEL_SET(model, FILES).text != NULL)
+	if (MODEL_SET(model, FILES).text != NULL || look->model->broken_files > 0)
 		return;
 	for (size_t i = 0; i < LENGTH_OF(tokenizers); i++)
 		if (model_has(look, tokenizers[i], NULL))

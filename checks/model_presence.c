@@ -173,8 +173,7 @@ static bool find_near_name(const struct look *look, const char *folder, char *ou
 			continue;
 		found = text_equals_any_case(rest + 2, strlen(rest + 2), name) ||
 			(strstr(name, "--") == NULL && length > name_length + 2 && strcmp(other + length - name_length, name) == 0 &&
-			 other[length - name_length - 1] == '-' && other[length - name_length - 2] == '-') ||
-			(strncmp(other, "models--", 8) == 0 && edit_distance(other, folder) <= 2);
+			 other[length - name_length - 1] == '-' && other[length - name_length - 2] == '-');
 		if (found) {
 			struct text text = text_over(out, size);
 

@@ -40,16 +40,18 @@ static const char *keep(struct gate *gate, const char *text)
 }
 
 /* The kind's own fix is not copied: ten thousand findings share it. */
-static const char *keep_fix(struct gate *gate, const struct finding_kind *kind, const char *fix, int model)
+static const char *keep_fix(struct gate *gate, const struct finding_kind *kind, const char *fix)
 {
-	const char *hint = model == NO_MODEL ? NULL : MODEL_SET(&gate->policy.models[model], HINT).text;
-	char both[2 * sizeof(((struct record *)NULL)->fix)];
-	struct text text = TEXT_OVER(both);
+	return strcmp(fix, kind->fix) == 0 ? kind->fix : keep(gate, fix);
+}
 
-	if (hint == NULL)
-		return strcmp(fix, kind->fix) == 0 ? kind->fix : keep(gate, fix);
-	text_addf(&text, "%s; hint: %s", fix, hint);
-	return keep(gate, both);
+static void list_append(struct report *report, struct report_list *list)
+{
+	if (list->last != 0)
+		report->findings[list->last - 1].next = report->count;
+	else
+		list->first = report->count;
+	list->last = report->count;
 }
 
 static void add_finding(struct gate *gate, const struct finding_kind *kind, const struct record *record)
@@ -77,8 +79,9 @@ static void add_finding(struct gate *gate, const struct finding_kind *kind, cons
 	report->findings[report->count++] = (struct report_finding){
 		.kind = kind, .severity = severity, .model = record->model, .source = record->source, .line = record->line,
 		.path = keep(gate, record->path), .message = keep(gate, record->message),
-		.fix = keep_fix(gate, kind, record->fix, record->model),
+		.fix = keep_fix(gate, kind, record->fix),
 	};
+	list_append(report, record->model == NO_MODEL || report->models == NULL ? &report->rest : &report->models[record->model].findings);
 }
 
 static void __attribute__((format(printf, 4, 5))) raise_finding(struct gate *gate, unsigned raised, unsigned line, const char *format, ...)

@@ -54,6 +54,7 @@ struct file_view {
 	int fd;                  /* -1: could not be opened, see error */
 	int error;               /* errno of the failed look, 0: none */
 	bool escapes;            /* a link leads out of the repository's folder */
+	bool absolute;           /* a link is absolute, but leads into the repository's folder */
 	struct stat st;          /* of what the name leads to; valid unless error */
 	const unsigned char *head;
 	size_t head_length;      /* below level size: 0 */

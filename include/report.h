@@ -18,6 +18,12 @@ struct report_finding {
 	uint16_t source;
 	uint32_t line;
 	const char *path, *message, *fix;
+	size_t next;                  /* of the same model, + 1; 0: the last */
+};
+
+/* The findings of one model, or of none, in the order of their arrival. */
+struct report_list {
+	size_t first, last;           /* + 1; 0: none */
 };
 
 struct report_model {
@@ -27,6 +33,7 @@ struct report_model {
 	bool seen;                    /* the inspector has told about it */
 	bool found;                   /* there is a folder */
 	enum severity worst;
+	struct report_list findings;
 };
 
 struct report {
@@ -37,6 +44,7 @@ struct report {
 	const char *command;          /* run, check */
 	struct report_finding *findings;
 	size_t count, room, dropped;  /* dropped: beyond MAX_FINDINGS */
+	struct report_list rest;      /* findings about no model */
 	struct report_model *models;
 	struct arena *arena;
 	const char *landlock;         /* NULL: enforced; otherwise why not */

@@ -10,7 +10,6 @@
 
 #define WIDTH 80u
 #define INDENT 25u
-#define LABEL 15u
 
 report_write report_write_human;
 
@@ -75,17 +74,39 @@ static void print_label(const struct paint *paint, const char *label, enum sever
 		(void)fprintf(paint->out, "\n%*s", (int)INDENT, "");
 }
 
+/*
+ * A finding's path as its line needs it: not at all where the message names it or the model's own
+ * line does, and without the model's folder or the cache in front, which stand above already.
+ */
+static const char *shown_path(const struct report *report, const struct report_finding *finding, char shown[static MAX_PATH_BYTES])
+{
+	const char *path = finding->path;
+	char folder[MAX_PATH_BYTES] = "";
+	struct text text = text_over(shown, MAX_PATH_BYTES);
+
+	if (finding->model != NO_MODEL)
+		report_model_path(report, (size_t)finding->model, folder, sizeof(folder));
+	if (path[0] == '\0' || strstr(finding->message, path) != NULL || strcmp(path, folder) == 0)
+		return shown;
+	if (folder[0] != '\0' && path_is_beneath(path, folder))
+		path += strlen(folder) + 1;
+	else if (report->hub_cache != NULL && path_is_beneath(path, report->hub_cache) && path[strlen(report->hub_cache)] == '/')
+		path += strlen(report->hub_cache) + 1;
+	text_addf(&text, "%s ", path);
+	return shown;
+}
+
 static void print_finding(const struct paint *paint, const struct report *report, const struct report_finding *finding)
 {
 	static const char *const words[SEVERITY_COUNT] = { "off", "note: ", "warning: ", "" };
 	char line[sizeof(((struct record *)NULL)->path) + sizeof(((struct record *)NULL)->message) + 32];
 	char fix[sizeof(((struct record *)NULL)->fix) + MAX_PATH_BYTES];
+	char model_path[MAX_PATH_BYTES];
 	struct text text = TEXT_OVER(line), how = TEXT_OVER(fix);
 	const char *file = report->policy->file[finding->source];
 
 	text_add(&text, words[finding->severity]);
-	if (finding->path[0] != '\0' && strncmp(finding->message, finding->path, strlen(finding->path)) != 0)
-		text_addf(&text, "%s ", finding->path);
+	text_add(&text, shown_path(report, finding, model_path));
 	text_add(&text, finding->message);
 	print_label(paint, finding->kind->code, finding->severity, true);
 	print_wrapped(paint->out, line, INDENT);
@@ -107,9 +128,19 @@ static bool is_shown(const struct report_finding *finding, const struct report_s
 
 static void print_findings(const struct paint *paint, const struct report *report, const struct report_style *style, int model)
 {
-	for (size_t i = 0; i < report->count; i++)
-		if (report->findings[i].model == model && is_shown(&report->findings[i], style))
-			print_finding(paint, report, &report->findings[i]);
+	const char *hint = model == NO_MODEL ? NULL : MODEL_SET(&report->policy->models[model], HINT).text;
+	const struct report_list *list = model == NO_MODEL ? &report->rest : &report->models[model].findings;
+	bool any = false;
+
+	for (size_t i = list->first; i != 0; i = report->findings[i - 1].next)
+		if (is_shown(&report->findings[i - 1], style)) {
+			print_finding(paint, report, &report->findings[i - 1]);
+			any = true;
+		}
+	if (any && hint != NULL) {   /* once, since it is the same for each */
+		print_label(paint, "hint", SEVERITY_OFF, false);
+		print_wrapped(paint->out, hint, INDENT);
+	}
 }
 
 static void print_verdict_word(const struct paint *paint, enum severity worst)
@@ -142,9 +173,9 @@ static enum severity worst_of_rest(const struct report *report)
 {
 	enum severity worst = SEVERITY_OFF;
 
-	for (size_t i = 0; i < report->count; i++)
-		if (report->findings[i].model == NO_MODEL && report->findings[i].severity > worst)
-			worst = report->findings[i].severity;
+	for (size_t i = report->rest.first; i != 0; i = report->findings[i - 1].next)
+		if (report->findings[i - 1].severity > worst)
+			worst = report->findings[i - 1].severity;
 	return worst;
 }
 

@@ -37,6 +37,16 @@ static void put_number(yajl_gen gen, const char *name, uint64_t number)
 	(void)yajl_gen_integer(gen, number > INT64_MAX ? INT64_MAX : (long long)number);
 }
 
+/* yajl would print every digit of the double: 1.3580000000000001. */
+static void put_milliseconds(yajl_gen gen, const char *name, uint64_t nanoseconds)
+{
+	char text[32];
+	int length = snprintf(text, sizeof(text), "%.3f", (double)nanoseconds / 1e6);
+
+	key(gen, name);
+	(void)yajl_gen_number(gen, text, (size_t)length);
+}
+
 static void put_bool(yajl_gen gen, const char *name, bool value)
 {
 	key(gen, name);
@@ -75,6 +85,7 @@ static void put_finding(yajl_gen gen, const struct report *report, const struct 
 	put_text(gen, "path", finding->path[0] != '\0' ? finding->path : NULL);
 	put_text(gen, "message", finding->message);
 	put_text(gen, "fix", finding->fix[0] != '\0' ? finding->fix : NULL);
+	put_text(gen, "hint", finding->model == NO_MODEL ? NULL : MODEL_SET(&report->policy->models[finding->model], HINT).text);
 	put_text(gen, "policy_file", finding->line != 0 ? report->policy->file[finding->source] : NULL);
 	key(gen, "policy_line");
 	if (finding->line != 0)
@@ -142,8 +153,7 @@ void report_write_json(const struct report *report, const struct report_style *s
 	put_policy(gen, report);
 	put_text(gen, "verdict", report->status == STATUS_OK || !report->enforced ? "pass" : "refused");
 	put_number(gen, "status", report->enforced ? (uint64_t)report->status : 0);
-	key(gen, "elapsed_ms");
-	(void)yajl_gen_double(gen, (double)(report->elapsed_ns / 1000u) / 1e3);
+	put_milliseconds(gen, "elapsed_ms", report->elapsed_ns);
 	key(gen, "models");
 	(void)yajl_gen_array_open(gen);
 	for (size_t i = 0; report->models != NULL && i < report->policy->model_count; i++)
