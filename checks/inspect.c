@@ -287,7 +287,30 @@ struct walk {
 	uint64_t entries;
 };
 
+/* model.safetensors/: the libraries' exists() is content with a folder, their open() is not. */
+static bool is_named_like_a_file(const char *path)
+{
+	static const char *const endings[] = { ".json", ".safetensors", ".gguf", ".bin" };
+	size_t length = strlen(path);
+
+	for (size_t i = 0; i < LENGTH_OF(endings); i++)
+		if (length > strlen(endings[i]) && strcmp(path + length - strlen(endings[i]), endings[i]) == 0)
+			return true;
+	return false;
+}
+
 static void walk_folder(struct walk *walk, int fd, unsigned depth);
+
+/* A folder that takes part as a file that it is not, or cannot be opened: only its name is looked at. */
+static void look_at_folder(struct look *look, const char *path, const struct stat *st, int error)
+{
+	struct file_view file = { .path = path, .fd = -1, .error = error, .st = *st };
+
+	look->model->broken_files++;
+	look->file = &file;
+	run_checks(look, SCOPE_FILE, look->model->level);
+	look->file = NULL;
+}
 
 static void walk_entry(struct walk *walk, int folder, const char *name, unsigned depth)
 {
@@ -295,7 +318,7 @@ static void walk_entry(struct walk *walk, int folder, const char *name, unsigned
 	char link[MAX_PATH_BYTES];
 	struct stat st;
 	ssize_t length;
-	int fd;
+	int fd, error;
 
 	if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return;
@@ -303,16 +326,13 @@ static void walk_entry(struct walk *walk, int folder, const char *name, unsigned
 		if (is_tool_folder(look->model, walk->path) || depth + 1 >= MAX_DEPTH_FOLDERS)
 			return;
 		fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (fd >= 0) {
+		error = fd < 0 ? errno : 0;
+		if (is_named_like_a_file(walk->path) && model_wants(look, walk->path))
+			look_at_folder(look, walk->path, &st, 0);
+		if (fd >= 0)
 			walk_folder(walk, fd, depth + 1);
-		} else {   /* reported as a file that cannot be opened: the name is what counts */
-			struct file_view file = { .path = walk->path, .fd = -1, .error = errno, .st = st };
-
-			look->model->broken_files++;
-			look->file = &file;
-			run_checks(look, SCOPE_FILE, look->model->level);
-			look->file = NULL;
-		}
+		else
+			look_at_folder(look, walk->path, &st, error);
 		return;
 	}
 	if (!model_wants(look, walk->path))

@@ -13,10 +13,12 @@
 #include "tree.h"
 #include "util.h"
 
-enum { WEIGHTS, PART, TOKENIZER, BASE };
+enum { WEIGHTS, CONFIG, PART, TOKENIZER, BASE };
 static const struct finding_kind kinds[] = {
 	[WEIGHTS] = { "model.no-weights", SEVERITY_ERROR, STATUS_DATA,
 		"the model has its configuration, but no weights", "fetch the weights; a download that was cut off leaves the small files" },
+	[CONFIG] = { "model.no-config", SEVERITY_ERROR, STATUS_DATA,
+		"the model has weights or a tokenizer, but no configuration to load them by", "fetch config.json; or say in require what this model is made of" },
 	[PART] = { "model.part", SEVERITY_ERROR, STATUS_DATA,
 		"a part that the model's own list names is not there", "fetch the model anew, folders included" },
 	[TOKENIZER] = { "model.tokenizer", SEVERITY_WARNING, STATUS_DATA,
@@ -168,6 +170,19 @@ static void check_adapter(struct look *look)
 		look_report(look, &kinds[BASE], (struct report_at){ .path = path }, "is missing: the adapter works on %s", base);
 }
 
+/* Names that only the transformers family uses: without config.json nothing can load them. */
+static void check_headless(struct look *look)
+{
+	static const char *const names[] = { "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json",
+		"tokenizer.json", "tokenizer_config.json" };
+
+	for (size_t i = 0; i < LENGTH_OF(names); i++)
+		if (model_has(look, names[i], NULL)) {
+			look_report(look, &kinds[CONFIG], (struct report_at){ .path = look->model->path }, "has %s, but no config.json", names[i]);
+			return;
+		}
+}
+
 static void check(struct look *look)
 {
 	bool sentence = model_has(look, "modules.json", NULL) || model_has_folder(look, "1_Pooling");
@@ -180,6 +195,8 @@ static void check(struct look *look)
 		check_adapter(look);
 	else if (model_has(look, "config.json", NULL))
 		check_transformers(look);
+	else if (MODEL_SET(look->model->model, REQUIRE).text == NULL && model_wants(look, "config.json") && look->model->broken_files == 0)
+		check_headless(look);
 }
 
 const struct check check_model_kind = { "model_kind", SCOPE_MODEL, LEVEL_PRESENCE, kinds, LENGTH_OF(kinds), check };
