@@ -23,7 +23,7 @@ static void check(struct look *look)
 	struct text text = TEXT_OVER(fix);
 	struct refusal refusal;
 
-	if (file->error == 0 || file->error == ENOENT || file->error == ENOTDIR || file->error == ELOOP || file->error == EXDEV || file->error == EINVAL)
+	if (file->error == 0 || file->error == ENOENT || file->error == ENOTDIR || file->error == ELOOP || file->error == EXDEV || file->error == ESPIPE)
 		return;
 	if ((file->error != EACCES && file->error != EPERM) || !path_join(path, sizeof(path), look->model->path, file->path) ||
 	    !tree_explain(look->tree, path, &refusal) || !refusal.has_stat) {

@@ -49,7 +49,7 @@ static void check(struct look *look)
 			    file->link == NULL ? "?" : file->link);
 	else if (file->error == 0 && !S_ISREG(file->st.st_mode))
 		look_report(look, &kinds[SPECIAL], at, "is %s, not a file", type_name(file->st.st_mode));
-	else if (file->error == EINVAL)
+	else if (file->error == ESPIPE)
 		look_report(look, &kinds[SPECIAL], at, "changed into something else than a file while it was looked at");
 }
 

@@ -234,26 +234,47 @@ static void count_file(struct model_view *view, const struct file_view *file)
 	}
 }
 
-static void look_at_file(struct look *look, const char *path, const char *link, const struct stat *own)
+/* Reads a link's text: only a finding or a digest needs it, so only then. */
+static const char *link_text(const struct model_view *view, const char *path, char text[static MAX_PATH_BYTES])
+{
+	ssize_t length = readlinkat(view->dir_fd, path, text, MAX_PATH_BYTES - 1);
+
+	text[length < 0 ? 0 : length] = '\0';
+	return text;
+}
+
+/*
+ * Opens a file after a look at what it is: nothing but a regular file is ever opened, since a FIFO
+ * would wait and a device act. If it is exchanged in between, O_NONBLOCK keeps open() from waiting.
+ */
+static void open_view(struct look *look, struct file_view *file, bool is_link, char text[static MAX_PATH_BYTES])
+{
+	struct model_view *view = look->model;
+
+	if (fstatat(view->dir_fd, file->path, &file->st, 0) != 0)
+		file->error = errno;
+	else if (S_ISREG(file->st.st_mode) && (file->fd = open_file(look, file->path)) < 0)
+		file->error = -file->fd;
+	if (is_link && (file->error != 0 || view->level >= LEVEL_DIGEST))
+		file->link = link_text(view, file->path, text);
+	if (file->error == EXDEV && file->link != NULL && file->link[0] == '/' && path_is_beneath(file->link, view->repo_path) &&
+	    strlen(file->link) > strlen(view->repo_path)) {
+		file->absolute = true;
+		file->fd = tree_open_beneath(look->tree, view->repo_fd, file->link + strlen(view->repo_path) + 1, O_RDONLY);
+		file->error = file->fd < 0 ? -file->fd : 0;
+	}
+	file->escapes = file->error == EXDEV;
+}
+
+static void look_at_file(struct look *look, const char *path, bool is_link)
 {
 	struct model_view *view = look->model;
 	unsigned char head[4096];
-	struct file_view file = { .path = path, .link = link, .fd = -1, .head = head, .st = *own };
+	char text[MAX_PATH_BYTES];
+	struct file_view file = { .path = path, .fd = -1, .head = head };
 
 	file_classify(path, &file.format, &file.weights, &file.pickle);
-	if (link != NULL && fstatat(view->dir_fd, path, &file.st, 0) != 0)
-		file.error = errno;
-	if (file.error == 0 && S_ISREG(file.st.st_mode)) {   /* nothing else is ever opened: a FIFO would wait, a device act */
-		file.fd = open_file(look, path);
-		if (file.fd == -EXDEV && link != NULL && link[0] == '/' && path_is_beneath(link, view->repo_path) && strlen(link) > strlen(view->repo_path)) {
-			file.absolute = true;
-			file.fd = tree_open_beneath(look->tree, view->repo_fd, link + strlen(view->repo_path) + 1, O_RDONLY);
-		}
-		if (file.fd < 0)
-			file.error = -file.fd;
-		else if (fstat(file.fd, &file.st) != 0 || !S_ISREG(file.st.st_mode))
-			file.error = EINVAL;
-	}
+	open_view(look, &file, is_link, text);
 	if (file.fd >= 0 && view->level >= LEVEL_SIZE && (file.weights || file.st.st_size < (off_t)MAX_POINTER_BYTES || view->level >= LEVEL_STRUCTURE)) {
 		ssize_t got = pread(file.fd, head, sizeof(head), 0);
 
@@ -263,7 +284,6 @@ static void look_at_file(struct look *look, const char *path, const char *link, 
 			file.head_length = (size_t)got;
 		classify_bytes(&file);
 	}
-	file.escapes = file.error == EXDEV;
 	count_file(view, &file);
 	look->file = &file;
 	run_checks(look, SCOPE_FILE, view->level);
@@ -312,38 +332,32 @@ static void look_at_folder(struct look *look, const char *path, const struct sta
 	look->file = NULL;
 }
 
-static void walk_entry(struct walk *walk, int folder, const char *name, unsigned depth)
+static void walk_entry(struct walk *walk, int folder, const char *name, unsigned char type, unsigned depth)
 {
 	struct look *look = walk->look;
-	char link[MAX_PATH_BYTES];
-	struct stat st;
-	ssize_t length;
+	struct stat st = { 0 };
 	int fd, error;
 
-	if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-		return;
-	if (S_ISDIR(st.st_mode)) {
-		if (is_tool_folder(look->model, walk->path) || depth + 1 >= MAX_DEPTH_FOLDERS)
+	if (type == DT_UNKNOWN || type == DT_DIR) {   /* not every file system says the type */
+		if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 			return;
-		fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		error = fd < 0 ? errno : 0;
-		if (is_named_like_a_file(walk->path) && model_wants(look, walk->path))
-			look_at_folder(look, walk->path, &st, 0);
-		if (fd >= 0)
-			walk_folder(walk, fd, depth + 1);
-		else
-			look_at_folder(look, walk->path, &st, error);
+		type = S_ISDIR(st.st_mode) ? DT_DIR : S_ISLNK(st.st_mode) ? DT_LNK : DT_REG;
+	}
+	if (type != DT_DIR) {
+		if (model_wants(look, walk->path))
+			look_at_file(look, walk->path, type == DT_LNK);
 		return;
 	}
-	if (!model_wants(look, walk->path))
+	if (is_tool_folder(look->model, walk->path) || depth + 1 >= MAX_DEPTH_FOLDERS)
 		return;
-	if (!S_ISLNK(st.st_mode)) {
-		look_at_file(look, walk->path, NULL, &st);
-		return;
-	}
-	length = readlinkat(folder, name, link, sizeof(link) - 1);
-	link[length < 0 ? 0 : length] = '\0';
-	look_at_file(look, walk->path, link, &st);
+	fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	error = fd < 0 ? errno : 0;
+	if (is_named_like_a_file(walk->path) && model_wants(look, walk->path))
+		look_at_folder(look, walk->path, &st, 0);
+	if (fd >= 0)
+		walk_folder(walk, fd, depth + 1);
+	else
+		look_at_folder(look, walk->path, &st, error);
 }
 
 static void walk_folder(struct walk *walk, int fd, unsigned depth)
@@ -365,7 +379,7 @@ static void walk_folder(struct walk *walk, int fd, unsigned depth)
 		if (length > 0)
 			walk->path[length] = '/';
 		memcpy(walk->path + length + (length > 0), entry->d_name, more + 1);
-		walk_entry(walk, dirfd(folder), entry->d_name, depth);
+		walk_entry(walk, dirfd(folder), entry->d_name, entry->d_type, depth);
 		walk->path[length] = '\0';
 	}
 	(void)closedir(folder);

@@ -2,6 +2,7 @@
 #include "json.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <yajl/yajl_parse.h>
@@ -119,14 +120,59 @@ static const yajl_callbacks callbacks = {
 	.yajl_start_array = on_array, .yajl_end_array = on_array_end,
 };
 
+/* Blocks of the pool are never given back one by one, and carry their size for realloc. */
+static bool in_pool(const struct json *json, const void *block)
+{
+	return (const unsigned char *)block >= json->pool && (const unsigned char *)block < json->pool + JSON_POOL_BYTES;
+}
+
+static void *pool_take(void *context, size_t size)
+{
+	struct json *json = context;
+	size_t room = (size + 16 + 15) & ~(size_t)15;
+	unsigned char *block = json->pool + json->pool_used;
+
+	if (room < size || room > JSON_POOL_BYTES - json->pool_used)
+		return malloc(size);
+	memcpy(block, &size, sizeof(size));
+	json->pool_used += room;
+	return block + 16;
+}
+
+static void *pool_resize(void *context, void *block, size_t size)
+{
+	size_t before;
+	void *larger;
+
+	if (block == NULL)
+		return pool_take(context, size);
+	if (!in_pool(context, block))
+		return realloc(block, size);
+	memcpy(&before, (unsigned char *)block - 16, sizeof(before));
+	larger = size <= before ? block : pool_take(context, size);
+	if (larger != NULL && larger != block)
+		memcpy(larger, block, before);
+	return larger;
+}
+
+static void pool_free(void *context, void *block)
+{
+	if (!in_pool(context, block))
+		free(block);
+}
+
 void json_begin(struct json *json, json_visit *visit, void *context)
 {
+	yajl_alloc_funcs pool = { pool_take, pool_resize, pool_free, json };
+
+
 	json->visit = visit;
 	json->context = context;
 	json->result = JSON_OK;
 	json->depth = 0;
 	json->since_value = 0;
-	json->parser = yajl_alloc(&callbacks, NULL, json);
+	json->pool_used = 0;
+	json->parser = yajl_alloc(&callbacks, &pool, json);
 	if (json->parser == NULL)
 		json->result = JSON_MEMORY;
 }

@@ -37,6 +37,8 @@ struct json_value {
 /* Returns false to stop: json_end() then says JSON_STOPPED. */
 typedef bool json_visit(void *context, const struct json_value *value);
 
+#define JSON_POOL_BYTES 16384u
+
 struct json {
 	void *parser;
 	json_visit *visit;
@@ -48,6 +50,9 @@ struct json {
 	uint64_t count[JSON_TRACKED + 1];
 	char key[JSON_TRACKED][MAX_JSON_KEY_BYTES];
 	size_t key_length[JSON_TRACKED];
+	/* yajl's own memory: a parser for a small file costs no system call. */
+	size_t pool_used;
+	_Alignas(16) unsigned char pool[JSON_POOL_BYTES];
 };
 
 void json_begin(struct json *json, json_visit *visit, void *context);

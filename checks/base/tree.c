@@ -11,6 +11,12 @@
 
 #define ALWAYS (O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
 
+/* openat2() refuses flags that mean nothing beside O_PATH; open() ignores them. */
+static int with_always(int flags)
+{
+	return flags | ((flags & O_PATH) != 0 ? O_CLOEXEC : ALWAYS);
+}
+
 /* The walk by hand: open folders from the start to where it stands, and what is left to walk. */
 struct walk {
 	int fds[MAX_DEPTH_FOLDERS * 4];
@@ -25,7 +31,7 @@ struct walk {
 
 static int open_kernel(int fd, const char *path, int flags, uint64_t resolve)
 {
-	struct open_how how = { .flags = (unsigned)(flags | ALWAYS), .resolve = resolve | RESOLVE_NO_MAGICLINKS };
+	struct open_how how = { .flags = (unsigned)with_always(flags), .resolve = resolve | RESOLVE_NO_MAGICLINKS };
 
 	fd = (int)syscall(SYS_openat2, fd, path, &how, sizeof(how));
 	return fd < 0 ? -errno : fd;
@@ -99,7 +105,7 @@ static int walk_step(struct walk *walk, int flags, int *out)
 		}
 		if (!last && length != 0)
 			return 0;
-		*out = openat(walk->fds[walk->top], ".", flags | ALWAYS);
+		*out = openat(walk->fds[walk->top], ".", with_always(flags));
 		return *out < 0 ? -errno : 1;
 	}
 	walk->on_way = true;   /* a failure here is a folder without search permission */
@@ -111,7 +117,7 @@ static int walk_step(struct walk *walk, int flags, int *out)
 		return walk_link(walk, fd);
 	if (!last)
 		return S_ISDIR(st.st_mode) ? walk_push(walk, &fd, name) : -ENOTDIR;
-	*out = openat(walk->fds[walk->top], name, flags | ALWAYS | O_NOFOLLOW);
+	*out = openat(walk->fds[walk->top], name, with_always(flags) | O_NOFOLLOW);
 	if (*out >= 0)
 		return 1;
 	error = errno;
@@ -169,7 +175,7 @@ int tree_open(const struct tree *tree, const char *path, int flags)
 	int fd;
 
 	if (tree->root_fd < 0) {
-		fd = open(path, flags | ALWAYS);
+		fd = open(path, with_always(flags));
 		return fd < 0 ? -errno : fd;
 	}
 	if (tree->by_hand)
