@@ -249,6 +249,7 @@ enum status gate_prepare(struct gate *gate, const struct options *options, const
 	if (gate->report.models == NULL)
 		goto memory;
 	raise_policy_errors(gate);
+	gate->report.elapsed_ns = clock_now_ns() - gate->started_ns;
 	return STATUS_OK;
 memory:
 	text_addf(why, "out of memory");

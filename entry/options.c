@@ -216,6 +216,15 @@ bool options_use_command(struct options *options, const char *word)
 	return false;
 }
 
+static void report_stray_word(const char *word, struct text *why)
+{
+	text_addf(why, "unknown command '%.64s'", word);
+	for (size_t i = 0; i < LENGTH_OF(commands); i++)
+		if (commands[i].help != NULL && edit_distance(word, commands[i].name) <= 2)
+			text_addf(why, "; did you mean '%s'?", commands[i].name);
+	text_add(why, "; the service's command stands behind '--'");
+}
+
 bool options_parse(struct options *options, char *const *argv, struct text *why)
 {
 	bool named = false;
@@ -237,12 +246,11 @@ bool options_parse(struct options *options, char *const *argv, struct text *why)
 			argv++;
 			continue;
 		}
-		if (options->command != COMMAND_RUN) {
+		if (named && options->command != COMMAND_RUN)
 			text_addf(why, "%s takes no argument '%.64s'", options->command_name, *argv);
-			return false;
-		}
-		options->service = argv;
-		break;
+		else
+			report_stray_word(*argv, why);
+		return false;
 	}
 	return true;
 }
