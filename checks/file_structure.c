@@ -177,14 +177,33 @@ static bool visit_json(void *context, const struct json_value *value)
 	return true;
 }
 
-/* Large JSON (vocabularies) is looked at from both ends below level digest: a few kB a file. */
-static bool ends_like_json(const struct file_view *file)
+/* Vocabularies are megabytes that only a tokenizer reads: below level digest a few kB of both ends must do. */
+static bool is_large_vocabulary(const struct look *look)
+{
+	static const char *const names[] = { "tokenizer.json", "vocab.json", "vocabulary.json" };
+	const char *slash = strrchr(look->file->path, '/'), *name = slash == NULL ? look->file->path : slash + 1;
+
+	if ((uint64_t)look->file->st.st_size <= WHOLE_JSON_BYTES || look->model->level >= LEVEL_DIGEST)
+		return false;
+	for (size_t i = 0; i < LENGTH_OF(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Whether the beginning is sound JSON, as far as it goes, and the end closes what it opened. */
+static bool ends_match(const struct file_view *file, enum json_result *beginning)
 {
 	unsigned char tail[4096];
 	ssize_t got = pread(file->fd, tail, sizeof(tail), file->st.st_size - (off_t)sizeof(tail));
 	const unsigned char *head = file->head;
+	struct json json;
 	size_t at = 0;
 
+	json_begin(&json, visit_json, NULL);
+	json_feed(&json, head, file->head_length);
+	*beginning = json.result;
+	(void)json_end(&json);
 	while (at < file->head_length && scan_is_space((char)head[at]))
 		at++;
 	while (got > 0 && scan_is_space((char)tail[got - 1]))
@@ -196,22 +215,22 @@ static bool ends_like_json(const struct file_view *file)
 static void check_json(struct look *look)
 {
 	const struct file_view *file = look->file;
+	struct report_at at = { .path = file->path };
 	enum json_result result = JSON_OK;
 	int error = 0;
 
-	if ((uint64_t)file->st.st_size > WHOLE_JSON_BYTES && look->model->level < LEVEL_DIGEST) {
-		if (!ends_like_json(file))
-			look_report(look, &kinds[NOT_JSON], (struct report_at){ .path = file->path }, "is not JSON: its beginning and its end do not match");
-		return;
-	}
-	if ((uint64_t)file->st.st_size == file->head_length)
+	if (is_large_vocabulary(look)) {
+		if (!ends_match(file, &result) && result == JSON_OK)
+			look_report(look, &kinds[NOT_JSON], at, "is not JSON: its end does not close its beginning");
+	} else if ((uint64_t)file->st.st_size == file->head_length) {
 		result = json_parse(file->head, file->head_length, visit_json, NULL);
-	else
+	} else {
 		result = json_read(file->fd, MAX_INDEX_BYTES, visit_json, NULL, &error);
+	}
 	if (error != 0)
-		look_report(look, &kinds[NOT_JSON], (struct report_at){ .path = file->path }, "cannot be read whole: %s", strerror(error));
+		look_report(look, &kinds[NOT_JSON], at, "cannot be read whole: %s", strerror(error));
 	else if (result != JSON_OK)
-		look_report(look, &kinds[NOT_JSON], (struct report_at){ .path = file->path }, "%s", json_words(result));
+		look_report(look, &kinds[NOT_JSON], at, "%s", json_words(result));
 }
 
 static void check(struct look *look)

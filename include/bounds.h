@@ -29,7 +29,7 @@
 #define MAX_JSON_KEY_BYTES 1024u               /* tensor names and repository paths */
 #define MAX_CONFIG_BYTES (8u * 1024u * 1024u)  /* configuration files are kilobytes */
 #define MAX_INDEX_BYTES (256u * 1024u * 1024u) /* shard index, trees/ manifest of a million files */
-#define WHOLE_JSON_BYTES (16u * 1024u)         /* larger JSON is read at both ends below level digest */
+#define WHOLE_JSON_BYTES (16u * 1024u)         /* larger vocabularies are read at both ends below level digest */
 #define MAX_SAFETENSORS_HEADER_BYTES 100000000u     /* safetensors/src/tensor.rs MAX_HEADER_SIZE */
 #define MAX_TENSORS 1000000u                   /* sorted in memory: 24 bytes each */
 #define MAX_GGUF_HEADER_BYTES (256u * 1024u * 1024u) /* token arrays of large vocabularies are 10 MB */

@@ -8,10 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "fixtures"))
+SCHEMA = json.loads((ROOT / "docs" / "report.schema.json").read_text())
 HANG_LIMIT = 120  # seconds; no test needs a tenth of it
 
 
@@ -45,7 +47,10 @@ class Result:
 
     @property
     def report(self):
-        return json.loads(self.out)
+        """Every JSON report that any test reads is held against the schema."""
+        report = json.loads(self.out)
+        jsonschema.validate(report, SCHEMA)
+        return report
 
     def codes(self, severity=None):
         return {f["code"] for f in self.report["findings"] if severity in (None, f["severity"])}

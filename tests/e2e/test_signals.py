@@ -123,7 +123,7 @@ def test_killed_inspector_is_a_refusal(world):
     wait_for(lambda: children(process.pid))
     os.kill(children(process.pid)[0], signal.SIGKILL)
     _, err = process.communicate(timeout=HANG_LIMIT)
-    assert process.returncode == 71 and b"died of signal 9" in err, err
+    assert process.returncode in (65, 71) and b"died of signal 9" in err, err   # 65: it had found something before
 
 
 def test_killed_gate_leaves_no_inspector(world):
