@@ -75,9 +75,9 @@ static void report_rest(struct look *look)
 
 const char *model_title(const struct model *model)
 {
-	const char *repo = MODEL_SET(model, REPO).text;
+	const char *path = MODEL_SET(model, PATH).text;
 
-	return repo != NULL ? repo : MODEL_SET(model, PATH).text;
+	return path != NULL ? path : MODEL_SET(model, REPO).text;
 }
 
 bool model_has(const struct look *look, const char *name, uint64_t *size)

@@ -15,7 +15,7 @@ int model_open(const struct look *look, const char *name, uint64_t *size);
 int model_open_manifest(const struct look *look);
 /* Whether the policy wants this file of the repository. */
 bool model_wants(const struct look *look, const char *path);
-/* What the model is called in messages: its repository, or its path. */
+/* What the model is called in messages: its folder, or its repository. */
 const char *model_title(const struct model *model);
 
 /* What a file is by its name; NULL format: none of the model formats. */
