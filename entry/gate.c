@@ -213,7 +213,7 @@ static const char *policy_file(const struct gate *gate, const struct tree **tree
 	return named != NULL && named[0] != '\0' ? named : "/etc/aweigh/policy.ini";
 }
 
-enum status gate_prepare(struct gate *gate, const struct options *options, const struct signals *signals, char *const *environ, struct text *why)
+enum status gate_prepare(struct gate *gate, const struct options *options, const struct signals *signals, char *const *rows, struct text *why)
 {
 	struct policy_input input = { .manifest_tree = &gate->tree, .environment = &gate->given, .only = options->only, .level = options->level, .user = options->user };
 	size_t count = 0;
@@ -223,9 +223,9 @@ enum status gate_prepare(struct gate *gate, const struct options *options, const
 	gate->options = options;
 	gate->signals = signals;
 	gate->tree.root_fd = gate->host.root_fd = -1;
-	while (environ[count] != NULL)
+	while (rows[count] != NULL)
 		count++;
-	gate->given = (struct environment){ (const char *const *)(uintptr_t)environ, count };
+	gate->given = (struct environment){ (const char *const *)(uintptr_t)rows, count };
 	if (open_trees(gate, why) != STATUS_OK)
 		return STATUS_USAGE;
 	gate->report.arena = arena_new();

@@ -37,7 +37,7 @@ struct gate {
  * Reads the policy, resolves user, environment and cache. Errors of the policy are findings of the
  * report. Returns 0 or a status that ends the command; *why says what failed.
  */
-enum status gate_prepare(struct gate *gate, const struct options *options, const struct signals *signals, char *const *environ, struct text *why);
+enum status gate_prepare(struct gate *gate, const struct options *options, const struct signals *signals, char *const *rows, struct text *why);
 /*
  * Runs the inspector and fills the report. 0: there is a verdict; otherwise 128+n of a stop request,
  * or STATUS_SYSTEM.

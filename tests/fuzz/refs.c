@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What names say: repository ids, revisions, paths, LFS pointers, patterns. */
+#include "glob.h"
+#include "hub_cache.h"
+#include "lfs_pointer.h"
+#include "util.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *text = malloc(size + 1), folder[MAX_NAME_BYTES];
+	struct lfs_pointer pointer;
+
+	if (text == NULL)
+		return 0;
+	memcpy(text, data, size);
+	text[size] = '\0';
+	(void)revision_fault(text);
+	if (repo_id_fault(text) == NULL && repo_folder_name(text, folder, sizeof(folder)) && strchr(folder, '/') != NULL)
+		abort();
+	if (repo_path_is_legal(text, size) && (text[0] == '/' || strstr(text, "/../") != NULL))
+		abort();
+	(void)lfs_pointer_parse(text, size, &pointer);
+	(void)glob_matches(text, size / 2, text + size / 2);
+	free(text);
+	return 0;
+}
