@@ -25,6 +25,8 @@ test check: tools
 	$(Q)$(MAKE) --no-print-directory all FETCH=no
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)$(MAKE) --no-print-directory unit
+	$(Q)$(MAKE) --no-print-directory sanitize
+	$(Q)$(MAKE) --no-print-directory fuzz TIME=3
 	$(Q)$(MAKE) --no-print-directory e2e
 
 e2e: $(TARGET) build/fixtures/payload $(VENV)/ready
