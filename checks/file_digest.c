@@ -300,7 +300,7 @@ void digest_queue_run(struct look *look, struct digest_queue *queue)
 	pthread_mutex_init(&queue->lock, NULL);
 	pthread_cond_init(&queue->finished, NULL);
 	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, 256u * 1024u);   /* musl's default of 128 kB is small for a path walk */
+	pthread_attr_setstacksize(&attributes, 256ul << 10);   /* musl's default of 128 kB is small for a path walk */
 	while (started < wanted && started < queue->count && pthread_create(&threads[started], &attributes, hash_files, queue) == 0)
 		started++;
 	if (started == 0)   /* no thread to be had: a pids limit, say */

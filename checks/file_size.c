@@ -54,7 +54,7 @@ static void check(struct look *look)
 		look_report(look, &kinds[EMPTY], (struct report_at){ .path = file->path }, "is empty");
 	if (look->model->level >= LEVEL_STRUCTURE && file->weights && size >= 4 * (uint64_t)ZERO_TAIL_BYTES && has_zero_tail(file->fd, size))
 		look_report(look, &kinds[ZERO_TAIL], (struct report_at){ .path = file->path },
-			    "its last %u bytes are all zero: the size is right, the end is lost", ZERO_TAIL_BYTES);
+			    "its last %lu bytes are all zero: the size is right, the end is lost", ZERO_TAIL_BYTES);
 }
 
 const struct check check_file_size = { "file_size", SCOPE_FILE, LEVEL_SIZE, kinds, LENGTH_OF(kinds), check };

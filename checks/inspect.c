@@ -470,11 +470,12 @@ static void inspect_model(struct look *look, struct model_view *view, int index,
 
 void inspect(struct look *look)
 {
-	CLEANUP(cleanup_free) struct model_view *view = malloc(sizeof(*view));
+	struct model_view *view = malloc(sizeof(*view));
 	struct digest_queue *digests = digest_queue_new();
 
 	if (view == NULL || digests == NULL) {
 		look->failed = -ENOMEM;
+		free(view);
 		digest_queue_free(digests);
 		return;
 	}
@@ -484,4 +485,5 @@ void inspect(struct look *look)
 			inspect_model(look, view, (int)i, digests);
 	digest_queue_run(look, digests);
 	digest_queue_free(digests);
+	free(view);
 }

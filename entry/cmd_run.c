@@ -35,7 +35,7 @@ int command_run(struct run *run)
 	struct gate *gate;
 	char sentence[1024];
 	struct text why = TEXT_OVER(sentence);
-	struct environment given = { (const char *const *)(uintptr_t)run->environ, 0 };
+	struct environment given = { (const char *const *)run->environ, 0 };
 	enum status status;
 	int result;
 

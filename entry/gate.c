@@ -225,7 +225,7 @@ enum status gate_prepare(struct gate *gate, const struct options *options, const
 	gate->tree.root_fd = gate->host.root_fd = -1;
 	while (rows[count] != NULL)
 		count++;
-	gate->given = (struct environment){ (const char *const *)(uintptr_t)rows, count };
+	gate->given = (struct environment){ (const char *const *)rows, count };
 	if (open_trees(gate, why) != STATUS_OK)
 		return STATUS_USAGE;
 	gate->report.arena = arena_new();
@@ -375,7 +375,7 @@ enum status gate_inspect(struct gate *gate)
 	child = fork();
 	if (child == 0) {
 		(void)close(pipe_fds[0]);
-		inspector_run(&look, pipe_fds[1]);
+		inspector_run(&look, &gate->tree, pipe_fds[1]);
 	}
 	(void)close(pipe_fds[1]);
 	if (child < 0) {

@@ -17,9 +17,7 @@
 
 static int send_record(struct look *look, const struct record *record)
 {
-	const int *fd = look->send_context;
-
-	return channel_send(*fd, record);
+	return channel_send(look->send_fd, record);
 }
 
 /* Descriptors that aweigh was given belong to the service, not to what parses a model's bytes. */
@@ -70,19 +68,17 @@ static const char *restrict_self(struct look *look, pid_t gate, int root_fd, int
 	return NULL;
 }
 
-void inspector_run(struct look *look, int pipe_fd)
+void inspector_run(struct look *look, struct tree *tree, int pipe_fd)
 {
 	static const struct record done = { .magic = RECORD_MAGIC, .type = RECORD_DONE, .model = NO_MODEL };
-	struct tree tree = *look->tree;
 	pid_t gate = getppid();
 	int landlock = 0;
 	const char *failed;
 
 	look->send = send_record;
-	look->send_context = &pipe_fd;
-	if (close_all_but(pipe_fd, tree.root_fd, &pipe_fd, &tree.root_fd) < 0)
+	if (close_all_but(pipe_fd, tree->root_fd, &pipe_fd, &tree->root_fd) < 0)
 		_exit(STATUS_SYSTEM);
-	look->tree = &tree;
+	look->send_fd = pipe_fd;
 	/* --root: mounts and cgroups are this machine's, read before the tree is all that is left. */
 	failed = restrict_self(look, gate, -1, &landlock);
 	if (failed != NULL) {

@@ -8,7 +8,8 @@
 
 #include "check.h"
 
-/* Runs in the child and never returns. `look` is set up but for sending; records go to `pipe_fd`. */
-void inspector_run(struct look *look, int pipe_fd) __attribute__((noreturn));
+/* Runs in the child and never returns. `look` is set up but for sending, and looks
+ * through `tree`; records go to `pipe_fd`. */
+void inspector_run(struct look *look, struct tree *tree, int pipe_fd) __attribute__((noreturn));
 
 #endif

@@ -196,7 +196,7 @@ static bool parse_option(struct options *options, char *const **argv, struct tex
 			}
 			(*argv)++;
 		}
-		return take(options, table[i].option, value, why);
+		return take(options, table[i].option, value == NULL ? "" : value, why);
 	}
 	if (word[1] == '-' && length - 2 < sizeof(name))
 		memcpy(name, word + 2, length - 2);

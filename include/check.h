@@ -102,7 +102,7 @@ struct look {
 	const struct file_view *file;
 	uint16_t seen[256];               /* findings of each kind about this model, by catalogue index */
 	int (*send)(struct look *look, const struct record *record);
-	void *send_context;
+	int send_fd;
 	int failed;                       /* negative errno of a send that failed */
 };
 

@@ -163,16 +163,13 @@ static void pool_free(void *context, void *block)
 
 void json_begin(struct json *json, json_visit *visit, void *context)
 {
-	yajl_alloc_funcs pool = { pool_take, pool_resize, pool_free, json };
-
-
 	json->visit = visit;
 	json->context = context;
 	json->result = JSON_OK;
 	json->depth = 0;
 	json->since_value = 0;
 	json->pool_used = 0;
-	json->parser = yajl_alloc(&callbacks, &pool, json);
+	json->parser = yajl_alloc(&callbacks, &(yajl_alloc_funcs){ pool_take, pool_resize, pool_free, json }, json);
 	if (json->parser == NULL)
 		json->result = JSON_MEMORY;
 }

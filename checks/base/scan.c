@@ -3,9 +3,11 @@
 
 #include <string.h>
 
-int scan_lower(int c)
+char scan_lower(char c)
 {
-	return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
+	if (c < 'A' || c > 'Z')
+		return c;
+	return (char)(c - 'A' + 'a');
 }
 
 bool scan_is_space(char c)

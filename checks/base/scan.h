@@ -24,7 +24,7 @@ bool scan_is_hex(const char *text, size_t length, size_t wanted);  /* lower case
 size_t scan_utf8(const unsigned char *at, size_t left);
 bool scan_is_space(char c);
 bool scan_is_name(char c);   /* letters, digits, '_' */
-int scan_lower(int c);
+char scan_lower(char c);
 bool text_equals_any_case(const char *a, size_t a_length, const char *b);
 
 static inline uint32_t load_le32(const unsigned char *at)

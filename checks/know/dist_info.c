@@ -15,10 +15,12 @@ void dist_normalise(const char *name, size_t length, char *out, size_t size)
 
 	for (size_t i = 0; i < length; i++) {
 		bool dash = name[i] == '-' || name[i] == '_' || name[i] == '.';
-		char c = dash ? '-' : (char)scan_lower(name[i]);
+		char c = scan_lower(name[i]);
 
-		if (!dash || text.length == 0 || out[text.length - 1] != '-')
+		if (!dash)
 			text_add_bytes(&text, &c, 1);
+		else if (text.length == 0 || out[text.length - 1] != '-')
+			text_add(&text, "-");
 	}
 }
 

@@ -141,7 +141,7 @@ void identity_name(struct identity *identity, const struct user_files *files)
 	struct field fields[6];
 
 	identity->name[0] = identity->home[0] = '\0';
-	if (!find_user(files, NULL, 0, identity->uid, true, fields))
+	if (!find_user(files, "", 0, identity->uid, true, fields))
 		return;
 	field_copy(identity->name, sizeof(identity->name), fields[0]);
 	field_copy(identity->home, sizeof(identity->home), fields[5]);
@@ -156,7 +156,7 @@ static bool parse_user(const struct user_files *files, const char *spec, size_t 
 
 	*primary = 0;
 	if (find_user(files, spec, length, 0, false, fields) ||
-	    (is_number && find_user(files, NULL, 0, number, true, fields))) {
+	    (is_number && find_user(files, "", 0, number, true, fields))) {
 		if (!field_id(fields[2], &number) || !field_id(fields[3], &gid))
 			return false;
 		*primary = (gid_t)gid;

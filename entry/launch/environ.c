@@ -6,6 +6,7 @@
 
 #include "library_env.h"
 #include "policy/arena.h"
+#include "text.h"
 #include "util.h"
 
 const char *environ_origin_name(enum environ_origin origin)
@@ -67,18 +68,18 @@ static void update_view(struct service_environ *service)
 
 int service_environ_set(struct service_environ *service, const char *name, const char *value, enum environ_origin origin)
 {
-	size_t name_length = strlen(name), value_length = strlen(value);
+	size_t size = strlen(name) + strlen(value) + 2;
 	const char *replaced = remove_rows(service, name);
+	struct text text;
 	char *row;
 
 	if (make_room(service, service->count + 1) != 0)
 		return -ENOMEM;
-	row = arena_take(service->arena, name_length + value_length + 2);
+	row = arena_take(service->arena, size);
 	if (row == NULL)
 		return -ENOMEM;
-	memcpy(row, name, name_length);
-	row[name_length] = '=';
-	memcpy(row + name_length + 1, value, value_length + 1);
+	text = text_over(row, size);
+	text_addf(&text, "%s=%s", name, value);
 	service->rows[service->count++] = (struct environ_row){ row, origin, replaced };
 	update_view(service);
 	return 0;

@@ -130,6 +130,7 @@ enum status launch_exec(const struct launch *launch, struct text *why)
 {
 	char path[MAX_PATH_BYTES];
 	const char *step = "";
+	char *const *rows;
 	int error, stop;
 
 	/* 1. The user, while there is still the right to change it. */
@@ -151,6 +152,7 @@ enum status launch_exec(const struct launch *launch, struct text *why)
 	if (stop != 0)
 		return (enum status)(STATUS_SIGNAL + stop);
 	signals_restore(launch->signals);
-	(void)execve(path, launch->argv, (char *const *)(uintptr_t)launch->environment->rows);
+	memcpy(&rows, &launch->environment->rows, sizeof(rows));   /* execve() wants them without their const */
+	(void)execve(path, launch->argv, rows);
 	return explain(path, errno, why);
 }
