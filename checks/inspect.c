@@ -80,10 +80,74 @@ const char *model_title(const struct model *model)
 	return path != NULL ? path : MODEL_SET(model, REPO).text;
 }
 
+/* What the walk has met, so that later questions cost no system call: names by hash, with sizes. */
+struct seen_files {
+	size_t count, room;      /* room: a power of two, at most half full */
+	struct seen_file {
+		uint64_t hash, size;
+	} *files;
+};
+
+/* FNV-1a; 0 marks an empty place. A forged collision would only make a model's own list of files lie to itself. */
+static uint64_t name_hash(const char *name)
+{
+	uint64_t hash = 0xcbf29ce484222325u;
+
+	for (; *name != '\0'; name++)
+		hash = (hash ^ (unsigned char)*name) * 0x100000001b3u;
+	return hash == 0 ? 1 : hash;
+}
+
+static struct seen_file *seen_place(const struct seen_files *seen, uint64_t hash)
+{
+	size_t at = (size_t)hash & (seen->room - 1);
+
+	while (seen->files[at].hash != 0 && seen->files[at].hash != hash)
+		at = (at + 1) & (seen->room - 1);
+	return &seen->files[at];
+}
+
+/* Without memory for it nothing is remembered, and later questions go to the file system. */
+static void seen_add(struct seen_files *seen, const char *name, uint64_t size)
+{
+	if (seen->count * 2 >= seen->room) {
+		struct seen_files larger = { .count = seen->count, .room = seen->room == 0 ? 256 : seen->room * 2 };
+
+		larger.files = calloc(larger.room, sizeof(*larger.files));
+		if (larger.files == NULL)
+			return;
+		for (size_t i = 0; i < seen->room; i++)
+			if (seen->files[i].hash != 0)
+				*seen_place(&larger, seen->files[i].hash) = seen->files[i];
+		free(seen->files);
+		*seen = larger;
+	}
+	*seen_place(seen, name_hash(name)) = (struct seen_file){ name_hash(name), size };
+	seen->count++;
+}
+
+static void seen_clear(struct seen_files *seen)
+{
+	if (seen->room > 256) {
+		free(seen->files);
+		*seen = (struct seen_files){ 0 };
+	} else if (seen->count > 0) {
+		memset(seen->files, 0, seen->room * sizeof(*seen->files));
+		seen->count = 0;
+	}
+}
+
 bool model_has(const struct look *look, const char *name, uint64_t *size)
 {
+	const struct seen_files *seen = look->model->seen;
+	const struct seen_file *file = seen->room == 0 ? NULL : seen_place(seen, name_hash(name));
 	struct stat st;
 
+	if (file != NULL && file->hash != 0) {
+		if (size != NULL)
+			*size = file->size;
+		return true;
+	}
 	if (look->model->dir_fd < 0 || fstatat(look->model->dir_fd, name, &st, 0) != 0 || !S_ISREG(st.st_mode))
 		return false;
 	if (size != NULL)
@@ -221,6 +285,8 @@ static void count_file(struct model_view *view, const struct file_view *file)
 		view->broken_files++;
 		return;
 	}
+	if (S_ISREG(file->st.st_mode))
+		seen_add(view->seen, file->path, (uint64_t)file->st.st_size);
 	view->bytes += (uint64_t)file->st.st_size;
 	view->weight_files += file->weights;
 	if (file->pickle && view->pickle_files++ == 0)
@@ -451,6 +517,7 @@ static void inspect_model(struct look *look, struct model_view *view, int index,
 	if (verify->text != NULL && verify->number > view->level)
 		view->level = (enum level)verify->number;
 	view->digests = digests;
+	seen_clear(view->seen);
 	look->model = view;
 	memset(look->seen, 0, sizeof(look->seen));
 	locate(look);
@@ -471,6 +538,7 @@ static void inspect_model(struct look *look, struct model_view *view, int index,
 void inspect(struct look *look)
 {
 	struct model_view *view = malloc(sizeof(*view));
+	struct seen_files seen = { 0 };
 	struct digest_queue *digests = digest_queue_new();
 
 	if (view == NULL || digests == NULL) {
@@ -479,11 +547,13 @@ void inspect(struct look *look)
 		digest_queue_free(digests);
 		return;
 	}
+	view->seen = &seen;
 	run_checks(look, SCOPE_RUN, LEVEL_DIGEST);
 	for (size_t i = 0; i < look->policy->model_count && look->failed == 0; i++)
 		if (look->policy->models[i].selected)
 			inspect_model(look, view, (int)i, digests);
 	digest_queue_run(look, digests);
 	digest_queue_free(digests);
+	free(seen.files);
 	free(view);
 }

@@ -6,7 +6,7 @@
 #include "check.h"
 #include "tree.h"
 
-/* Whether `name` is a regular file of the model, links followed; *size may be NULL. */
+/* Whether `name` is a regular file of the model, links followed; *size may be NULL. Asks what the walk saw first. */
 bool model_has(const struct look *look, const char *name, uint64_t *size);
 bool model_has_folder(const struct look *look, const char *name);
 /* Opens a file of the model for reading; negative errno, -EINVAL for what is no regular file. */

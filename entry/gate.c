@@ -317,7 +317,7 @@ static enum ending read_records(struct gate *gate, int pipe_fd, int *stop)
 			return ENDED_DEADLINE;
 		if (poll(ready, 2, left) < 0 && errno != EINTR)
 			return ENDED_EARLY;
-		*stop = signals_stop_request(gate->signals);
+		*stop = ready[0].revents != 0 ? signals_stop_request(gate->signals) : 0;
 		if (*stop != 0)
 			return ENDED_EARLY;
 		if ((ready[1].revents & (POLLIN | POLLHUP | POLLERR)) == 0)

@@ -17,7 +17,7 @@
 
 static int send_record(struct look *look, const struct record *record)
 {
-	return channel_send(look->send_fd, record);
+	return sender_put(look->send_context, record);
 }
 
 /* Descriptors that aweigh was given belong to the service, not to what parses a model's bytes. */
@@ -71,19 +71,22 @@ static const char *restrict_self(struct look *look, pid_t gate, int root_fd, int
 void inspector_run(struct look *look, struct tree *tree, int pipe_fd)
 {
 	static const struct record done = { .magic = RECORD_MAGIC, .type = RECORD_DONE, .model = NO_MODEL };
+	struct sender *sender = calloc(1, sizeof(*sender));
 	pid_t gate = getppid();
 	int landlock = 0;
 	const char *failed;
 
 	look->send = send_record;
-	if (close_all_but(pipe_fd, tree->root_fd, &pipe_fd, &tree->root_fd) < 0)
+	if (sender == NULL || close_all_but(pipe_fd, tree->root_fd, &pipe_fd, &tree->root_fd) < 0)
 		_exit(STATUS_SYSTEM);
-	look->send_fd = pipe_fd;
+	sender->fd = pipe_fd;
+	look->send_context = sender;
 	/* --root: mounts and cgroups are this machine's, read before the tree is all that is left. */
 	failed = restrict_self(look, gate, -1, &landlock);
 	if (failed != NULL) {
 		look_report(look, &raised_kinds[RAISED_GATE_INSPECTOR], (struct report_at){ 0 }, "the inspector could not give up its rights: %s: %s", failed,
 			    strerror(errno));
+		(void)sender_flush(sender);
 		_exit(STATUS_SYSTEM);
 	}
 	if (landlock < 0)

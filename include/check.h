@@ -84,6 +84,7 @@ struct model_view {
 	char first_index[8][256];        /* shard indexes met on the way */
 	size_t index_count;
 	struct digest_queue *digests;    /* level digest: what is to be hashed */
+	struct seen_files *seen;         /* regular files that the walk met, by name */
 };
 
 struct look {
@@ -102,7 +103,7 @@ struct look {
 	const struct file_view *file;
 	uint16_t seen[256];               /* findings of each kind about this model, by catalogue index */
 	int (*send)(struct look *look, const struct record *record);
-	int send_fd;
+	void *send_context;
 	int failed;                       /* negative errno of a send that failed */
 };
 

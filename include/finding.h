@@ -30,7 +30,7 @@ enum policy_source { SOURCE_POLICY, SOURCE_MANIFEST, SOURCE_COUNT };
 #define NO_MODEL (-1)
 
 /*
- * What crosses the pipe, in one write each: at most PIPE_BUF bytes, so records never interleave.
+ * What crosses the pipe: at most PIPE_BUF bytes, so that one record never fills it half.
  * The sender may have been taken over by the bytes that it parsed: record_is_sound() looks at every
  * field before the gate believes it.
  */
@@ -50,6 +50,6 @@ struct record {
 	char fix[1280];
 };
 
-static_assert(sizeof(struct record) <= PIPE_BUF, "a record is written and read in one piece");
+static_assert(sizeof(struct record) <= PIPE_BUF, "a record fits into a pipe's smallest buffer");
 
 #endif

@@ -8,14 +8,31 @@
 #include "policy.h"
 #include "scan.h"
 
-int channel_send(int fd, const struct record *record)
+int sender_flush(struct sender *sender)
 {
-	ssize_t written;
+	const char *at = (const char *)sender->records;
+	size_t left = sender->count * sizeof(sender->records[0]);
 
-	do
-		written = write(fd, record, sizeof(*record));
-	while (written < 0 && errno == EINTR);
-	return written == (ssize_t)sizeof(*record) ? 0 : written < 0 ? -errno : -EIO;
+	sender->count = 0;
+	while (left > 0) {
+		ssize_t written = write(sender->fd, at, left);
+
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written <= 0)
+			return written < 0 ? -errno : -EIO;
+		at += written;
+		left -= (size_t)written;
+	}
+	return 0;
+}
+
+int sender_put(struct sender *sender, const struct record *record)
+{
+	sender->records[sender->count++] = *record;
+	if (sender->count == SENDER_RECORDS || record->type == RECORD_PROGRESS || record->type == RECORD_DONE)
+		return sender_flush(sender);
+	return 0;
 }
 
 int channel_take(struct channel *channel)

@@ -8,8 +8,18 @@
 
 #include "finding.h"
 
-/* Writes one record whole; negative errno. */
-int channel_send(int fd, const struct record *record);
+/*
+ * The sending end. Records are gathered and written together: each write would wake the gate, which
+ * costs more than looking at a model does. Progress is written at once. Both return a negative errno.
+ */
+#define SENDER_RECORDS 16u
+struct sender {
+	int fd;
+	size_t count;
+	struct record records[SENDER_RECORDS];
+};
+int sender_put(struct sender *sender, const struct record *record);
+int sender_flush(struct sender *sender);
 
 struct channel {
 	int fd;
