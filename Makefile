@@ -11,7 +11,8 @@ TIME ?= 60
 PREFIX ?= /usr/local
 DESTDIR ?=
 CC ?= gcc
-CFLAGS ?= -Os
+# Speed for the gate, size for the build that has no network code.
+CFLAGS ?= $(if $(filter no,$(FETCH)),-Os,-O2)
 LDFLAGS ?=
 
 # What the build needs survives `make CFLAGS=-O0`.

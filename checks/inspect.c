@@ -83,6 +83,7 @@ const char *model_title(const struct model *model)
 /* What the walk has met, so that later questions cost no system call: names by hash, with sizes. */
 struct seen_files {
 	size_t count, room;      /* room: a power of two, at most half full */
+	bool complete;           /* what is not here is not there */
 	struct seen_file {
 		uint64_t hash, size;
 	} *files;
@@ -114,8 +115,11 @@ static void seen_add(struct seen_files *seen, const char *name, uint64_t size)
 		struct seen_files larger = { .count = seen->count, .room = seen->room == 0 ? 256 : seen->room * 2 };
 
 		larger.files = calloc(larger.room, sizeof(*larger.files));
-		if (larger.files == NULL)
+		larger.complete = seen->complete && larger.files != NULL;
+		if (larger.files == NULL) {
+			seen->complete = false;
 			return;
+		}
 		for (size_t i = 0; i < seen->room; i++)
 			if (seen->files[i].hash != 0)
 				*seen_place(&larger, seen->files[i].hash) = seen->files[i];
@@ -135,6 +139,7 @@ static void seen_clear(struct seen_files *seen)
 		memset(seen->files, 0, seen->room * sizeof(*seen->files));
 		seen->count = 0;
 	}
+	seen->complete = false;
 }
 
 bool model_has(const struct look *look, const char *name, uint64_t *size)
@@ -143,6 +148,8 @@ bool model_has(const struct look *look, const char *name, uint64_t *size)
 	const struct seen_file *file = seen->room == 0 ? NULL : seen_place(seen, name_hash(name));
 	struct stat st;
 
+	if (seen->complete && (file == NULL || file->hash == 0))
+		return false;
 	if (file != NULL && file->hash != 0) {
 		if (size != NULL)
 			*size = file->size;
@@ -281,12 +288,14 @@ static void count_file(struct model_view *view, const struct file_view *file)
 	size_t length = strlen(file->path);
 
 	view->files++;
+	if (S_ISREG(file->st.st_mode))
+		seen_add(view->seen, file->path, (uint64_t)file->st.st_size);
+	else if (S_ISDIR(file->st.st_mode))   /* a link to a folder, which the walk does not enter */
+		view->seen->complete = false;
 	if (file->error != 0) {
 		view->broken_files++;
 		return;
 	}
-	if (S_ISREG(file->st.st_mode))
-		seen_add(view->seen, file->path, (uint64_t)file->st.st_size);
 	view->bytes += (uint64_t)file->st.st_size;
 	view->weight_files += file->weights;
 	if (file->pickle && view->pickle_files++ == 0)
@@ -414,16 +423,20 @@ static void walk_entry(struct walk *walk, int folder, const char *name, unsigned
 			look_at_file(look, walk->path, type == DT_LNK);
 		return;
 	}
-	if (is_tool_folder(look->model, walk->path) || depth + 1 >= MAX_DEPTH_FOLDERS)
+	if (is_tool_folder(look->model, walk->path) || depth + 1 >= MAX_DEPTH_FOLDERS) {
+		look->model->seen->complete = false;
 		return;
+	}
 	fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	error = fd < 0 ? errno : 0;
 	if (is_named_like_a_file(walk->path) && model_wants(look, walk->path))
 		look_at_folder(look, walk->path, &st, 0);
-	if (fd >= 0)
+	if (fd >= 0) {
 		walk_folder(walk, fd, depth + 1);
-	else
+	} else {
+		look->model->seen->complete = false;
 		look_at_folder(look, walk->path, &st, error);
+	}
 }
 
 static void walk_folder(struct walk *walk, int fd, unsigned depth)
@@ -433,14 +446,19 @@ static void walk_folder(struct walk *walk, int fd, unsigned depth)
 	struct dirent *entry;
 
 	if (folder == NULL) {
+		walk->look->model->seen->complete = false;
 		(void)close(fd);
 		return;
 	}
 	while ((entry = readdir(folder)) != NULL && walk->entries < MAX_FILES_PER_MODEL && walk->look->failed == 0) {
 		size_t more = strlen(entry->d_name);
 
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 || length + more + 2 > sizeof(walk->path))
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
+		if (length + more + 2 > sizeof(walk->path)) {
+			walk->look->model->seen->complete = false;
+			continue;
+		}
 		walk->entries++;
 		if (length > 0)
 			walk->path[length] = '/';
@@ -454,10 +472,14 @@ static void walk_folder(struct walk *walk, int fd, unsigned depth)
 static void walk_model(struct look *look)
 {
 	struct walk walk = { .look = look };
-	int fd = openat(look->model->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct model_view *view = look->model;
+	int fd = openat(view->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
+	view->seen->complete = fd >= 0 && MODEL_SET(view->model, FILES).text == NULL;
 	if (fd >= 0)
 		walk_folder(&walk, fd, 0);
+	if (walk.entries >= MAX_FILES_PER_MODEL)
+		view->seen->complete = false;
 }
 
 static void locate(struct look *look)
