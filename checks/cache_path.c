@@ -12,21 +12,27 @@
 enum { MISMATCH, DISAGREE, HOME, MODULES, EPHEMERAL };
 static const struct finding_kind kinds[] = {
 	[MISMATCH] = { "cache.path-mismatch", SEVERITY_ERROR, STATUS_ENVIRONMENT,
-		"the policy's hub_cache is not where the service's libraries will look", "set HF_HUB_CACHE for the service to the policy's hub_cache" },
+	               "the policy's hub_cache is not where the service's libraries will look",
+	               "set HF_HUB_CACHE for the service to the policy's hub_cache" },
 	[DISAGREE] = { "cache.disagree", SEVERITY_WARNING, STATUS_ENVIRONMENT,
-		"cache variables lead different libraries to different folders", "set HF_HOME or HF_HUB_CACHE alone and take the others away" },
+	               "cache variables lead different libraries to different folders",
+	               "set HF_HOME or HF_HUB_CACHE alone and take the others away" },
 	[HOME] = { "cache.home", SEVERITY_WARNING, STATUS_ENVIRONMENT,
-		"the cache's place follows from a HOME that cannot serve", "set HF_HOME to a folder that the service's user can use" },
+	           "the cache's place follows from a HOME that cannot serve",
+	           "set HF_HOME to a folder that the service's user can use" },
 	[MODULES] = { "cache.not-writable", SEVERITY_ERROR, STATUS_PERMISSION,
-		"a folder that must be written is not writable for the service's user", "make the folder writable for the user, or mount a volume there" },
+	              "a folder that must be written is not writable for the service's user",
+	              "make the folder writable for the user, or mount a volume there" },
 	[EPHEMERAL] = { "cache.ephemeral", SEVERITY_WARNING, STATUS_ENVIRONMENT,
-		"what is fetched into the cache is lost at a restart, or is memory", "mount a volume at the cache's folder" },
+	                "what is fetched into the cache is lost at a restart, or is memory",
+	                "mount a volume at the cache's folder" },
 };
 
 static bool needs_cache(const struct look *look)
 {
 	for (size_t i = 0; i < look->policy->model_count; i++)
-		if (look->policy->models[i].selected && MODEL_SET(&look->policy->models[i], PATH).text == NULL)
+		if (look->policy->models[i].selected &&
+		    MODEL_SET(&look->policy->models[i], PATH).text == NULL)
 			return true;
 	return false;
 }
@@ -47,16 +53,22 @@ static void check_mismatch(struct look *look)
 	const char *origin;
 
 	if (cache->text == NULL ||
-	    library_hub_cache(look->env, look->who->home, look->working_directory, effective, sizeof(effective), &origin) != LOCATION_OK ||
-	    !path_join(wanted, sizeof(wanted), cache->text[0] == '/' ? "/" : look->working_directory, cache->text))
+	    library_hub_cache(look->env, look->who->home, look->working_directory, effective,
+	                      sizeof(effective), &origin) != LOCATION_OK ||
+	    !path_join(wanted, sizeof(wanted),
+	               cache->text[0] == '/' ? "/" : look->working_directory, cache->text))
 		return;
 	strip_slashes(effective);
 	strip_slashes(wanted);
 	if (strcmp(effective, wanted) == 0)
 		return;
-	text_addf(&text, "set HF_HUB_CACHE=%s for the service, or policy.hub_cache = %s", wanted, effective);
-	look_report(look, &kinds[MISMATCH], (struct report_at){ .path = wanted, .setting = cache, .fix = fix },
-		    "the policy looks in %.900s, the service's libraries will look in %.900s (from %s)", wanted, effective, origin);
+	text_addf(&text, "set HF_HUB_CACHE=%s for the service, or policy.hub_cache = %s", wanted,
+	          effective);
+	look_report(
+	        look, &kinds[MISMATCH],
+	        (struct report_at){ .path = wanted, .setting = cache, .fix = fix },
+	        "the policy looks in %.900s, the service's libraries will look in %.900s (from %s)",
+	        wanted, effective, origin);
 }
 
 /* A library that reads its own variable looks elsewhere than huggingface_hub in the same process. */
@@ -65,7 +77,8 @@ static void check_disagreement(struct look *look)
 	static const struct {
 		const char *name, *reader;
 	} others[] = {
-		{ "TRANSFORMERS_CACHE", "transformers before 5" }, { "PYTORCH_TRANSFORMERS_CACHE", "transformers before 5" },
+		{ "TRANSFORMERS_CACHE", "transformers before 5" },
+		{ "PYTORCH_TRANSFORMERS_CACHE", "transformers before 5" },
 		{ "PYTORCH_PRETRAINED_BERT_CACHE", "transformers before 5" },
 		{ "SENTENCE_TRANSFORMERS_HOME", "sentence-transformers" },
 		{ "HUGGINGFACE_HUB_CACHE", "older huggingface_hub" },
@@ -73,26 +86,35 @@ static void check_disagreement(struct look *look)
 	char hub[MAX_PATH_BYTES], other[MAX_PATH_BYTES];
 	const char *origin;
 
-	if (library_hub_cache(look->env, look->who->home, look->working_directory, hub, sizeof(hub), &origin) != LOCATION_OK)
+	if (library_hub_cache(look->env, look->who->home, look->working_directory, hub, sizeof(hub),
+	                      &origin) != LOCATION_OK)
 		return;
 	strip_slashes(hub);
 	for (size_t i = 0; i < LENGTH_OF(others); i++) {
 		const char *value = environment_get(look->env, others[i].name);
 
 		if (value == NULL || value[0] == '\0' || strcmp(origin, others[i].name) == 0 ||
-		    library_location(look->env, look->who->home, look->working_directory, value, other, sizeof(other)) != LOCATION_OK)
+		    library_location(look->env, look->who->home, look->working_directory, value,
+		                     other, sizeof(other)) != LOCATION_OK)
 			continue;
 		strip_slashes(other);
 		if (strcmp(hub, other) != 0)
-			look_report(look, &kinds[DISAGREE], (struct report_at){ .path = others[i].name },
-				    "%s leads %s to %.512s, while huggingface_hub looks in %.512s (from %s)", others[i].name,
-				    others[i].reader, other, hub, origin);
+			look_report(
+			        look, &kinds[DISAGREE],
+			        (struct report_at){ .path = others[i].name },
+			        "%s leads %s to %.512s, while huggingface_hub looks in %.512s (from %s)",
+			        others[i].name, others[i].reader, other, hub, origin);
 	}
-	if (strcmp(origin, "HUGGINGFACE_HUB_CACHE") == 0 && environment_get(look->env, "HF_HOME") != NULL &&
-	    library_hf_home(look->env, look->who->home, look->working_directory, other, sizeof(other), &origin) == LOCATION_OK &&
+	if (strcmp(origin, "HUGGINGFACE_HUB_CACHE") == 0 &&
+	    environment_get(look->env, "HF_HOME") != NULL &&
+	    library_hf_home(look->env, look->who->home, look->working_directory, other,
+	                    sizeof(other), &origin) == LOCATION_OK &&
 	    !(path_is_beneath(hub, other) && strcmp(hub + strlen(other), "/hub") == 0))
-		look_report(look, &kinds[DISAGREE], (struct report_at){ .path = "HUGGINGFACE_HUB_CACHE" },
-			    "HUGGINGFACE_HUB_CACHE overrides HF_HOME: huggingface_hub looks in %.512s, not in %.512s/hub", hub, other);
+		look_report(
+		        look, &kinds[DISAGREE],
+		        (struct report_at){ .path = "HUGGINGFACE_HUB_CACHE" },
+		        "HUGGINGFACE_HUB_CACHE overrides HF_HOME: huggingface_hub looks in %.512s, not in %.512s/hub",
+		        hub, other);
 }
 
 static void check_home(struct look *look)
@@ -103,24 +125,36 @@ static void check_home(struct look *look)
 
 	if (!needs_cache(look) || look->policy->set[KEY_HUB_CACHE].text != NULL)
 		return;
-	error = library_hub_cache(look->env, look->who->home, look->working_directory, hub, sizeof(hub), &origin);
+	error = library_hub_cache(look->env, look->who->home, look->working_directory, hub,
+	                          sizeof(hub), &origin);
 	if (error == LOCATION_NO_HOME || (error == LOCATION_EMPTY && strcmp(origin, "HOME") == 0))
-		look_report(look, &kinds[MISMATCH], (struct report_at){ .path = "HOME", .fix = "set HF_HOME to the folder that holds hub/" },
-			    "the cache cannot be located: neither HF_HUB_CACHE, HF_HOME nor HOME is set, and uid %u has no entry in /etc/passwd",
-			    (unsigned)look->who->uid);
+		look_report(
+		        look, &kinds[MISMATCH],
+		        (struct report_at){ .path = "HOME",
+		                            .fix = "set HF_HOME to the folder that holds hub/" },
+		        "the cache cannot be located: neither HF_HUB_CACHE, HF_HOME nor HOME is set, and uid %u has no entry in /etc/passwd",
+		        (unsigned)look->who->uid);
 	else if (error == LOCATION_OK && strcmp(origin, "HOME") == 0 && strcmp(home, "/") == 0)
-		look_report(look, &kinds[HOME], (struct report_at){ .path = "HOME" },
-			    "HOME is /, so the cache is %s, which a user without an entry in /etc/passwd can rarely use", hub);
-	else if (error == LOCATION_OK && strcmp(origin, "HOME") == 0 && look->who->home[0] != '\0' && strcmp(home, look->who->home) != 0)
-		look_report(look, &kinds[HOME], (struct report_at){ .path = "HOME",
-			    .fix = "set HF_HOME, or policy.home = set so that HOME follows the user" },
-			    "the cache follows HOME=%.256s, but the home of %s is %.256s", home, look->who->name, look->who->home);
+		look_report(
+		        look, &kinds[HOME], (struct report_at){ .path = "HOME" },
+		        "HOME is /, so the cache is %s, which a user without an entry in /etc/passwd can rarely use",
+		        hub);
+	else if (error == LOCATION_OK && strcmp(origin, "HOME") == 0 &&
+	         look->who->home[0] != '\0' && strcmp(home, look->who->home) != 0)
+		look_report(
+		        look, &kinds[HOME],
+		        (struct report_at){
+		                .path = "HOME",
+		                .fix = "set HF_HOME, or policy.home = set so that HOME follows the user" },
+		        "the cache follows HOME=%.256s, but the home of %s is %.256s", home,
+		        look->who->name, look->who->home);
 }
 
 static bool allows_remote_code(const struct look *look)
 {
 	for (size_t i = 0; i < look->policy->model_count; i++)
-		if (look->policy->models[i].selected && MODEL_SET(&look->policy->models[i], REMOTE_CODE).number != 0)
+		if (look->policy->models[i].selected &&
+		    MODEL_SET(&look->policy->models[i], REMOTE_CODE).number != 0)
 			return true;
 	return false;
 }
@@ -135,20 +169,28 @@ static void check_modules(struct look *look)
 
 	if (!allows_remote_code(look))
 		return;
-	if (library_hf_home(look->env, look->who->home, look->working_directory, home, sizeof(home), &origin) != LOCATION_OK ||
+	if (library_hf_home(look->env, look->who->home, look->working_directory, home, sizeof(home),
+	                    &origin) != LOCATION_OK ||
 	    !path_join(modules, sizeof(modules), home, "modules"))
 		return;
-	if (named != NULL && named[0] != '\0' && !path_join(modules, sizeof(modules), named[0] == '/' ? "/" : look->working_directory, named))
+	if (named != NULL && named[0] != '\0' &&
+	    !path_join(modules, sizeof(modules), named[0] == '/' ? "/" : look->working_directory,
+	               named))
 		return;
 	/* A folder that is not there yet is made in its nearest parent. */
-	while (tree_stat(look->tree, modules, &st) == -ENOENT && strrchr(modules, '/') != NULL && strcmp(modules, "/") != 0)
-		*(strrchr(modules, '/') == modules ? strrchr(modules, '/') + 1 : strrchr(modules, '/')) = '\0';
+	while (tree_stat(look->tree, modules, &st) == -ENOENT && strrchr(modules, '/') != NULL &&
+	       strcmp(modules, "/") != 0)
+		*(strrchr(modules, '/') == modules ? strrchr(modules, '/') + 1 :
+		                                     strrchr(modules, '/')) = '\0';
 	error = tree_access(look->tree, modules, W_OK | X_OK);
 	if (error < 0)
-		look_report(look, &kinds[MODULES], (struct report_at){ .path = modules,
-			    .fix = "set HF_MODULES_CACHE to a writable folder, such as a tmpfs" },
-			    "remote code is copied to HF_MODULES_CACHE before it runs, but uid %u cannot write there: %s",
-			    (unsigned)look->who->uid, strerror(-error));
+		look_report(
+		        look, &kinds[MODULES],
+		        (struct report_at){
+		                .path = modules,
+		                .fix = "set HF_MODULES_CACHE to a writable folder, such as a tmpfs" },
+		        "remote code is copied to HF_MODULES_CACHE before it runs, but uid %u cannot write there: %s",
+		        (unsigned)look->who->uid, strerror(-error));
 }
 
 static void check_ephemeral(struct look *look)
@@ -157,15 +199,18 @@ static void check_ephemeral(struct look *look)
 	struct mount mount;
 	size_t length;
 
-	if (look->mode == MODE_OFFLINE || look->hub_cache == NULL || look->tree->root_fd >= 0 || !needs_cache(look) ||
-	    mounts_read(&mounts, &length) != 0 || !mount_of(mounts, length, look->hub_cache, &mount))
+	if (look->mode == MODE_OFFLINE || look->hub_cache == NULL || look->tree->root_fd >= 0 ||
+	    !needs_cache(look) || mounts_read(&mounts, &length) != 0 ||
+	    !mount_of(mounts, length, look->hub_cache, &mount))
 		return;
 	if (strcmp(mount.type, "tmpfs") == 0)
-		look_report(look, &kinds[EPHEMERAL], (struct report_at){ .path = look->hub_cache },
-			    "lies on a tmpfs: what is fetched there is lost at a restart and counted as memory");
+		look_report(
+		        look, &kinds[EPHEMERAL], (struct report_at){ .path = look->hub_cache },
+		        "lies on a tmpfs: what is fetched there is lost at a restart and counted as memory");
 	else if (strcmp(mount.type, "overlay") == 0)
-		look_report(look, &kinds[EPHEMERAL], (struct report_at){ .path = look->hub_cache },
-			    "lies in the container's own layer: what is fetched there is lost with the container");
+		look_report(
+		        look, &kinds[EPHEMERAL], (struct report_at){ .path = look->hub_cache },
+		        "lies in the container's own layer: what is fetched there is lost with the container");
 }
 
 static void check(struct look *look)
@@ -178,4 +223,5 @@ static void check(struct look *look)
 	check_ephemeral(look);
 }
 
-const struct check check_cache_path = { "cache_path", SCOPE_RUN, LEVEL_PRESENCE, kinds, LENGTH_OF(kinds), check };
+const struct check check_cache_path = { "cache_path", SCOPE_RUN,        LEVEL_PRESENCE,
+	                                kinds,        LENGTH_OF(kinds), check };

@@ -14,15 +14,20 @@
 enum { INTERRUPTED, FOLDER_INTERRUPTED, NO_EXIST, SHADOW, TWO_COPIES };
 static const struct finding_kind kinds[] = {
 	[INTERRUPTED] = { "cache.interrupted", SEVERITY_WARNING, STATUS_DATA,
-		"an interrupted download has left partial files", "fetch the model anew; then delete the *.incomplete files" },
+	                  "an interrupted download has left partial files",
+	                  "fetch the model anew; then delete the *.incomplete files" },
 	[FOLDER_INTERRUPTED] = { "model.interrupted", SEVERITY_ERROR, STATUS_DATA,
-		"a download into a plain folder was interrupted: nothing there says what is missing", "fetch the model anew; then delete the *.incomplete files" },
+	                         "a download into a plain folder was interrupted: nothing there says what is missing",
+	                         "fetch the model anew; then delete the *.incomplete files" },
 	[NO_EXIST] = { "cache.no-exist", SEVERITY_WARNING, STATUS_DATA,
-		"a marker says that a file does not exist, though it does: transformers believes the marker", "delete the marker" },
+	               "a marker says that a file does not exist, though it does: transformers believes the marker",
+	               "delete the marker" },
 	[SHADOW] = { "model.shadowed", SEVERITY_WARNING, STATUS_DATA,
-		"a folder of the repository's name lies in the working directory: transformers loads that instead of the cache", "rename the folder, or start the service elsewhere" },
+	             "a folder of the repository's name lies in the working directory: transformers loads that instead of the cache",
+	             "rename the folder, or start the service elsewhere" },
 	[TWO_COPIES] = { "model.two-copies", SEVERITY_NOTE, STATUS_DATA,
-		"the model is in a plain folder and in the hub cache, and the two may differ", "keep one of them" },
+	                 "the model is in a plain folder and in the hub cache, and the two may differ",
+	                 "keep one of them" },
 };
 
 static bool has_ending(const char *name, const char *ending)
@@ -47,8 +52,10 @@ static void check_partial(struct look *look, int at, const char *folder_name)
 		cleanup_fd(&fd);
 		return;
 	}
-	for (unsigned seen = 0; seen < MAX_FILES_PER_MODEL && (entry = readdir(folder)) != NULL; seen++) {
-		if (!has_ending(entry->d_name, ".incomplete") && !has_ending(entry->d_name, ".part"))
+	for (unsigned seen = 0; seen < MAX_FILES_PER_MODEL && (entry = readdir(folder)) != NULL;
+	     seen++) {
+		if (!has_ending(entry->d_name, ".incomplete") &&
+		    !has_ending(entry->d_name, ".part"))
 			continue;
 		if (count++ == 0)
 			memcpy(first, entry->d_name, strlen(entry->d_name) + 1);
@@ -59,8 +66,11 @@ static void check_partial(struct look *look, int at, const char *folder_name)
 	if (count == 0 || !path_join(path, sizeof(path), folder_name, first))
 		return;
 	text_add_size(&text, bytes);
-	look_report(look, &kinds[look->model->place == PLACE_CACHE ? INTERRUPTED : FOLDER_INTERRUPTED], (struct report_at){ .path = path }, "is the rest of an interrupted download (%llu such files, %s)",
-		    (unsigned long long)count, size);
+	look_report(look,
+	            &kinds[look->model->place == PLACE_CACHE ? INTERRUPTED : FOLDER_INTERRUPTED],
+	            (struct report_at){ .path = path },
+	            "is the rest of an interrupted download (%llu such files, %s)",
+	            (unsigned long long)count, size);
 }
 
 /* .no_exist/COMMIT/NAME is empty by design; it only misleads where the file is there after all. */
@@ -80,9 +90,11 @@ static void check_markers(struct look *look)
 		return;
 	}
 	while ((entry = readdir(folder)) != NULL)
-		if (entry->d_name[0] != '.' && model_has(look, entry->d_name, NULL) && path_join(path, sizeof(path), name, entry->d_name))
+		if (entry->d_name[0] != '.' && model_has(look, entry->d_name, NULL) &&
+		    path_join(path, sizeof(path), name, entry->d_name))
 			look_report(look, &kinds[NO_EXIST], (struct report_at){ .path = path },
-				    "says that %.200s does not exist, though the snapshot has it", entry->d_name);
+			            "says that %.200s does not exist, though the snapshot has it",
+			            entry->d_name);
 	(void)closedir(folder);
 }
 
@@ -91,9 +103,11 @@ static void check_shadow(struct look *look)
 	char path[MAX_PATH_BYTES];
 	struct stat st;
 
-	if (path_join(path, sizeof(path), look->working_directory, MODEL_SET(look->model->model, REPO).text) &&
+	if (path_join(path, sizeof(path), look->working_directory,
+	              MODEL_SET(look->model->model, REPO).text) &&
 	    tree_stat(look->tree, path, &st) == 0 && S_ISDIR(st.st_mode))
-		look_report(look, &kinds[SHADOW], (struct report_at){ .path = path }, "would be loaded instead of the cached model");
+		look_report(look, &kinds[SHADOW], (struct report_at){ .path = path },
+		            "would be loaded instead of the cached model");
 }
 
 static void check_copies(struct look *look)
@@ -102,9 +116,12 @@ static void check_copies(struct look *look)
 	char folder[MAX_NAME_BYTES], path[MAX_PATH_BYTES];
 	struct stat st;
 
-	if (repo != NULL && look->hub_cache != NULL && repo_folder_name(repo, folder, sizeof(folder)) &&
-	    path_join(path, sizeof(path), look->hub_cache, folder) && tree_stat(look->tree, path, &st) == 0)
-		look_report(look, &kinds[TWO_COPIES], (struct report_at){ .path = path }, "is a second copy of %.200s, beside %.400s", repo, look->model->path);
+	if (repo != NULL && look->hub_cache != NULL &&
+	    repo_folder_name(repo, folder, sizeof(folder)) &&
+	    path_join(path, sizeof(path), look->hub_cache, folder) &&
+	    tree_stat(look->tree, path, &st) == 0)
+		look_report(look, &kinds[TWO_COPIES], (struct report_at){ .path = path },
+		            "is a second copy of %.200s, beside %.400s", repo, look->model->path);
 }
 
 static void check(struct look *look)
@@ -119,4 +136,5 @@ static void check(struct look *look)
 	}
 }
 
-const struct check check_cache_state = { "cache_state", SCOPE_MODEL, LEVEL_PRESENCE, kinds, LENGTH_OF(kinds), check };
+const struct check check_cache_state = { "cache_state", SCOPE_MODEL,      LEVEL_PRESENCE,
+	                                 kinds,         LENGTH_OF(kinds), check };

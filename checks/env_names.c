@@ -11,17 +11,16 @@
 enum { MISSPELT, OLD, EMPTY, NUMBER };
 static const struct finding_kind kinds[] = {
 	[MISSPELT] = { "env.misspelt", SEVERITY_WARNING, STATUS_ENVIRONMENT,
-		"a variable looks like one of the Hugging Face libraries', but none of them reads it",
-		"use the name that is suggested, or take the variable away" },
+	               "a variable looks like one of the Hugging Face libraries', but none of them reads it",
+	               "use the name that is suggested, or take the variable away" },
 	[OLD] = { "env.deprecated", SEVERITY_WARNING, STATUS_ENVIRONMENT,
-		"a variable is read by some versions of the libraries only",
-		"use today's name" },
+	          "a variable is read by some versions of the libraries only", "use today's name" },
 	[EMPTY] = { "env.empty-path", SEVERITY_ERROR, STATUS_ENVIRONMENT,
-		"a variable that names a folder is set but empty, which means the working directory",
-		"give the variable an absolute path, or do not set it" },
+	            "a variable that names a folder is set but empty, which means the working directory",
+	            "give the variable an absolute path, or do not set it" },
 	[NUMBER] = { "env.not-a-number", SEVERITY_ERROR, STATUS_ENVIRONMENT,
-		"a timeout is not a whole number: huggingface_hub ends with ValueError when it is imported",
-		"write whole seconds without a unit, or do not set the variable" },
+	             "a timeout is not a whole number: huggingface_hub ends with ValueError when it is imported",
+	             "write whole seconds without a unit, or do not set the variable" },
 };
 
 static bool is_alias(const struct look *look, const char *name, size_t length)
@@ -55,42 +54,55 @@ static bool is_python_integer(const char *text)
 	return digit && *text == '\0';
 }
 
-static void check_known(struct look *look, const struct library_variable *variable, const char *value)
+static void check_known(struct look *look, const struct library_variable *variable,
+                        const char *value)
 {
 	char fix[256];
 	struct text text = TEXT_OVER(fix);
 
 	if (variable->role == VARIABLE_DEAD) {
 		text_addf(&text, "set %s instead", variable->instead);
-		look_report(look, &kinds[MISSPELT], (struct report_at){ .path = variable->name, .fix = fix },
-			    "no library reads %s; did you mean %s?", variable->name, variable->instead);
+		look_report(look, &kinds[MISSPELT],
+		            (struct report_at){ .path = variable->name, .fix = fix },
+		            "no library reads %s; did you mean %s?", variable->name,
+		            variable->instead);
 	} else if (variable->role == VARIABLE_OLD) {
-		text_addf(&text, "set %s instead and take %s away", variable->instead, variable->name);
-		look_report(look, &kinds[OLD], (struct report_at){ .path = variable->name, .fix = fix },
-			    "%s is an old name that some library versions obey and others ignore; today it is %s",
-			    variable->name, variable->instead);
+		text_addf(&text, "set %s instead and take %s away", variable->instead,
+		          variable->name);
+		look_report(
+		        look, &kinds[OLD], (struct report_at){ .path = variable->name, .fix = fix },
+		        "%s is an old name that some library versions obey and others ignore; today it is %s",
+		        variable->name, variable->instead);
 	}
-	if ((variable->role == VARIABLE_LOCATION || (variable->role == VARIABLE_OLD && strstr(variable->name, "CACHE") != NULL)) && value[0] == '\0')
-		look_report(look, &kinds[EMPTY], (struct report_at){ .path = variable->name },
-			    "%s is set but empty: to the libraries that is the working directory, not 'unset'", variable->name);
+	if ((variable->role == VARIABLE_LOCATION ||
+	     (variable->role == VARIABLE_OLD && strstr(variable->name, "CACHE") != NULL)) &&
+	    value[0] == '\0')
+		look_report(
+		        look, &kinds[EMPTY], (struct report_at){ .path = variable->name },
+		        "%s is set but empty: to the libraries that is the working directory, not 'unset'",
+		        variable->name);
 	if (variable->role == VARIABLE_INTEGER && !is_python_integer(value))
-		look_report(look, &kinds[NUMBER], (struct report_at){ .path = variable->name },
-			    "%s=[%.64s] is not a whole number: 'import huggingface_hub' raises ValueError", variable->name, value);
+		look_report(
+		        look, &kinds[NUMBER], (struct report_at){ .path = variable->name },
+		        "%s=[%.64s] is not a whole number: 'import huggingface_hub' raises ValueError",
+		        variable->name, value);
 }
 
 static void check_unknown(struct look *look, const char *name)
 {
 	const char *near;
 
-	if (!starts_with(name, "HF_") && !starts_with(name, "HUGGINGFACE_") && !starts_with(name, "HUGGING_FACE_") &&
-	    !starts_with(name, "TRANSFORMERS_") && strstr(name, "OFFLINE") == NULL)
+	if (!starts_with(name, "HF_") && !starts_with(name, "HUGGINGFACE_") &&
+	    !starts_with(name, "HUGGING_FACE_") && !starts_with(name, "TRANSFORMERS_") &&
+	    strstr(name, "OFFLINE") == NULL)
 		return;
 	near = library_nearest(name);
-	if (near == NULL && strstr(name, "OFFLINE") != NULL && (starts_with(name, "HF_") || starts_with(name, "HUGGING")))
+	if (near == NULL && strstr(name, "OFFLINE") != NULL &&
+	    (starts_with(name, "HF_") || starts_with(name, "HUGGING")))
 		near = "HF_HUB_OFFLINE";
 	if (near != NULL)
 		look_report(look, &kinds[MISSPELT], (struct report_at){ .path = name },
-			    "no library reads %.64s; did you mean %s?", name, near);
+		            "no library reads %.64s; did you mean %s?", name, near);
 }
 
 static void check(struct look *look)
@@ -101,7 +113,8 @@ static void check(struct look *look)
 		char name[128];
 		struct text text = TEXT_OVER(name);
 
-		if (value == NULL || (size_t)(value - row) >= sizeof(name) || is_alias(look, row, (size_t)(value - row)))
+		if (value == NULL || (size_t)(value - row) >= sizeof(name) ||
+		    is_alias(look, row, (size_t)(value - row)))
 			continue;
 		text_add_bytes(&text, row, (size_t)(value - row));
 		variable = library_variable(name, text.length);
@@ -112,4 +125,5 @@ static void check(struct look *look)
 	}
 }
 
-const struct check check_env_names = { "env_names", SCOPE_RUN, LEVEL_PRESENCE, kinds, LENGTH_OF(kinds), check };
+const struct check check_env_names = { "env_names", SCOPE_RUN,        LEVEL_PRESENCE,
+	                               kinds,       LENGTH_OF(kinds), check };

@@ -11,17 +11,18 @@
 enum { ONLINE, CONFLICT, VALUE };
 static const struct finding_kind kinds[] = {
 	[ONLINE] = { "env.online", SEVERITY_ERROR, STATUS_ENVIRONMENT,
-		"the service's libraries would call the hub although the mode says offline",
-		"set HF_HUB_OFFLINE=1, TRANSFORMERS_OFFLINE=1 and HF_DATASETS_OFFLINE=1" },
+	             "the service's libraries would call the hub although the mode says offline",
+	             "set HF_HUB_OFFLINE=1, TRANSFORMERS_OFFLINE=1 and HF_DATASETS_OFFLINE=1" },
 	[CONFLICT] = { "env.conflict", SEVERITY_WARNING, STATUS_ENVIRONMENT,
-		"offline variables contradict each other or the policy's mode",
-		"give HF_HUB_OFFLINE, TRANSFORMERS_OFFLINE and HF_DATASETS_OFFLINE the same value" },
+	               "offline variables contradict each other or the policy's mode",
+	               "give HF_HUB_OFFLINE, TRANSFORMERS_OFFLINE and HF_DATASETS_OFFLINE the same value" },
 	[VALUE] = { "env.value", SEVERITY_ERROR, STATUS_ENVIRONMENT,
-		"a variable has a value that its library takes for something else, or dies of at import",
-		"write 1, ON, YES or TRUE for true and 0, OFF, NO or FALSE for false, without blanks or quotes" },
+	            "a variable has a value that its library takes for something else, or dies of at import",
+	            "write 1, ON, YES or TRUE for true and 0, OFF, NO or FALSE for false, without blanks or quotes" },
 };
 
-static const char *const names[] = { "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE" };
+static const char *const names[] = { "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE",
+	                             "HF_DATASETS_OFFLINE" };
 
 static bool is_known_false(const char *value)
 {
@@ -45,9 +46,10 @@ static void check_values(struct look *look)
 		value = environment_get(look->given, variable->name);
 		if (value == NULL || library_is_true(value) || is_known_false(value))
 			continue;
-		look_report(look, &kinds[VALUE], (struct report_at){ .path = variable->name },
-			    "%s=[%.64s] is false to the library: only 1, ON, YES and TRUE in any case are true, and nothing is trimmed",
-			    variable->name, value);
+		look_report(
+		        look, &kinds[VALUE], (struct report_at){ .path = variable->name },
+		        "%s=[%.64s] is false to the library: only 1, ON, YES and TRUE in any case are true, and nothing is trimmed",
+		        variable->name, value);
 	}
 }
 
@@ -59,8 +61,11 @@ static void check_contradictions(struct look *look)
 
 	if (look->mode != MODE_OFFLINE) {
 		if (look->mode == MODE_ONLINE && offline)
-			look_report(look, &kinds[CONFLICT], (struct report_at){ .path = decided_by, .setting = &look->policy->set[KEY_MODE] },
-				    "the mode is online, but %s says offline, and offline wins", decided_by);
+			look_report(look, &kinds[CONFLICT],
+			            (struct report_at){ .path = decided_by,
+			                                .setting = &look->policy->set[KEY_MODE] },
+			            "the mode is online, but %s says offline, and offline wins",
+			            decided_by);
 		return;
 	}
 	for (size_t i = 0; i < LENGTH_OF(names); i++) {
@@ -68,14 +73,21 @@ static void check_contradictions(struct look *look)
 
 		if (value == NULL || value[0] == '\0' || library_is_true(value))
 			continue;
-		look_report(look, &kinds[CONFLICT], (struct report_at){ .path = names[i], .setting = &look->policy->set[KEY_MODE],
-			    .fix = rule == OFFLINE_SET ? "remove the variable from the image or the deployment; aweigh has set it to 1 for the service"
-						       : "remove the variable from the image or the deployment, or set it to 1" },
-			    "%s=[%.64s] says online, but the policy's mode is offline", names[i], value);
+		look_report(
+		        look, &kinds[CONFLICT],
+		        (struct report_at){
+		                .path = names[i],
+		                .setting = &look->policy->set[KEY_MODE],
+		                .fix = rule == OFFLINE_SET ?
+		                               "remove the variable from the image or the deployment; aweigh has set it to 1 for the service" :
+		                               "remove the variable from the image or the deployment, or set it to 1" },
+		        "%s=[%.64s] says online, but the policy's mode is offline", names[i],
+		        value);
 	}
 	if (offline && datasets != NULL && !datasets_is_offline(look->given) && rule != OFFLINE_SET)
-		look_report(look, &kinds[CONFLICT], (struct report_at){ .path = "HF_DATASETS_OFFLINE" },
-			    "HF_DATASETS_OFFLINE alone decides for datasets and says online; each of its hub calls will then fail");
+		look_report(
+		        look, &kinds[CONFLICT], (struct report_at){ .path = "HF_DATASETS_OFFLINE" },
+		        "HF_DATASETS_OFFLINE alone decides for datasets and says online; each of its hub calls will then fail");
 }
 
 static void check_offline(struct look *look)
@@ -83,11 +95,15 @@ static void check_offline(struct look *look)
 	const char *decided_by;
 	uint64_t rule = look->policy->set[KEY_OFFLINE].number;
 
-	if (look->mode != MODE_OFFLINE || rule == OFFLINE_LEAVE || library_is_offline(look->env, &decided_by))
+	if (look->mode != MODE_OFFLINE || rule == OFFLINE_LEAVE ||
+	    library_is_offline(look->env, &decided_by))
 		return;
-	look_report(look, &kinds[ONLINE], (struct report_at){ .path = decided_by, .setting = &look->policy->set[KEY_OFFLINE] },
-		    "%s does not say offline: every start of the service would call the hub even when all models are aboard",
-		    decided_by);
+	look_report(
+	        look, &kinds[ONLINE],
+	        (struct report_at){ .path = decided_by,
+	                            .setting = &look->policy->set[KEY_OFFLINE] },
+	        "%s does not say offline: every start of the service would call the hub even when all models are aboard",
+	        decided_by);
 }
 
 static void check(struct look *look)
@@ -97,4 +113,5 @@ static void check(struct look *look)
 	check_offline(look);
 }
 
-const struct check check_env_offline = { "env_offline", SCOPE_RUN, LEVEL_PRESENCE, kinds, LENGTH_OF(kinds), check };
+const struct check check_env_offline = { "env_offline", SCOPE_RUN,        LEVEL_PRESENCE,
+	                                 kinds,         LENGTH_OF(kinds), check };

@@ -21,33 +21,36 @@
 enum { DIGEST, UNVERIFIED, CHANGED };
 static const struct finding_kind kinds[] = {
 	[DIGEST] = { "file.digest", SEVERITY_ERROR, STATUS_DATA,
-		"a file's content does not have the digest that was stated for it", "fetch the file anew: it is damaged or was changed" },
+	             "a file's content does not have the digest that was stated for it",
+	             "fetch the file anew: it is damaged or was changed" },
 	[UNVERIFIED] = { "file.unverified", SEVERITY_WARNING, STATUS_DATA,
-		"no digest is stated for a file: neither its blob's name nor a manifest has one", "fetch the model with a client that leaves a manifest" },
+	                 "no digest is stated for a file: neither its blob's name nor a manifest has one",
+	                 "fetch the model with a client that leaves a manifest" },
 	[CHANGED] = { "file.changed", SEVERITY_ERROR, STATUS_DATA,
-		"a file changed, or could not be read, while it was hashed", "stop whatever writes to the model, then start again" },
+	              "a file changed, or could not be read, while it was hashed",
+	              "stop whatever writes to the model, then start again" },
 };
 
 struct job {
-	char *path;               /* absolute within the tree */
-	size_t name;              /* where the name beneath the model's folder begins */
+	char *path; /* absolute within the tree */
+	size_t name; /* where the name beneath the model's folder begins */
 	int model;
 	uint64_t size;
 	dev_t device;
 	ino_t inode;
 	char expected[SHA256_HEX + 1];
-	char also[SHA256_HEX + 1];   /* a second digest that is right too: a Xet hash is no SHA-256 */
-	char source[24];          /* who states it */
+	char also[SHA256_HEX + 1]; /* a second digest that is right too: a Xet hash is no SHA-256 */
+	char source[24]; /* who states it */
 	char actual[SHA256_HEX + 1];
-	int result;               /* negative errno */
-	struct job *same;         /* an earlier job of the same bytes and digest */
+	int result; /* negative errno */
+	struct job *same; /* an earlier job of the same bytes and digest */
 	bool done, told;
 };
 
 struct digest_queue {
 	struct job *jobs;
 	size_t count, room;
-	size_t model_start;       /* of the model that is being looked at */
+	size_t model_start; /* of the model that is being looked at */
 	/* While hashing: */
 	const struct tree *tree;
 	pthread_mutex_t lock;
@@ -71,7 +74,8 @@ void digest_queue_free(struct digest_queue *queue)
 	free(queue);
 }
 
-void digest_queue_add(struct look *look, const char *path, const struct stat *st, const char *expected, const char *source)
+void digest_queue_add(struct look *look, const char *path, const struct stat *st,
+                      const char *expected, const char *source)
 {
 	struct digest_queue *queue = look->model->digests;
 	char absolute[MAX_PATH_BYTES];
@@ -117,7 +121,8 @@ static int by_path(const void *a, const void *b)
 	return strcmp(left->path + left->name, right->path + right->name);
 }
 
-void digest_queue_expect(struct look *look, const char *path, const char *expected, const char *also)
+void digest_queue_expect(struct look *look, const char *path, const char *expected,
+                         const char *also)
 {
 	struct digest_queue *queue = look->model->digests;
 	size_t low = queue->model_start, high = queue->count;
@@ -143,7 +148,8 @@ void digest_queue_expect(struct look *look, const char *path, const char *expect
 static bool expect_from_manifest(void *context, const struct manifest_file *file)
 {
 	if (strlen(file->path) == file->path_length)
-		digest_queue_expect(context, file->path, file->sha256[0] != '\0' ? file->sha256 : file->blob_id, "");
+		digest_queue_expect(context, file->path,
+		                    file->sha256[0] != '\0' ? file->sha256 : file->blob_id, "");
 	return true;
 }
 
@@ -154,7 +160,8 @@ void digest_queue_model_done(struct look *look)
 	size_t count = queue->count - queue->model_start;
 
 	if (count > 0) {
-		CLEANUP(cleanup_fd) int fd = look->model->level >= LEVEL_DIGEST ? model_open_manifest(look) : -1;
+		CLEANUP(cleanup_fd)
+		int fd = look->model->level >= LEVEL_DIGEST ? model_open_manifest(look) : -1;
 
 		if (count > 1)
 			qsort(queue->jobs + queue->model_start, count, sizeof(struct job), by_path);
@@ -179,7 +186,10 @@ static void *hash_files(void *context)
 			return NULL;
 		if (job->same == NULL && job->expected[0] != '\0') {
 			fd = tree_open(queue->tree, job->path, O_RDONLY);
-			job->result = fd < 0 ? fd : digest_file(fd, job->size, digest_kind_of(job->expected), job->actual, &queue->done_bytes);
+			job->result =
+			        fd < 0 ? fd :
+			                 digest_file(fd, job->size, digest_kind_of(job->expected),
+			                             job->actual, &queue->done_bytes);
 			if (fd >= 0)
 				(void)close(fd);
 		}
@@ -205,15 +215,21 @@ static void report_job(struct look *look, const struct job *job)
 {
 	const struct job *hashed = job->same != NULL ? job->same : job;
 	const char *name = job->path + job->name;
-	const char *algorithm = digest_kind_of(job->expected) == DIGEST_SHA256 ? "SHA-256" : "git SHA-1";
+	const char *algorithm =
+	        digest_kind_of(job->expected) == DIGEST_SHA256 ? "SHA-256" : "git SHA-1";
 	struct report_at at = { .path = name };
 
 	if (job->expected[0] == '\0')
-		look_report(look, &kinds[UNVERIFIED], at, "cannot be verified: no digest is stated for it");
+		look_report(look, &kinds[UNVERIFIED], at,
+		            "cannot be verified: no digest is stated for it");
 	else if (hashed->result < 0)
-		look_report(look, &kinds[CHANGED], at, "%s", hashed->result == -ESTALE ? "changed while it was hashed" : strerror(-hashed->result));
-	else if (strcmp(hashed->actual, job->expected) != 0 && strcmp(hashed->actual, job->also) != 0)
-		look_report(look, &kinds[DIGEST], at, "has the %s %.16s..., but %s states %.16s...", algorithm, hashed->actual, job->source, job->expected);
+		look_report(look, &kinds[CHANGED], at, "%s",
+		            hashed->result == -ESTALE ? "changed while it was hashed" :
+		                                        strerror(-hashed->result));
+	else if (strcmp(hashed->actual, job->expected) != 0 &&
+	         strcmp(hashed->actual, job->also) != 0)
+		look_report(look, &kinds[DIGEST], at, "has the %s %.16s..., but %s states %.16s...",
+		            algorithm, hashed->actual, job->source, job->expected);
 }
 
 /* Findings about a model, after all models have been looked at: its index is all that they need. */
@@ -231,14 +247,19 @@ static void tell(struct look *look, struct model_view *view, struct job *job)
 
 static void send_progress(struct look *look, uint64_t done, uint64_t total)
 {
-	struct record record = { .magic = RECORD_MAGIC, .type = RECORD_PROGRESS, .model = NO_MODEL, .files = done, .bytes = total };
+	struct record record = { .magic = RECORD_MAGIC,
+		                 .type = RECORD_PROGRESS,
+		                 .model = NO_MODEL,
+		                 .files = done,
+		                 .bytes = total };
 
 	if (look->failed == 0)
 		look->failed = look->send(look, &record);
 }
 
 /* Waits for the jobs in their order and tells each; a quarter of a second between progress records. */
-static void await(struct look *look, struct digest_queue *queue, struct model_view *view, uint64_t total)
+static void await(struct look *look, struct digest_queue *queue, struct model_view *view,
+                  uint64_t total)
 {
 	for (size_t i = 0; i < queue->count; i++) {
 		struct job *job = &queue->jobs[i];
@@ -251,7 +272,8 @@ static void await(struct look *look, struct digest_queue *queue, struct model_vi
 			until.tv_nsec += 250000000;
 			until.tv_sec += until.tv_nsec / 1000000000;
 			until.tv_nsec %= 1000000000;
-			if (pthread_cond_timedwait(&queue->finished, &queue->lock, &until) == ETIMEDOUT) {
+			if (pthread_cond_timedwait(&queue->finished, &queue->lock, &until) ==
+			    ETIMEDOUT) {
 				pthread_mutex_unlock(&queue->lock);
 				send_progress(look, atomic_load(&queue->done_bytes), total);
 				pthread_mutex_lock(&queue->lock);
@@ -270,7 +292,8 @@ static uint64_t plan(struct digest_queue *queue)
 	for (size_t i = 0; i < queue->count; i++) {
 		struct job *job = &queue->jobs[i], *before = i == 0 ? NULL : job - 1;
 
-		if (before != NULL && job->inode == before->inode && job->device == before->device && job->size == before->size &&
+		if (before != NULL && job->inode == before->inode &&
+		    job->device == before->device && job->size == before->size &&
 		    strcmp(job->expected, before->expected) == 0)
 			job->same = before->same != NULL ? before->same : before;
 		else if (job->expected[0] != '\0')
@@ -300,10 +323,12 @@ void digest_queue_run(struct look *look, struct digest_queue *queue)
 	pthread_mutex_init(&queue->lock, NULL);
 	pthread_cond_init(&queue->finished, NULL);
 	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, 256ul << 10);   /* musl's default of 128 kB is small for a path walk */
-	while (started < wanted && started < queue->count && pthread_create(&threads[started], &attributes, hash_files, queue) == 0)
+	pthread_attr_setstacksize(
+	        &attributes, 256ul << 10); /* musl's default of 128 kB is small for a path walk */
+	while (started < wanted && started < queue->count &&
+	       pthread_create(&threads[started], &attributes, hash_files, queue) == 0)
 		started++;
-	if (started == 0)   /* no thread to be had: a pids limit, say */
+	if (started == 0) /* no thread to be had: a pids limit, say */
 		(void)hash_files(queue);
 	await(look, queue, view, total);
 	for (unsigned i = 0; i < started; i++)
@@ -353,4 +378,5 @@ static void check(struct look *look)
 		digest_queue_add(look, file->path, &file->st, "", "nothing");
 }
 
-const struct check check_file_digest = { "file_digest", SCOPE_FILE, LEVEL_DIGEST, kinds, LENGTH_OF(kinds), check };
+const struct check check_file_digest = { "file_digest", SCOPE_FILE,       LEVEL_DIGEST,
+	                                 kinds,         LENGTH_OF(kinds), check };

@@ -15,12 +15,16 @@
 #include "text.h"
 #include "util.h"
 
-static void __attribute__((format(printf, 4, 0))) send_finding(struct look *look, const struct finding_kind *kind,
-							       struct report_at at, const char *format, va_list arguments)
+static void __attribute__((format(printf, 4, 0)))
+send_finding(struct look *look, const struct finding_kind *kind, struct report_at at,
+             const char *format, va_list arguments)
 {
-	struct record record = { .magic = RECORD_MAGIC, .type = RECORD_FINDING, .kind = (uint16_t)catalogue_index(kind),
-				 .model = NO_MODEL };
-	struct text message = TEXT_OVER(record.message), path = TEXT_OVER(record.path), fix = TEXT_OVER(record.fix);
+	struct record record = { .magic = RECORD_MAGIC,
+		                 .type = RECORD_FINDING,
+		                 .kind = (uint16_t)catalogue_index(kind),
+		                 .model = NO_MODEL };
+	struct text message = TEXT_OVER(record.message), path = TEXT_OVER(record.path),
+	            fix = TEXT_OVER(record.fix);
 
 	text_addv(&message, format, arguments);
 	text_mark_cut(&message);
@@ -43,12 +47,14 @@ static void __attribute__((format(printf, 4, 0))) send_finding(struct look *look
 		look->failed = look->send(look, &record);
 }
 
-void look_report(struct look *look, const struct finding_kind *kind, struct report_at at, const char *format, ...)
+void look_report(struct look *look, const struct finding_kind *kind, struct report_at at,
+                 const char *format, ...)
 {
 	unsigned index = catalogue_index(kind);
 	va_list arguments;
 
-	if (index < LENGTH_OF(look->seen) && look->seen[index] < UINT16_MAX && ++look->seen[index] > FINDINGS_PER_KIND)
+	if (index < LENGTH_OF(look->seen) && look->seen[index] < UINT16_MAX &&
+	    ++look->seen[index] > FINDINGS_PER_KIND)
 		return;
 	va_start(arguments, format);
 	send_finding(look, kind, at, format, arguments);
@@ -56,8 +62,8 @@ void look_report(struct look *look, const struct finding_kind *kind, struct repo
 }
 
 /* Kinds that were met more often than they are told: one line says how often. */
-static void __attribute__((format(printf, 3, 4))) report_more(struct look *look, const struct finding_kind *kind,
-							      const char *format, ...)
+static void __attribute__((format(printf, 3, 4)))
+report_more(struct look *look, const struct finding_kind *kind, const char *format, ...)
 {
 	va_list arguments;
 
@@ -70,7 +76,8 @@ static void report_rest(struct look *look)
 {
 	for (unsigned i = 0; i < catalogue_count() && i < LENGTH_OF(look->seen); i++)
 		if (look->seen[i] > FINDINGS_PER_KIND)
-			report_more(look, catalogue_at(i), "%u more like these", look->seen[i] - FINDINGS_PER_KIND);
+			report_more(look, catalogue_at(i), "%u more like these",
+			            look->seen[i] - FINDINGS_PER_KIND);
 }
 
 const char *model_title(const struct model *model)
@@ -82,11 +89,11 @@ const char *model_title(const struct model *model)
 
 /* What the walk has met, so that later questions cost no system call: names by hash, with sizes. */
 struct seen_files {
-	size_t count, room;      /* room: a power of two, at most half full */
-	bool complete;           /* what is not here is not there */
+	size_t count, room; /* room: a power of two, at most half full */
+	bool complete; /* what is not here is not there */
 	struct seen_file {
 		uint64_t hash, size;
-	} *files;
+	} * files;
 };
 
 /* FNV-1a; 0 marks an empty place. A forged collision would only make a model's own list of files lie to itself. */
@@ -112,7 +119,8 @@ static struct seen_file *seen_place(const struct seen_files *seen, uint64_t hash
 static void seen_add(struct seen_files *seen, const char *name, uint64_t size)
 {
 	if (seen->count * 2 >= seen->room) {
-		struct seen_files larger = { .count = seen->count, .room = seen->room == 0 ? 256 : seen->room * 2 };
+		struct seen_files larger = { .count = seen->count,
+			                     .room = seen->room == 0 ? 256 : seen->room * 2 };
 
 		larger.files = calloc(larger.room, sizeof(*larger.files));
 		larger.complete = seen->complete && larger.files != NULL;
@@ -155,7 +163,8 @@ bool model_has(const struct look *look, const char *name, uint64_t *size)
 			*size = file->size;
 		return true;
 	}
-	if (look->model->dir_fd < 0 || fstatat(look->model->dir_fd, name, &st, 0) != 0 || !S_ISREG(st.st_mode))
+	if (look->model->dir_fd < 0 || fstatat(look->model->dir_fd, name, &st, 0) != 0 ||
+	    !S_ISREG(st.st_mode))
 		return false;
 	if (size != NULL)
 		*size = (uint64_t)st.st_size;
@@ -166,7 +175,8 @@ bool model_has_folder(const struct look *look, const char *name)
 {
 	struct stat st;
 
-	return look->model->dir_fd >= 0 && fstatat(look->model->dir_fd, name, &st, 0) == 0 && S_ISDIR(st.st_mode);
+	return look->model->dir_fd >= 0 && fstatat(look->model->dir_fd, name, &st, 0) == 0 &&
+	       S_ISDIR(st.st_mode);
 }
 
 /* A snapshot's links lead to ../../blobs, so its names are opened from the repository's folder. */
@@ -199,7 +209,8 @@ int model_open_manifest(const struct look *look)
 
 	if (view->commit[0] == '\0')
 		return -ENOENT;
-	text_addf(&text, "%strees/%s.json", view->place == PLACE_FOLDER ? ".cache/huggingface/" : "", view->commit);
+	text_addf(&text, "%strees/%s.json",
+	          view->place == PLACE_FOLDER ? ".cache/huggingface/" : "", view->commit);
 	if (fstatat(folder, name, &st, 0) != 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
@@ -220,13 +231,28 @@ void file_classify(const char *path, const char **format, bool *weights, bool *p
 		const char *ending, *format;
 		bool pickle;
 	} endings[] = {
-		{ ".safetensors", "safetensors", false }, { ".gguf", "gguf", false }, { ".onnx", "onnx", false },
-		{ ".onnx_data", "onnx", false }, { ".onnx.data", "onnx", false }, { ".pt", "pickle", true },
-		{ ".pth", "pickle", true }, { ".ckpt", "pickle", true }, { ".pkl", "pickle", true },
-		{ ".pickle", "pickle", true }, { ".joblib", "pickle", true }, { ".dill", "pickle", true },
-		{ ".h5", "h5", false }, { ".keras", "keras", false }, { ".msgpack", "msgpack", false },
-		{ ".tflite", "tflite", false }, { ".ot", "ot", false }, { ".npz", "npz", false }, { ".nemo", "nemo", false },
-		{ ".mlmodel", "coreml", false }, { ".engine", "tensorrt", false }, { ".bin", "bin", false },
+		{ ".safetensors", "safetensors", false },
+		{ ".gguf", "gguf", false },
+		{ ".onnx", "onnx", false },
+		{ ".onnx_data", "onnx", false },
+		{ ".onnx.data", "onnx", false },
+		{ ".pt", "pickle", true },
+		{ ".pth", "pickle", true },
+		{ ".ckpt", "pickle", true },
+		{ ".pkl", "pickle", true },
+		{ ".pickle", "pickle", true },
+		{ ".joblib", "pickle", true },
+		{ ".dill", "pickle", true },
+		{ ".h5", "h5", false },
+		{ ".keras", "keras", false },
+		{ ".msgpack", "msgpack", false },
+		{ ".tflite", "tflite", false },
+		{ ".ot", "ot", false },
+		{ ".npz", "npz", false },
+		{ ".nemo", "nemo", false },
+		{ ".mlmodel", "coreml", false },
+		{ ".engine", "tensorrt", false },
+		{ ".bin", "bin", false },
 	};
 	size_t length = strlen(path);
 	const char *name = strrchr(path, '/');
@@ -237,7 +263,8 @@ void file_classify(const char *path, const char **format, bool *weights, bool *p
 	for (size_t i = 0; i < LENGTH_OF(endings); i++) {
 		size_t ending = strlen(endings[i].ending);
 
-		if (length > ending && text_equals_any_case(path + length - ending, ending, endings[i].ending)) {
+		if (length > ending &&
+		    text_equals_any_case(path + length - ending, ending, endings[i].ending)) {
 			*format = endings[i].format;
 			*weights = true;
 			*pickle = endings[i].pickle;
@@ -245,8 +272,10 @@ void file_classify(const char *path, const char **format, bool *weights, bool *p
 	}
 	/* .bin says nothing: these names do; others are told by their first bytes. */
 	if (*format != NULL && strcmp(*format, "bin") == 0) {
-		if (strncmp(name, "pytorch_model", 13) == 0 || strncmp(name, "adapter_model", 13) == 0 ||
-		    strncmp(name, "diffusion_pytorch_model", 23) == 0 || strcmp(name, "training_args.bin") == 0) {
+		if (strncmp(name, "pytorch_model", 13) == 0 ||
+		    strncmp(name, "adapter_model", 13) == 0 ||
+		    strncmp(name, "diffusion_pytorch_model", 23) == 0 ||
+		    strcmp(name, "training_args.bin") == 0) {
 			*format = "pickle";
 			*pickle = true;
 		} else if (strncmp(name, "openvino_", 9) == 0) {
@@ -259,7 +288,8 @@ void file_classify(const char *path, const char **format, bool *weights, bool *p
 static void classify_bytes(struct file_view *file)
 {
 	bool zip = file->head_length >= 4 && memcmp(file->head, "PK\3\4", 4) == 0;
-	bool opcode = file->head_length >= 2 && file->head[0] == 0x80 && file->head[1] >= 2 && file->head[1] <= 5;
+	bool opcode = file->head_length >= 2 && file->head[0] == 0x80 && file->head[1] >= 2 &&
+	              file->head[1] <= 5;
 
 	if (opcode || (zip && file->format != NULL && strcmp(file->format, "bin") == 0)) {
 		file->pickle = true;
@@ -290,7 +320,7 @@ static void count_file(struct model_view *view, const struct file_view *file)
 	view->files++;
 	if (S_ISREG(file->st.st_mode))
 		seen_add(view->seen, file->path, (uint64_t)file->st.st_size);
-	else if (S_ISDIR(file->st.st_mode))   /* a link to a folder, which the walk does not enter */
+	else if (S_ISDIR(file->st.st_mode)) /* a link to a folder, which the walk does not enter */
 		view->seen->complete = false;
 	if (file->error != 0) {
 		view->broken_files++;
@@ -310,7 +340,8 @@ static void count_file(struct model_view *view, const struct file_view *file)
 }
 
 /* Reads a link's text: only a finding or a digest needs it, so only then. */
-static const char *link_text(const struct model_view *view, const char *path, char text[static MAX_PATH_BYTES])
+static const char *link_text(const struct model_view *view, const char *path,
+                             char text[static MAX_PATH_BYTES])
 {
 	ssize_t length = readlinkat(view->dir_fd, path, text, MAX_PATH_BYTES - 1);
 
@@ -322,7 +353,8 @@ static const char *link_text(const struct model_view *view, const char *path, ch
  * Opens a file after a look at what it is: nothing but a regular file is ever opened, since a FIFO
  * would wait and a device act. If it is exchanged in between, O_NONBLOCK keeps open() from waiting.
  */
-static void open_view(struct look *look, struct file_view *file, bool is_link, char text[static MAX_PATH_BYTES])
+static void open_view(struct look *look, struct file_view *file, bool is_link,
+                      char text[static MAX_PATH_BYTES])
 {
 	struct model_view *view = look->model;
 
@@ -332,10 +364,12 @@ static void open_view(struct look *look, struct file_view *file, bool is_link, c
 		file->error = -file->fd;
 	if (is_link && (file->error != 0 || view->level >= LEVEL_DIGEST))
 		file->link = link_text(view, file->path, text);
-	if (file->error == EXDEV && file->link != NULL && file->link[0] == '/' && path_is_beneath(file->link, view->repo_path) &&
+	if (file->error == EXDEV && file->link != NULL && file->link[0] == '/' &&
+	    path_is_beneath(file->link, view->repo_path) &&
 	    strlen(file->link) > strlen(view->repo_path)) {
 		file->absolute = true;
-		file->fd = tree_open_beneath(look->tree, view->repo_fd, file->link + strlen(view->repo_path) + 1, O_RDONLY);
+		file->fd = tree_open_beneath(look->tree, view->repo_fd,
+		                             file->link + strlen(view->repo_path) + 1, O_RDONLY);
 		file->error = file->fd < 0 ? -file->fd : 0;
 	}
 	file->escapes = file->error == EXDEV;
@@ -350,7 +384,9 @@ static void look_at_file(struct look *look, const char *path, bool is_link)
 
 	file_classify(path, &file.format, &file.weights, &file.pickle);
 	open_view(look, &file, is_link, text);
-	if (file.fd >= 0 && view->level >= LEVEL_SIZE && (file.weights || file.st.st_size < (off_t)MAX_POINTER_BYTES || view->level >= LEVEL_STRUCTURE)) {
+	if (file.fd >= 0 && view->level >= LEVEL_SIZE &&
+	    (file.weights || file.st.st_size < (off_t)MAX_POINTER_BYTES ||
+	     view->level >= LEVEL_STRUCTURE)) {
 		ssize_t got = pread(file.fd, head, sizeof(head), 0);
 
 		if (got < 0)
@@ -363,9 +399,11 @@ static void look_at_file(struct look *look, const char *path, bool is_link)
 	look->file = &file;
 	run_checks(look, SCOPE_FILE, view->level);
 	look->file = NULL;
-	if (file.error == 0 && file.fd >= 0 && strstr(path, ".index.") != NULL && view->index_count < LENGTH_OF(view->first_index) &&
+	if (file.error == 0 && file.fd >= 0 && strstr(path, ".index.") != NULL &&
+	    view->index_count < LENGTH_OF(view->first_index) &&
 	    strlen(path) < sizeof(view->first_index[0]))
-		keep_name(view->first_index[view->index_count++], sizeof(view->first_index[0]), path);
+		keep_name(view->first_index[view->index_count++], sizeof(view->first_index[0]),
+		          path);
 	if (file.fd >= 0)
 		(void)close(file.fd);
 }
@@ -373,7 +411,8 @@ static void look_at_file(struct look *look, const char *path, bool is_link)
 /* Folders that belong to tools, not to the model. */
 static bool is_tool_folder(const struct model_view *view, const char *path)
 {
-	return strcmp(path, ".git") == 0 || (view->place == PLACE_FOLDER && strcmp(path, ".cache") == 0);
+	return strcmp(path, ".git") == 0 ||
+	       (view->place == PLACE_FOLDER && strcmp(path, ".cache") == 0);
 }
 
 struct walk {
@@ -389,7 +428,8 @@ static bool is_named_like_a_file(const char *path)
 	size_t length = strlen(path);
 
 	for (size_t i = 0; i < LENGTH_OF(endings); i++)
-		if (length > strlen(endings[i]) && strcmp(path + length - strlen(endings[i]), endings[i]) == 0)
+		if (length > strlen(endings[i]) &&
+		    strcmp(path + length - strlen(endings[i]), endings[i]) == 0)
 			return true;
 	return false;
 }
@@ -407,13 +447,14 @@ static void look_at_folder(struct look *look, const char *path, const struct sta
 	look->file = NULL;
 }
 
-static void walk_entry(struct walk *walk, int folder, const char *name, unsigned char type, unsigned depth)
+static void walk_entry(struct walk *walk, int folder, const char *name, unsigned char type,
+                       unsigned depth)
 {
 	struct look *look = walk->look;
 	struct stat st = { 0 };
 	int fd, error;
 
-	if (type == DT_UNKNOWN || type == DT_DIR) {   /* not every file system says the type */
+	if (type == DT_UNKNOWN || type == DT_DIR) { /* not every file system says the type */
 		if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 			return;
 		type = S_ISDIR(st.st_mode) ? DT_DIR : S_ISLNK(st.st_mode) ? DT_LNK : DT_REG;
@@ -450,7 +491,8 @@ static void walk_folder(struct walk *walk, int fd, unsigned depth)
 		(void)close(fd);
 		return;
 	}
-	while ((entry = readdir(folder)) != NULL && walk->entries < MAX_FILES_PER_MODEL && walk->look->failed == 0) {
+	while ((entry = readdir(folder)) != NULL && walk->entries < MAX_FILES_PER_MODEL &&
+	       walk->look->failed == 0) {
 		size_t more = strlen(entry->d_name);
 
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
@@ -491,11 +533,13 @@ static void locate(struct look *look)
 		if (look->hub_cache == NULL)
 			view->outcome = CACHE_NO_HUB;
 		else
-			view->outcome = (int)hub_cache_locate(look->tree, look->hub_cache, MODEL_SET(view->model, REPO).text,
-							      MODEL_SET(view->model, REVISION).text, view);
+			view->outcome = (int)hub_cache_locate(
+			        look->tree, look->hub_cache, MODEL_SET(view->model, REPO).text,
+			        MODEL_SET(view->model, REVISION).text, view);
 		return;
 	}
-	if (!path_join(view->path, sizeof(view->path), path[0] == '/' ? "/" : look->working_directory, path))
+	if (!path_join(view->path, sizeof(view->path),
+	               path[0] == '/' ? "/" : look->working_directory, path))
 		return;
 	memcpy(view->repo_path, view->path, sizeof(view->path));
 	view->dir_fd = tree_open(look->tree, view->path, O_RDONLY | O_DIRECTORY);
@@ -510,8 +554,12 @@ static void locate(struct look *look)
 static void send_model(struct look *look)
 {
 	const struct model_view *view = look->model;
-	struct record record = { .magic = RECORD_MAGIC, .type = RECORD_MODEL, .model = view->index,
-				 .level = (uint16_t)view->level, .files = view->files, .bytes = view->bytes };
+	struct record record = { .magic = RECORD_MAGIC,
+		                 .type = RECORD_MODEL,
+		                 .model = view->index,
+		                 .level = (uint16_t)view->level,
+		                 .files = view->files,
+		                 .bytes = view->bytes };
 	struct text path = TEXT_OVER(record.path);
 
 	text_add(&path, view->place == PLACE_NONE ? "" : view->path);
@@ -521,7 +569,8 @@ static void send_model(struct look *look)
 		look->failed = look->send(look, &record);
 }
 
-static void inspect_model(struct look *look, struct model_view *view, int index, struct digest_queue *digests)
+static void inspect_model(struct look *look, struct model_view *view, int index,
+                          struct digest_queue *digests)
 {
 	const struct setting *verify = &MODEL_SET(&look->policy->models[index], VERIFY_MODEL);
 
@@ -532,8 +581,10 @@ static void inspect_model(struct look *look, struct model_view *view, int index,
 	view->error = view->outcome = 0;
 	view->commit[0] = view->path[0] = view->repo_path[0] = '\0';
 	view->first_pickle[0] = view->first_python[0] = '\0';
-	view->files = view->bytes = view->weight_files = view->pickle_files = view->safetensors_files = 0;
-	view->gguf_files = view->onnx_files = view->python_files = view->broken_files = view->index_count = 0;
+	view->files = view->bytes = view->weight_files = view->pickle_files =
+	        view->safetensors_files = 0;
+	view->gguf_files = view->onnx_files = view->python_files = view->broken_files =
+	        view->index_count = 0;
 	view->has_manifest = false;
 	view->level = (enum level)look->policy->set[KEY_VERIFY].number;
 	if (verify->text != NULL && verify->number > view->level)

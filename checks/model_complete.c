@@ -15,19 +15,22 @@
 enum { INCOMPLETE, REQUIRED, SIZE, PARTIAL, MANIFEST, NO_MANIFEST };
 static const struct finding_kind kinds[] = {
 	[INCOMPLETE] = { "model.incomplete", SEVERITY_ERROR, STATUS_DATA,
-		"a file that the commit's manifest or the policy's files name is not there", "fetch the model anew, or name in files what the service needs" },
+	                 "a file that the commit's manifest or the policy's files name is not there",
+	                 "fetch the model anew, or name in files what the service needs" },
 	[REQUIRED] = { "model.required", SEVERITY_ERROR, STATUS_DATA,
-		"nothing in the model matches what the policy requires", "fetch what is missing, or mend require" },
+	               "nothing in the model matches what the policy requires",
+	               "fetch what is missing, or mend require" },
 	[SIZE] = { "file.size", SEVERITY_ERROR, STATUS_DATA,
-		"a file has another size than the manifest says", "fetch the file anew" },
+	           "a file has another size than the manifest says", "fetch the file anew" },
 	[PARTIAL] = { "cache.partial", SEVERITY_NOTE, STATUS_DATA,
-		"files that the policy does not want are missing: huggingface_hub 1.22 and newer refuse snapshot_download offline without the same patterns",
-		"give the service the same patterns (allow_patterns), or the path that export gives it" },
+	              "files that the policy does not want are missing: huggingface_hub 1.22 and newer refuse snapshot_download offline without the same patterns",
+	              "give the service the same patterns (allow_patterns), or the path that export gives it" },
 	[MANIFEST] = { "cache.manifest", SEVERITY_WARNING, STATUS_DATA,
-		"the commit's manifest cannot be used", "make the file readable (huggingface_hub writes it with mode 0600), or fetch the model anew" },
+	               "the commit's manifest cannot be used",
+	               "make the file readable (huggingface_hub writes it with mode 0600), or fetch the model anew" },
 	[NO_MANIFEST] = { "cache.no-manifest", SEVERITY_NOTE, STATUS_DATA,
-		"a pinned commit has no manifest: snapshot_download of huggingface_hub 1.26 and newer asks the hub for it, offline too",
-		"fetch the model with huggingface_hub 1.22 or newer, or let the service use the path that export gives it" },
+	                  "a pinned commit has no manifest: snapshot_download of huggingface_hub 1.26 and newer asks the hub for it, offline too",
+	                  "fetch the model with huggingface_hub 1.22 or newer, or let the service use the path that export gives it" },
 };
 
 struct pass {
@@ -42,13 +45,16 @@ static bool visit(void *context, const struct manifest_file *file)
 	struct look *look = pass->look;
 	uint64_t size;
 
-	if (strlen(file->path) != file->path_length || !repo_path_is_legal(file->path, file->path_length)) {
-		look_report(look, &kinds[MANIFEST], (struct report_at){ .path = file->path }, "is named by the manifest, but is no legal name of a file");
+	if (strlen(file->path) != file->path_length ||
+	    !repo_path_is_legal(file->path, file->path_length)) {
+		look_report(look, &kinds[MANIFEST], (struct report_at){ .path = file->path },
+		            "is named by the manifest, but is no legal name of a file");
 		return true;
 	}
 	if (!model_has(look, file->path, &size)) {
 		struct stat st;
-		bool there = fstatat(look->model->dir_fd, file->path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+		bool there =
+		        fstatat(look->model->dir_fd, file->path, &st, AT_SYMLINK_NOFOLLOW) == 0;
 
 		if (!model_wants(look, file->path)) {
 			if (pass->unwanted_missing++ == 0) {
@@ -56,13 +62,19 @@ static bool visit(void *context, const struct manifest_file *file)
 
 				text_add(&text, file->path);
 			}
-		} else if (!there || S_ISDIR(st.st_mode)) {   /* a link that leads nowhere has been told already */
-			look_report(look, &kinds[INCOMPLETE], (struct report_at){ .path = file->path }, "is %s: the commit's manifest names it",
-				    there ? "a folder, not a file" : "missing");
+		} else if (
+		        !there ||
+		        S_ISDIR(st.st_mode)) { /* a link that leads nowhere has been told already */
+			look_report(look, &kinds[INCOMPLETE],
+			            (struct report_at){ .path = file->path },
+			            "is %s: the commit's manifest names it",
+			            there ? "a folder, not a file" : "missing");
 		}
-	} else if (look->model->level >= LEVEL_SIZE && size != file->size && model_wants(look, file->path)) {
-		look_report(look, &kinds[SIZE], (struct report_at){ .path = file->path }, "has %llu bytes, but the manifest says %llu",
-			    (unsigned long long)size, (unsigned long long)file->size);
+	} else if (look->model->level >= LEVEL_SIZE && size != file->size &&
+	           model_wants(look, file->path)) {
+		look_report(look, &kinds[SIZE], (struct report_at){ .path = file->path },
+		            "has %llu bytes, but the manifest says %llu", (unsigned long long)size,
+		            (unsigned long long)file->size);
 	}
 	return look->failed == 0;
 }
@@ -75,31 +87,39 @@ static void check_manifest(struct look *look)
 
 	if (fd < 0) {
 		if (fd != -ENOENT)
-			look_report(look, &kinds[MANIFEST], (struct report_at){ .path = look->model->path }, "its manifest trees/%s.json cannot be opened: %s",
-				    look->model->commit, strerror(-fd));
-		else if (look->model->place == PLACE_CACHE && look->mode == MODE_OFFLINE && revision_is_commit(revision))
-			look_report(look, &kinds[NO_MANIFEST], (struct report_at){ .path = look->model->repo_path },
-				    "there is no trees/%s.json", look->model->commit);
+			look_report(look, &kinds[MANIFEST],
+			            (struct report_at){ .path = look->model->path },
+			            "its manifest trees/%s.json cannot be opened: %s",
+			            look->model->commit, strerror(-fd));
+		else if (look->model->place == PLACE_CACHE && look->mode == MODE_OFFLINE &&
+		         revision_is_commit(revision))
+			look_report(look, &kinds[NO_MANIFEST],
+			            (struct report_at){ .path = look->model->repo_path },
+			            "there is no trees/%s.json", look->model->commit);
 		return;
 	}
 	if (!manifest_read(fd, NULL, NULL)) {
-		look_report(look, &kinds[MANIFEST], (struct report_at){ .path = look->model->path },
-			    "its manifest trees/%s.json is not of format_version 1; it counts for nothing", look->model->commit);
+		look_report(
+		        look, &kinds[MANIFEST], (struct report_at){ .path = look->model->path },
+		        "its manifest trees/%s.json is not of format_version 1; it counts for nothing",
+		        look->model->commit);
 		return;
 	}
 	look->model->has_manifest = true;
 	(void)manifest_read(fd, visit, &pass);
 	if (pass.unwanted_missing > 0)
-		look_report(look, &kinds[PARTIAL], (struct report_at){ .path = pass.first_unwanted },
-			    "%llu files of the commit are not here, this one first: the policy does not want them, but the library may",
-			    (unsigned long long)pass.unwanted_missing);
+		look_report(
+		        look, &kinds[PARTIAL], (struct report_at){ .path = pass.first_unwanted },
+		        "%llu files of the commit are not here, this one first: the policy does not want them, but the library may",
+		        (unsigned long long)pass.unwanted_missing);
 }
 
 /* Which of a list of patterns has been met; a walk over the names, since patterns cross folders. */
 struct patterns {
 	const char *list;
 	char separator;
-	uint64_t met;           /* a bit an element; lists longer than 64 elements are checked by their first 64 */
+	uint64_t
+	        met; /* a bit an element; lists longer than 64 elements are checked by their first 64 */
 };
 
 static void meet(struct patterns *patterns, const char *path)
@@ -107,7 +127,8 @@ static void meet(struct patterns *patterns, const char *path)
 	const char *at = NULL, *element;
 	size_t length;
 
-	for (unsigned i = 0; i < 64 && (element = list_next(patterns->list, ',', &at, &length)) != NULL; i++) {
+	for (unsigned i = 0;
+	     i < 64 && (element = list_next(patterns->list, ',', &at, &length)) != NULL; i++) {
 		const char *inner = NULL, *pattern;
 		char copy[MAX_PATH_BYTES];
 		struct text text = TEXT_OVER(copy);
@@ -116,16 +137,19 @@ static void meet(struct patterns *patterns, const char *path)
 		if ((patterns->met >> i & 1) != 0)
 			continue;
 		text_add_bytes(&text, element, length);
-		while ((pattern = list_next(copy, patterns->separator, &inner, &pattern_length)) != NULL)
+		while ((pattern = list_next(copy, patterns->separator, &inner, &pattern_length)) !=
+		       NULL)
 			if (glob_matches(pattern, pattern_length, path))
 				patterns->met |= 1ull << i;
 	}
 }
 
 /* Names that open, links followed: a dangling link does not meet a requirement. */
-static void walk(struct look *look, struct patterns *patterns, size_t count, int folder, char *path, unsigned depth);
+static void walk(struct look *look, struct patterns *patterns, size_t count, int folder, char *path,
+                 unsigned depth);
 
-static void walk_entry(struct look *look, struct patterns *patterns, size_t count, int folder, const char *name, char *path, unsigned depth)
+static void walk_entry(struct look *look, struct patterns *patterns, size_t count, int folder,
+                       const char *name, char *path, unsigned depth)
 {
 	struct stat st;
 	int fd;
@@ -133,7 +157,9 @@ static void walk_entry(struct look *look, struct patterns *patterns, size_t coun
 	if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return;
 	if (S_ISDIR(st.st_mode)) {
-		fd = depth + 1 < MAX_DEPTH_FOLDERS ? openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+		fd = depth + 1 < MAX_DEPTH_FOLDERS ?
+		             openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) :
+		             -1;
 		if (fd >= 0)
 			walk(look, patterns, count, fd, path, depth + 1);
 		return;
@@ -144,7 +170,8 @@ static void walk_entry(struct look *look, struct patterns *patterns, size_t coun
 		meet(&patterns[i], path);
 }
 
-static void walk(struct look *look, struct patterns *patterns, size_t count, int fd, char *path, unsigned depth)
+static void walk(struct look *look, struct patterns *patterns, size_t count, int fd, char *path,
+                 unsigned depth)
 {
 	DIR *folder = fdopendir(fd);
 	size_t length = strlen(path);
@@ -157,7 +184,8 @@ static void walk(struct look *look, struct patterns *patterns, size_t count, int
 	while ((entry = readdir(folder)) != NULL) {
 		size_t more = strlen(entry->d_name);
 
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 || length + more + 2 > MAX_PATH_BYTES)
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+		    length + more + 2 > MAX_PATH_BYTES)
 			continue;
 		if (length > 0)
 			path[length] = '/';
@@ -168,27 +196,37 @@ static void walk(struct look *look, struct patterns *patterns, size_t count, int
 	(void)closedir(folder);
 }
 
-static void report_unmet(struct look *look, const struct patterns *patterns, const struct setting *setting, bool require)
+static void report_unmet(struct look *look, const struct patterns *patterns,
+                         const struct setting *setting, bool require)
 {
 	const char *at = NULL, *element;
 	size_t length;
 
-	for (unsigned i = 0; i < 64 && (element = list_next(patterns->list, ',', &at, &length)) != NULL; i++) {
+	for (unsigned i = 0;
+	     i < 64 && (element = list_next(patterns->list, ',', &at, &length)) != NULL; i++) {
 		if ((patterns->met >> i & 1) != 0)
 			continue;
 		if (require)
-			look_report(look, &kinds[REQUIRED], (struct report_at){ .path = look->model->path, .setting = setting },
-				    "no file matches %.*s", (int)(length > 200 ? 200 : length), element);
+			look_report(
+			        look, &kinds[REQUIRED],
+			        (struct report_at){ .path = look->model->path, .setting = setting },
+			        "no file matches %.*s", (int)(length > 200 ? 200 : length),
+			        element);
 		else if (glob_is_literal(element, length))
-			look_report(look, &kinds[INCOMPLETE], (struct report_at){ .path = look->model->path, .setting = setting },
-				    "%.*s is missing: the policy's files name it", (int)(length > 200 ? 200 : length), element);
+			look_report(
+			        look, &kinds[INCOMPLETE],
+			        (struct report_at){ .path = look->model->path, .setting = setting },
+			        "%.*s is missing: the policy's files name it",
+			        (int)(length > 200 ? 200 : length), element);
 	}
 }
 
 static void check_lists(struct look *look)
 {
-	const struct setting *files = &MODEL_SET(look->model->model, FILES), *require = &MODEL_SET(look->model->model, REQUIRE);
-	struct patterns patterns[2] = { { .list = files->text, .separator = ',' }, { .list = require->text, .separator = '|' } };
+	const struct setting *files = &MODEL_SET(look->model->model, FILES),
+	                     *require = &MODEL_SET(look->model->model, REQUIRE);
+	struct patterns patterns[2] = { { .list = files->text, .separator = ',' },
+		                        { .list = require->text, .separator = '|' } };
 	char path[MAX_PATH_BYTES] = "";
 	size_t first = files->text == NULL, end = require->text == NULL ? 1 : 2;
 	int fd;
@@ -202,16 +240,21 @@ static void check_lists(struct look *look)
 	for (size_t i = first; i < end; i++)
 		report_unmet(look, &patterns[i], i == 0 ? files : require, i == 1);
 	if (look->model->files == 0 && files->text != NULL)
-		look_report(look, &kinds[INCOMPLETE], (struct report_at){ .path = look->model->path, .setting = files },
-			    "no file matches any pattern of files");
+		look_report(look, &kinds[INCOMPLETE],
+		            (struct report_at){ .path = look->model->path, .setting = files },
+		            "no file matches any pattern of files");
 }
 
 static void check(struct look *look)
 {
 	check_manifest(look);
 	check_lists(look);
-	if (look->model->files == 0 && MODEL_SET(look->model->model, FILES).text == NULL && !look->model->has_manifest)
-		look_report(look, &kinds[INCOMPLETE], (struct report_at){ .path = look->model->path }, "the snapshot is empty");
+	if (look->model->files == 0 && MODEL_SET(look->model->model, FILES).text == NULL &&
+	    !look->model->has_manifest)
+		look_report(look, &kinds[INCOMPLETE],
+		            (struct report_at){ .path = look->model->path },
+		            "the snapshot is empty");
 }
 
-const struct check check_model_complete = { "model_complete", SCOPE_MODEL, LEVEL_PRESENCE, kinds, LENGTH_OF(kinds), check };
+const struct check check_model_complete = { "model_complete", SCOPE_MODEL, LEVEL_PRESENCE, kinds,
+	                                    LENGTH_OF(kinds), check };

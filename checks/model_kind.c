@@ -16,15 +16,20 @@
 enum { WEIGHTS, CONFIG, PART, TOKENIZER, BASE };
 static const struct finding_kind kinds[] = {
 	[WEIGHTS] = { "model.no-weights", SEVERITY_ERROR, STATUS_DATA,
-		"the model has its configuration, but no weights", "fetch the weights; a download that was cut off leaves the small files" },
+	              "the model has its configuration, but no weights",
+	              "fetch the weights; a download that was cut off leaves the small files" },
 	[CONFIG] = { "model.no-config", SEVERITY_ERROR, STATUS_DATA,
-		"the model has weights or a tokenizer, but no configuration to load them by", "fetch config.json; or say in require what this model is made of" },
+	             "the model has weights or a tokenizer, but no configuration to load them by",
+	             "fetch config.json; or say in require what this model is made of" },
 	[PART] = { "model.part", SEVERITY_ERROR, STATUS_DATA,
-		"a part that the model's own list names is not there", "fetch the model anew, folders included" },
+	           "a part that the model's own list names is not there",
+	           "fetch the model anew, folders included" },
 	[TOKENIZER] = { "model.tokenizer", SEVERITY_WARNING, STATUS_DATA,
-		"the model has neither a tokenizer nor a preprocessor", "fetch tokenizer.json, or the vocabulary that the model's tokenizer reads" },
+	                "the model has neither a tokenizer nor a preprocessor",
+	                "fetch tokenizer.json, or the vocabulary that the model's tokenizer reads" },
 	[BASE] = { "model.base", SEVERITY_ERROR, STATUS_MISSING,
-		"an adapter's base model is not in the cache", "add the base model to the policy and fetch it" },
+	           "an adapter's base model is not in the cache",
+	           "add the base model to the policy and fetch it" },
 };
 
 static bool has_weights(const struct look *look)
@@ -34,22 +39,33 @@ static bool has_weights(const struct look *look)
 
 static void check_transformers(struct look *look)
 {
-	static const char *const tokenizers[] = { "tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model",
-		"sentencepiece.bpe.model", "source.spm", "tekken.json", "tokenizer_config.json", "preprocessor_config.json", "processor_config.json",
-		"vocabulary.txt", "vocabulary.json" };
+	static const char *const tokenizers[] = { "tokenizer.json",
+		                                  "vocab.txt",
+		                                  "vocab.json",
+		                                  "tokenizer.model",
+		                                  "spiece.model",
+		                                  "sentencepiece.bpe.model",
+		                                  "source.spm",
+		                                  "tekken.json",
+		                                  "tokenizer_config.json",
+		                                  "preprocessor_config.json",
+		                                  "processor_config.json",
+		                                  "vocabulary.txt",
+		                                  "vocabulary.json" };
 	const struct model *model = look->model->model;
 
 	if (!has_weights(look) && MODEL_SET(model, REQUIRE).text == NULL &&
 	    (MODEL_SET(model, FILES).text == NULL || model_wants(look, "model.safetensors")))
 		look_report(look, &kinds[WEIGHTS], (struct report_at){ .path = look->model->path },
-			    "has config.json, but no weights%s", look->model->broken_files > 0 ? " that open" : "");
+		            "has config.json, but no weights%s",
+		            look->model->broken_files > 0 ? " that open" : "");
 	if (MODEL_SET(model, FILES).text != NULL || look->model->broken_files > 0)
 		return;
 	for (size_t i = 0; i < LENGTH_OF(tokenizers); i++)
 		if (model_has(look, tokenizers[i], NULL))
 			return;
 	look_report(look, &kinds[TOKENIZER], (struct report_at){ .path = look->model->path },
-		    "has neither tokenizer.json nor another vocabulary or preprocessor");
+	            "has neither tokenizer.json nor another vocabulary or preprocessor");
 }
 
 /* modules.json: [{"idx", "name", "path", "type"}]; each path but "" and Normalize has a config.json. */
@@ -71,14 +87,20 @@ static void check_module(struct modules *modules)
 	struct look *look = modules->look;
 	char config[MAX_PATH_BYTES];
 
-	if (modules->path[0] == '\0' || strstr(modules->type, "Normalize") != NULL || strstr(modules->type, "Dropout") != NULL)
+	if (modules->path[0] == '\0' || strstr(modules->type, "Normalize") != NULL ||
+	    strstr(modules->type, "Dropout") != NULL)
 		return;
-	if (!repo_path_is_legal(modules->path, strlen(modules->path)) || !path_join(config, sizeof(config), modules->path, "config.json"))
-		look_report(look, &kinds[PART], (struct report_at){ .path = "modules.json" }, "names [%s] as a module, which is no folder of the model", modules->path);
+	if (!repo_path_is_legal(modules->path, strlen(modules->path)) ||
+	    !path_join(config, sizeof(config), modules->path, "config.json"))
+		look_report(look, &kinds[PART], (struct report_at){ .path = "modules.json" },
+		            "names [%s] as a module, which is no folder of the model",
+		            modules->path);
 	else if (!model_has(look, config, NULL) && !model_has_folder(look, modules->path))
-		look_report(look, &kinds[PART], (struct report_at){ .path = config }, "is missing: modules.json names %s", modules->path);
+		look_report(look, &kinds[PART], (struct report_at){ .path = config },
+		            "is missing: modules.json names %s", modules->path);
 	else if (strstr(modules->type, "Pooling") != NULL && !model_has(look, config, NULL))
-		look_report(look, &kinds[PART], (struct report_at){ .path = config }, "is missing: the pooling's settings are in it");
+		look_report(look, &kinds[PART], (struct report_at){ .path = config },
+		            "is missing: the pooling's settings are in it");
 }
 
 static bool visit_module(void *context, const struct json_value *value)
@@ -105,8 +127,9 @@ static void check_sentence_transformers(struct look *look)
 	if (fd >= 0)
 		(void)json_read(fd, MAX_CONFIG_BYTES, visit_module, &modules, &error);
 	else if (model_has_folder(look, "1_Pooling"))
-		look_report(look, &kinds[PART], (struct report_at){ .path = "modules.json" },
-			    "is missing though 1_Pooling is there: sentence-transformers would build other vectors without saying so");
+		look_report(
+		        look, &kinds[PART], (struct report_at){ .path = "modules.json" },
+		        "is missing though 1_Pooling is there: sentence-transformers would build other vectors without saying so");
 }
 
 /* model_index.json: {"unet": ["diffusers", "UNet2DConditionModel"], ...}; null components are left out. */
@@ -124,11 +147,16 @@ static bool visit_component(void *context, const struct json_value *value)
 		components->present = false;
 	else if (value->depth == 2 && value->kind == JSON_STRING)
 		components->present = true;
-	else if (value->depth == 1 && value->kind == JSON_ARRAY_END && components->present && value->key[0][0] != '_') {
+	else if (value->depth == 1 && value->kind == JSON_ARRAY_END && components->present &&
+	         value->key[0][0] != '_') {
 		if (!repo_path_is_legal(value->key[0], value->key_length[0]))
-			look_report(look, &kinds[PART], (struct report_at){ .path = "model_index.json" }, "names [%.128s] as a component, which is no folder", value->key[0]);
+			look_report(look, &kinds[PART],
+			            (struct report_at){ .path = "model_index.json" },
+			            "names [%.128s] as a component, which is no folder",
+			            value->key[0]);
 		else if (!model_has_folder(look, value->key[0]) && model_wants(look, value->key[0]))
-			look_report(look, &kinds[PART], (struct report_at){ .path = value->key[0] }, "is missing: model_index.json names it as a component");
+			look_report(look, &kinds[PART], (struct report_at){ .path = value->key[0] },
+			            "is missing: model_index.json names it as a component");
 	}
 	return true;
 }
@@ -143,12 +171,14 @@ static void check_diffusers(struct look *look)
 		return;
 	(void)json_read(fd, MAX_CONFIG_BYTES, visit_component, &components, &error);
 	if (!has_weights(look) && MODEL_SET(look->model->model, REQUIRE).text == NULL)
-		look_report(look, &kinds[WEIGHTS], (struct report_at){ .path = look->model->path }, "has model_index.json, but no weights");
+		look_report(look, &kinds[WEIGHTS], (struct report_at){ .path = look->model->path },
+		            "has model_index.json, but no weights");
 }
 
 static bool visit_base(void *context, const struct json_value *value)
 {
-	if (value->depth == 1 && value->kind == JSON_STRING && json_key_is(value, 0, "base_model_name_or_path"))
+	if (value->depth == 1 && value->kind == JSON_STRING &&
+	    json_key_is(value, 0, "base_model_name_or_path"))
 		copy_text(context, MAX_NAME_BYTES, value);
 	return true;
 }
@@ -163,29 +193,35 @@ static void check_adapter(struct look *look)
 	if (fd < 0)
 		return;
 	(void)json_read(fd, MAX_CONFIG_BYTES, visit_base, base, &error);
-	if (base[0] == '\0' || repo_id_fault(base) != NULL || look->hub_cache == NULL || !repo_folder_name(base, folder, sizeof(folder)) ||
+	if (base[0] == '\0' || repo_id_fault(base) != NULL || look->hub_cache == NULL ||
+	    !repo_folder_name(base, folder, sizeof(folder)) ||
 	    !path_join(path, sizeof(path), look->hub_cache, folder))
 		return;
 	if (tree_stat(look->tree, path, &st) != 0)
-		look_report(look, &kinds[BASE], (struct report_at){ .path = path }, "is missing: the adapter works on %s", base);
+		look_report(look, &kinds[BASE], (struct report_at){ .path = path },
+		            "is missing: the adapter works on %s", base);
 }
 
 /* Names that only the transformers family uses: without config.json nothing can load them. */
 static void check_headless(struct look *look)
 {
-	static const char *const names[] = { "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json",
-		"tokenizer.json", "tokenizer_config.json" };
+	static const char *const names[] = { "model.safetensors", "model.safetensors.index.json",
+		                             "pytorch_model.bin", "pytorch_model.bin.index.json",
+		                             "tokenizer.json",    "tokenizer_config.json" };
 
 	for (size_t i = 0; i < LENGTH_OF(names); i++)
 		if (model_has(look, names[i], NULL)) {
-			look_report(look, &kinds[CONFIG], (struct report_at){ .path = look->model->path }, "has %s, but no config.json", names[i]);
+			look_report(look, &kinds[CONFIG],
+			            (struct report_at){ .path = look->model->path },
+			            "has %s, but no config.json", names[i]);
 			return;
 		}
 }
 
 static void check(struct look *look)
 {
-	bool sentence = model_has(look, "modules.json", NULL) || model_has_folder(look, "1_Pooling");
+	bool sentence =
+	        model_has(look, "modules.json", NULL) || model_has_folder(look, "1_Pooling");
 
 	if (sentence)
 		check_sentence_transformers(look);
@@ -195,8 +231,10 @@ static void check(struct look *look)
 		check_adapter(look);
 	else if (model_has(look, "config.json", NULL))
 		check_transformers(look);
-	else if (MODEL_SET(look->model->model, REQUIRE).text == NULL && model_wants(look, "config.json") && look->model->broken_files == 0)
+	else if (MODEL_SET(look->model->model, REQUIRE).text == NULL &&
+	         model_wants(look, "config.json") && look->model->broken_files == 0)
 		check_headless(look);
 }
 
-const struct check check_model_kind = { "model_kind", SCOPE_MODEL, LEVEL_PRESENCE, kinds, LENGTH_OF(kinds), check };
+const struct check check_model_kind = { "model_kind", SCOPE_MODEL,      LEVEL_PRESENCE,
+	                                kinds,        LENGTH_OF(kinds), check };

@@ -12,9 +12,11 @@
 enum { SHARD, INDEX };
 static const struct finding_kind kinds[] = {
 	[SHARD] = { "model.shard", SEVERITY_ERROR, STATUS_DATA,
-		"a shard that the index names is not there, or the shards are smaller than their tensors", "fetch the missing shards" },
+	            "a shard that the index names is not there, or the shards are smaller than their tensors",
+	            "fetch the missing shards" },
 	[INDEX] = { "model.index", SEVERITY_ERROR, STATUS_DATA,
-		"a shard index is not what the libraries expect, or names files outside the model", "fetch the index anew" },
+	            "a shard index is not what the libraries expect, or names files outside the model",
+	            "fetch the index anew" },
 };
 
 static void check_shards(struct look *look, const char *path, const struct shard_index *index)
@@ -30,12 +32,16 @@ static void check_shards(struct look *look, const char *path, const struct shard
 	for (size_t i = 0; i < index->count; i++) {
 		const char *name = index->names[i];
 
-		if (strlen(name) != index->name_lengths[i] || !repo_path_is_legal(name, index->name_lengths[i]) ||
+		if (strlen(name) != index->name_lengths[i] ||
+		    !repo_path_is_legal(name, index->name_lengths[i]) ||
 		    !path_join(shard, sizeof(shard), folder, name)) {
-			look_report(look, &kinds[INDEX], (struct report_at){ .path = path }, "names [%.256s] as a shard, which is no file of the model", name);
+			look_report(look, &kinds[INDEX], (struct report_at){ .path = path },
+			            "names [%.256s] as a shard, which is no file of the model",
+			            name);
 			whole = false;
 		} else if (!model_has(look, shard, &size)) {
-			look_report(look, &kinds[SHARD], (struct report_at){ .path = shard }, "is missing: %.256s keeps tensors in it", path);
+			look_report(look, &kinds[SHARD], (struct report_at){ .path = shard },
+			            "is missing: %.256s keeps tensors in it", path);
 			whole = false;
 		} else if (__builtin_add_overflow(sum, size, &sum)) {
 			sum = UINT64_MAX;
@@ -43,8 +49,9 @@ static void check_shards(struct look *look, const char *path, const struct shard
 	}
 	/* total_size counts tensors, not headers: a lower bound; tied weights make it inexact, by a tenth at most. */
 	if (whole && look->model->level >= LEVEL_SIZE && index->total_size / 10 * 9 > sum)
-		look_report(look, &kinds[SHARD], (struct report_at){ .path = path }, "states %llu bytes of tensors, but its shards have %llu in all",
-			    (unsigned long long)index->total_size, (unsigned long long)sum);
+		look_report(look, &kinds[SHARD], (struct report_at){ .path = path },
+		            "states %llu bytes of tensors, but its shards have %llu in all",
+		            (unsigned long long)index->total_size, (unsigned long long)sum);
 }
 
 static void check_index(struct look *look, const char *path)
@@ -59,11 +66,15 @@ static void check_index(struct look *look, const char *path)
 	if (index.result == SHARD_INDEX_OK)
 		check_shards(look, path, &index);
 	else if (index.result == SHARD_INDEX_TOO_MANY)
-		look_report(look, &kinds[INDEX], (struct report_at){ .path = path }, "names more than %u shards", MAX_SHARDS);
+		look_report(look, &kinds[INDEX], (struct report_at){ .path = path },
+		            "names more than %u shards", MAX_SHARDS);
 	else if (index.result == SHARD_INDEX_READ)
-		look_report(look, &kinds[INDEX], (struct report_at){ .path = path }, "cannot be read whole: %s", strerror(error));
-	else if (index.result == SHARD_INDEX_SHAPE || look->model->level < LEVEL_STRUCTURE)   /* at structure the file itself is told */
-		look_report(look, &kinds[INDEX], (struct report_at){ .path = path }, "has no weight_map of tensors and files");
+		look_report(look, &kinds[INDEX], (struct report_at){ .path = path },
+		            "cannot be read whole: %s", strerror(error));
+	else if (index.result == SHARD_INDEX_SHAPE ||
+	         look->model->level < LEVEL_STRUCTURE) /* at structure the file itself is told */
+		look_report(look, &kinds[INDEX], (struct report_at){ .path = path },
+		            "has no weight_map of tensors and files");
 	shard_index_release(&index);
 }
 
@@ -74,4 +85,5 @@ static void check(struct look *look)
 			check_index(look, look->model->first_index[i]);
 }
 
-const struct check check_model_shards = { "model_shards", SCOPE_MODEL, LEVEL_PRESENCE, kinds, LENGTH_OF(kinds), check };
+const struct check check_model_shards = { "model_shards", SCOPE_MODEL,      LEVEL_PRESENCE,
+	                                  kinds,          LENGTH_OF(kinds), check };

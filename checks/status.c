@@ -8,8 +8,8 @@
 enum status status_worse(enum status a, enum status b)
 {
 	static const enum status precedence[] = {
-		STATUS_POLICY, STATUS_PERMISSION, STATUS_DATA, STATUS_MISSING, STATUS_ENVIRONMENT, STATUS_UNAVAILABLE,
-		STATUS_TEMPORARY, STATUS_IO,
+		STATUS_POLICY,      STATUS_PERMISSION,  STATUS_DATA,      STATUS_MISSING,
+		STATUS_ENVIRONMENT, STATUS_UNAVAILABLE, STATUS_TEMPORARY, STATUS_IO,
 	};
 
 	for (size_t i = 0; i < LENGTH_OF(precedence); i++)

@@ -16,10 +16,17 @@ int command_check(struct run *run)
 	if (status == STATUS_OK && gate->policy.error_count == 0)
 		status = gate_inspect(gate);
 	if (status != STATUS_OK) {
-		status = status > STATUS_SIGNAL ? status : (enum status)complain(status, why.length > 0 ? sentence : "the inspector cannot be started");
+		status = status > STATUS_SIGNAL ?
+		                 status :
+		                 (enum status)complain(status,
+		                                       why.length > 0 ?
+		                                               sentence :
+		                                               "the inspector cannot be started");
 	} else {
 		stop = gate_report(gate, STDOUT_FILENO);
-		status = stop != STATUS_OK ? stop : gate->report.enforced ? gate->report.status : STATUS_OK;
+		status = stop != STATUS_OK     ? stop :
+		         gate->report.enforced ? gate->report.status :
+		                                 STATUS_OK;
 	}
 	gate_release(gate);
 	free(gate);

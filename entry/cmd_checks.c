@@ -10,7 +10,9 @@ int command_checks(struct run *run)
 	for (unsigned i = 0; i < catalogue_count(); i++) {
 		const struct finding_kind *kind = catalogue_at(i);
 
-		(void)printf("%s (%s, %d)\n    %s\n    fix: %s\n", kind->code, severities[kind->severity], (int)kind->status, kind->meaning, kind->fix);
+		(void)printf("%s (%s, %d)\n    %s\n    fix: %s\n", kind->code,
+		             severities[kind->severity], (int)kind->status, kind->meaning,
+		             kind->fix);
 	}
 	return fflush(stdout) != 0 ? STATUS_IO : STATUS_OK;
 }

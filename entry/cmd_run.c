@@ -10,8 +10,12 @@ static int launch(struct run *run, struct gate *gate)
 {
 	char sentence[2 * MAX_PATH_BYTES];
 	struct text why = TEXT_OVER(sentence);
-	struct launch launch = { .argv = run->options.service, .environment = &gate->env, .who = &gate->who, .signals = &run->signals,
-				 .working_directory = gate->policy.set[KEY_WORKING_DIRECTORY].text };
+	struct launch launch = { .argv = run->options.service,
+		                 .environment = &gate->env,
+		                 .who = &gate->who,
+		                 .signals = &run->signals,
+		                 .working_directory =
+		                         gate->policy.set[KEY_WORKING_DIRECTORY].text };
 	enum status status = launch_exec(&launch, &why);
 
 	return status > STATUS_SIGNAL ? (int)status : complain(status, sentence);
@@ -25,9 +29,11 @@ static bool is_our_command(struct run *run, const struct environment *environmen
 {
 	char path[MAX_PATH_BYTES];
 
-	if (run->options.service[1] != NULL || launch_find(run->options.service[0], environment, path, sizeof(path)))
+	if (run->options.service[1] != NULL ||
+	    launch_find(run->options.service[0], environment, path, sizeof(path)))
 		return false;
-	return options_use_command(&run->options, run->options.service[0]) && run->options.command != COMMAND_RUN;
+	return options_use_command(&run->options, run->options.service[0]) &&
+	       run->options.command != COMMAND_RUN;
 }
 
 int command_run(struct run *run)
@@ -40,14 +46,23 @@ int command_run(struct run *run)
 	int result;
 
 	if (run->options.service == NULL)
-		return complain(STATUS_USAGE, "run needs the service's command: aweigh [options] -- COMMAND [ARG...]");
+		return complain(
+		        STATUS_USAGE,
+		        "run needs the service's command: aweigh [options] -- COMMAND [ARG...]");
 	if (run->options.root != NULL || run->options.user != NULL)
-		return complain(STATUS_USAGE, "--root and --user go with check and explain: a service runs in its own file system, as its policy says");
+		return complain(
+		        STATUS_USAGE,
+		        "--root and --user go with check and explain: a service runs in its own file system, as its policy says");
 	while (given.rows[given.count] != NULL)
 		given.count++;
 	if (is_our_command(run, &given))
-		return run->options.command == COMMAND_CHECK ? command_check(run) : run->options.command == COMMAND_EXPLAIN ? command_explain(run) :
-		       run->options.command == COMMAND_CHECKS ? command_checks(run) : complain(STATUS_USAGE, "this command comes with a later version");
+		return run->options.command == COMMAND_CHECK ?
+		               command_check(run) :
+		       run->options.command == COMMAND_EXPLAIN ?
+		               command_explain(run) :
+		       run->options.command == COMMAND_CHECKS ?
+		               command_checks(run) :
+		               complain(STATUS_USAGE, "this command comes with a later version");
 	gate = calloc(1, sizeof(*gate));
 	if (gate == NULL)
 		return complain(STATUS_SYSTEM, "out of memory");
@@ -57,7 +72,11 @@ int command_run(struct run *run)
 	if (status == STATUS_OK && gate_export(gate) < 0)
 		status = STATUS_SYSTEM;
 	if (status != STATUS_OK) {
-		result = status > STATUS_SIGNAL ? (int)status : complain(status, why.length > 0 ? sentence : "the inspector cannot be started");
+		result = status > STATUS_SIGNAL ?
+		                 (int)status :
+		                 complain(status, why.length > 0 ?
+		                                          sentence :
+		                                          "the inspector cannot be started");
 	} else {
 		status = gate_report(gate, STDERR_FILENO);
 		if (status != STATUS_OK)

@@ -20,21 +20,25 @@
 
 /* The report */
 
-static enum severity severity_of(const struct gate *gate, const struct finding_kind *kind, int model)
+static enum severity severity_of(const struct gate *gate, const struct finding_kind *kind,
+                                 int model)
 {
 	enum severity severity = kind->severity;
 
 	for (size_t i = 0; i < gate->policy.row_count; i++)
-		if (gate->policy.rows[i].section == SECTION_SEVERITY && strcmp(gate->policy.rows[i].name, kind->code) == 0)
+		if (gate->policy.rows[i].section == SECTION_SEVERITY &&
+		    strcmp(gate->policy.rows[i].name, kind->code) == 0)
 			severity = (enum severity)gate->policy.rows[i].number;
-	if (model != NO_MODEL && MODEL_SET(&gate->policy.models[model], OPTIONAL).number != 0 && severity == SEVERITY_ERROR)
+	if (model != NO_MODEL && MODEL_SET(&gate->policy.models[model], OPTIONAL).number != 0 &&
+	    severity == SEVERITY_ERROR)
 		severity = SEVERITY_WARNING;
 	return severity;
 }
 
 static const char *keep(struct gate *gate, const char *text)
 {
-	const char *copy = text[0] == '\0' ? "" : arena_copy(gate->report.arena, text, strlen(text));
+	const char *copy =
+	        text[0] == '\0' ? "" : arena_copy(gate->report.arena, text, strlen(text));
 
 	return copy == NULL ? "" : copy;
 }
@@ -54,20 +58,24 @@ static void list_append(struct report *report, struct report_list *list)
 	list->last = report->count;
 }
 
-static void add_finding(struct gate *gate, const struct finding_kind *kind, const struct record *record)
+static void add_finding(struct gate *gate, const struct finding_kind *kind,
+                        const struct record *record)
 {
 	struct report *report = &gate->report;
 	enum severity severity = severity_of(gate, kind, record->model);
 
 	if (severity == SEVERITY_OFF)
 		return;
-	if (record->model != NO_MODEL && report->models != NULL && severity > report->models[record->model].worst)
+	if (record->model != NO_MODEL && report->models != NULL &&
+	    severity > report->models[record->model].worst)
 		report->models[record->model].worst = severity;
 	if (severity == SEVERITY_ERROR)
 		report->status = status_worse(report->status, kind->status);
 	if (report->count == report->room) {
 		size_t room = report->room == 0 ? 32 : report->room * 2;
-		struct report_finding *larger = room > MAX_FINDINGS ? NULL : realloc(report->findings, room * sizeof(*larger));
+		struct report_finding *larger =
+		        room > MAX_FINDINGS ? NULL :
+		                              realloc(report->findings, room * sizeof(*larger));
 
 		if (larger == NULL) {
 			report->dropped++;
@@ -77,14 +85,22 @@ static void add_finding(struct gate *gate, const struct finding_kind *kind, cons
 		report->room = room;
 	}
 	report->findings[report->count++] = (struct report_finding){
-		.kind = kind, .severity = severity, .model = record->model, .source = record->source, .line = record->line,
-		.path = keep(gate, record->path), .message = keep(gate, record->message),
+		.kind = kind,
+		.severity = severity,
+		.model = record->model,
+		.source = record->source,
+		.line = record->line,
+		.path = keep(gate, record->path),
+		.message = keep(gate, record->message),
 		.fix = keep_fix(gate, kind, record->fix),
 	};
-	list_append(report, record->model == NO_MODEL || report->models == NULL ? &report->rest : &report->models[record->model].findings);
+	list_append(report, record->model == NO_MODEL || report->models == NULL ?
+	                            &report->rest :
+	                            &report->models[record->model].findings);
 }
 
-static void __attribute__((format(printf, 4, 5))) raise_finding(struct gate *gate, unsigned raised, unsigned line, const char *format, ...)
+static void __attribute__((format(printf, 4, 5)))
+raise_finding(struct gate *gate, unsigned raised, unsigned line, const char *format, ...)
 {
 	struct record record = { .model = NO_MODEL, .line = line };
 	struct text text = TEXT_OVER(record.message), fix = TEXT_OVER(record.fix);
@@ -103,11 +119,15 @@ static void raise_policy_errors(struct gate *gate)
 
 	for (size_t i = 0; i < policy->error_count && i < MAX_POLICY_ERRORS; i++) {
 		const struct policy_error *error = &policy->errors[i];
-		struct record record = { .model = NO_MODEL, .line = error->line, .source = error->source };
-		struct text text = TEXT_OVER(record.message), fix = TEXT_OVER(record.fix), path = TEXT_OVER(record.path);
+		struct record record = { .model = NO_MODEL,
+			                 .line = error->line,
+			                 .source = error->source };
+		struct text text = TEXT_OVER(record.message), fix = TEXT_OVER(record.fix),
+		            path = TEXT_OVER(record.path);
 
 		if (policy->file[error->source] != NULL)
-			text_addf(&path, error->line != 0 ? "%s:%u:" : "%s", policy->file[error->source], error->line);
+			text_addf(&path, error->line != 0 ? "%s:%u:" : "%s",
+			          policy->file[error->source], error->line);
 		text_add(&text, error->message != NULL ? error->message : "");
 		text_add(&fix, error->fix != NULL ? error->fix : "");
 		add_finding(gate, error->kind, &record);
@@ -123,28 +143,37 @@ static void raise_not_yet(struct gate *gate)
 
 	for (size_t i = 0; i < KEY_COUNT; i++)
 		if (policy_keys[i].effect == EFFECT_LATER && policy->set[i].line != 0)
-			raise_finding(gate, RAISED_POLICY_NOT_YET, policy->set[i].line, "[%s] %s = %.200s is read, but has no effect in this version",
-				      policy_section_names[policy_keys[i].section], policy_keys[i].name, policy->set[i].text);
+			raise_finding(gate, RAISED_POLICY_NOT_YET, policy->set[i].line,
+			              "[%s] %s = %.200s is read, but has no effect in this version",
+			              policy_section_names[policy_keys[i].section],
+			              policy_keys[i].name, policy->set[i].text);
 	if (policy->set[KEY_MODE].number != MODE_OFFLINE)
-		raise_finding(gate, RAISED_POLICY_NOT_YET, policy->set[KEY_MODE].line, "mode = %s: this version fetches nothing; what is missing is refused",
-			      mode_name((unsigned)policy->set[KEY_MODE].number));
+		raise_finding(gate, RAISED_POLICY_NOT_YET, policy->set[KEY_MODE].line,
+		              "mode = %s: this version fetches nothing; what is missing is refused",
+		              mode_name((unsigned)policy->set[KEY_MODE].number));
 	for (size_t i = 0; i < policy->row_count; i++) {
 		const struct row *row = &policy->rows[i];
 
 		if (row->section == SECTION_SERVICE)
-			raise_finding(gate, RAISED_POLICY_NOT_YET, row->line, "[service] %s is read, but has no effect in this version", row->name);
-		if (row->section == SECTION_REPORT && report_format_find(row->name, strlen(row->name)) != NULL &&
+			raise_finding(gate, RAISED_POLICY_NOT_YET, row->line,
+			              "[service] %s is read, but has no effect in this version",
+			              row->name);
+		if (row->section == SECTION_REPORT &&
+		    report_format_find(row->name, strlen(row->name)) != NULL &&
 		    report_format_find(row->name, strlen(row->name))->write == NULL)
-			raise_finding(gate, RAISED_POLICY_NOT_YET, row->line, "[report] %s: this version writes human and json", row->name);
+			raise_finding(gate, RAISED_POLICY_NOT_YET, row->line,
+			              "[report] %s: this version writes human and json", row->name);
 	}
 }
 
 static void check_report_rows(struct policy *policy)
 {
 	for (size_t i = 0; i < policy->row_count; i++)
-		if (policy->rows[i].section == SECTION_REPORT && report_format_find(policy->rows[i].name, strlen(policy->rows[i].name)) == NULL)
-			policy_error(policy, RAISED_POLICY_UNKNOWN, SOURCE_POLICY, policy->rows[i].line, "write human or json", "unknown report format '%.64s'",
-				     policy->rows[i].name);
+		if (policy->rows[i].section == SECTION_REPORT &&
+		    report_format_find(policy->rows[i].name, strlen(policy->rows[i].name)) == NULL)
+			policy_error(policy, RAISED_POLICY_UNKNOWN, SOURCE_POLICY,
+			             policy->rows[i].line, "write human or json",
+			             "unknown report format '%.64s'", policy->rows[i].name);
 }
 
 /* Preparation */
@@ -157,7 +186,8 @@ static void resolve_identity(struct gate *gate)
 
 	identity_current(&gate->who);
 	if (user_files_read(&gate->users, &gate->tree) != 0) {
-		policy_error(&gate->policy, RAISED_POLICY_MISSING, SOURCE_POLICY, 0, NULL, "/etc/passwd or /etc/group cannot be read whole");
+		policy_error(&gate->policy, RAISED_POLICY_MISSING, SOURCE_POLICY, 0, NULL,
+		             "/etc/passwd or /etc/group cannot be read whole");
 		return;
 	}
 	identity_name(&gate->who, &gate->users);
@@ -165,8 +195,10 @@ static void resolve_identity(struct gate *gate)
 	if (user->text == NULL)
 		return;
 	if (!identity_parse(&gate->who, &gate->users, user->text, &why) ||
-	    !identity_parse_groups(&gate->who, &gate->users, gate->policy.set[KEY_GROUPS].text, &why)) {
-		policy_error(&gate->policy, RAISED_POLICY_VALUE, SOURCE_POLICY, user->line, "name a user of the image, or a number", "%s", sentence);
+	    !identity_parse_groups(&gate->who, &gate->users, gate->policy.set[KEY_GROUPS].text,
+	                           &why)) {
+		policy_error(&gate->policy, RAISED_POLICY_VALUE, SOURCE_POLICY, user->line,
+		             "name a user of the image, or a number", "%s", sentence);
 		return;
 	}
 	gate->who.exact = identity_is_current(&gate->who) || identity_may_change();
@@ -174,21 +206,27 @@ static void resolve_identity(struct gate *gate)
 
 static void resolve_paths(struct gate *gate)
 {
-	const struct setting *directory = &gate->policy.set[KEY_WORKING_DIRECTORY], *cache = &gate->policy.set[KEY_HUB_CACHE];
+	const struct setting *directory = &gate->policy.set[KEY_WORKING_DIRECTORY],
+	                     *cache = &gate->policy.set[KEY_HUB_CACHE];
 	enum location_error error;
 
 	if (directory->text != NULL && directory->text[0] == '/' &&
-	    path_join(gate->working_directory, sizeof(gate->working_directory), directory->text, ""))
+	    path_join(gate->working_directory, sizeof(gate->working_directory), directory->text,
+	              ""))
 		;
-	else if (gate->options->root != NULL || getcwd(gate->working_directory, sizeof(gate->working_directory)) == NULL)
+	else if (gate->options->root != NULL ||
+	         getcwd(gate->working_directory, sizeof(gate->working_directory)) == NULL)
 		memcpy(gate->working_directory, "/", 2);
 	if (cache->text != NULL) {
 		gate->hub_cache_origin = "policy.hub_cache";
-		if (!path_join(gate->hub_cache, sizeof(gate->hub_cache), cache->text[0] == '/' ? "/" : gate->working_directory, cache->text))
+		if (!path_join(gate->hub_cache, sizeof(gate->hub_cache),
+		               cache->text[0] == '/' ? "/" : gate->working_directory, cache->text))
 			gate->hub_cache_origin = NULL;
 		return;
 	}
-	error = library_hub_cache(&gate->env, gate->who.home, gate->working_directory, gate->hub_cache, sizeof(gate->hub_cache), &gate->hub_cache_origin);
+	error = library_hub_cache(&gate->env, gate->who.home, gate->working_directory,
+	                          gate->hub_cache, sizeof(gate->hub_cache),
+	                          &gate->hub_cache_origin);
 	if (error != LOCATION_OK)
 		gate->hub_cache_origin = NULL;
 }
@@ -207,15 +245,22 @@ static enum status open_trees(struct gate *gate, struct text *why)
 
 static const char *policy_file(const struct gate *gate, const struct tree **tree)
 {
-	const char *named = gate->options->policy != NULL ? gate->options->policy : environment_get(&gate->given, "AWEIGH_POLICY");
+	const char *named = gate->options->policy != NULL ?
+	                            gate->options->policy :
+	                            environment_get(&gate->given, "AWEIGH_POLICY");
 
 	*tree = named != NULL && named[0] != '\0' ? &gate->host : &gate->tree;
 	return named != NULL && named[0] != '\0' ? named : "/etc/aweigh/policy.ini";
 }
 
-enum status gate_prepare(struct gate *gate, const struct options *options, const struct signals *signals, char *const *rows, struct text *why)
+enum status gate_prepare(struct gate *gate, const struct options *options,
+                         const struct signals *signals, char *const *rows, struct text *why)
 {
-	struct policy_input input = { .manifest_tree = &gate->tree, .environment = &gate->given, .only = options->only, .level = options->level, .user = options->user };
+	struct policy_input input = { .manifest_tree = &gate->tree,
+		                      .environment = &gate->given,
+		                      .only = options->only,
+		                      .level = options->level,
+		                      .user = options->user };
 	size_t count = 0;
 
 	memset(gate, 0, sizeof(*gate));
@@ -244,7 +289,8 @@ enum status gate_prepare(struct gate *gate, const struct options *options, const
 	gate->report.hub_cache = gate->hub_cache_origin != NULL ? gate->hub_cache : NULL;
 	gate->report.hub_cache_origin = gate->hub_cache_origin;
 	gate->report.command = options->command_name;
-	gate->report.enforced = gate->policy.set[KEY_ENFORCE].number != 0 || gate->policy.error_count > 0;
+	gate->report.enforced =
+	        gate->policy.set[KEY_ENFORCE].number != 0 || gate->policy.error_count > 0;
 	gate->report.models = calloc(gate->policy.model_count + 1, sizeof(*gate->report.models));
 	if (gate->report.models == NULL)
 		goto memory;
@@ -280,7 +326,8 @@ static void show_progress(const struct gate *gate, const struct record *record)
 		return;
 	text_add_size(&done_text, record->files);
 	text_add_size(&all_text, record->bytes);
-	text_addf(&text, "\r\033[Kaweigh: hashed %s of %s, %u %%", done, all, record->bytes == 0 ? 0u : (unsigned)(record->files * 100 / record->bytes));
+	text_addf(&text, "\r\033[Kaweigh: hashed %s of %s, %u %%", done, all,
+	          record->bytes == 0 ? 0u : (unsigned)(record->files * 100 / record->bytes));
 	if (poll(&ready, 1, 0) == 1)
 		(void)!write(STDERR_FILENO, line, text.length);
 }
@@ -306,7 +353,8 @@ enum ending { ENDED_WELL, ENDED_EARLY, ENDED_DEADLINE, ENDED_BAD_RECORD };
 static enum ending read_records(struct gate *gate, int pipe_fd, int *stop)
 {
 	struct channel channel = { .fd = pipe_fd };
-	struct pollfd ready[2] = { { .fd = gate->signals->fd, .events = POLLIN }, { .fd = pipe_fd, .events = POLLIN } };
+	struct pollfd ready[2] = { { .fd = gate->signals->fd, .events = POLLIN },
+		                   { .fd = pipe_fd, .events = POLLIN } };
 	unsigned kinds = catalogue_count();
 	bool done = false;
 
@@ -337,9 +385,16 @@ static enum ending read_records(struct gate *gate, int pipe_fd, int *stop)
 static struct look look_for(struct gate *gate)
 {
 	return (struct look){
-		.policy = &gate->policy, .tree = &gate->tree, .env = &gate->env, .given = &gate->given, .who = &gate->who, .users = &gate->users,
-		.hub_cache = gate->hub_cache_origin != NULL ? gate->hub_cache : NULL, .hub_cache_origin = gate->hub_cache_origin,
-		.working_directory = gate->working_directory, .mode = (enum mode)gate->policy.set[KEY_MODE].number,
+		.policy = &gate->policy,
+		.tree = &gate->tree,
+		.env = &gate->env,
+		.given = &gate->given,
+		.who = &gate->who,
+		.users = &gate->users,
+		.hub_cache = gate->hub_cache_origin != NULL ? gate->hub_cache : NULL,
+		.hub_cache_origin = gate->hub_cache_origin,
+		.working_directory = gate->working_directory,
+		.mode = (enum mode)gate->policy.set[KEY_MODE].number,
 		.starts_service = gate->options->command == COMMAND_RUN,
 	};
 }
@@ -347,14 +402,21 @@ static struct look look_for(struct gate *gate)
 static void report_ending(struct gate *gate, enum ending ending, int status)
 {
 	if (ending == ENDED_DEADLINE)
-		raise_finding(gate, RAISED_GATE_DEADLINE, gate->policy.set[KEY_DEADLINE].line, "the checks did not finish within %llu ms",
-			      (unsigned long long)gate->policy.set[KEY_DEADLINE].number);
+		raise_finding(gate, RAISED_GATE_DEADLINE, gate->policy.set[KEY_DEADLINE].line,
+		              "the checks did not finish within %llu ms",
+		              (unsigned long long)gate->policy.set[KEY_DEADLINE].number);
 	else if (ending == ENDED_BAD_RECORD)
-		raise_finding(gate, RAISED_GATE_INSPECTOR, 0, "the inspector sent a record that no inspector sends; it may have been taken over by a file");
+		raise_finding(
+		        gate, RAISED_GATE_INSPECTOR, 0,
+		        "the inspector sent a record that no inspector sends; it may have been taken over by a file");
 	else if (ending == ENDED_EARLY && WIFSIGNALED(status))
-		raise_finding(gate, RAISED_GATE_INSPECTOR, 0, "the inspector died of signal %d before it was done", WTERMSIG(status));
+		raise_finding(gate, RAISED_GATE_INSPECTOR, 0,
+		              "the inspector died of signal %d before it was done",
+		              WTERMSIG(status));
 	else if (ending == ENDED_EARLY)
-		raise_finding(gate, RAISED_GATE_INSPECTOR, 0, "the inspector ended with status %d before it was done", WEXITSTATUS(status));
+		raise_finding(gate, RAISED_GATE_INSPECTOR, 0,
+		              "the inspector ended with status %d before it was done",
+		              WEXITSTATUS(status));
 }
 
 enum status gate_inspect(struct gate *gate)
@@ -366,8 +428,10 @@ enum status gate_inspect(struct gate *gate)
 
 	raise_not_yet(gate);
 	if (!gate->who.exact)
-		raise_finding(gate, RAISED_CONFINE_IDENTITY, gate->policy.set[KEY_USER].line,
-			      "aweigh runs as uid %u and may not become uid %u: whether that user can open the files was not tried", (unsigned)geteuid(), (unsigned)gate->who.uid);
+		raise_finding(
+		        gate, RAISED_CONFINE_IDENTITY, gate->policy.set[KEY_USER].line,
+		        "aweigh runs as uid %u and may not become uid %u: whether that user can open the files was not tried",
+		        (unsigned)geteuid(), (unsigned)gate->who.uid);
 	gate->report.exact = gate->who.exact;
 	gate->report.env = &gate->env;
 	if (pipe2(pipe_fds, O_CLOEXEC) != 0)
@@ -418,7 +482,8 @@ int gate_export(struct gate *gate)
 /* A full pipe must not hold a stop request up: writes what fits, and waits for room, signal or deadline. */
 static enum status write_all(const struct gate *gate, int fd, const char *bytes, size_t length)
 {
-	struct pollfd ready[2] = { { .fd = gate->signals->fd, .events = POLLIN }, { .fd = fd, .events = POLLOUT } };
+	struct pollfd ready[2] = { { .fd = gate->signals->fd, .events = POLLIN },
+		                   { .fd = fd, .events = POLLOUT } };
 
 	while (length > 0) {
 		int left = clock_left_ms(gate->deadline_ns), stop;
@@ -446,7 +511,8 @@ static enum status write_all(const struct gate *gate, int fd, const char *bytes,
 	return STATUS_OK;
 }
 
-static enum status write_report(const struct gate *gate, const struct report_format *format, const struct report_style *style, int fd)
+static enum status write_report(const struct gate *gate, const struct report_format *format,
+                                const struct report_style *style, int fd)
 {
 	char *text = NULL;
 	size_t length = 0;
@@ -462,21 +528,25 @@ static enum status write_report(const struct gate *gate, const struct report_for
 }
 
 /* An existing file is written over, not replaced: it may be a mount such as /dev/termination-log. */
-static enum status write_file(struct gate *gate, const struct report_format *format, const char *path)
+static enum status write_file(struct gate *gate, const struct report_format *format,
+                              const char *path)
 {
-	CLEANUP(cleanup_fd) int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
+	CLEANUP(cleanup_fd)
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
 	struct report_style style = { .verbose = true };
 	enum status status;
 
 	if (fd < 0) {
-		raise_finding(gate, RAISED_REPORT_FAILED, 0, "the report %.512s cannot be written: %s", path, strerror(errno));
+		raise_finding(gate, RAISED_REPORT_FAILED, 0,
+		              "the report %.512s cannot be written: %s", path, strerror(errno));
 		return STATUS_OK;
 	}
 	status = write_report(gate, format, &style, fd);
 	if (status > STATUS_SIGNAL)
 		return status;
 	if (status != STATUS_OK)
-		raise_finding(gate, RAISED_REPORT_FAILED, 0, "the report %.512s could not be written whole", path);
+		raise_finding(gate, RAISED_REPORT_FAILED, 0,
+		              "the report %.512s could not be written whole", path);
 	return STATUS_OK;
 }
 
@@ -487,12 +557,17 @@ enum status gate_report(struct gate *gate, int terminal_fd)
 	const char *no_color = environment_get(&gate->given, "NO_COLOR");
 	enum status status = STATUS_OK;
 
-	style.colour = options->color == COLOR_ALWAYS || (options->color == COLOR_AUTO && isatty(terminal_fd) && (no_color == NULL || no_color[0] == '\0'));
+	style.colour = options->color == COLOR_ALWAYS ||
+	               (options->color == COLOR_AUTO && isatty(terminal_fd) &&
+	                (no_color == NULL || no_color[0] == '\0'));
 	for (size_t i = 0; i < options->report_count && status == STATUS_OK; i++)
 		status = write_file(gate, options->reports[i].format, options->reports[i].file);
 	for (size_t i = 0; i < gate->policy.row_count && status == STATUS_OK; i++) {
 		const struct row *row = &gate->policy.rows[i];
-		const struct report_format *format = row->section != SECTION_REPORT ? NULL : report_format_find(row->name, strlen(row->name));
+		const struct report_format *format =
+		        row->section != SECTION_REPORT ?
+		                NULL :
+		                report_format_find(row->name, strlen(row->name));
 
 		if (format != NULL && format->write != NULL)
 			status = write_file(gate, format, row->text);

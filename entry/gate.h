@@ -19,15 +19,15 @@ struct gate {
 	const struct options *options;
 	const struct signals *signals;
 	struct environment given;
-	struct tree tree;                /* of the policy's paths */
-	struct tree host;                /* of --policy */
+	struct tree tree; /* of the policy's paths */
+	struct tree host; /* of --policy */
 	struct policy policy;
 	struct user_files users;
 	struct identity who;
 	struct service_environ service;
-	struct environment env;          /* the service's */
+	struct environment env; /* the service's */
 	char hub_cache[MAX_PATH_BYTES];
-	const char *hub_cache_origin;    /* NULL: the cache cannot be told */
+	const char *hub_cache_origin; /* NULL: the cache cannot be told */
 	char working_directory[MAX_PATH_BYTES];
 	struct report report;
 	uint64_t started_ns, deadline_ns;
@@ -37,7 +37,8 @@ struct gate {
  * Reads the policy, resolves user, environment and cache. Errors of the policy are findings of the
  * report. Returns 0 or a status that ends the command; *why says what failed.
  */
-enum status gate_prepare(struct gate *gate, const struct options *options, const struct signals *signals, char *const *rows, struct text *why);
+enum status gate_prepare(struct gate *gate, const struct options *options,
+                         const struct signals *signals, char *const *rows, struct text *why);
 /*
  * Runs the inspector and fills the report. 0: there is a verdict; otherwise 128+n of a stop request,
  * or STATUS_SYSTEM.

@@ -36,7 +36,7 @@ static int close_all_but(int pipe_fd, int root_fd, int *moved_pipe, int *moved_r
 	*moved_root = highest == 4 ? 4 : -1;
 	if (syscall(SYS_close_range, (unsigned)highest + 1, ~0u, 0) == 0)
 		return 0;
-	for (int fd = highest + 1; fd < 65536; fd++)   /* before Linux 5.9, or forbidden */
+	for (int fd = highest + 1; fd < 65536; fd++) /* before Linux 5.9, or forbidden */
 		(void)close(fd);
 	return 0;
 }
@@ -44,7 +44,7 @@ static int close_all_but(int pipe_fd, int root_fd, int *moved_pipe, int *moved_r
 static void report_landlock(struct look *look, int error)
 {
 	look_report(look, &raised_kinds[RAISED_CONFINE_UNAVAILABLE], (struct report_at){ 0 },
-		    "the inspector is confined by its user alone: %s", landlock_words(error));
+	            "the inspector is confined by its user alone: %s", landlock_words(error));
 }
 
 /* What is handed over is given up in this order: user, capabilities, new privileges, files and network. */
@@ -70,7 +70,9 @@ static const char *restrict_self(struct look *look, pid_t gate, int root_fd, int
 
 void inspector_run(struct look *look, struct tree *tree, int pipe_fd)
 {
-	static const struct record done = { .magic = RECORD_MAGIC, .type = RECORD_DONE, .model = NO_MODEL };
+	static const struct record done = { .magic = RECORD_MAGIC,
+		                            .type = RECORD_DONE,
+		                            .model = NO_MODEL };
 	struct sender *sender = calloc(1, sizeof(*sender));
 	pid_t gate = getppid();
 	int landlock = 0;
@@ -84,8 +86,9 @@ void inspector_run(struct look *look, struct tree *tree, int pipe_fd)
 	/* --root: mounts and cgroups are this machine's, read before the tree is all that is left. */
 	failed = restrict_self(look, gate, -1, &landlock);
 	if (failed != NULL) {
-		look_report(look, &raised_kinds[RAISED_GATE_INSPECTOR], (struct report_at){ 0 }, "the inspector could not give up its rights: %s: %s", failed,
-			    strerror(errno));
+		look_report(look, &raised_kinds[RAISED_GATE_INSPECTOR], (struct report_at){ 0 },
+		            "the inspector could not give up its rights: %s: %s", failed,
+		            strerror(errno));
 		(void)sender_flush(sender);
 		_exit(STATUS_SYSTEM);
 	}

@@ -10,29 +10,51 @@ static const struct {
 	const char *name, *arguments, *help;
 	enum command command;
 } commands[] = {
-	{ "run", "[options] -- COMMAND [ARG...]", "check, then exec COMMAND (the default)", COMMAND_RUN },
+	{ "run", "[options] -- COMMAND [ARG...]", "check, then exec COMMAND (the default)",
+	  COMMAND_RUN },
 	{ "check", "[options]", "check and report; start nothing", COMMAND_CHECK },
-	{ "explain", "[options]", "every effective setting, path and variable, and where it came from", COMMAND_EXPLAIN },
-	{ "checks", "", "the catalogue: each finding's code, meaning and usual fix", COMMAND_CHECKS },
-	{ "fetch", NULL, NULL, COMMAND_LATER }, { "lock", NULL, NULL, COMMAND_LATER },
-	{ "smoke", NULL, NULL, COMMAND_LATER }, { "init", NULL, NULL, COMMAND_LATER },
+	{ "explain", "[options]",
+	  "every effective setting, path and variable, and where it came from", COMMAND_EXPLAIN },
+	{ "checks", "", "the catalogue: each finding's code, meaning and usual fix",
+	  COMMAND_CHECKS },
+	{ "fetch", NULL, NULL, COMMAND_LATER },
+	{ "lock", NULL, NULL, COMMAND_LATER },
+	{ "smoke", NULL, NULL, COMMAND_LATER },
+	{ "init", NULL, NULL, COMMAND_LATER },
 };
 
-enum option { OPTION_POLICY, OPTION_ONLY, OPTION_VERIFY, OPTION_ROOT, OPTION_USER, OPTION_FORMAT, OPTION_REPORT, OPTION_COLOR,
-	      OPTION_QUIET, OPTION_VERBOSE, OPTION_VERSION, OPTION_HELP, OPTION_LATER };
+enum option {
+	OPTION_POLICY,
+	OPTION_ONLY,
+	OPTION_VERIFY,
+	OPTION_ROOT,
+	OPTION_USER,
+	OPTION_FORMAT,
+	OPTION_REPORT,
+	OPTION_COLOR,
+	OPTION_QUIET,
+	OPTION_VERBOSE,
+	OPTION_VERSION,
+	OPTION_HELP,
+	OPTION_LATER
+};
 
 static const struct {
 	const char *name;
 	char letter;
 	enum option option;
-	const char *argument;   /* NULL: takes none */
-	const char *help;       /* NULL: comes with a later version */
+	const char *argument; /* NULL: takes none */
+	const char *help; /* NULL: comes with a later version */
 } table[] = {
-	{ "policy", 'p', OPTION_POLICY, "FILE", "the policy; else $AWEIGH_POLICY, else /etc/aweigh/policy.ini" },
+	{ "policy", 'p', OPTION_POLICY, "FILE",
+	  "the policy; else $AWEIGH_POLICY, else /etc/aweigh/policy.ini" },
 	{ "only", 0, OPTION_ONLY, "LIST", "only these models of the policy, comma-separated" },
-	{ "verify", 0, OPTION_VERIFY, "LEVEL", "presence, size, structure or digest; raises the policy's level, never lowers it" },
-	{ "root", 0, OPTION_ROOT, "DIR", "check an unpacked image: the policy's paths lie beneath DIR" },
-	{ "user", 0, OPTION_USER, "USER[:GROUP]", "overrides the policy's user, for check and explain" },
+	{ "verify", 0, OPTION_VERIFY, "LEVEL",
+	  "presence, size, structure or digest; raises the policy's level, never lowers it" },
+	{ "root", 0, OPTION_ROOT, "DIR",
+	  "check an unpacked image: the policy's paths lie beneath DIR" },
+	{ "user", 0, OPTION_USER, "USER[:GROUP]",
+	  "overrides the policy's user, for check and explain" },
 	{ "format", 0, OPTION_FORMAT, "FMT", "what the terminal gets: human or json" },
 	{ "report", 0, OPTION_REPORT, "FMT=FILE", "writes a report to FILE as well; repeatable" },
 	{ "color", 0, OPTION_COLOR, "WHEN", "auto, always or never; NO_COLOR is honoured" },
@@ -40,16 +62,22 @@ static const struct {
 	{ "verbose", 'v', OPTION_VERBOSE, NULL, "print notes, too" },
 	{ "version", 0, OPTION_VERSION, NULL, "print the version and the libraries built in" },
 	{ "help", 'h', OPTION_HELP, NULL, "print this" },
-	{ "init", 0, OPTION_LATER, NULL, NULL }, { "group", 0, OPTION_LATER, NULL, NULL }, { "subreaper", 0, OPTION_LATER, NULL, NULL },
-	{ "parent-death-signal", 0, OPTION_LATER, "SIG", NULL }, { "remap", 0, OPTION_LATER, "CODE", NULL },
+	{ "init", 0, OPTION_LATER, NULL, NULL },
+	{ "group", 0, OPTION_LATER, NULL, NULL },
+	{ "subreaper", 0, OPTION_LATER, NULL, NULL },
+	{ "parent-death-signal", 0, OPTION_LATER, "SIG", NULL },
+	{ "remap", 0, OPTION_LATER, "CODE", NULL },
 };
 
 void options_print_help(FILE *out)
 {
-	(void)fputs("aweigh checks that a service's Hugging Face models are aboard, then starts it.\n\n", out);
+	(void)fputs(
+	        "aweigh checks that a service's Hugging Face models are aboard, then starts it.\n\n",
+	        out);
 	for (size_t i = 0; i < LENGTH_OF(commands); i++)
 		if (commands[i].help != NULL)
-			(void)fprintf(out, "  aweigh %-7s %s\n                   %s\n", commands[i].name, commands[i].arguments, commands[i].help);
+			(void)fprintf(out, "  aweigh %-7s %s\n                   %s\n",
+			              commands[i].name, commands[i].arguments, commands[i].help);
 	(void)fputs("\noptions:\n", out);
 	for (size_t i = 0; i < LENGTH_OF(table); i++) {
 		char left[64];
@@ -59,13 +87,16 @@ void options_print_help(FILE *out)
 			continue;
 		if (table[i].letter != 0)
 			text_addf(&text, "-%c, ", table[i].letter);
-		text_addf(&text, "--%s%s%s", table[i].name, table[i].argument == NULL ? "" : " ", table[i].argument == NULL ? "" : table[i].argument);
+		text_addf(&text, "--%s%s%s", table[i].name, table[i].argument == NULL ? "" : " ",
+		          table[i].argument == NULL ? "" : table[i].argument);
 		(void)fprintf(out, "  %-23s %s\n", left, table[i].help);
 	}
-	(void)fputs("\nexit status: 0 all holds (or the service's own), 64 usage, 65 a model is wrong,\n"
-		    "66 missing, 70 bug, 71 system, 74 disk, 75 deadline, 76 environment, 77 permission,\n"
-		    "78 policy, 126 and 127 COMMAND cannot start, 128+n ended by signal n.\n"
-		    "See aweigh(1) and aweigh-policy(5).\n", out);
+	(void)fputs(
+	        "\nexit status: 0 all holds (or the service's own), 64 usage, 65 a model is wrong,\n"
+	        "66 missing, 70 bug, 71 system, 74 disk, 75 deadline, 76 environment, 77 permission,\n"
+	        "78 policy, 126 and 127 COMMAND cannot start, 128+n ended by signal n.\n"
+	        "See aweigh(1) and aweigh-policy(5).\n",
+	        out);
 }
 
 static const char *next_option(const void *context, size_t index)
@@ -87,13 +118,16 @@ static const char *suggest_option(const char *word)
 	return near;
 }
 
-static bool take_format(const char *name, size_t length, const struct report_format **out, struct text *why)
+static bool take_format(const char *name, size_t length, const struct report_format **out,
+                        struct text *why)
 {
 	*out = report_format_find(name, length);
 	if (*out != NULL && (*out)->write != NULL)
 		return true;
-	text_addf(why, *out == NULL ? "unknown format '%.*s'; the formats are human and json" : "format '%.*s' comes with a later version; use human or json",
-		  (int)(length > 32 ? 32 : length), name);
+	text_addf(why,
+	          *out == NULL ? "unknown format '%.*s'; the formats are human and json" :
+	                         "format '%.*s' comes with a later version; use human or json",
+	          (int)(length > 32 ? 32 : length), name);
 	return false;
 }
 
@@ -110,11 +144,13 @@ static bool take_report(struct options *options, const char *value, struct text 
 		return false;
 	}
 	options->reports[options->report_count].file = equals + 1;
-	return take_format(value, (size_t)(equals - value), &options->reports[options->report_count++].format, why);
+	return take_format(value, (size_t)(equals - value),
+	                   &options->reports[options->report_count++].format, why);
 }
 
 /* The index of a word among a few, or -1 with a sentence. */
-static int word_index(const char *value, const char *const *words, int count, const char *option, struct text *why)
+static int word_index(const char *value, const char *const *words, int count, const char *option,
+                      struct text *why)
 {
 	for (int i = 0; i < count; i++)
 		if (strcmp(value, words[i]) == 0)
@@ -127,7 +163,8 @@ static int word_index(const char *value, const char *const *words, int count, co
 
 static bool take(struct options *options, enum option option, const char *value, struct text *why)
 {
-	static const char *const levels[] = { "presence", "size", "structure", "digest" }, *const when[] = { "auto", "always", "never" };
+	static const char *const levels[] = { "presence", "size", "structure", "digest" },
+	                         *const when[] = { "auto", "always", "never" };
 	int index;
 
 	switch (option) {
@@ -177,7 +214,9 @@ static bool parse_option(struct options *options, char *const **argv, struct tex
 	size_t length = strcspn(word, "=");
 
 	for (size_t i = 0; i < LENGTH_OF(table); i++) {
-		if (word[1] == '-' ? strlen(table[i].name) != length - 2 || strncmp(table[i].name, word + 2, length - 2) != 0 : table[i].letter == 0 || word[1] != table[i].letter)
+		if (word[1] == '-' ? strlen(table[i].name) != length - 2 ||
+		                             strncmp(table[i].name, word + 2, length - 2) != 0 :
+		                     table[i].letter == 0 || word[1] != table[i].letter)
 			continue;
 		(*argv)++;
 		if (word[1] == '-' && word[length] == '=')
@@ -201,7 +240,9 @@ static bool parse_option(struct options *options, char *const **argv, struct tex
 	if (word[1] == '-' && length - 2 < sizeof(name))
 		memcpy(name, word + 2, length - 2);
 	near = suggest_option(name);
-	text_addf(why, "unknown option '%.64s'%s%s%s", word, near != NULL ? "; did you mean '--" : "", near != NULL ? near : "", near != NULL ? "'?" : "");
+	text_addf(why, "unknown option '%.64s'%s%s%s", word,
+	          near != NULL ? "; did you mean '--" : "", near != NULL ? near : "",
+	          near != NULL ? "'?" : "");
 	return false;
 }
 
@@ -229,7 +270,10 @@ bool options_parse(struct options *options, char *const *argv, struct text *why)
 {
 	bool named = false;
 
-	*options = (struct options){ .command = COMMAND_RUN, .command_name = "run", .level = -1, .format = report_format_find("human", 5) };
+	*options = (struct options){ .command = COMMAND_RUN,
+		                     .command_name = "run",
+		                     .level = -1,
+		                     .format = report_format_find("human", 5) };
 	argv += *argv != NULL;
 	while (*argv != NULL) {
 		if (strcmp(*argv, "--") == 0) {
@@ -247,7 +291,8 @@ bool options_parse(struct options *options, char *const *argv, struct text *why)
 			continue;
 		}
 		if (named && options->command != COMMAND_RUN)
-			text_addf(why, "%s takes no argument '%.64s'", options->command_name, *argv);
+			text_addf(why, "%s takes no argument '%.64s'", options->command_name,
+			          *argv);
 		else
 			report_stray_word(*argv, why);
 		return false;

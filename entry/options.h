@@ -19,7 +19,7 @@ struct options {
 	enum command command;
 	const char *command_name;
 	const char *policy, *only, *root, *user;
-	int level;                                   /* -1: not given */
+	int level; /* -1: not given */
 	const struct report_format *format;
 	struct {
 		const struct report_format *format;
@@ -28,7 +28,7 @@ struct options {
 	size_t report_count;
 	enum color_when color;
 	bool quiet, verbose, version, help;
-	char *const *service;                        /* COMMAND [ARG...], NULL at the end; NULL: none */
+	char *const *service; /* COMMAND [ARG...], NULL at the end; NULL: none */
 };
 
 /* false: a sentence in `why`. */

@@ -6,51 +6,52 @@
 #ifndef AWEIGH_BOUNDS_H
 #define AWEIGH_BOUNDS_H
 
-#define MAX_PATH_BYTES 4096u                   /* PATH_MAX of linux/limits.h, terminator included */
-#define MAX_NAME_BYTES 256u                    /* NAME_MAX of linux/limits.h and a terminator */
-#define MAX_LINKS 40u                          /* as the kernel follows: path_resolution(7) */
-#define MAX_DEPTH_FOLDERS 32u                  /* deepest seen on the hub is below 10 */
+#define MAX_PATH_BYTES 4096u /* PATH_MAX of linux/limits.h, terminator included */
+#define MAX_NAME_BYTES 256u /* NAME_MAX of linux/limits.h and a terminator */
+#define MAX_LINKS 40u /* as the kernel follows: path_resolution(7) */
+#define MAX_DEPTH_FOLDERS 32u /* deepest seen on the hub is below 10 */
 
-#define MAX_POLICY_BYTES (4ul << 20)  /* 10,000 models with ten keys each fit three times */
-#define MAX_POLICY_ERRORS 64u                  /* one screenful; the rest is counted */
-#define MAX_MODELS 20000u                      /* twice what the benchmark holds aweigh to */
-#define MAX_SETTING_BYTES 32768u               /* a list over several lines, expanded */
-#define MAX_MANIFEST_LINE_BYTES 1024u          /* repo id, revision, selector and a comment */
+#define MAX_POLICY_BYTES (4ul << 20) /* 10,000 models with ten keys each fit three times */
+#define MAX_POLICY_ERRORS 64u /* one screenful; the rest is counted */
+#define MAX_MODELS 20000u /* twice what the benchmark holds aweigh to */
+#define MAX_SETTING_BYTES 32768u /* a list over several lines, expanded */
+#define MAX_MANIFEST_LINE_BYTES 1024u /* repo id, revision, selector and a comment */
 
-#define MAX_REPO_PART_BYTES 96u                /* huggingface_hub 1.28 utils/_validators.py */
-#define MAX_REVISION_BYTES 255u                /* a git ref's file name: NAME_MAX */
+#define MAX_REPO_PART_BYTES 96u /* huggingface_hub 1.28 utils/_validators.py */
+#define MAX_REVISION_BYTES 255u /* a git ref's file name: NAME_MAX */
 #define COMMIT_HEX 40u
 #define SHA256_HEX 64u
 
-#define MAX_FILES_PER_MODEL 1000000u           /* ten times the largest snapshot of the benchmark */
-#define MAX_SHARDS 4096u                       /* the largest published model has below 700 */
-#define MAX_JSON_DEPTH 128u                    /* real configurations stay below 20 */
-#define MAX_JSON_TOKEN_BYTES (4ul << 20)   /* a tokenizer's precompiled_charsmap is 0.4 MB */
-#define MAX_JSON_KEY_BYTES 1024u               /* tensor names and repository paths */
-#define MAX_CONFIG_BYTES (8ul << 20)  /* configuration files are kilobytes */
+#define MAX_FILES_PER_MODEL 1000000u /* ten times the largest snapshot of the benchmark */
+#define MAX_SHARDS 4096u /* the largest published model has below 700 */
+#define MAX_JSON_DEPTH 128u /* real configurations stay below 20 */
+#define MAX_JSON_TOKEN_BYTES (4ul << 20) /* a tokenizer's precompiled_charsmap is 0.4 MB */
+#define MAX_JSON_KEY_BYTES 1024u /* tensor names and repository paths */
+#define MAX_CONFIG_BYTES (8ul << 20) /* configuration files are kilobytes */
 #define MAX_INDEX_BYTES (256ul << 20) /* shard index, trees/ manifest of a million files */
-#define WHOLE_JSON_BYTES (16ul << 10)         /* larger vocabularies are read at both ends below level digest */
-#define MAX_SAFETENSORS_HEADER_BYTES 100000000u     /* safetensors/src/tensor.rs MAX_HEADER_SIZE */
-#define MAX_TENSORS 1000000u                   /* sorted in memory: 24 bytes each */
+#define WHOLE_JSON_BYTES                                                                           \
+	(16ul << 10) /* larger vocabularies are read at both ends below level digest */
+#define MAX_SAFETENSORS_HEADER_BYTES 100000000u /* safetensors/src/tensor.rs MAX_HEADER_SIZE */
+#define MAX_TENSORS 1000000u /* sorted in memory: 24 bytes each */
 #define MAX_GGUF_HEADER_BYTES (256ul << 20) /* token arrays of large vocabularies are 10 MB */
-#define MAX_GGUF_ARRAY 1073741824u             /* ggml gguf.cpp GGUF_MAX_ARRAY_ELEMENTS */
-#define MAX_POINTER_BYTES 1024u                /* git-lfs docs/spec.md */
-#define MAX_PROTOBUF_FIELDS 4000000u           /* an ONNX graph of 2 GiB has below a million */
-#define ZERO_TAIL_BYTES (1024ul << 10)        /* all zero at the end of a larger weight file: lost */
-#define READ_BYTES (64ul << 10)               /* one read of a header */
-#define HASH_READ_BYTES (1024ul << 10)        /* one read while hashing */
-#define MAX_DIGEST_THREADS 64u                 /* more cores than any disk can feed */
+#define MAX_GGUF_ARRAY 1073741824u /* ggml gguf.cpp GGUF_MAX_ARRAY_ELEMENTS */
+#define MAX_POINTER_BYTES 1024u /* git-lfs docs/spec.md */
+#define MAX_PROTOBUF_FIELDS 4000000u /* an ONNX graph of 2 GiB has below a million */
+#define ZERO_TAIL_BYTES (1024ul << 10) /* all zero at the end of a larger weight file: lost */
+#define READ_BYTES (64ul << 10) /* one read of a header */
+#define HASH_READ_BYTES (1024ul << 10) /* one read while hashing */
+#define MAX_DIGEST_THREADS 64u /* more cores than any disk can feed */
 
-#define MAX_PASSWD_BYTES (4ul << 20)  /* 40,000 users */
-#define MAX_GROUPS 1024u                       /* supplementary groups; the kernel takes 65,536 */
+#define MAX_PASSWD_BYTES (4ul << 20) /* 40,000 users */
+#define MAX_GROUPS 1024u /* supplementary groups; the kernel takes 65,536 */
 #define MAX_MOUNTINFO_BYTES (4ul << 20)
-#define MAX_METADATA_BYTES (256ul << 10)      /* METADATA of a Python distribution: its head */
-#define MAX_FOLDER_ENTRIES 200000u             /* names looked at in a cache root or site-packages */
+#define MAX_METADATA_BYTES (256ul << 10) /* METADATA of a Python distribution: its head */
+#define MAX_FOLDER_ENTRIES 200000u /* names looked at in a cache root or site-packages */
 #define MAX_ENVIRONMENT_BYTES (16ul << 20) /* execve(2): a quarter of the stack's limit */
-#define MAX_ARGUMENT_BYTES (128ul << 10)      /* execve(2): MAX_ARG_STRLEN */
+#define MAX_ARGUMENT_BYTES (128ul << 10) /* execve(2): MAX_ARG_STRLEN */
 
-#define MAX_FINDINGS 20000u                    /* further ones are counted, not kept */
-#define FINDINGS_PER_KIND 8u                   /* of a model: further ones are counted */
-#define DEFAULT_DEADLINE_MS 200000u            /* below the 240 s in which Cloud Run wants an answer */
+#define MAX_FINDINGS 20000u /* further ones are counted, not kept */
+#define FINDINGS_PER_KIND 8u /* of a model: further ones are counted */
+#define DEFAULT_DEADLINE_MS 200000u /* below the 240 s in which Cloud Run wants an answer */
 
 #endif

@@ -33,34 +33,34 @@ struct identity {
 	gid_t gid;
 	gid_t groups[MAX_GROUPS];
 	size_t group_count;
-	char name[MAX_NAME_BYTES];   /* "" where the passwd file has no entry */
-	char home[MAX_PATH_BYTES];   /* "" where it has none */
-	bool keep_groups;            /* those of the process, whatever they are */
-	bool change;                 /* false: whoever aweigh was started as */
-	bool exact;                  /* the inspector really is this user */
+	char name[MAX_NAME_BYTES]; /* "" where the passwd file has no entry */
+	char home[MAX_PATH_BYTES]; /* "" where it has none */
+	bool keep_groups; /* those of the process, whatever they are */
+	bool change; /* false: whoever aweigh was started as */
+	bool exact; /* the inspector really is this user */
 };
 
 enum scope {
-	SCOPE_RUN,    /* once */
-	SCOPE_PLACE,  /* a model, before its files: where is it? */
-	SCOPE_FILE,   /* each wanted file of a model */
-	SCOPE_MODEL,  /* a model, after its files */
+	SCOPE_RUN, /* once */
+	SCOPE_PLACE, /* a model, before its files: where is it? */
+	SCOPE_FILE, /* each wanted file of a model */
+	SCOPE_MODEL, /* a model, after its files */
 };
 
 /* What one look at a file saw; checks of SCOPE_FILE run on it in the order of the registry. */
 struct file_view {
-	const char *path;        /* beneath the model's folder */
-	const char *link;        /* a link's text; NULL: no link */
-	int fd;                  /* -1: could not be opened, see error */
-	int error;               /* errno of the failed look, 0: none */
-	bool escapes;            /* a link leads out of the repository's folder */
-	bool absolute;           /* a link is absolute, but leads into the repository's folder */
-	struct stat st;          /* of what the name leads to; valid unless error */
+	const char *path; /* beneath the model's folder */
+	const char *link; /* a link's text; NULL: no link */
+	int fd; /* -1: could not be opened, see error */
+	int error; /* errno of the failed look, 0: none */
+	bool escapes; /* a link leads out of the repository's folder */
+	bool absolute; /* a link is absolute, but leads into the repository's folder */
+	struct stat st; /* of what the name leads to; valid unless error */
 	const unsigned char *head;
-	size_t head_length;      /* below level size: 0 */
-	bool weights;            /* by its name: holds tensors */
-	bool pickle;             /* by its name or first bytes: executes code when loaded */
-	const char *format;      /* safetensors, gguf, ... or NULL */
+	size_t head_length; /* below level size: 0 */
+	bool weights; /* by its name: holds tensors */
+	bool pickle; /* by its name or first bytes: executes code when loaded */
+	const char *format; /* safetensors, gguf, ... or NULL */
 };
 
 enum model_place { PLACE_NONE, PLACE_CACHE, PLACE_FOLDER };
@@ -69,48 +69,50 @@ struct model_view {
 	const struct model *model;
 	int index;
 	enum model_place place;
-	char repo_path[MAX_PATH_BYTES];  /* the repository's folder in the cache, or the plain folder */
-	char path[MAX_PATH_BYTES];       /* the snapshot, or the plain folder */
+	char repo_path
+	        [MAX_PATH_BYTES]; /* the repository's folder in the cache, or the plain folder */
+	char path[MAX_PATH_BYTES]; /* the snapshot, or the plain folder */
 	char commit[COMMIT_HEX + 1];
-	int repo_fd, dir_fd;             /* -1: could not be opened */
-	int error;                       /* errno, or 0; why place is NONE */
-	int outcome;                     /* enum cache_outcome of know/hub_cache.h */
+	int repo_fd, dir_fd; /* -1: could not be opened */
+	int error; /* errno, or 0; why place is NONE */
+	int outcome; /* enum cache_outcome of know/hub_cache.h */
 	enum level level;
 	bool has_manifest;
-	uint64_t files, bytes;           /* as wanted, links followed */
-	uint64_t weight_files, pickle_files, safetensors_files, gguf_files, onnx_files, python_files;
-	uint64_t broken_files;           /* wanted files that cannot be opened */
+	uint64_t files, bytes; /* as wanted, links followed */
+	uint64_t weight_files, pickle_files, safetensors_files, gguf_files, onnx_files,
+	        python_files;
+	uint64_t broken_files; /* wanted files that cannot be opened */
 	char first_pickle[256], first_python[256];
-	char first_index[8][256];        /* shard indexes met on the way */
+	char first_index[8][256]; /* shard indexes met on the way */
 	size_t index_count;
-	struct digest_queue *digests;    /* level digest: what is to be hashed */
-	struct seen_files *seen;         /* regular files that the walk met, by name */
+	struct digest_queue *digests; /* level digest: what is to be hashed */
+	struct seen_files *seen; /* regular files that the walk met, by name */
 };
 
 struct look {
 	const struct policy *policy;
 	const struct tree *tree;
-	const struct environment *env;    /* what the service will get */
-	const struct environment *given;  /* what aweigh was started with */
+	const struct environment *env; /* what the service will get */
+	const struct environment *given; /* what aweigh was started with */
 	const struct identity *who;
-	const struct user_files *users;   /* the image's passwd and group files */
-	const char *hub_cache;            /* NULL: cannot be told */
+	const struct user_files *users; /* the image's passwd and group files */
+	const char *hub_cache; /* NULL: cannot be told */
 	const char *hub_cache_origin;
-	const char *working_directory;    /* of the service */
+	const char *working_directory; /* of the service */
 	enum mode mode;
-	bool starts_service;              /* run, not check */
+	bool starts_service; /* run, not check */
 	struct model_view *model;
 	const struct file_view *file;
-	uint16_t seen[256];               /* findings of each kind about this model, by catalogue index */
+	uint16_t seen[256]; /* findings of each kind about this model, by catalogue index */
 	int (*send)(struct look *look, const struct record *record);
 	void *send_context;
-	int failed;                       /* negative errno of a send that failed */
+	int failed; /* negative errno of a send that failed */
 };
 
 struct check {
 	const char *name;
 	enum scope scope;
-	enum level level;                 /* from which it runs */
+	enum level level; /* from which it runs */
 	const struct finding_kind *kinds;
 	size_t kind_count;
 	void (*look)(struct look *look);
@@ -126,8 +128,8 @@ struct report_at {
 	uint32_t line;
 	const char *fix;
 };
-void look_report(struct look *look, const struct finding_kind *kind, struct report_at at, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+void look_report(struct look *look, const struct finding_kind *kind, struct report_at at,
+                 const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* The checks in the order of cost, and the catalogue of every kind, those of entry/ included. */
 extern const struct check *const checks[];

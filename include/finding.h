@@ -16,11 +16,11 @@
 enum severity { SEVERITY_OFF, SEVERITY_NOTE, SEVERITY_WARNING, SEVERITY_ERROR, SEVERITY_COUNT };
 
 struct finding_kind {
-	const char *code;        /* two words, as the policy's [severity] spells it */
-	enum severity severity;  /* unless the policy says otherwise */
-	enum status status;      /* the exit status when it is an error */
-	const char *meaning;     /* one sentence, for `aweigh checks` */
-	const char *fix;         /* the usual fix, also printed where a finding brings none */
+	const char *code; /* two words, as the policy's [severity] spells it */
+	enum severity severity; /* unless the policy says otherwise */
+	enum status status; /* the exit status when it is an error */
+	const char *meaning; /* one sentence, for `aweigh checks` */
+	const char *fix; /* the usual fix, also printed where a finding brings none */
 };
 
 enum record_type { RECORD_FINDING = 1, RECORD_MODEL, RECORD_PROGRESS, RECORD_DONE };
@@ -36,14 +36,14 @@ enum policy_source { SOURCE_POLICY, SOURCE_MANIFEST, SOURCE_COUNT };
  */
 struct record {
 	uint32_t magic;
-	uint16_t type;           /* enum record_type */
-	uint16_t kind;           /* index in the catalogue */
-	int32_t model;           /* index in the policy, or NO_MODEL */
-	uint16_t source;         /* enum policy_source */
-	uint16_t level;          /* RECORD_MODEL: enum level that was reached */
-	uint32_t line;           /* of the policy or manifest; 0: none */
-	uint64_t files;          /* RECORD_MODEL; RECORD_PROGRESS: bytes hashed */
-	uint64_t bytes;          /* RECORD_MODEL; RECORD_PROGRESS: bytes in all */
+	uint16_t type; /* enum record_type */
+	uint16_t kind; /* index in the catalogue */
+	int32_t model; /* index in the policy, or NO_MODEL */
+	uint16_t source; /* enum policy_source */
+	uint16_t level; /* RECORD_MODEL: enum level that was reached */
+	uint32_t line; /* of the policy or manifest; 0: none */
+	uint64_t files; /* RECORD_MODEL; RECORD_PROGRESS: bytes hashed */
+	uint64_t bytes; /* RECORD_MODEL; RECORD_PROGRESS: bytes in all */
 	char commit[COMMIT_HEX + 8];
 	char path[1024];
 	char message[1280];

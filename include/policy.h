@@ -14,17 +14,38 @@
 #include "finding.h"
 
 enum key_section {
-	SECTION_POLICY, SECTION_MODEL, SECTION_ENVIRONMENT, SECTION_FETCH, SECTION_CONFINE,
-	SECTION_SERVICE, SECTION_PATHS,
+	SECTION_POLICY,
+	SECTION_MODEL,
+	SECTION_ENVIRONMENT,
+	SECTION_FETCH,
+	SECTION_CONFINE,
+	SECTION_SERVICE,
+	SECTION_PATHS,
 	/* Sections whose keys are the user's own names: */
-	SECTION_SEVERITY, SECTION_ENV_SET, SECTION_ENV_REQUIRE, SECTION_ENV_FORBID, SECTION_ENV_UNSET,
-	SECTION_PACKAGES, SECTION_REPORT,
+	SECTION_SEVERITY,
+	SECTION_ENV_SET,
+	SECTION_ENV_REQUIRE,
+	SECTION_ENV_FORBID,
+	SECTION_ENV_UNSET,
+	SECTION_PACKAGES,
+	SECTION_REPORT,
 	SECTION_COUNT
 };
 
 enum key_type {
-	TYPE_TEXT, TYPE_PATH, TYPE_BOOL, TYPE_ENUM, TYPE_SIZE, TYPE_DURATION, TYPE_COUNT, TYPE_LIST,
-	TYPE_MODE, TYPE_USER, TYPE_VARIABLE, TYPE_REVISION, TYPE_REPO
+	TYPE_TEXT,
+	TYPE_PATH,
+	TYPE_BOOL,
+	TYPE_ENUM,
+	TYPE_SIZE,
+	TYPE_DURATION,
+	TYPE_COUNT,
+	TYPE_LIST,
+	TYPE_MODE,
+	TYPE_USER,
+	TYPE_VARIABLE,
+	TYPE_REVISION,
+	TYPE_REPO
 };
 enum key_effect { EFFECT_NOW, EFFECT_LATER };
 
@@ -44,7 +65,7 @@ struct key {
 	const char *name;
 	enum key_type type;
 	const char *argument;
-	const char *initial;  /* "" where there is no default */
+	const char *initial; /* "" where there is no default */
 	enum key_effect effect;
 	const char *help;
 };
@@ -52,17 +73,17 @@ extern const struct key policy_keys[KEY_COUNT];
 extern const char *const policy_section_names[SECTION_COUNT];
 
 struct setting {
-	const char *text;  /* NULL: neither set nor has a default */
-	uint64_t number;   /* bool, enum, size (bytes), duration (ms), count, mode */
-	uint32_t line;     /* 0: the default */
-	uint16_t source;   /* enum policy_source */
+	const char *text; /* NULL: neither set nor has a default */
+	uint64_t number; /* bool, enum, size (bytes), duration (ms), count, mode */
+	uint32_t line; /* 0: the default */
+	uint16_t source; /* enum policy_source */
 };
 
 struct model {
 	const char *name;
 	uint32_t line;
 	uint16_t source;
-	bool selected;     /* by --only and policy.only */
+	bool selected; /* by --only and policy.only */
 	struct setting set[MODEL_KEY_COUNT];
 };
 #define MODEL_SET(model, id) ((model)->set[KEY_##id - FIRST_MODEL_KEY])
@@ -72,7 +93,7 @@ struct row {
 	enum key_section section;
 	const char *name;
 	const char *text;
-	uint64_t number;   /* free.PATH: bytes; severity: enum severity */
+	uint64_t number; /* free.PATH: bytes; severity: enum severity */
 	uint32_t line;
 };
 
@@ -89,14 +110,14 @@ struct policy_error {
 
 struct arena;
 struct policy {
-	const char *file[SOURCE_COUNT];  /* as given; NULL: none */
-	struct setting set[KEY_COUNT];   /* those of models hold the defaults */
+	const char *file[SOURCE_COUNT]; /* as given; NULL: none */
+	struct setting set[KEY_COUNT]; /* those of models hold the defaults */
 	struct model *models;
 	size_t model_count;
 	struct row *rows;
 	size_t row_count;
 	struct policy_error errors[MAX_POLICY_ERRORS];
-	size_t error_count;              /* may exceed the array: counted all the same */
+	size_t error_count; /* may exceed the array: counted all the same */
 	struct arena *arena;
 };
 

@@ -63,7 +63,8 @@ static bool match_one(const char **pattern, const char *end, const char **path)
 
 	if (**pattern == '?') {
 		(*pattern)++;
-	} else if (**pattern == '[' && match_set(pattern, end, code_point(*path, length), &matched)) {
+	} else if (**pattern == '[' &&
+	           match_set(pattern, end, code_point(*path, length), &matched)) {
 		if (!matched)
 			return false;
 	} else {

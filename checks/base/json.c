@@ -47,12 +47,15 @@ static int on_bool(void *context, int truth)
 
 static int on_number(void *context, const char *text, size_t length)
 {
-	return tell(context, &(struct json_value){ .kind = JSON_NUMBER, .text = text, .length = length });
+	return tell(context,
+	            &(struct json_value){ .kind = JSON_NUMBER, .text = text, .length = length });
 }
 
 static int on_string(void *context, const unsigned char *text, size_t length)
 {
-	return tell(context, &(struct json_value){ .kind = JSON_STRING, .text = (const char *)text, .length = length });
+	return tell(context, &(struct json_value){ .kind = JSON_STRING,
+	                                           .text = (const char *)text,
+	                                           .length = length });
 }
 
 static int open_container(struct json *json, bool array)
@@ -115,15 +118,22 @@ static int on_key(void *context, const unsigned char *text, size_t length)
 }
 
 static const yajl_callbacks callbacks = {
-	.yajl_null = on_null, .yajl_boolean = on_bool, .yajl_number = on_number, .yajl_string = on_string,
-	.yajl_start_map = on_object, .yajl_map_key = on_key, .yajl_end_map = on_object_end,
-	.yajl_start_array = on_array, .yajl_end_array = on_array_end,
+	.yajl_null = on_null,
+	.yajl_boolean = on_bool,
+	.yajl_number = on_number,
+	.yajl_string = on_string,
+	.yajl_start_map = on_object,
+	.yajl_map_key = on_key,
+	.yajl_end_map = on_object_end,
+	.yajl_start_array = on_array,
+	.yajl_end_array = on_array_end,
 };
 
 /* Blocks of the pool are never given back one by one, and carry their size for realloc. */
 static bool in_pool(const struct json *json, const void *block)
 {
-	return (const unsigned char *)block >= json->pool && (const unsigned char *)block < json->pool + JSON_POOL_BYTES;
+	return (const unsigned char *)block >= json->pool &&
+	       (const unsigned char *)block < json->pool + JSON_POOL_BYTES;
 }
 
 static void *pool_take(void *context, size_t size)
@@ -169,7 +179,8 @@ void json_begin(struct json *json, json_visit *visit, void *context)
 	json->depth = 0;
 	json->since_value = 0;
 	json->pool_used = 0;
-	json->parser = yajl_alloc(&callbacks, &(yajl_alloc_funcs){ pool_take, pool_resize, pool_free, json }, json);
+	json->parser = yajl_alloc(
+	        &callbacks, &(yajl_alloc_funcs){ pool_take, pool_resize, pool_free, json }, json);
 	if (json->parser == NULL)
 		json->result = JSON_MEMORY;
 }
@@ -197,7 +208,8 @@ bool json_feed(struct json *json, const void *bytes, size_t length)
 
 enum json_result json_end(struct json *json)
 {
-	if (json->result == JSON_OK && yajl_complete_parse(json->parser) != yajl_status_ok && json->result == JSON_OK)
+	if (json->result == JSON_OK && yajl_complete_parse(json->parser) != yajl_status_ok &&
+	    json->result == JSON_OK)
 		json->result = JSON_SYNTAX;
 	if (json->parser != NULL)
 		yajl_free(json->parser);
@@ -273,5 +285,6 @@ bool json_text_is(const struct json_value *value, const char *text)
 {
 	size_t length = strlen(text);
 
-	return value->kind == JSON_STRING && value->length == length && memcmp(value->text, text, length) == 0;
+	return value->kind == JSON_STRING && value->length == length &&
+	       memcmp(value->text, text, length) == 0;
 }

@@ -19,19 +19,29 @@
 #include "bounds.h"
 
 enum json_result { JSON_OK, JSON_SYNTAX, JSON_DEEP, JSON_LONG, JSON_STOPPED, JSON_MEMORY };
-enum json_kind { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_OBJECT, JSON_ARRAY, JSON_OBJECT_END, JSON_ARRAY_END };
+enum json_kind {
+	JSON_NULL,
+	JSON_BOOL,
+	JSON_NUMBER,
+	JSON_STRING,
+	JSON_OBJECT,
+	JSON_ARRAY,
+	JSON_OBJECT_END,
+	JSON_ARRAY_END
+};
 
-#define JSON_TRACKED 4u  /* keys of the outermost levels are kept; nothing aweigh reads lies deeper */
+#define JSON_TRACKED                                                                               \
+	4u /* keys of the outermost levels are kept; nothing aweigh reads lies deeper */
 
 struct json_value {
 	enum json_kind kind;
 	bool truth;
-	const char *text;        /* strings and numbers; not terminated */
+	const char *text; /* strings and numbers; not terminated */
 	size_t length;
-	unsigned depth;          /* 0: the document itself */
-	const char *key[JSON_TRACKED];   /* key[i] leads from level i to i + 1; "" in an array */
+	unsigned depth; /* 0: the document itself */
+	const char *key[JSON_TRACKED]; /* key[i] leads from level i to i + 1; "" in an array */
 	size_t key_length[JSON_TRACKED];
-	uint64_t index[JSON_TRACKED];    /* position in the array or object at level i */
+	uint64_t index[JSON_TRACKED]; /* position in the array or object at level i */
 };
 
 /* Returns false to stop: json_end() then says JSON_STOPPED. */
@@ -45,7 +55,7 @@ struct json {
 	void *context;
 	enum json_result result;
 	unsigned depth;
-	size_t since_value;      /* bytes fed since yajl last said anything */
+	size_t since_value; /* bytes fed since yajl last said anything */
 	bool is_array[MAX_JSON_DEPTH + 1];
 	uint64_t count[JSON_TRACKED + 1];
 	char key[JSON_TRACKED][MAX_JSON_KEY_BYTES];

@@ -17,7 +17,8 @@ bool scan_is_space(char c)
 
 bool scan_is_name(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '_';
 }
 
 static bool scan_base(const char *text, size_t length, unsigned base, uint64_t *out)
@@ -75,7 +76,8 @@ static bool scan_with_unit(const char *text, size_t length, const struct unit *u
 	text += digits;
 	length -= digits;
 	if (length > 0 && text[0] == '.') {
-		while (decimals + 1 < length && decimals < 3 && text[decimals + 1] >= '0' && text[decimals + 1] <= '9') {
+		while (decimals + 1 < length && decimals < 3 && text[decimals + 1] >= '0' &&
+		       text[decimals + 1] <= '9') {
 			decimals++;
 			scale *= 10;
 		}
@@ -101,10 +103,24 @@ static bool scan_with_unit(const char *text, size_t length, const struct unit *u
 bool scan_size(const char *text, size_t length, uint64_t *bytes)
 {
 	static const struct unit units[] = {
-		{ "", 1 }, { "B", 1 }, { "k", 1000 }, { "kB", 1000 }, { "M", 1000000 }, { "MB", 1000000 },
-		{ "G", 1000000000 }, { "GB", 1000000000 }, { "T", 1000000000000 }, { "TB", 1000000000000 },
-		{ "Ki", 1ull << 10 }, { "KiB", 1ull << 10 }, { "Mi", 1ull << 20 }, { "MiB", 1ull << 20 },
-		{ "Gi", 1ull << 30 }, { "GiB", 1ull << 30 }, { "Ti", 1ull << 40 }, { "TiB", 1ull << 40 },
+		{ "", 1 },
+		{ "B", 1 },
+		{ "k", 1000 },
+		{ "kB", 1000 },
+		{ "M", 1000000 },
+		{ "MB", 1000000 },
+		{ "G", 1000000000 },
+		{ "GB", 1000000000 },
+		{ "T", 1000000000000 },
+		{ "TB", 1000000000000 },
+		{ "Ki", 1ull << 10 },
+		{ "KiB", 1ull << 10 },
+		{ "Mi", 1ull << 20 },
+		{ "MiB", 1ull << 20 },
+		{ "Gi", 1ull << 30 },
+		{ "GiB", 1ull << 30 },
+		{ "Ti", 1ull << 40 },
+		{ "TiB", 1ull << 40 },
 		{ NULL, 0 },
 	};
 
@@ -114,8 +130,8 @@ bool scan_size(const char *text, size_t length, uint64_t *bytes)
 bool scan_duration(const char *text, size_t length, uint64_t *milliseconds)
 {
 	static const struct unit units[] = {
-		{ "", 1000 }, { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "min", 60000 }, { "h", 3600000 },
-		{ "d", 86400000 }, { NULL, 0 },
+		{ "", 1000 },     { "ms", 1 },      { "s", 1000 },     { "m", 60000 },
+		{ "min", 60000 }, { "h", 3600000 }, { "d", 86400000 }, { NULL, 0 },
 	};
 
 	return scan_with_unit(text, length, units, milliseconds);
@@ -185,17 +201,20 @@ unsigned edit_distance(const char *a, const char *b)
 	for (size_t j = 0; j <= n; j++)
 		row[0][j] = (unsigned char)j;
 	for (size_t i = 1; i <= m; i++) {
-		unsigned char *now = row[i % 3], *before = row[(i - 1) % 3], *two = row[(i + 1) % 3];
+		unsigned char *now = row[i % 3], *before = row[(i - 1) % 3],
+		              *two = row[(i + 1) % 3];
 
 		now[0] = (unsigned char)i;
 		for (size_t j = 1; j <= n; j++) {
-			unsigned best = before[j - 1] + ((unsigned)(scan_lower(a[i - 1]) != scan_lower(b[j - 1])));
+			unsigned best = before[j - 1] +
+			                ((unsigned)(scan_lower(a[i - 1]) != scan_lower(b[j - 1])));
 
 			if (before[j] + 1u < best)
 				best = before[j] + 1u;
 			if (now[j - 1] + 1u < best)
 				best = now[j - 1] + 1u;
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && two[j - 2] + 1u < best)
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+			    two[j - 2] + 1u < best)
 				best = two[j - 2] + 1u;
 			now[j] = (unsigned char)best;
 		}

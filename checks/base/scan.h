@@ -18,18 +18,19 @@ bool scan_size(const char *text, size_t length, uint64_t *bytes);
 bool scan_duration(const char *text, size_t length, uint64_t *milliseconds);
 /* yes, no, true, false, on, off, 1, 0 in any case. */
 bool scan_bool(const char *text, size_t length, bool *out);
-bool scan_is_hex(const char *text, size_t length, size_t wanted);  /* lower case only */
+bool scan_is_hex(const char *text, size_t length, size_t wanted); /* lower case only */
 
 /* The length of the UTF-8 character at `at`, 1 to 4; 0: not UTF-8 (overlong and surrogates too). */
 size_t scan_utf8(const unsigned char *at, size_t left);
 bool scan_is_space(char c);
-bool scan_is_name(char c);   /* letters, digits, '_' */
+bool scan_is_name(char c); /* letters, digits, '_' */
 char scan_lower(char c);
 bool text_equals_any_case(const char *a, size_t a_length, const char *b);
 
 static inline uint32_t load_le32(const unsigned char *at)
 {
-	return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+	return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 |
+	       (uint32_t)at[3] << 24;
 }
 
 static inline uint64_t load_le64(const unsigned char *at)

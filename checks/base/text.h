@@ -21,13 +21,15 @@ struct text text_over(char *buffer, size_t size);
 void text_add(struct text *text, const char *string);
 void text_add_bytes(struct text *text, const char *bytes, size_t length);
 void text_addf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void text_addv(struct text *text, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
+void text_addv(struct text *text, const char *format, va_list arguments)
+        __attribute__((format(printf, 2, 0)));
 void text_shorten(struct text *text, size_t length);
 /* Replaces the end by "..." where something was left out. */
 void text_mark_cut(struct text *text);
 
 /* Puts directory and name together with one slash between them; false: longer than MAX_PATH_BYTES. */
-bool path_join(char *out, size_t size, const char *directory, const char *name) __attribute__((warn_unused_result));
+bool path_join(char *out, size_t size, const char *directory, const char *name)
+        __attribute__((warn_unused_result));
 /* Whether `path` is `folder` or lies beneath it, by its text. */
 bool path_is_beneath(const char *path, const char *folder);
 /* 1536 -> "1.5 kB": decimal units, as the hub and disk makers count. */

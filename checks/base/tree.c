@@ -25,13 +25,14 @@ struct walk {
 	char path[MAX_PATH_BYTES];
 	char left[MAX_PATH_BYTES];
 	unsigned links;
-	bool beneath;   /* leaving the start is -EXDEV; otherwise the start is "/" */
-	bool on_way;    /* the step that failed was through a folder, not the end */
+	bool beneath; /* leaving the start is -EXDEV; otherwise the start is "/" */
+	bool on_way; /* the step that failed was through a folder, not the end */
 };
 
 static int open_kernel(int fd, const char *path, int flags, uint64_t resolve)
 {
-	struct open_how how = { .flags = (unsigned)with_always(flags), .resolve = resolve | RESOLVE_NO_MAGICLINKS };
+	struct open_how how = { .flags = (unsigned)with_always(flags),
+		                .resolve = resolve | RESOLVE_NO_MAGICLINKS };
 
 	fd = (int)syscall(SYS_openat2, fd, path, &how, sizeof(how));
 	return fd < 0 ? -errno : fd;
@@ -108,7 +109,7 @@ static int walk_step(struct walk *walk, int flags, int *out)
 		*out = openat(walk->fds[walk->top], ".", with_always(flags));
 		return *out < 0 ? -errno : 1;
 	}
-	walk->on_way = true;   /* a failure here is a folder without search permission */
+	walk->on_way = true; /* a failure here is a folder without search permission */
 	fd = openat(walk->fds[walk->top], name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) != 0)
 		return -errno;
@@ -121,11 +122,12 @@ static int walk_step(struct walk *walk, int flags, int *out)
 	if (*out >= 0)
 		return 1;
 	error = errno;
-	(void)walk_push(walk, &fd, name);   /* so that the end is named */
+	(void)walk_push(walk, &fd, name); /* so that the end is named */
 	return -error;
 }
 
-static int walk_open(int start_fd, const char *path, int flags, bool beneath, struct refusal *refusal)
+static int walk_open(int start_fd, const char *path, int flags, bool beneath,
+                     struct refusal *refusal)
 {
 	struct walk walk = { .beneath = beneath };
 	int out = -1, result;
@@ -142,7 +144,8 @@ static int walk_open(int start_fd, const char *path, int flags, bool beneath, st
 		refusal->error = -result;
 		refusal->is_folder_on_the_way = walk.on_way && result == -EACCES;
 		refusal->has_stat = fstat(walk.fds[walk.top], &refusal->st) == 0;
-		memcpy(refusal->path, walk.path[0] == '\0' ? "/" : walk.path, walk.path[0] == '\0' ? 2 : strlen(walk.path) + 1);
+		memcpy(refusal->path, walk.path[0] == '\0' ? "/" : walk.path,
+		       walk.path[0] == '\0' ? 2 : strlen(walk.path) + 1);
 	}
 	for (size_t i = 0; i <= walk.top; i++)
 		(void)close(walk.fds[i]);
@@ -271,7 +274,8 @@ bool tree_explain(const struct tree *tree, const char *path, struct refusal *ref
 	CLEANUP(cleanup_fd) int start = -1, fd = -1;
 
 	memset(refusal, 0, sizeof(*refusal));
-	start = tree->root_fd >= 0 ? fcntl(tree->root_fd, F_DUPFD_CLOEXEC, 3) : open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	start = tree->root_fd >= 0 ? fcntl(tree->root_fd, F_DUPFD_CLOEXEC, 3) :
+	                             open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (start < 0)
 		return false;
 	fd = walk_open(start, path, O_RDONLY, false, refusal);

@@ -21,8 +21,8 @@
 #include "bounds.h"
 
 struct tree {
-	int root_fd;         /* -1: no --root */
-	bool by_hand;        /* openat2 is not to be had */
+	int root_fd; /* -1: no --root */
+	bool by_hand; /* openat2 is not to be had */
 };
 
 /* `root` NULL: the file system as it is. */
@@ -42,11 +42,11 @@ int read_whole(int fd, size_t limit, char **data, size_t *length);
 
 /* The first component of a path that refuses, as the process's user. */
 struct refusal {
-	int error;                    /* errno */
-	char path[MAX_PATH_BYTES];    /* the component, beneath the tree's root */
+	int error; /* errno */
+	char path[MAX_PATH_BYTES]; /* the component, beneath the tree's root */
 	bool has_stat;
 	struct stat st;
-	bool is_folder_on_the_way;    /* it lacks search permission; otherwise it is the end itself */
+	bool is_folder_on_the_way; /* it lacks search permission; otherwise it is the end itself */
 };
 /* Walks to `path` and opens it for reading; false: nothing refuses. */
 bool tree_explain(const struct tree *tree, const char *path, struct refusal *refusal);

@@ -36,7 +36,9 @@ static void hash_begin(struct hash *hash, enum digest_kind kind, uint64_t size)
 	}
 	/* git hash-object: "blob ", the length in decimal, a NUL, the content */
 	(void)SHA1_Init(&hash->context.sha1);
-	hash_feed(hash, header, (size_t)snprintf(header, sizeof(header), "blob %llu", (unsigned long long)size) + 1);
+	hash_feed(hash, header,
+	          (size_t)snprintf(header, sizeof(header), "blob %llu", (unsigned long long)size) +
+	                  1);
 }
 
 static void hash_end(struct hash *hash, char hex[static SHA256_HEX + 1])
@@ -64,7 +66,8 @@ enum digest_kind digest_kind_of(const char *hex)
 	return scan_is_hex(hex, length, COMMIT_HEX) ? DIGEST_GIT_SHA1 : DIGEST_NONE;
 }
 
-int digest_file(int fd, uint64_t size, enum digest_kind kind, char hex[static SHA256_HEX + 1], _Atomic uint64_t *done)
+int digest_file(int fd, uint64_t size, enum digest_kind kind, char hex[static SHA256_HEX + 1],
+                _Atomic uint64_t *done)
 {
 	CLEANUP(cleanup_free) unsigned char *buffer = malloc(HASH_READ_BYTES);
 	struct hash hash;
@@ -83,7 +86,7 @@ int digest_file(int fd, uint64_t size, enum digest_kind kind, char hex[static SH
 		if (got == 0)
 			break;
 		at += (uint64_t)got;
-		if (at > size)   /* it grows while it is read: no end in sight */
+		if (at > size) /* it grows while it is read: no end in sight */
 			return -ESTALE;
 		hash_feed(&hash, buffer, (size_t)got);
 		atomic_fetch_add_explicit(done, (uint64_t)got, memory_order_relaxed);
@@ -94,7 +97,8 @@ int digest_file(int fd, uint64_t size, enum digest_kind kind, char hex[static SH
 	return 0;
 }
 
-void digest_bytes(const void *bytes, size_t length, enum digest_kind kind, char hex[static SHA256_HEX + 1])
+void digest_bytes(const void *bytes, size_t length, enum digest_kind kind,
+                  char hex[static SHA256_HEX + 1])
 {
 	struct hash hash;
 

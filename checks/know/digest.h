@@ -21,7 +21,9 @@ enum digest_kind digest_kind_of(const char *hex);
  * Hashes `size` bytes of a file. 0, or a negative errno; -ESTALE where the file turned out shorter
  * or longer than `size`. *done is advanced while it runs.
  */
-int digest_file(int fd, uint64_t size, enum digest_kind kind, char hex[static SHA256_HEX + 1], _Atomic uint64_t *done);
-void digest_bytes(const void *bytes, size_t length, enum digest_kind kind, char hex[static SHA256_HEX + 1]);
+int digest_file(int fd, uint64_t size, enum digest_kind kind, char hex[static SHA256_HEX + 1],
+                _Atomic uint64_t *done);
+void digest_bytes(const void *bytes, size_t length, enum digest_kind kind,
+                  char hex[static SHA256_HEX + 1]);
 
 #endif

@@ -24,7 +24,8 @@ void dist_normalise(const char *name, size_t length, char *out, size_t size)
 	}
 }
 
-bool dist_info_name(const char *folder, char *name, size_t name_size, char *version, size_t version_size)
+bool dist_info_name(const char *folder, char *name, size_t name_size, char *version,
+                    size_t version_size)
 {
 	size_t length = strlen(folder);
 	const char *dash;
@@ -53,7 +54,9 @@ static int suffix_rank(const char *suffix)
 	static const struct {
 		const char *word;
 		int rank;
-	} words[] = { { "dev", 0 }, { "a", 1 }, { "b", 2 }, { "rc", 3 }, { "c", 3 }, { "post", 5 } };
+	} words[] = {
+		{ "dev", 0 }, { "a", 1 }, { "b", 2 }, { "rc", 3 }, { "c", 3 }, { "post", 5 }
+	};
 
 	while (*suffix == '.' || *suffix == '-' || *suffix == '_')
 		suffix++;
@@ -165,14 +168,16 @@ static void walk_site(const struct tree *tree, const char *site, dist_visit *vis
 		cleanup_fd(&fd);
 		return;
 	}
-	for (unsigned seen = 0; (entry = readdir(folder)) != NULL && seen < MAX_FOLDER_ENTRIES; seen++)
+	for (unsigned seen = 0; (entry = readdir(folder)) != NULL && seen < MAX_FOLDER_ENTRIES;
+	     seen++)
 		if (dist_info_name(entry->d_name, name, sizeof(name), version, sizeof(version)))
 			visit(context, site, name, version);
 	(void)closedir(folder);
 }
 
 /* PREFIX/lib/python3*: site-packages and Debian's dist-packages. */
-static void walk_prefix(const struct tree *tree, const char *prefix, dist_visit *visit, void *context)
+static void walk_prefix(const struct tree *tree, const char *prefix, dist_visit *visit,
+                        void *context)
 {
 	static const char *const kinds[] = { "site-packages", "dist-packages" };
 	char lib[MAX_PATH_BYTES], python[MAX_PATH_BYTES], site[MAX_PATH_BYTES];
@@ -188,8 +193,10 @@ static void walk_prefix(const struct tree *tree, const char *prefix, dist_visit 
 		cleanup_fd(&fd);
 		return;
 	}
-	for (unsigned seen = 0; (entry = readdir(folder)) != NULL && seen < MAX_FOLDER_ENTRIES; seen++) {
-		if (strncmp(entry->d_name, "python3", 7) != 0 || !path_join(python, sizeof(python), lib, entry->d_name))
+	for (unsigned seen = 0; (entry = readdir(folder)) != NULL && seen < MAX_FOLDER_ENTRIES;
+	     seen++) {
+		if (strncmp(entry->d_name, "python3", 7) != 0 ||
+		    !path_join(python, sizeof(python), lib, entry->d_name))
 			continue;
 		for (size_t i = 0; i < LENGTH_OF(kinds); i++)
 			if (path_join(site, sizeof(site), python, kinds[i]))
@@ -198,9 +205,11 @@ static void walk_prefix(const struct tree *tree, const char *prefix, dist_visit 
 	(void)closedir(folder);
 }
 
-void dist_walk(const struct tree *tree, const struct environment *environment, dist_visit *visit, void *context)
+void dist_walk(const struct tree *tree, const struct environment *environment, dist_visit *visit,
+               void *context)
 {
-	static const char *const prefixes[] = { "/usr", "/usr/local", "/opt/venv", "/opt/conda", "/venv", "/app/.venv", "/app/venv" };
+	static const char *const prefixes[] = { "/usr",  "/usr/local", "/opt/venv", "/opt/conda",
+		                                "/venv", "/app/.venv", "/app/venv" };
 	static const char *const variables[] = { "VIRTUAL_ENV", "CONDA_PREFIX" };
 	const char *path = environment_get(environment, "PYTHONPATH"), *at = NULL, *part;
 	size_t length;

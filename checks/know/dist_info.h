@@ -14,7 +14,8 @@
 #include "tree.h"
 
 /* "huggingface_hub-1.28.0.dist-info" -> name and version; false: no such name. */
-bool dist_info_name(const char *folder, char *name, size_t name_size, char *version, size_t version_size);
+bool dist_info_name(const char *folder, char *name, size_t name_size, char *version,
+                    size_t version_size);
 /* PEP 503: lower case, runs of '-', '_' and '.' become one '-'. */
 void dist_normalise(const char *name, size_t length, char *out, size_t size);
 int version_compare(const char *a, const char *b);
@@ -24,6 +25,7 @@ bool version_spec_is_valid(const char *spec);
 
 typedef void dist_visit(void *context, const char *site, const char *name, const char *version);
 /* Every distribution in the site-packages folders of the tree. */
-void dist_walk(const struct tree *tree, const struct environment *environment, dist_visit *visit, void *context);
+void dist_walk(const struct tree *tree, const struct environment *environment, dist_visit *visit,
+               void *context);
 
 #endif

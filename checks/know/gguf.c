@@ -7,8 +7,22 @@
 #include "scan.h"
 #include "util.h"
 
-enum { VALUE_U8, VALUE_I8, VALUE_U16, VALUE_I16, VALUE_U32, VALUE_I32, VALUE_F32, VALUE_BOOL, VALUE_STRING, VALUE_ARRAY,
-       VALUE_U64, VALUE_I64, VALUE_F64, VALUE_COUNT };
+enum {
+	VALUE_U8,
+	VALUE_I8,
+	VALUE_U16,
+	VALUE_I16,
+	VALUE_U32,
+	VALUE_I32,
+	VALUE_F32,
+	VALUE_BOOL,
+	VALUE_STRING,
+	VALUE_ARRAY,
+	VALUE_U64,
+	VALUE_I64,
+	VALUE_F64,
+	VALUE_COUNT
+};
 
 static const unsigned char value_bytes[VALUE_COUNT] = { 1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8 };
 
@@ -16,22 +30,24 @@ static const unsigned char value_bytes[VALUE_COUNT] = { 1, 1, 2, 2, 4, 4, 4, 1, 
 static const struct {
 	unsigned short elements, bytes;
 } blocks[] = {
-	[0] = { 1, 4 }, [1] = { 1, 2 }, [2] = { 32, 18 }, [3] = { 32, 20 }, [6] = { 32, 22 }, [7] = { 32, 24 },
-	[8] = { 32, 34 }, [9] = { 32, 36 }, [10] = { 256, 84 }, [11] = { 256, 110 }, [12] = { 256, 144 },
-	[13] = { 256, 176 }, [14] = { 256, 210 }, [15] = { 256, 292 }, [16] = { 256, 66 }, [17] = { 256, 74 },
-	[18] = { 256, 98 }, [19] = { 256, 50 }, [20] = { 32, 18 }, [21] = { 256, 110 }, [22] = { 256, 82 },
-	[23] = { 256, 136 }, [24] = { 1, 1 }, [25] = { 1, 2 }, [26] = { 1, 4 }, [27] = { 1, 8 }, [28] = { 1, 8 },
-	[29] = { 256, 56 }, [30] = { 1, 2 }, [34] = { 256, 54 }, [35] = { 256, 66 }, [39] = { 32, 17 },
-	[40] = { 64, 36 }, [41] = { 128, 18 }, [42] = { 64, 18 },
+	[0] = { 1, 4 },      [1] = { 1, 2 },      [2] = { 32, 18 },    [3] = { 32, 20 },
+	[6] = { 32, 22 },    [7] = { 32, 24 },    [8] = { 32, 34 },    [9] = { 32, 36 },
+	[10] = { 256, 84 },  [11] = { 256, 110 }, [12] = { 256, 144 }, [13] = { 256, 176 },
+	[14] = { 256, 210 }, [15] = { 256, 292 }, [16] = { 256, 66 },  [17] = { 256, 74 },
+	[18] = { 256, 98 },  [19] = { 256, 50 },  [20] = { 32, 18 },   [21] = { 256, 110 },
+	[22] = { 256, 82 },  [23] = { 256, 136 }, [24] = { 1, 1 },     [25] = { 1, 2 },
+	[26] = { 1, 4 },     [27] = { 1, 8 },     [28] = { 1, 8 },     [29] = { 256, 56 },
+	[30] = { 1, 2 },     [34] = { 256, 54 },  [35] = { 256, 66 },  [39] = { 32, 17 },
+	[40] = { 64, 36 },   [41] = { 128, 18 },  [42] = { 64, 18 },
 };
 
 struct stream {
 	const struct gguf_source *source;
-	uint64_t at;                  /* of the next byte to hand out */
+	uint64_t at; /* of the next byte to hand out */
 	unsigned char buffer[READ_BYTES];
 	uint64_t buffer_at;
 	size_t buffered;
-	int error;                    /* errno, or ENODATA at the end, or EFBIG */
+	int error; /* errno, or ENODATA at the end, or EFBIG */
 };
 
 static bool take(struct stream *stream, void *out, size_t length)
@@ -50,12 +66,16 @@ static bool take(struct stream *stream, void *out, size_t length)
 				return false;
 			}
 			if (stream->source->fd >= 0) {
-				got = pread(stream->source->fd, stream->buffer, sizeof(stream->buffer), (off_t)stream->at);
+				got = pread(stream->source->fd, stream->buffer,
+				            sizeof(stream->buffer), (off_t)stream->at);
 			} else if (stream->at < stream->source->size) {
 				uint64_t left = stream->source->size - stream->at;
 
-				got = (ssize_t)(left < sizeof(stream->buffer) ? left : sizeof(stream->buffer));
-				memcpy(stream->buffer, stream->source->memory + stream->at, (size_t)got);
+				got = (ssize_t)(left < sizeof(stream->buffer) ?
+				                        left :
+				                        sizeof(stream->buffer));
+				memcpy(stream->buffer, stream->source->memory + stream->at,
+				       (size_t)got);
 			}
 			if (got <= 0) {
 				stream->error = got < 0 ? errno : ENODATA;
@@ -65,7 +85,8 @@ static bool take(struct stream *stream, void *out, size_t length)
 			stream->buffered = (size_t)got;
 			continue;
 		}
-		here = stream->buffered - (size_t)skip < length ? stream->buffered - (size_t)skip : length;
+		here = stream->buffered - (size_t)skip < length ? stream->buffered - (size_t)skip :
+		                                                  length;
 		if (to != NULL) {
 			memcpy(to, stream->buffer + skip, here);
 			to += here;
@@ -191,7 +212,8 @@ static bool take_tensor(struct stream *stream, uint64_t *offset, uint64_t *bytes
 	for (uint32_t i = 0; i < dimensions; i++) {
 		if (!take_u64(stream, &dimension))
 			return false;
-		if (dimension > INT64_MAX || __builtin_mul_overflow(elements, dimension, &elements) || elements > INT64_MAX)
+		if (dimension > INT64_MAX ||
+		    __builtin_mul_overflow(elements, dimension, &elements) || elements > INT64_MAX)
 			return bad(stream);
 		row = i == 0 ? dimension : row;
 	}
@@ -248,7 +270,8 @@ static bool take_header(struct stream *stream, struct gguf *out, bool *known)
 	if (out->tensors > 0 && !align(&out->least, alignment))
 		return bad(stream);
 	out->most = stream->at;
-	if (!align(&out->most, alignment) || __builtin_add_overflow(out->most, running, &out->most) ||
+	if (!align(&out->most, alignment) ||
+	    __builtin_add_overflow(out->most, running, &out->most) ||
 	    __builtin_add_overflow(out->least, unpadded, &out->least))
 		return bad(stream);
 	return true;
@@ -272,10 +295,12 @@ enum gguf_result gguf_read(const struct gguf_source *source, struct gguf *out)
 	} else if (!take_u32(stream, &out->version)) {
 		result = GGUF_HEADER_SHORT;
 	} else if (out->version != 2 && out->version != 3) {
-		result = (out->version & 0xFFFF) == 0 && out->version != 0 ? GGUF_BIG_ENDIAN : GGUF_VERSION;
+		result = (out->version & 0xFFFF) == 0 && out->version != 0 ? GGUF_BIG_ENDIAN :
+		                                                             GGUF_VERSION;
 	} else if (!take_header(stream, out, &known)) {
-		result = stream->error == ENODATA ? GGUF_HEADER_SHORT :
-			 stream->error == EBADMSG || stream->error == EFBIG ? GGUF_HEADER_BAD : GGUF_READ;
+		result = stream->error == ENODATA                           ? GGUF_HEADER_SHORT :
+		         stream->error == EBADMSG || stream->error == EFBIG ? GGUF_HEADER_BAD :
+		                                                              GGUF_READ;
 	} else if (!known) {
 		result = GGUF_UNKNOWN_TYPE;
 	} else if (source->size < out->least) {

@@ -12,21 +12,21 @@
 
 enum gguf_result {
 	GGUF_OK,
-	GGUF_NOT,            /* no magic */
-	GGUF_VERSION,        /* neither 2 nor 3 */
+	GGUF_NOT, /* no magic */
+	GGUF_VERSION, /* neither 2 nor 3 */
 	GGUF_BIG_ENDIAN,
-	GGUF_HEADER_SHORT,   /* the file ends inside its header */
-	GGUF_HEADER_BAD,     /* a count, type, name or offset that the format does not allow */
-	GGUF_SHORT,          /* the data end before `least` */
-	GGUF_LONG,           /* bytes after `most` */
-	GGUF_UNKNOWN_TYPE,   /* a tensor type newer than this table: the end cannot be told */
+	GGUF_HEADER_SHORT, /* the file ends inside its header */
+	GGUF_HEADER_BAD, /* a count, type, name or offset that the format does not allow */
+	GGUF_SHORT, /* the data end before `least` */
+	GGUF_LONG, /* bytes after `most` */
+	GGUF_UNKNOWN_TYPE, /* a tensor type newer than this table: the end cannot be told */
 	GGUF_READ,
 };
 
 struct gguf {
 	uint32_t version;
 	uint64_t tensors, keys;
-	uint64_t least, most;         /* legal sizes of the file */
+	uint64_t least, most; /* legal sizes of the file */
 	uint32_t split_no, split_count;
 	bool is_split;
 	int error;
@@ -34,7 +34,7 @@ struct gguf {
 
 /* A source of bytes, so that a file, a test and a fuzz target run the same code. */
 struct gguf_source {
-	int fd;                       /* -1: memory */
+	int fd; /* -1: memory */
 	const unsigned char *memory;
 	uint64_t size;
 };

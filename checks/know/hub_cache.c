@@ -71,8 +71,10 @@ bool repo_path_is_legal(const char *path, size_t length)
 			return false;
 		if (i < length && path[i] != '/' && path[i] != '\\')
 			continue;
-		if ((part == 0 && (i == length || path[i] == '/')) || (part == 1 && path[start] == '.') ||
-		    (part == 2 && path[start] == '.' && path[start + 1] == '.') || part >= MAX_NAME_BYTES)
+		if ((part == 0 && (i == length || path[i] == '/')) ||
+		    (part == 1 && path[start] == '.') ||
+		    (part == 2 && path[start] == '.' && path[start + 1] == '.') ||
+		    part >= MAX_NAME_BYTES)
 			return false;
 		start = i + 1;
 	}
@@ -119,13 +121,15 @@ static int open_ref(const struct tree *tree, const struct model_view *view, cons
 		return -ENAMETOOLONG;
 	if (fstatat(view->repo_fd, name, &st, 0) != 0)
 		return -errno;
-	if (!S_ISREG(st.st_mode))   /* a branch `a/b` makes `refs/a` a folder; a FIFO would not answer */
+	if (!S_ISREG(
+	            st.st_mode)) /* a branch `a/b` makes `refs/a` a folder; a FIFO would not answer */
 		return -ENOENT;
 	fd = tree_open_beneath(tree, view->repo_fd, name, O_RDONLY);
 	return fd;
 }
 
-void hub_cache_ref_text(const struct tree *tree, const struct model_view *view, const char *revision, char *out, size_t size)
+void hub_cache_ref_text(const struct tree *tree, const struct model_view *view,
+                        const char *revision, char *out, size_t size)
 {
 	CLEANUP(cleanup_fd) int fd = open_ref(tree, view, revision);
 	ssize_t got = fd < 0 ? 0 : read(fd, out, size - 1);
@@ -134,7 +138,8 @@ void hub_cache_ref_text(const struct tree *tree, const struct model_view *view, 
 }
 
 /* The library joins the text of the ref to a path as it is: exactly 40 hexadecimal digits, no newline. */
-static enum cache_outcome read_ref(const struct tree *tree, struct model_view *view, const char *revision)
+static enum cache_outcome read_ref(const struct tree *tree, struct model_view *view,
+                                   const char *revision)
 {
 	CLEANUP(cleanup_fd) int fd = open_ref(tree, view, revision);
 	char text[COMMIT_HEX + 2];
@@ -168,14 +173,15 @@ static enum cache_outcome open_snapshot(const struct tree *tree, struct model_vi
 	view->dir_fd = tree_open_beneath(tree, view->repo_fd, name, O_RDONLY | O_DIRECTORY);
 	if (view->dir_fd < 0) {
 		view->error = -view->dir_fd;
-		return view->error == ENOENT || view->error == ENOTDIR ? CACHE_NO_SNAPSHOT : CACHE_REFUSED;
+		return view->error == ENOENT || view->error == ENOTDIR ? CACHE_NO_SNAPSHOT :
+		                                                         CACHE_REFUSED;
 	}
 	view->place = PLACE_CACHE;
 	return CACHE_OK;
 }
 
-enum cache_outcome hub_cache_locate(const struct tree *tree, const char *hub_cache, const char *repo, const char *revision,
-				    struct model_view *view)
+enum cache_outcome hub_cache_locate(const struct tree *tree, const char *hub_cache,
+                                    const char *repo, const char *revision, struct model_view *view)
 {
 	char folder[MAX_NAME_BYTES];
 	enum cache_outcome outcome;

@@ -11,12 +11,12 @@
 
 enum cache_outcome {
 	CACHE_OK,
-	CACHE_NO_HUB,            /* the cache's folder is not there */
-	CACHE_NO_REPO,           /* the repository's folder is not there */
-	CACHE_NO_REF,            /* no refs/REVISION */
-	CACHE_BAD_REF,           /* a ref that is no commit: a newline after it, empty, anything else */
-	CACHE_NO_SNAPSHOT,       /* no snapshots/COMMIT */
-	CACHE_REFUSED,           /* a folder or the ref cannot be opened, view->error */
+	CACHE_NO_HUB, /* the cache's folder is not there */
+	CACHE_NO_REPO, /* the repository's folder is not there */
+	CACHE_NO_REF, /* no refs/REVISION */
+	CACHE_BAD_REF, /* a ref that is no commit: a newline after it, empty, anything else */
+	CACHE_NO_SNAPSHOT, /* no snapshots/COMMIT */
+	CACHE_REFUSED, /* a folder or the ref cannot be opened, view->error */
 };
 
 /* NULL: legal; otherwise what is wrong with it, to be put after "repository id 'x' ". */
@@ -30,9 +30,11 @@ bool repo_path_is_legal(const char *path, size_t length);
 bool repo_folder_name(const char *id, char *out, size_t size);
 
 /* Resolves revision to commit and opens the snapshot; fills place, paths, commit, descriptors. */
-enum cache_outcome hub_cache_locate(const struct tree *tree, const char *hub_cache, const char *repo, const char *revision,
-				    struct model_view *view);
+enum cache_outcome hub_cache_locate(const struct tree *tree, const char *hub_cache,
+                                    const char *repo, const char *revision,
+                                    struct model_view *view);
 /* The text of a bad ref, escaped by whoever prints it: at most `size` bytes of refs/REVISION. */
-void hub_cache_ref_text(const struct tree *tree, const struct model_view *view, const char *revision, char *out, size_t size);
+void hub_cache_ref_text(const struct tree *tree, const struct model_view *view,
+                        const char *revision, char *out, size_t size);
 
 #endif

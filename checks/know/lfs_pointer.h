@@ -10,8 +10,8 @@
 #include "bounds.h"
 
 struct lfs_pointer {
-	uint64_t size;                    /* of the real file; 0 where the pointer does not say */
-	char sha256[SHA256_HEX + 1];      /* "" where the pointer does not say */
+	uint64_t size; /* of the real file; 0 where the pointer does not say */
+	char sha256[SHA256_HEX + 1]; /* "" where the pointer does not say */
 };
 
 bool lfs_pointer_parse(const char *text, size_t length, struct lfs_pointer *out);

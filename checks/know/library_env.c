@@ -91,7 +91,8 @@ const char *environment_get(const struct environment *environment, const char *n
 	size_t length = strlen(name);
 
 	for (size_t i = environment->count; i-- > 0;)
-		if (strncmp(environment->rows[i], name, length) == 0 && environment->rows[i][length] == '=')
+		if (strncmp(environment->rows[i], name, length) == 0 &&
+		    environment->rows[i][length] == '=')
 			return environment->rows[i] + length + 1;
 	return NULL;
 }
@@ -99,7 +100,8 @@ const char *environment_get(const struct environment *environment, const char *n
 const struct library_variable *library_variable(const char *name, size_t length)
 {
 	for (size_t i = 0; i < library_variable_count; i++)
-		if (strlen(library_variables[i].name) == length && memcmp(library_variables[i].name, name, length) == 0)
+		if (strlen(library_variables[i].name) == length &&
+		    memcmp(library_variables[i].name, name, length) == 0)
 			return &library_variables[i];
 	return NULL;
 }
@@ -107,7 +109,7 @@ const struct library_variable *library_variable(const char *name, size_t length)
 const char *library_nearest(const char *name)
 {
 	const char *nearest = NULL;
-	unsigned best = 3;   /* two slips */
+	unsigned best = 3; /* two slips */
 
 	for (size_t i = 0; i < library_variable_count; i++) {
 		unsigned distance;
@@ -138,7 +140,7 @@ bool library_is_offline(const struct environment *environment, const char **deci
 	const char *hub = environment_get(environment, "HF_HUB_OFFLINE");
 
 	*decided_by = "HF_HUB_OFFLINE";
-	if (hub == NULL || hub[0] == '\0') {   /* Python's `or`: an empty text is false */
+	if (hub == NULL || hub[0] == '\0') { /* Python's `or`: an empty text is false */
 		const char *transformers = environment_get(environment, "TRANSFORMERS_OFFLINE");
 
 		if (transformers != NULL)
@@ -153,11 +155,13 @@ bool datasets_is_offline(const struct environment *environment)
 	const char *value = environment_get(environment, "HF_DATASETS_OFFLINE");
 	const char *decided_by;
 
-	return value != NULL ? library_is_true(value) : library_is_offline(environment, &decided_by);
+	return value != NULL ? library_is_true(value) :
+	                       library_is_offline(environment, &decided_by);
 }
 
 /* os.path.expandvars: $NAME and ${NAME}; an unknown name stays as it is. */
-static void expand_variables(struct text *out, const struct environment *environment, const char *value)
+static void expand_variables(struct text *out, const struct environment *environment,
+                             const char *value)
 {
 	while (*value != '\0') {
 		bool braces = value[0] == '$' && value[1] == '{';
@@ -188,7 +192,8 @@ static void expand_variables(struct text *out, const struct environment *environ
 }
 
 enum location_error library_location(const struct environment *environment, const char *passwd_home,
-				     const char *working_directory, const char *value, char *out, size_t size)
+                                     const char *working_directory, const char *value, char *out,
+                                     size_t size)
 {
 	char expanded[MAX_PATH_BYTES];
 	struct text text = TEXT_OVER(expanded);
@@ -206,18 +211,21 @@ enum location_error library_location(const struct environment *environment, cons
 		value++;
 	}
 	expand_variables(&text, environment, value);
-	if (text.cut || !path_join(out, size, expanded[0] == '/' ? "" : working_directory, expanded))
+	if (text.cut ||
+	    !path_join(out, size, expanded[0] == '/' ? "" : working_directory, expanded))
 		return LOCATION_LONG;
 	if (expanded[0] == '/' && !path_join(out, size, "/", expanded))
 		return LOCATION_LONG;
 	return LOCATION_OK;
 }
 
-static enum location_error location_under(const struct environment *environment, const char *home, const char *directory,
-					  const char *value, const char *below, char *out, size_t size)
+static enum location_error location_under(const struct environment *environment, const char *home,
+                                          const char *directory, const char *value,
+                                          const char *below, char *out, size_t size)
 {
 	char parent[MAX_PATH_BYTES];
-	enum location_error error = library_location(environment, home, directory, value, parent, sizeof(parent));
+	enum location_error error =
+	        library_location(environment, home, directory, value, parent, sizeof(parent));
 
 	if (error != LOCATION_OK)
 		return error;
@@ -225,21 +233,26 @@ static enum location_error location_under(const struct environment *environment,
 }
 
 enum location_error library_hf_home(const struct environment *environment, const char *passwd_home,
-				    const char *working_directory, char *out, size_t size, const char **origin)
+                                    const char *working_directory, char *out, size_t size,
+                                    const char **origin)
 {
 	const char *value = environment_get(environment, *origin = "HF_HOME");
 
 	if (value != NULL)
-		return library_location(environment, passwd_home, working_directory, value, out, size);
+		return library_location(environment, passwd_home, working_directory, value, out,
+		                        size);
 	value = environment_get(environment, *origin = "XDG_CACHE_HOME");
 	if (value != NULL)
-		return location_under(environment, passwd_home, working_directory, value, "huggingface", out, size);
+		return location_under(environment, passwd_home, working_directory, value,
+		                      "huggingface", out, size);
 	*origin = environment_get(environment, "HOME") != NULL ? "HOME" : "/etc/passwd";
-	return library_location(environment, passwd_home, working_directory, "~/.cache/huggingface", out, size);
+	return library_location(environment, passwd_home, working_directory, "~/.cache/huggingface",
+	                        out, size);
 }
 
-enum location_error library_hub_cache(const struct environment *environment, const char *passwd_home,
-				      const char *working_directory, char *out, size_t size, const char **origin)
+enum location_error library_hub_cache(const struct environment *environment,
+                                      const char *passwd_home, const char *working_directory,
+                                      char *out, size_t size, const char **origin)
 {
 	static const char *const direct[] = { "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE" };
 	char home[MAX_PATH_BYTES];
@@ -249,9 +262,11 @@ enum location_error library_hub_cache(const struct environment *environment, con
 		const char *value = environment_get(environment, *origin = direct[i]);
 
 		if (value != NULL)
-			return library_location(environment, passwd_home, working_directory, value, out, size);
+			return library_location(environment, passwd_home, working_directory, value,
+			                        out, size);
 	}
-	error = library_hf_home(environment, passwd_home, working_directory, home, sizeof(home), origin);
+	error = library_hf_home(environment, passwd_home, working_directory, home, sizeof(home),
+	                        origin);
 	if (error != LOCATION_OK)
 		return error;
 	return path_join(out, size, home, "hub") ? LOCATION_OK : LOCATION_LONG;

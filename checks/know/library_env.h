@@ -22,23 +22,26 @@ enum location_error { LOCATION_OK, LOCATION_EMPTY, LOCATION_NO_HOME, LOCATION_LO
  * XDG_CACHE_HOME/huggingface/hub, ~/.cache/huggingface/hub. `~` and `$NAME` are expanded, a relative
  * path starts at the working directory. *origin names the variable that decided.
  */
-enum location_error library_hub_cache(const struct environment *environment, const char *passwd_home,
-				      const char *working_directory, char *out, size_t size, const char **origin);
+enum location_error library_hub_cache(const struct environment *environment,
+                                      const char *passwd_home, const char *working_directory,
+                                      char *out, size_t size, const char **origin);
 /* The parent: HF_HOME, XDG_CACHE_HOME/huggingface, ~/.cache/huggingface. */
 enum location_error library_hf_home(const struct environment *environment, const char *passwd_home,
-				    const char *working_directory, char *out, size_t size, const char **origin);
+                                    const char *working_directory, char *out, size_t size,
+                                    const char **origin);
 /* One variable's value expanded and made absolute. */
 enum location_error library_location(const struct environment *environment, const char *passwd_home,
-				     const char *working_directory, const char *value, char *out, size_t size);
+                                     const char *working_directory, const char *value, char *out,
+                                     size_t size);
 
 enum variable_role {
-	VARIABLE_LOCATION,    /* must not be empty */
+	VARIABLE_LOCATION, /* must not be empty */
 	VARIABLE_OFFLINE,
 	VARIABLE_BOOL,
-	VARIABLE_INTEGER,     /* Python's int() at import: anything else ends the service there */
+	VARIABLE_INTEGER, /* Python's int() at import: anything else ends the service there */
 	VARIABLE_SECRET,
-	VARIABLE_OLD,         /* still read by some versions; `instead` is today's name */
-	VARIABLE_DEAD,        /* read by nothing; `instead` is what was meant */
+	VARIABLE_OLD, /* still read by some versions; `instead` is today's name */
+	VARIABLE_DEAD, /* read by nothing; `instead` is what was meant */
 	VARIABLE_OTHER,
 };
 struct library_variable {

@@ -26,7 +26,8 @@ static bool visit_field(struct pass *pass, const struct json_value *value)
 	struct manifest_file *file = &pass->file;
 
 	if (json_key_is(value, 2, "size")) {
-		file->has_size = value->kind == JSON_NUMBER && scan_u64(value->text, value->length, &file->size);
+		file->has_size = value->kind == JSON_NUMBER &&
+		                 scan_u64(value->text, value->length, &file->size);
 		return file->has_size;
 	}
 	if (json_key_is(value, 2, "blob_id"))
@@ -46,7 +47,8 @@ static bool visit(void *context, const struct json_value *value)
 	if (value->depth == 0)
 		return value->kind == JSON_OBJECT || value->kind == JSON_OBJECT_END;
 	if (value->depth == 1 && json_key_is(value, 0, "format_version")) {
-		pass->version = value->kind == JSON_NUMBER && value->length == 1 && value->text[0] == '1';
+		pass->version =
+		        value->kind == JSON_NUMBER && value->length == 1 && value->text[0] == '1';
 		return pass->version;
 	}
 	if (value->depth == 1 && files)

@@ -14,12 +14,12 @@
 #include "json.h"
 
 struct manifest_file {
-	const char *path;             /* terminated, not yet found legal */
+	const char *path; /* terminated, not yet found legal */
 	size_t path_length;
 	uint64_t size;
 	bool has_size;
-	char blob_id[COMMIT_HEX + 1];     /* git's SHA-1; of the pointer where sha256 is set */
-	char sha256[SHA256_HEX + 1];      /* "" for a file that is not in LFS */
+	char blob_id[COMMIT_HEX + 1]; /* git's SHA-1; of the pointer where sha256 is set */
+	char sha256[SHA256_HEX + 1]; /* "" for a file that is not in LFS */
 	char xet_hash[SHA256_HEX + 1];
 };
 

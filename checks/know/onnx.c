@@ -10,7 +10,13 @@
 #include "util.h"
 
 enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
-enum { MODEL_GRAPH = 7, GRAPH_INITIALIZER = 5, TENSOR_EXTERNAL = 13, ENTRY_KEY = 1, ENTRY_VALUE = 2 };
+enum {
+	MODEL_GRAPH = 7,
+	GRAPH_INITIALIZER = 5,
+	TENSOR_EXTERNAL = 13,
+	ENTRY_KEY = 1,
+	ENTRY_VALUE = 2
+};
 
 #define MAX_LOCATIONS 64u
 
@@ -30,7 +36,7 @@ struct parser {
 
 struct field {
 	uint32_t number, wire;
-	uint64_t start, end;   /* of its bytes, WIRE_BYTES only */
+	uint64_t start, end; /* of its bytes, WIRE_BYTES only */
 };
 
 static bool fail(struct parser *parser, enum onnx_result why)
@@ -118,7 +124,8 @@ static bool take_text(struct parser *parser, const struct field *field, char *ou
 }
 
 /* StringStringEntryProto: location, offset, length, checksum. */
-static bool read_entry(struct parser *parser, const struct field *entry, char *location, uint64_t *offset, uint64_t *length)
+static bool read_entry(struct parser *parser, const struct field *entry, char *location,
+                       uint64_t *offset, uint64_t *length)
 {
 	char key[16] = "", value[MAX_NAME_BYTES] = "";
 	uint64_t at = entry->start;
@@ -168,7 +175,8 @@ static bool read_tensor(struct parser *parser, const struct field *tensor)
 	while (at < tensor->end) {
 		if (!take_field(parser, &at, tensor->end, &field))
 			return false;
-		if (field.number == TENSOR_EXTERNAL && field.wire == WIRE_BYTES && !read_entry(parser, &field, location, &offset, &length))
+		if (field.number == TENSOR_EXTERNAL && field.wire == WIRE_BYTES &&
+		    !read_entry(parser, &field, location, &offset, &length))
 			return false;
 	}
 	if (__builtin_add_overflow(offset, length, &end))
@@ -186,7 +194,8 @@ static bool read_graph(struct parser *parser, const struct field *graph)
 	while (at < graph->end) {
 		if (!take_field(parser, &at, graph->end, &field))
 			return false;
-		if (field.number == GRAPH_INITIALIZER && field.wire == WIRE_BYTES && !read_tensor(parser, &field))
+		if (field.number == GRAPH_INITIALIZER && field.wire == WIRE_BYTES &&
+		    !read_tensor(parser, &field))
 			return false;
 	}
 	return true;

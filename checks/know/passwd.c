@@ -80,19 +80,21 @@ static void field_copy(char *out, size_t size, struct field field)
 }
 
 /* name:password:uid:gid:gecos:home:shell, by name or by number. */
-static bool find_user(const struct user_files *files, const char *name, size_t length, uint64_t number, bool by_number,
-		      struct field fields[static 6])
+static bool find_user(const struct user_files *files, const char *name, size_t length,
+                      uint64_t number, bool by_number, struct field fields[static 6])
 {
 	const char *at = files->passwd;
 	uint64_t uid;
 
 	while (next_line(&at, fields, 6))
-		if (field_id(fields[2], &uid) && (by_number ? uid == number : field_is(fields[0], name, length)))
+		if (field_id(fields[2], &uid) &&
+		    (by_number ? uid == number : field_is(fields[0], name, length)))
 			return true;
 	return false;
 }
 
-static bool find_group(const struct user_files *files, const char *name, size_t length, uint64_t *gid)
+static bool find_group(const struct user_files *files, const char *name, size_t length,
+                       uint64_t *gid)
 {
 	const char *at = files->group;
 	struct field fields[4];
@@ -128,7 +130,8 @@ static void add_groups_of_user(struct identity *identity, const struct user_file
 
 			if (stop == NULL)
 				stop = end;
-			if ((size_t)(stop - member) == length && memcmp(member, identity->name, length) == 0 &&
+			if ((size_t)(stop - member) == length &&
+			    memcmp(member, identity->name, length) == 0 &&
 			    field_id(fields[2], &gid))
 				add_group(identity, (gid_t)gid);
 			member = stop + 1;
@@ -148,7 +151,8 @@ void identity_name(struct identity *identity, const struct user_files *files)
 }
 
 /* The user part of a specification; *primary is its group in the passwd file, else 0. */
-static bool parse_user(const struct user_files *files, const char *spec, size_t length, uid_t *uid, gid_t *primary)
+static bool parse_user(const struct user_files *files, const char *spec, size_t length, uid_t *uid,
+                       gid_t *primary)
 {
 	struct field fields[6];
 	uint64_t number = 0, gid = 0;
@@ -167,7 +171,8 @@ static bool parse_user(const struct user_files *files, const char *spec, size_t 
 	return true;
 }
 
-bool owner_parse(const struct user_files *files, const char *spec, uid_t *uid, gid_t *gid, bool *has_gid)
+bool owner_parse(const struct user_files *files, const char *spec, uid_t *uid, gid_t *gid,
+                 bool *has_gid)
 {
 	size_t length = strcspn(spec, ":");
 	uint64_t number = 0;
@@ -185,14 +190,18 @@ bool owner_parse(const struct user_files *files, const char *spec, uid_t *uid, g
 	return true;
 }
 
-bool identity_parse(struct identity *identity, const struct user_files *files, const char *spec, struct text *why)
+bool identity_parse(struct identity *identity, const struct user_files *files, const char *spec,
+                    struct text *why)
 {
 	bool has_gid;
 
 	identity->group_count = 0;
 	identity->change = true;
 	if (!owner_parse(files, spec, &identity->uid, &identity->gid, &has_gid)) {
-		text_addf(why, "user '%s' is neither in the image's /etc/passwd and /etc/group nor a number", spec);
+		text_addf(
+		        why,
+		        "user '%s' is neither in the image's /etc/passwd and /etc/group nor a number",
+		        spec);
 		return false;
 	}
 	identity_name(identity, files);
@@ -203,7 +212,8 @@ bool identity_parse(struct identity *identity, const struct user_files *files, c
 	return true;
 }
 
-bool identity_parse_groups(struct identity *identity, const struct user_files *files, const char *groups, struct text *why)
+bool identity_parse_groups(struct identity *identity, const struct user_files *files,
+                           const char *groups, struct text *why)
 {
 	const char *at = NULL, *name;
 	size_t length;
@@ -217,7 +227,9 @@ bool identity_parse_groups(struct identity *identity, const struct user_files *f
 	identity->group_count = 0;
 	while ((name = list_next(groups, ',', &at, &length)) != NULL) {
 		if (!find_group(files, name, length, &gid)) {
-			text_addf(why, "group '%.*s' is neither in the image's /etc/group nor a number", (int)length, name);
+			text_addf(why,
+			          "group '%.*s' is neither in the image's /etc/group nor a number",
+			          (int)length, name);
 			return false;
 		}
 		add_group(identity, (gid_t)gid);

@@ -26,7 +26,8 @@ static void copy_field(char *out, size_t size, const char *field, size_t length)
 	for (size_t i = 0; i < length && to + 1 < size; i++) {
 		uint64_t code;
 
-		if (field[i] == '\\' && length - i >= 4 && scan_octal(field + i + 1, 3, &code) && code < 256) {
+		if (field[i] == '\\' && length - i >= 4 && scan_octal(field + i + 1, 3, &code) &&
+		    code < 256) {
 			out[to++] = (char)code;
 			i += 3;
 		} else {
@@ -56,7 +57,8 @@ bool mount_parse(const char *line, size_t length, struct mount *out)
 		return false;
 	copy_field(out->root, sizeof(out->root), field[3], lengths[3]);
 	copy_field(out->point, sizeof(out->point), field[4], lengths[4]);
-	out->read_only = lengths[5] >= 2 && memcmp(field[5], "ro", 2) == 0 && (lengths[5] == 2 || field[5][2] == ',');
+	out->read_only = lengths[5] >= 2 && memcmp(field[5], "ro", 2) == 0 &&
+	                 (lengths[5] == 2 || field[5][2] == ',');
 	line = dash + 3;
 	dash = memchr(line, ' ', (size_t)(end - line));
 	if (dash == NULL)
@@ -64,7 +66,8 @@ bool mount_parse(const char *line, size_t length, struct mount *out)
 	copy_field(out->type, sizeof(out->type), line, (size_t)(dash - line));
 	line = dash + 1;
 	dash = memchr(line, ' ', (size_t)(end - line));
-	copy_field(out->source, sizeof(out->source), line, (size_t)((dash == NULL ? end : dash) - line));
+	copy_field(out->source, sizeof(out->source), line,
+	           (size_t)((dash == NULL ? end : dash) - line));
 	return true;
 }
 
@@ -80,8 +83,8 @@ bool mount_of(const char *mounts, size_t length, const char *path, struct mount 
 		if (stop == NULL)
 			stop = end;
 		/* A later mount over the same point hides the earlier one. */
-		if (mount_parse(at, (size_t)(stop - at), &mount) && path_is_beneath(path, mount.point) &&
-		    strlen(mount.point) >= best) {
+		if (mount_parse(at, (size_t)(stop - at), &mount) &&
+		    path_is_beneath(path, mount.point) && strlen(mount.point) >= best) {
 			best = strlen(mount.point);
 			*out = mount;
 		}
@@ -129,7 +132,8 @@ unsigned cores_allowed(void)
 
 uint64_t memory_limit(void)
 {
-	static const char *const files[] = { "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes" };
+	static const char *const files[] = { "/sys/fs/cgroup/memory.max",
+		                             "/sys/fs/cgroup/memory/memory.limit_in_bytes" };
 	uint64_t limit;
 
 	for (size_t i = 0; i < LENGTH_OF(files); i++)

@@ -14,7 +14,7 @@ struct mount {
 	char point[MAX_PATH_BYTES];
 	char type[64];
 	char source[256];
-	char root[256];       /* the part of the source that is mounted */
+	char root[256]; /* the part of the source that is mounted */
 	bool read_only;
 };
 

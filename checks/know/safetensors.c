@@ -19,7 +19,7 @@ struct gather {
 	size_t count, room;
 	enum safetensors_result result;
 	uint64_t unknown_types;
-	unsigned bits;                /* of the tensor at hand; 0: unknown dtype */
+	unsigned bits; /* of the tensor at hand; 0: unknown dtype */
 	bool has_type, has_shape, metadata;
 	uint64_t elements;
 	uint64_t offset[2];
@@ -32,10 +32,12 @@ static unsigned bits_of(const struct json_value *value)
 		const char *name;
 		unsigned bits;
 	} types[] = {
-		{ "F4", 4 }, { "F6_E2M3", 6 }, { "F6_E3M2", 6 }, { "BOOL", 8 }, { "U8", 8 }, { "I8", 8 },
-		{ "F8_E5M2", 8 }, { "F8_E4M3", 8 }, { "F8_E8M0", 8 }, { "F8_E4M3FNUZ", 8 }, { "F8_E5M2FNUZ", 8 },
-		{ "I16", 16 }, { "U16", 16 }, { "F16", 16 }, { "BF16", 16 }, { "I32", 32 }, { "U32", 32 },
-		{ "F32", 32 }, { "I64", 64 }, { "U64", 64 }, { "F64", 64 }, { "C64", 64 },
+		{ "F4", 4 },      { "F6_E2M3", 6 },     { "F6_E3M2", 6 },     { "BOOL", 8 },
+		{ "U8", 8 },      { "I8", 8 },          { "F8_E5M2", 8 },     { "F8_E4M3", 8 },
+		{ "F8_E8M0", 8 }, { "F8_E4M3FNUZ", 8 }, { "F8_E5M2FNUZ", 8 }, { "I16", 16 },
+		{ "U16", 16 },    { "F16", 16 },        { "BF16", 16 },       { "I32", 32 },
+		{ "U32", 32 },    { "F32", 32 },        { "I64", 64 },        { "U64", 64 },
+		{ "F64", 64 },    { "C64", 64 },
 	};
 
 	for (size_t i = 0; i < LENGTH_OF(types); i++)
@@ -71,7 +73,7 @@ static bool finish_tensor(struct gather *gather, const struct json_value *value)
 	if (gather->bits == 0)
 		gather->unknown_types++;
 	else if (__builtin_mul_overflow(gather->elements, gather->bits, &bits) || bits % 8 != 0 ||
-		 bits / 8 != gather->offset[1] - gather->offset[0])
+	         bits / 8 != gather->offset[1] - gather->offset[0])
 		return fail(gather, SAFETENSORS_OFFSETS);
 	if (gather->count == gather->room) {
 		size_t room = gather->room == 0 ? 256 : gather->room * 2;
@@ -84,9 +86,9 @@ static bool finish_tensor(struct gather *gather, const struct json_value *value)
 	}
 	if (gather->count >= MAX_TENSORS)
 		return fail(gather, SAFETENSORS_TOO_MANY);
-	gather->spans[gather->count++] = (struct span){
-		gather->offset[0], gather->offset[1], hash_name(value->key[0], value->key_length[0])
-	};
+	gather->spans[gather->count++] =
+	        (struct span){ gather->offset[0], gather->offset[1],
+		               hash_name(value->key[0], value->key_length[0]) };
 	return true;
 }
 
@@ -97,7 +99,8 @@ static bool read_number(struct gather *gather, const struct json_value *value, b
 	if (!scan_u64(value->text, value->length, &number))
 		return fail(gather, SAFETENSORS_NOT_JSON);
 	if (shape)
-		return !__builtin_mul_overflow(gather->elements, number, &gather->elements) || fail(gather, SAFETENSORS_OFFSETS);
+		return !__builtin_mul_overflow(gather->elements, number, &gather->elements) ||
+		       fail(gather, SAFETENSORS_OFFSETS);
 	if (gather->offsets >= 2)
 		return fail(gather, SAFETENSORS_NOT_JSON);
 	gather->offset[gather->offsets++] = number;
@@ -107,10 +110,12 @@ static bool read_number(struct gather *gather, const struct json_value *value, b
 static bool visit(void *context, const struct json_value *value)
 {
 	struct gather *gather = context;
-	bool shape = json_key_is(value, 1, "shape"), offsets = json_key_is(value, 1, "data_offsets");
+	bool shape = json_key_is(value, 1, "shape"),
+	     offsets = json_key_is(value, 1, "data_offsets");
 
 	if (value->depth == 0)
-		return value->kind == JSON_OBJECT || value->kind == JSON_OBJECT_END || fail(gather, SAFETENSORS_NOT_JSON);
+		return value->kind == JSON_OBJECT || value->kind == JSON_OBJECT_END ||
+		       fail(gather, SAFETENSORS_NOT_JSON);
 	if (value->depth == 1 && value->kind == JSON_OBJECT) {
 		gather->metadata = json_key_is(value, 0, "__metadata__");
 		gather->has_type = gather->has_shape = false;
@@ -123,13 +128,15 @@ static bool visit(void *context, const struct json_value *value)
 	if (value->depth == 1)
 		return fail(gather, SAFETENSORS_NOT_JSON);
 	if (gather->metadata)
-		return (value->depth == 2 && value->kind == JSON_STRING) || fail(gather, SAFETENSORS_NOT_JSON);
+		return (value->depth == 2 && value->kind == JSON_STRING) ||
+		       fail(gather, SAFETENSORS_NOT_JSON);
 	if (value->depth == 2 && value->kind == JSON_STRING && json_key_is(value, 1, "dtype")) {
 		gather->has_type = true;
 		gather->bits = bits_of(value);
 		return true;
 	}
-	if (value->depth == 2 && (shape || offsets) && (value->kind == JSON_ARRAY || value->kind == JSON_ARRAY_END)) {
+	if (value->depth == 2 && (shape || offsets) &&
+	    (value->kind == JSON_ARRAY || value->kind == JSON_ARRAY_END)) {
 		gather->has_shape |= shape;
 		return true;
 	}
@@ -175,7 +182,8 @@ static enum safetensors_result judge(struct gather *gather, uint64_t size, struc
 	return SAFETENSORS_OK;
 }
 
-static enum safetensors_result finish(struct json *json, struct gather *gather, uint64_t size, struct safetensors *out)
+static enum safetensors_result finish(struct json *json, struct gather *gather, uint64_t size,
+                                      struct safetensors *out)
 {
 	enum json_result parsed = json_end(json);
 	enum safetensors_result result = gather->result;
@@ -190,7 +198,8 @@ static enum safetensors_result finish(struct json *json, struct gather *gather, 
 	return result;
 }
 
-enum safetensors_result safetensors_parse(const void *header, uint64_t length, uint64_t size, struct safetensors *out)
+enum safetensors_result safetensors_parse(const void *header, uint64_t length, uint64_t size,
+                                          struct safetensors *out)
 {
 	struct gather gather = { 0 };
 	struct json json;
@@ -236,7 +245,7 @@ enum safetensors_result safetensors_read(int fd, uint64_t size, struct safetenso
 		if (at == end)
 			break;
 		got = pread(fd, buffer, sizeof(buffer), (off_t)at);
-		if (got <= 0) {   /* the file shrank while it was read, or cannot be read */
+		if (got <= 0) { /* the file shrank while it was read, or cannot be read */
 			gather.result = got < 0 ? SAFETENSORS_READ : SAFETENSORS_SHORT;
 			out->error = got < 0 ? errno : 0;
 			break;

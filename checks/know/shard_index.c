@@ -40,15 +40,18 @@ static bool visit(void *context, const struct json_value *value)
 	struct shard_index *index = context;
 
 	if (value->depth == 0)
-		return value->kind == JSON_OBJECT || value->kind == JSON_OBJECT_END || fail(index, SHARD_INDEX_SHAPE);
+		return value->kind == JSON_OBJECT || value->kind == JSON_OBJECT_END ||
+		       fail(index, SHARD_INDEX_SHAPE);
 	if (value->depth == 1 && json_key_is(value, 0, "weight_map"))
-		return value->kind == JSON_OBJECT || value->kind == JSON_OBJECT_END || fail(index, SHARD_INDEX_SHAPE);
+		return value->kind == JSON_OBJECT || value->kind == JSON_OBJECT_END ||
+		       fail(index, SHARD_INDEX_SHAPE);
 	if (value->depth == 2 && json_key_is(value, 0, "weight_map")) {
 		if (value->kind != JSON_STRING)
 			return fail(index, SHARD_INDEX_SHAPE);
 		return add_name(index, value->text, value->length);
 	}
-	if (value->depth == 2 && value->kind == JSON_NUMBER && json_key_is(value, 0, "metadata") && json_key_is(value, 1, "total_size"))
+	if (value->depth == 2 && value->kind == JSON_NUMBER && json_key_is(value, 0, "metadata") &&
+	    json_key_is(value, 1, "total_size"))
 		(void)scan_u64(value->text, value->length, &index->total_size);
 	return true;
 }

@@ -12,15 +12,21 @@
 
 #include "json.h"
 
-enum shard_index_result { SHARD_INDEX_OK, SHARD_INDEX_NOT_JSON, SHARD_INDEX_SHAPE, SHARD_INDEX_TOO_MANY, SHARD_INDEX_READ };
+enum shard_index_result {
+	SHARD_INDEX_OK,
+	SHARD_INDEX_NOT_JSON,
+	SHARD_INDEX_SHAPE,
+	SHARD_INDEX_TOO_MANY,
+	SHARD_INDEX_READ
+};
 
 struct shard_index {
 	enum shard_index_result result;
 	enum json_result json;
-	uint64_t total_size;      /* sum of the tensors' bytes; 0 where it does not say */
-	size_t count;             /* distinct shards */
-	char **names;             /* terminated; legality is the caller's to check */
-	size_t *name_lengths;     /* longer than strlen() where a name holds a NUL */
+	uint64_t total_size; /* sum of the tensors' bytes; 0 where it does not say */
+	size_t count; /* distinct shards */
+	char **names; /* terminated; legality is the caller's to check */
+	size_t *name_lengths; /* longer than strlen() where a name holds a NUL */
 };
 
 void shard_index_read(struct shard_index *index, int fd, int *error);

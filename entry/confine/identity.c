@@ -41,9 +41,11 @@ bool identity_is_current(const struct identity *identity)
 	struct identity now = { 0 };
 
 	identity_current(&now);
-	if (getuid() != identity->uid || now.uid != identity->uid || getgid() != identity->gid || now.gid != identity->gid)
+	if (getuid() != identity->uid || now.uid != identity->uid || getgid() != identity->gid ||
+	    now.gid != identity->gid)
 		return false;
-	return identity->keep_groups || (same_groups(&now, identity) && same_groups(identity, &now));
+	return identity->keep_groups ||
+	       (same_groups(&now, identity) && same_groups(identity, &now));
 }
 
 static bool has_capability(cap_value_t capability)
@@ -83,10 +85,12 @@ int identity_assume(const struct identity *identity, const char **step)
 		return -errno;
 	/* 3. Believe what the kernel says, not what was asked for. */
 	*step = "verify";
-	if (getresuid(&real, &effective, &saved) != 0 || getresgid(&real_group, &effective_group, &saved_group) != 0)
+	if (getresuid(&real, &effective, &saved) != 0 ||
+	    getresgid(&real_group, &effective_group, &saved_group) != 0)
 		return -errno;
-	if (real != identity->uid || effective != identity->uid || saved != identity->uid || real_group != identity->gid ||
-	    effective_group != identity->gid || saved_group != identity->gid)
+	if (real != identity->uid || effective != identity->uid || saved != identity->uid ||
+	    real_group != identity->gid || effective_group != identity->gid ||
+	    saved_group != identity->gid)
 		return -EPERM;
 	if (identity->uid != 0 && setuid(0) == 0)
 		return -EPERM;
@@ -109,7 +113,8 @@ int capabilities_drop(bool keep_file_access)
 	if (none == NULL)
 		return -ENOMEM;
 	if (count > 0)
-		(void)(cap_set_flag(none, CAP_PERMITTED, count, kept, CAP_SET) | cap_set_flag(none, CAP_EFFECTIVE, count, kept, CAP_SET));
+		(void)(cap_set_flag(none, CAP_PERMITTED, count, kept, CAP_SET) |
+		       cap_set_flag(none, CAP_EFFECTIVE, count, kept, CAP_SET));
 	result = cap_set_proc(none) != 0 ? -errno : 0;
 	(void)cap_free(none);
 	return result;

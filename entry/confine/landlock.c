@@ -11,11 +11,11 @@
 #include "util.h"
 
 /* Debian 12's headers end at ABI 2; numbers from linux/landlock.h of 6.15. */
-#define RIGHT_TRUNCATE (1ull << 14)      /* ABI 3 */
-#define RIGHT_IOCTL_DEV (1ull << 15)     /* ABI 5 */
-#define NET_BIND_TCP (1ull << 0)         /* ABI 4 */
+#define RIGHT_TRUNCATE (1ull << 14) /* ABI 3 */
+#define RIGHT_IOCTL_DEV (1ull << 15) /* ABI 5 */
+#define NET_BIND_TCP (1ull << 0) /* ABI 4 */
 #define NET_CONNECT_TCP (1ull << 1)
-#define SCOPE_ABSTRACT_UNIX (1ull << 0)  /* ABI 6 */
+#define SCOPE_ABSTRACT_UNIX (1ull << 0) /* ABI 6 */
 #define SCOPE_SIGNAL (1ull << 1)
 
 struct ruleset {
@@ -61,7 +61,7 @@ int landlock_read_only(int root_fd)
 
 	if (abi < 0)
 		return abi;
-	ruleset.files = (1ull << 13) - 1;        /* all of ABI 1 */
+	ruleset.files = (1ull << 13) - 1; /* all of ABI 1 */
 	ruleset.files |= abi >= 2 ? LANDLOCK_ACCESS_FS_REFER : 0;
 	ruleset.files |= abi >= 3 ? RIGHT_TRUNCATE : 0;
 	ruleset.files |= abi >= 5 ? RIGHT_IOCTL_DEV : 0;
@@ -70,7 +70,8 @@ int landlock_read_only(int root_fd)
 	fd = create_ruleset(&ruleset, size, 0);
 	if (fd < 0)
 		return fd;
-	root = root_fd >= 0 ? fcntl(root_fd, F_DUPFD_CLOEXEC, 3) : open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	root = root_fd >= 0 ? fcntl(root_fd, F_DUPFD_CLOEXEC, 3) :
+	                      open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return -errno;
 	beneath.parent_fd = root;

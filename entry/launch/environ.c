@@ -11,7 +11,8 @@
 
 const char *environ_origin_name(enum environ_origin origin)
 {
-	static const char *const names[] = { "given", "[environment set]", "offline", "home = set", "export" };
+	static const char *const names[] = { "given", "[environment set]", "offline", "home = set",
+		                             "export" };
 
 	return names[origin];
 }
@@ -66,7 +67,8 @@ static void update_view(struct service_environ *service)
 	service->view[service->count] = NULL;
 }
 
-int service_environ_set(struct service_environ *service, const char *name, const char *value, enum environ_origin origin)
+int service_environ_set(struct service_environ *service, const char *name, const char *value,
+                        enum environ_origin origin)
 {
 	size_t size = strlen(name) + strlen(value) + 2;
 	const char *replaced = remove_rows(service, name);
@@ -105,7 +107,8 @@ static int apply_rows(struct service_environ *service, const struct policy *poli
 
 static int set_home(struct service_environ *service, const struct identity *who)
 {
-	int error = service_environ_set(service, "HOME", who->home[0] != '\0' ? who->home : "/", ORIGIN_HOME);
+	int error = service_environ_set(service, "HOME", who->home[0] != '\0' ? who->home : "/",
+	                                ORIGIN_HOME);
 
 	if (error == 0 && who->name[0] != '\0')
 		error = service_environ_set(service, "USER", who->name, ORIGIN_HOME);
@@ -114,7 +117,8 @@ static int set_home(struct service_environ *service, const struct identity *who)
 	return error;
 }
 
-static void find_alias(struct service_environ *service, const struct policy *policy, const struct environment *given)
+static void find_alias(struct service_environ *service, const struct policy *policy,
+                       const struct environment *given)
 {
 	const char *list = policy->set[KEY_ALIASES].text, *at = NULL, *name;
 	size_t length;
@@ -129,7 +133,8 @@ static void find_alias(struct service_environ *service, const struct policy *pol
 
 static int set_offline(struct service_environ *service)
 {
-	static const char *const names[] = { "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE" };
+	static const char *const names[] = { "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE",
+		                             "HF_DATASETS_OFFLINE" };
 	int error = 0;
 
 	service->offline = true;
@@ -138,8 +143,8 @@ static int set_offline(struct service_environ *service)
 	return error;
 }
 
-int service_environ_compute(struct service_environ *service, const struct policy *policy, const struct environment *given,
-			    const struct identity *who)
+int service_environ_compute(struct service_environ *service, const struct policy *policy,
+                            const struct environment *given, const struct identity *who)
 {
 	int error;
 
@@ -148,7 +153,8 @@ int service_environ_compute(struct service_environ *service, const struct policy
 	if (service->arena == NULL || make_room(service, given->count + 8) != 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < given->count; i++)
-		service->rows[service->count++] = (struct environ_row){ given->rows[i], ORIGIN_GIVEN, NULL };
+		service->rows[service->count++] =
+		        (struct environ_row){ given->rows[i], ORIGIN_GIVEN, NULL };
 	update_view(service);
 	find_alias(service, policy, given);
 	error = policy->set[KEY_HOME].number != 0 ? set_home(service, who) : 0;

@@ -63,14 +63,16 @@ static bool elf_interpreter(int fd, const char *head, size_t length, char *out, 
 	Elf64_Ehdr elf;
 	Elf64_Phdr segment;
 
-	if (length < sizeof(elf) || memcmp(head, ELFMAG, SELFMAG) != 0 || head[EI_CLASS] != ELFCLASS64)
+	if (length < sizeof(elf) || memcmp(head, ELFMAG, SELFMAG) != 0 ||
+	    head[EI_CLASS] != ELFCLASS64)
 		return false;
 	memcpy(&elf, head, sizeof(elf));
 	for (unsigned i = 0; i < elf.e_phnum && i < 64; i++) {
 		uint64_t at;
 		ssize_t got;
 
-		if (__builtin_add_overflow(elf.e_phoff, (uint64_t)i * elf.e_phentsize, &at) || at > INT64_MAX ||
+		if (__builtin_add_overflow(elf.e_phoff, (uint64_t)i * elf.e_phentsize, &at) ||
+		    at > INT64_MAX ||
 		    pread(fd, &segment, sizeof(segment), (off_t)at) != (ssize_t)sizeof(segment))
 			return false;
 		if (segment.p_type != PT_INTERP)
@@ -95,22 +97,33 @@ static enum status explain(const char *path, int error, struct text *why)
 	size_t length = got < 0 ? 0 : (size_t)got;
 	struct stat st;
 
-	if (fd >= 0 && error == ENOENT && script_interpreter(head, length, interpreter, sizeof(interpreter))) {
+	if (fd >= 0 && error == ENOENT &&
+	    script_interpreter(head, length, interpreter, sizeof(interpreter))) {
 		size_t end = strlen(interpreter);
 		bool carriage = end > 0 && interpreter[end - 1] == '\r';
 
 		if (carriage)
 			interpreter[end - 1] = '\0';
-		text_addf(why, "%s cannot start: its first line names the interpreter '%s%s', which is not there%s", path, interpreter,
-			  carriage ? "\\r" : "", carriage ? "; the file has Windows line ends" : "");
+		text_addf(
+		        why,
+		        "%s cannot start: its first line names the interpreter '%s%s', which is not there%s",
+		        path, interpreter, carriage ? "\\r" : "",
+		        carriage ? "; the file has Windows line ends" : "");
 		return STATUS_NOT_FOUND;
 	}
-	if (fd >= 0 && error == ENOENT && elf_interpreter(fd, head, length, interpreter, sizeof(interpreter))) {
-		text_addf(why, "%s cannot start: its loader %s is not there, so it was built for another system", path, interpreter);
+	if (fd >= 0 && error == ENOENT &&
+	    elf_interpreter(fd, head, length, interpreter, sizeof(interpreter))) {
+		text_addf(
+		        why,
+		        "%s cannot start: its loader %s is not there, so it was built for another system",
+		        path, interpreter);
 		return STATUS_NOT_FOUND;
 	}
 	if (error == ENOEXEC) {
-		text_addf(why, "%s cannot start: it is no program for this machine, and has no '#!' line", path);
+		text_addf(
+		        why,
+		        "%s cannot start: it is no program for this machine, and has no '#!' line",
+		        path);
 		return STATUS_NOT_EXECUTABLE;
 	}
 	if (error == EACCES && stat(path, &st) == 0 && !S_ISREG(st.st_mode))
@@ -122,7 +135,8 @@ static enum status explain(const char *path, int error, struct text *why)
 
 static enum status exec_failed(const char *command, struct text *why, int error)
 {
-	text_addf(why, "%s cannot start: %s", command, error == ENOENT ? "no such command in the service's PATH" : strerror(error));
+	text_addf(why, "%s cannot start: %s", command,
+	          error == ENOENT ? "no such command in the service's PATH" : strerror(error));
 	return error == ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE;
 }
 
@@ -136,13 +150,15 @@ enum status launch_exec(const struct launch *launch, struct text *why)
 	/* 1. The user, while there is still the right to change it. */
 	error = identity_assume(launch->who, &step);
 	if (error < 0) {
-		text_addf(why, "the service cannot run as uid %u, gid %u: %s: %s", (unsigned)launch->who->uid, (unsigned)launch->who->gid, step,
-			  strerror(-error));
+		text_addf(why, "the service cannot run as uid %u, gid %u: %s: %s",
+		          (unsigned)launch->who->uid, (unsigned)launch->who->gid, step,
+		          strerror(-error));
 		return STATUS_PERMISSION;
 	}
 	/* 2. The folder, as that user: a folder that it may not enter must fail here. */
 	if (launch->working_directory != NULL && chdir(launch->working_directory) != 0) {
-		text_addf(why, "the service cannot start in %s: %s", launch->working_directory, strerror(errno));
+		text_addf(why, "the service cannot start in %s: %s", launch->working_directory,
+		          strerror(errno));
 		return STATUS_PERMISSION;
 	}
 	if (!launch_find(launch->argv[0], launch->environment, path, sizeof(path)))
@@ -152,7 +168,8 @@ enum status launch_exec(const struct launch *launch, struct text *why)
 	if (stop != 0)
 		return (enum status)(STATUS_SIGNAL + stop);
 	signals_restore(launch->signals);
-	memcpy(&rows, &launch->environment->rows, sizeof(rows));   /* execve() wants them without their const */
+	memcpy(&rows, &launch->environment->rows,
+	       sizeof(rows)); /* execve() wants them without their const */
 	(void)execve(path, launch->argv, rows);
 	return explain(path, errno, why);
 }

@@ -11,13 +11,14 @@ struct launch {
 	char *const *argv;
 	const struct environment *environment;
 	const struct identity *who;
-	const char *working_directory;   /* NULL: as it is */
+	const char *working_directory; /* NULL: as it is */
 	const struct signals *signals;
 };
 
 /* Does not return when the service starts; otherwise the exit status, with a sentence in `why`. */
 enum status launch_exec(const struct launch *launch, struct text *why);
 /* Finds a command in PATH as execvp(3) does; false with errno. */
-bool launch_find(const char *command, const struct environment *environment, char *out, size_t size);
+bool launch_find(const char *command, const struct environment *environment, char *out,
+                 size_t size);
 
 #endif

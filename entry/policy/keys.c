@@ -12,18 +12,28 @@
 #include "arena.h"
 
 const struct key policy_keys[KEY_COUNT] = {
-#define KEY(section_, id, name_, type_, argument_, initial_, effect_, help_) \
-	[KEY_##id] = { SECTION_##section_, name_, TYPE_##type_, argument_, initial_, EFFECT_##effect_, help_ },
+#define KEY(section_, id, name_, type_, argument_, initial_, effect_, help_)                       \
+	[KEY_##id] = { SECTION_##section_, name_, TYPE_##type_, argument_, initial_,               \
+		       EFFECT_##effect_,   help_ },
 #include "keys.def"
 #undef KEY
 };
 
 const char *const policy_section_names[SECTION_COUNT] = {
-	[SECTION_POLICY] = "policy", [SECTION_MODEL] = "model", [SECTION_ENVIRONMENT] = "environment",
-	[SECTION_FETCH] = "fetch", [SECTION_CONFINE] = "confine", [SECTION_SERVICE] = "service",
-	[SECTION_PATHS] = "paths", [SECTION_SEVERITY] = "severity", [SECTION_ENV_SET] = "environment set",
-	[SECTION_ENV_REQUIRE] = "environment require", [SECTION_ENV_FORBID] = "environment forbid",
-	[SECTION_ENV_UNSET] = "environment unset", [SECTION_PACKAGES] = "packages", [SECTION_REPORT] = "report",
+	[SECTION_POLICY] = "policy",
+	[SECTION_MODEL] = "model",
+	[SECTION_ENVIRONMENT] = "environment",
+	[SECTION_FETCH] = "fetch",
+	[SECTION_CONFINE] = "confine",
+	[SECTION_SERVICE] = "service",
+	[SECTION_PATHS] = "paths",
+	[SECTION_SEVERITY] = "severity",
+	[SECTION_ENV_SET] = "environment set",
+	[SECTION_ENV_REQUIRE] = "environment require",
+	[SECTION_ENV_FORBID] = "environment forbid",
+	[SECTION_ENV_UNSET] = "environment unset",
+	[SECTION_PACKAGES] = "packages",
+	[SECTION_REPORT] = "report",
 };
 
 const char *list_next(const char *list, char separator, const char **at, size_t *length)
@@ -58,8 +68,7 @@ static int enum_index(const char *words, const char *word, size_t length)
 	size_t element_length;
 
 	for (int i = 0; (element = list_next(words, '|', &at, &element_length)) != NULL; i++)
-		if (element_length == length &&
-		    strncmp(element, word, length) == 0)
+		if (element_length == length && strncmp(element, word, length) == 0)
 			return i;
 	return -1;
 }
@@ -132,21 +141,31 @@ static const char *read_value(const struct key *key, const char *text, uint64_t 
 		*number = (uint64_t)index;
 		return NULL;
 	case TYPE_SIZE:
-		return scan_size(text, length, number) && in_range(key, *number) ? NULL : "a size such as 80M, 4G or 512KiB";
+		return scan_size(text, length, number) && in_range(key, *number) ?
+		               NULL :
+		               "a size such as 80M, 4G or 512KiB";
 	case TYPE_DURATION:
-		return scan_duration(text, length, number) && in_range(key, *number) ? NULL : "a duration such as 250ms, 30s or 5m";
+		return scan_duration(text, length, number) && in_range(key, *number) ?
+		               NULL :
+		               "a duration such as 250ms, 30s or 5m";
 	case TYPE_COUNT:
-		return scan_u64(text, length, number) && in_range(key, *number) ? NULL : "a whole number";
+		return scan_u64(text, length, number) && in_range(key, *number) ? NULL :
+		                                                                  "a whole number";
 	case TYPE_MODE:
-		return scan_octal(text, length, number) && *number <= 07777 ? NULL : "permission bits in octal, such as 0022";
+		return scan_octal(text, length, number) && *number <= 07777 ?
+		               NULL :
+		               "permission bits in octal, such as 0022";
 	case TYPE_PATH:
 		return length < MAX_PATH_BYTES ? NULL : "a path of less than 4096 bytes";
 	case TYPE_VARIABLE:
-		return is_variable_name(text) ? NULL : "the name of a variable: letters, digits and '_'";
+		return is_variable_name(text) ? NULL :
+		                                "the name of a variable: letters, digits and '_'";
 	case TYPE_REPO:
 		return repo_id_fault(text) == NULL ? NULL : "a repository id such as org/name";
 	case TYPE_REVISION:
-		return revision_fault(text) == NULL ? NULL : "a commit of 40 hexadecimal digits, a branch or a tag";
+		return revision_fault(text) == NULL ?
+		               NULL :
+		               "a commit of 40 hexadecimal digits, a branch or a tag";
 	case TYPE_TEXT:
 	case TYPE_LIST:
 	case TYPE_USER:
@@ -155,19 +174,24 @@ static const char *read_value(const struct key *key, const char *text, uint64_t 
 	return NULL;
 }
 
-void policy_store(struct policy *policy, struct setting *setting, const struct key *key, const char *text, unsigned line,
-		  enum policy_source source)
+void policy_store(struct policy *policy, struct setting *setting, const struct key *key,
+                  const char *text, unsigned line, enum policy_source source)
 {
 	uint64_t number = 0;
 	const char *takes = read_value(key, text, &number);
 	const char *fault = key->type == TYPE_REPO ? repo_id_fault(text) : NULL;
 
 	if (fault != NULL)
-		policy_error(policy, RAISED_POLICY_VALUE, source, line, "write the id as the hub spells it: org/name", "repository id '%.200s' %s", text, fault);
+		policy_error(policy, RAISED_POLICY_VALUE, source, line,
+		             "write the id as the hub spells it: org/name",
+		             "repository id '%.200s' %s", text, fault);
 	else if (takes != NULL && strstr(key->argument, "..") != NULL)
-		policy_error(policy, RAISED_POLICY_VALUE, source, line, NULL, "%s = %.200s: takes %s, within %s", key->name, text, takes, key->argument);
+		policy_error(policy, RAISED_POLICY_VALUE, source, line, NULL,
+		             "%s = %.200s: takes %s, within %s", key->name, text, takes,
+		             key->argument);
 	else if (takes != NULL)
-		policy_error(policy, RAISED_POLICY_VALUE, source, line, NULL, "%s = %.200s: takes %s", key->name, text, takes);
+		policy_error(policy, RAISED_POLICY_VALUE, source, line, NULL,
+		             "%s = %.200s: takes %s", key->name, text, takes);
 	setting->text = arena_copy(policy->arena, text, strlen(text));
 	setting->number = number;
 	setting->line = line;
@@ -176,10 +200,13 @@ void policy_store(struct policy *policy, struct setting *setting, const struct k
 
 const char *policy_word(const struct policy *policy, enum key_id id)
 {
-	return policy->set[id].text != NULL ? policy->set[id].text : word_at(policy_keys[id].argument, policy->set[id].number);
+	return policy->set[id].text != NULL ?
+	               policy->set[id].text :
+	               word_at(policy_keys[id].argument, policy->set[id].number);
 }
 
-const char *suggest(const char *word, const char *(*next)(const void *context, size_t index), const void *context)
+const char *suggest(const char *word, const char *(*next)(const void *context, size_t index),
+                    const void *context)
 {
 	const char *near = NULL, *candidate;
 	unsigned best = strlen(word) > 4 ? 3 : 2;
@@ -195,7 +222,8 @@ const char *suggest(const char *word, const char *(*next)(const void *context, s
 	return near;
 }
 
-bool policy_expand(struct policy *policy, const struct environment *environment, const char *value, unsigned line, struct text *out)
+bool policy_expand(struct policy *policy, const struct environment *environment, const char *value,
+                   unsigned line, struct text *out)
 {
 	while (*value != '\0') {
 		const char *name = value + 2, *end, *text;
@@ -209,9 +237,11 @@ bool policy_expand(struct policy *policy, const struct environment *environment,
 		while (scan_is_name(name[length]))
 			length++;
 		end = strchr(name, '}');
-		if (end == NULL || length == 0 || length >= sizeof(copy) || (name[length] != '}' && strncmp(name + length, ":-", 2) != 0)) {
-			policy_error(policy, RAISED_POLICY_VALUE, SOURCE_POLICY, line, "write ${NAME} or ${NAME:-default}",
-				     "'%.64s' is not a variable", value);
+		if (end == NULL || length == 0 || length >= sizeof(copy) ||
+		    (name[length] != '}' && strncmp(name + length, ":-", 2) != 0)) {
+			policy_error(policy, RAISED_POLICY_VALUE, SOURCE_POLICY, line,
+			             "write ${NAME} or ${NAME:-default}",
+			             "'%.64s' is not a variable", value);
 			return false;
 		}
 		memcpy(copy, name, length);
@@ -220,8 +250,9 @@ bool policy_expand(struct policy *policy, const struct environment *environment,
 		if (name[length] == ':' && (text == NULL || text[0] == '\0')) {
 			text_add_bytes(out, name + length + 2, (size_t)(end - name) - length - 2);
 		} else if (text == NULL) {
-			policy_error(policy, RAISED_POLICY_VALUE, SOURCE_POLICY, line, "set the variable, or write a default: ${NAME:-default}",
-				     "${%s} is not set in the environment", copy);
+			policy_error(policy, RAISED_POLICY_VALUE, SOURCE_POLICY, line,
+			             "set the variable, or write a default: ${NAME:-default}",
+			             "${%s} is not set in the environment", copy);
 			return false;
 		} else {
 			text_add(out, text);
@@ -229,11 +260,14 @@ bool policy_expand(struct policy *policy, const struct environment *environment,
 		value = end + 1;
 	}
 	if (out->cut)
-		policy_error(policy, RAISED_POLICY_VALUE, SOURCE_POLICY, line, NULL, "the value is longer than %u bytes", MAX_SETTING_BYTES);
+		policy_error(policy, RAISED_POLICY_VALUE, SOURCE_POLICY, line, NULL,
+		             "the value is longer than %u bytes", MAX_SETTING_BYTES);
 	for (size_t i = 0, step; !out->cut && i < out->length; i += step) {
 		step = scan_utf8((const unsigned char *)out->at + i, out->length - i);
 		if (step == 0 || (unsigned char)out->at[i] < 0x20) {
-			policy_error(policy, RAISED_POLICY_VALUE, SOURCE_POLICY, line, NULL, "a variable put a control character or a byte that is not UTF-8 into the value");
+			policy_error(
+			        policy, RAISED_POLICY_VALUE, SOURCE_POLICY, line, NULL,
+			        "a variable put a control character or a byte that is not UTF-8 into the value");
 			return false;
 		}
 	}

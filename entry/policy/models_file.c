@@ -8,9 +8,11 @@
 #include "scan.h"
 #include "util.h"
 
-static void store(struct policy *policy, struct model *model, enum key_id id, const char *text, unsigned line)
+static void store(struct policy *policy, struct model *model, enum key_id id, const char *text,
+                  unsigned line)
 {
-	policy_store(policy, &model->set[id - FIRST_MODEL_KEY], &policy_keys[id], text, line, SOURCE_MANIFEST);
+	policy_store(policy, &model->set[id - FIRST_MODEL_KEY], &policy_keys[id], text, line,
+	             SOURCE_MANIFEST);
 }
 
 static void parse_line(struct policy *policy, char *line, unsigned number)
@@ -32,8 +34,13 @@ static void parse_line(struct policy *policy, char *line, unsigned number)
 	if (count == 0)
 		return;
 	if (count > 2 || (count == 2 && strncmp(words[1], "gguf:", 5) != 0)) {
-		policy_error(policy, RAISED_POLICY_SYNTAX, SOURCE_MANIFEST, number, "a line is `org/name[@revision] [gguf:FILE]`",
-			     "unknown selector '%.64s'%s", words[count > 2 ? 2 : 1], count == 2 && edit_distance(words[1], "gguf:") < 40 && strchr(words[1], ':') != NULL ? "; did you mean gguf:FILE?" : "");
+		policy_error(policy, RAISED_POLICY_SYNTAX, SOURCE_MANIFEST, number,
+		             "a line is `org/name[@revision] [gguf:FILE]`",
+		             "unknown selector '%.64s'%s", words[count > 2 ? 2 : 1],
+		             count == 2 && edit_distance(words[1], "gguf:") < 40 &&
+		                             strchr(words[1], ':') != NULL ?
+		                     "; did you mean gguf:FILE?" :
+		                     "");
 		return;
 	}
 	revision = strchr(words[0], '@');
@@ -57,7 +64,8 @@ void policy_parse_manifest(struct policy *policy, const char *text, size_t lengt
 	char line[MAX_MANIFEST_LINE_BYTES];
 	unsigned number = 0;
 
-	if (length >= 3 && memcmp(at, "\xEF\xBB\xBF", 3) == 0)   /* editors of other systems leave it; it says nothing */
+	if (length >= 3 && memcmp(at, "\xEF\xBB\xBF", 3) ==
+	                           0) /* editors of other systems leave it; it says nothing */
 		at += 3;
 	while (at < end) {
 		const char *stop = memchr(at, '\n', (size_t)(end - at));
@@ -71,7 +79,8 @@ void policy_parse_manifest(struct policy *policy, const char *text, size_t lengt
 		number++;
 		if (size >= sizeof(line) || memchr(at, '\0', size) != NULL) {
 			policy_error(policy, RAISED_POLICY_SYNTAX, SOURCE_MANIFEST, number, NULL,
-				     size >= sizeof(line) ? "the line is longer than 1,023 bytes" : "the line holds a NUL byte");
+			             size >= sizeof(line) ? "the line is longer than 1,023 bytes" :
+			                                    "the line holds a NUL byte");
 		} else {
 			memcpy(line, at, size);
 			line[size] = '\0';

@@ -17,17 +17,17 @@
 #include "text.h"
 #include "util.h"
 
-#define SKIP SECTION_COUNT   /* in a section that is wrong: its keys are not looked at */
+#define SKIP SECTION_COUNT /* in a section that is wrong: its keys are not looked at */
 
 struct reader {
 	struct policy *policy;
 	const struct environment *environment;
 	const char *at, *end;
 	unsigned line;
-	bool continued;               /* the line at hand is indented: more of the value above */
+	bool continued; /* the line at hand is indented: more of the value above */
 	char section_name[128];
 	enum key_section section;
-	int model;                    /* index of [model NAME], which may move in memory */
+	int model; /* index of [model NAME], which may move in memory */
 	bool section_checked;
 	/* The key whose value is being gathered, until the next one begins: */
 	char key[MAX_NAME_BYTES];
@@ -37,7 +37,8 @@ struct reader {
 	bool seen[SECTION_COUNT];
 };
 
-void policy_error(struct policy *policy, unsigned raised, enum policy_source source, unsigned line, const char *fix, const char *format, ...)
+void policy_error(struct policy *policy, unsigned raised, enum policy_source source, unsigned line,
+                  const char *fix, const char *format, ...)
 {
 	struct policy_error *error;
 	char message[1024];
@@ -52,21 +53,25 @@ void policy_error(struct policy *policy, unsigned raised, enum policy_source sou
 	error = &policy->errors[policy->error_count - 1];
 	error->kind = &raised_kinds[raised];
 	error->message = arena_copy(policy->arena, message, text.length);
-	error->fix = fix == NULL ? raised_kinds[raised].fix : arena_copy(policy->arena, fix, strlen(fix));
+	error->fix = fix == NULL ? raised_kinds[raised].fix :
+	                           arena_copy(policy->arena, fix, strlen(fix));
 	error->line = line;
 	error->source = (uint16_t)source;
 }
 
-static void complain(struct reader *reader, unsigned raised, unsigned line, const char *fix, const char *message)
+static void complain(struct reader *reader, unsigned raised, unsigned line, const char *fix,
+                     const char *message)
 {
 	policy_error(reader->policy, raised, SOURCE_POLICY, line, fix, "%s", message);
 }
 
-struct model *policy_add_model(struct policy *policy, const char *name, size_t length, unsigned line, enum policy_source source)
+struct model *policy_add_model(struct policy *policy, const char *name, size_t length,
+                               unsigned line, enum policy_source source)
 {
 	struct model *model;
 
-	if ((policy->model_count & (policy->model_count - 1)) == 0) {   /* room is the next power of two */
+	if ((policy->model_count & (policy->model_count - 1)) ==
+	    0) { /* room is the next power of two */
 		size_t room = policy->model_count == 0 ? 1 : policy->model_count * 2;
 		struct model *larger = realloc(policy->models, room * sizeof(*larger));
 
@@ -75,7 +80,8 @@ struct model *policy_add_model(struct policy *policy, const char *name, size_t l
 		policy->models = larger;
 	}
 	if (policy->model_count >= MAX_MODELS) {
-		policy_error(policy, RAISED_POLICY_VALUE, source, line, NULL, "more than %u models", MAX_MODELS);
+		policy_error(policy, RAISED_POLICY_VALUE, source, line, NULL, "more than %u models",
+		             MAX_MODELS);
 		return NULL;
 	}
 	model = &policy->models[policy->model_count++];
@@ -91,7 +97,8 @@ static void set_defaults(struct policy *policy)
 {
 	for (size_t i = 0; i < KEY_COUNT; i++)
 		if (policy_keys[i].initial[0] != '\0')
-			policy_store(policy, &policy->set[i], &policy_keys[i], policy_keys[i].initial, 0, SOURCE_POLICY);
+			policy_store(policy, &policy->set[i], &policy_keys[i],
+			             policy_keys[i].initial, 0, SOURCE_POLICY);
 }
 
 /* Sections */
@@ -106,7 +113,8 @@ static bool is_model_name(const char *name)
 {
 	size_t length = 0;
 
-	while (scan_is_name(name[length]) || name[length] == '-' || name[length] == '.' || name[length] == '/')
+	while (scan_is_name(name[length]) || name[length] == '-' || name[length] == '.' ||
+	       name[length] == '/')
 		length++;
 	return length > 0 && name[length] == '\0';
 }
@@ -117,14 +125,16 @@ static void begin_model(struct reader *reader, const char *name)
 
 	reader->section = SKIP;
 	if (!is_model_name(name)) {
-		complain(reader, RAISED_POLICY_SYNTAX, reader->line, "write [model NAME] with letters, digits, '-', '_', '.' and '/'",
-			 "the section has no usable model name");
+		complain(reader, RAISED_POLICY_SYNTAX, reader->line,
+		         "write [model NAME] with letters, digits, '-', '_', '.' and '/'",
+		         "the section has no usable model name");
 		return;
 	}
 	for (size_t i = 0; i < policy->model_count; i++)
 		if (strcmp(policy->models[i].name, name) == 0) {
-			policy_error(policy, RAISED_POLICY_DUPLICATE, SOURCE_POLICY, reader->line, NULL, "[model %s] stands in line %u already", name,
-				     policy->models[i].line);
+			policy_error(policy, RAISED_POLICY_DUPLICATE, SOURCE_POLICY, reader->line,
+			             NULL, "[model %s] stands in line %u already", name,
+			             policy->models[i].line);
 			return;
 		}
 	if (policy_add_model(policy, name, strlen(name), reader->line, SOURCE_POLICY) == NULL)
@@ -147,7 +157,8 @@ static void begin_section(struct reader *reader, const char *name)
 		if (i == SECTION_MODEL || strcmp(name, policy_section_names[i]) != 0)
 			continue;
 		if (reader->seen[i]) {
-			policy_error(reader->policy, RAISED_POLICY_DUPLICATE, SOURCE_POLICY, reader->line, NULL, "section [%s] stands twice", name);
+			policy_error(reader->policy, RAISED_POLICY_DUPLICATE, SOURCE_POLICY,
+			             reader->line, NULL, "section [%s] stands twice", name);
 			return;
 		}
 		reader->seen[i] = true;
@@ -156,11 +167,14 @@ static void begin_section(struct reader *reader, const char *name)
 	}
 	near = suggest(name, next_section, NULL);
 	if (strcmp(name, "model") == 0)
-		policy_error(reader->policy, RAISED_POLICY_SYNTAX, SOURCE_POLICY, reader->line, "write [model NAME]", "the section has no model name");
+		policy_error(reader->policy, RAISED_POLICY_SYNTAX, SOURCE_POLICY, reader->line,
+		             "write [model NAME]", "the section has no model name");
 	else if (near != NULL)
-		policy_error(reader->policy, RAISED_POLICY_UNKNOWN, SOURCE_POLICY, reader->line, NULL, "unknown section [%.100s]; did you mean [%s]?", name, near);
+		policy_error(reader->policy, RAISED_POLICY_UNKNOWN, SOURCE_POLICY, reader->line,
+		             NULL, "unknown section [%.100s]; did you mean [%s]?", name, near);
 	else
-		policy_error(reader->policy, RAISED_POLICY_UNKNOWN, SOURCE_POLICY, reader->line, NULL, "unknown section [%.100s]", name);
+		policy_error(reader->policy, RAISED_POLICY_UNKNOWN, SOURCE_POLICY, reader->line,
+		             NULL, "unknown section [%.100s]", name);
 }
 
 /* Keys */
@@ -194,31 +208,39 @@ static void report_unknown_key(struct reader *reader)
 	struct policy *policy = reader->policy;
 
 	if (near != NULL) {
-		policy_error(policy, RAISED_POLICY_UNKNOWN, SOURCE_POLICY, reader->key_line, NULL, "unknown key '%.100s' in [%s]; did you mean '%s'?",
-			     reader->key, reader->section_name, near);
+		policy_error(policy, RAISED_POLICY_UNKNOWN, SOURCE_POLICY, reader->key_line, NULL,
+		             "unknown key '%.100s' in [%s]; did you mean '%s'?", reader->key,
+		             reader->section_name, near);
 		return;
 	}
 	for (unsigned section = 0; section < SECTION_COUNT; section++)
 		if (find_key((enum key_section)section, reader->key) != NULL) {
-			policy_error(policy, RAISED_POLICY_UNKNOWN, SOURCE_POLICY, reader->key_line, NULL, "unknown key '%.100s' in [%s]; it belongs in [%s]",
-				     reader->key, reader->section_name, policy_section_names[section]);
+			policy_error(policy, RAISED_POLICY_UNKNOWN, SOURCE_POLICY, reader->key_line,
+			             NULL, "unknown key '%.100s' in [%s]; it belongs in [%s]",
+			             reader->key, reader->section_name,
+			             policy_section_names[section]);
 			return;
 		}
-	policy_error(policy, RAISED_POLICY_UNKNOWN, SOURCE_POLICY, reader->key_line, NULL, "unknown key '%.100s' in [%s]", reader->key,
-		     reader->section_name);
+	policy_error(policy, RAISED_POLICY_UNKNOWN, SOURCE_POLICY, reader->key_line, NULL,
+	             "unknown key '%.100s' in [%s]", reader->key, reader->section_name);
 }
 
 static void store_known(struct reader *reader, const struct key *key, const char *value)
 {
 	size_t index = (size_t)(key - policy_keys);
-	struct setting *setting = key->section == SECTION_MODEL ?
-		&reader->policy->models[reader->model].set[index - FIRST_MODEL_KEY] : &reader->policy->set[index];
+	struct setting *setting =
+	        key->section == SECTION_MODEL ?
+	                &reader->policy->models[reader->model].set[index - FIRST_MODEL_KEY] :
+	                &reader->policy->set[index];
 
 	if (setting->line != 0)
-		policy_error(reader->policy, RAISED_POLICY_DUPLICATE, SOURCE_POLICY, reader->key_line, NULL, "key '%s' stands in line %u already", key->name,
-			     setting->line);
+		policy_error(reader->policy, RAISED_POLICY_DUPLICATE, SOURCE_POLICY,
+		             reader->key_line, NULL, "key '%s' stands in line %u already",
+		             key->name, setting->line);
 	else if (value[0] == '\0' && key->type != TYPE_LIST)
-		policy_error(reader->policy, RAISED_POLICY_VALUE, SOURCE_POLICY, reader->key_line, "give it a value, or take the key away", "key '%s' has no value", key->name);
+		policy_error(reader->policy, RAISED_POLICY_VALUE, SOURCE_POLICY, reader->key_line,
+		             "give it a value, or take the key away", "key '%s' has no value",
+		             key->name);
 	else
 		policy_store(reader->policy, setting, key, value, reader->key_line, SOURCE_POLICY);
 }
@@ -236,8 +258,10 @@ static bool check_severity(struct reader *reader, struct row *row)
 
 	if (catalogue_find(row->name) == NULL) {
 		near = suggest(row->name, next_code, NULL);
-		policy_error(reader->policy, RAISED_POLICY_UNKNOWN, SOURCE_POLICY, row->line, "aweigh checks lists the codes", "unknown finding code '%.100s'%s%s%s",
-			     row->name, near != NULL ? "; did you mean " : "", near != NULL ? near : "", near != NULL ? "?" : "");
+		policy_error(reader->policy, RAISED_POLICY_UNKNOWN, SOURCE_POLICY, row->line,
+		             "aweigh checks lists the codes", "unknown finding code '%.100s'%s%s%s",
+		             row->name, near != NULL ? "; did you mean " : "",
+		             near != NULL ? near : "", near != NULL ? "?" : "");
 		return false;
 	}
 	for (size_t i = 0; i < LENGTH_OF(words); i++)
@@ -245,7 +269,8 @@ static bool check_severity(struct reader *reader, struct row *row)
 			row->number = i;
 			return true;
 		}
-	policy_error(reader->policy, RAISED_POLICY_VALUE, SOURCE_POLICY, row->line, NULL, "%s = %.100s: takes error, warning, note or off", row->name, row->text);
+	policy_error(reader->policy, RAISED_POLICY_VALUE, SOURCE_POLICY, row->line, NULL,
+	             "%s = %.100s: takes error, warning, note or off", row->name, row->text);
 	return false;
 }
 
@@ -258,14 +283,15 @@ static bool check_path_row(struct reader *reader, struct row *row)
 {
 	const char *path = strchr(row->name, '.');
 
-	if ((strncmp(row->name, "free.", 5) != 0 && strncmp(row->name, "mount.", 6) != 0) || path[1] != '/') {
+	if ((strncmp(row->name, "free.", 5) != 0 && strncmp(row->name, "mount.", 6) != 0) ||
+	    path[1] != '/') {
 		report_unknown_key(reader);
 		return false;
 	}
 	if (row->name[0] == 'm' || scan_size(row->text, strlen(row->text), &row->number))
 		return true;
-	policy_error(reader->policy, RAISED_POLICY_VALUE, SOURCE_POLICY, row->line, NULL, "%s = %.100s: takes a size such as 80M, 4G or 512KiB", row->name,
-		     row->text);
+	policy_error(reader->policy, RAISED_POLICY_VALUE, SOURCE_POLICY, row->line, NULL,
+	             "%s = %.100s: takes a size such as 80M, 4G or 512KiB", row->name, row->text);
 	return false;
 }
 
@@ -276,16 +302,21 @@ static bool check_row(struct reader *reader, struct row *row)
 		return check_severity(reader, row);
 	if (row->section == SECTION_PATHS)
 		return check_path_row(reader, row);
-	if (row->section >= SECTION_ENV_SET && row->section <= SECTION_ENV_UNSET && !is_environment_name(row->name)) {
-		policy_error(reader->policy, RAISED_POLICY_VALUE, SOURCE_POLICY, row->line, NULL, "'%.100s' is no name of a variable", row->name);
+	if (row->section >= SECTION_ENV_SET && row->section <= SECTION_ENV_UNSET &&
+	    !is_environment_name(row->name)) {
+		policy_error(reader->policy, RAISED_POLICY_VALUE, SOURCE_POLICY, row->line, NULL,
+		             "'%.100s' is no name of a variable", row->name);
 		return false;
 	}
 	if (row->section == SECTION_PACKAGES && !version_spec_is_valid(row->text)) {
-		policy_error(reader->policy, RAISED_POLICY_VALUE, SOURCE_POLICY, row->line, NULL,
-			     "%s = %.100s: takes a version, conditions such as >=2.31, <3, or present or absent", row->name, row->text);
+		policy_error(
+		        reader->policy, RAISED_POLICY_VALUE, SOURCE_POLICY, row->line, NULL,
+		        "%s = %.100s: takes a version, conditions such as >=2.31, <3, or present or absent",
+		        row->name, row->text);
 		return false;
 	}
-	if (row->section == SECTION_SERVICE && strncmp(row->name, "forward.SIG", 11) != 0 && strncmp(row->name, "remap.", 6) != 0) {
+	if (row->section == SECTION_SERVICE && strncmp(row->name, "forward.SIG", 11) != 0 &&
+	    strncmp(row->name, "remap.", 6) != 0) {
 		report_unknown_key(reader);
 		return false;
 	}
@@ -298,9 +329,12 @@ static void store_row(struct reader *reader, const char *value)
 	struct row row = { .section = reader->section, .line = reader->key_line };
 
 	for (size_t i = 0; i < policy->row_count; i++)
-		if (policy->rows[i].section == row.section && strcmp(policy->rows[i].name, reader->key) == 0) {
-			policy_error(policy, RAISED_POLICY_DUPLICATE, SOURCE_POLICY, reader->key_line, NULL, "key '%.100s' stands in line %u already", reader->key,
-				     policy->rows[i].line);
+		if (policy->rows[i].section == row.section &&
+		    strcmp(policy->rows[i].name, reader->key) == 0) {
+			policy_error(policy, RAISED_POLICY_DUPLICATE, SOURCE_POLICY,
+			             reader->key_line, NULL,
+			             "key '%.100s' stands in line %u already", reader->key,
+			             policy->rows[i].line);
 			return;
 		}
 	row.name = arena_copy(policy->arena, reader->key, strlen(reader->key));
@@ -308,7 +342,9 @@ static void store_row(struct reader *reader, const char *value)
 	if (row.name == NULL || row.text == NULL || !check_row(reader, &row))
 		return;
 	if ((policy->row_count & (policy->row_count - 1)) == 0) {
-		struct row *larger = realloc(policy->rows, (policy->row_count == 0 ? 1 : policy->row_count * 2) * sizeof(*larger));
+		struct row *larger =
+		        realloc(policy->rows, (policy->row_count == 0 ? 1 : policy->row_count * 2) *
+		                                      sizeof(*larger));
 
 		if (larger == NULL)
 			return;
@@ -319,7 +355,8 @@ static void store_row(struct reader *reader, const char *value)
 
 static bool has_free_names(enum key_section section)
 {
-	return section >= SECTION_SEVERITY || section == SECTION_PATHS || section == SECTION_SERVICE;
+	return section >= SECTION_SEVERITY || section == SECTION_PATHS ||
+	       section == SECTION_SERVICE;
 }
 
 /* The value at hand is whole: the next key, section or the end has come. */
@@ -331,7 +368,8 @@ static void finish_key(struct reader *reader)
 
 	if (reader->key[0] == '\0')
 		return;
-	if (reader->section != SKIP && policy_expand(reader->policy, reader->environment, reader->value, reader->key_line, &text)) {
+	if (reader->section != SKIP && policy_expand(reader->policy, reader->environment,
+	                                             reader->value, reader->key_line, &text)) {
 		key = find_key(reader->section, reader->key);
 		if (key != NULL)
 			store_known(reader, key, expanded);
@@ -352,8 +390,11 @@ static int on_key(void *context, const char *section, const char *name, const ch
 	if (!reader->section_checked) {
 		reader->section_checked = true;
 		if (strcmp(section, reader->section_name) != 0) {
-			policy_error(reader->policy, RAISED_POLICY_SYNTAX, SOURCE_POLICY, reader->line, "choose a shorter name",
-				     "the section name [%.120s] is longer than the %zu bytes that are kept", reader->section_name, strlen(section));
+			policy_error(
+			        reader->policy, RAISED_POLICY_SYNTAX, SOURCE_POLICY, reader->line,
+			        "choose a shorter name",
+			        "the section name [%.120s] is longer than the %zu bytes that are kept",
+			        reader->section_name, strlen(section));
 			reader->section = SKIP;
 		}
 	}
@@ -365,8 +406,11 @@ static int on_key(void *context, const char *section, const char *name, const ch
 			memcpy(word, value, length);
 			word[length] = '\0';
 			if (find_key(reader->section, word) != NULL)
-				policy_error(reader->policy, RAISED_POLICY_SYNTAX, SOURCE_POLICY, reader->line, "take the blanks before the key away",
-					     "the indented line '%s = ...' would be read as more of '%s'", word, reader->key);
+				policy_error(
+				        reader->policy, RAISED_POLICY_SYNTAX, SOURCE_POLICY,
+				        reader->line, "take the blanks before the key away",
+				        "the indented line '%s = ...' would be read as more of '%s'",
+				        word, reader->key);
 		}
 		key = find_key(reader->section, reader->key);
 		text_add(&reader->value_text, key != NULL && key->type == TYPE_LIST ? "," : " ");
@@ -375,7 +419,8 @@ static int on_key(void *context, const char *section, const char *name, const ch
 	}
 	finish_key(reader);
 	if (strlen(name) >= sizeof(reader->key)) {
-		complain(reader, RAISED_POLICY_SYNTAX, reader->line, NULL, "the key is longer than 255 bytes");
+		complain(reader, RAISED_POLICY_SYNTAX, reader->line, NULL,
+		         "the key is longer than 255 bytes");
 		return 1;
 	}
 	memcpy(reader->key, name, strlen(name) + 1);
@@ -383,7 +428,9 @@ static int on_key(void *context, const char *section, const char *name, const ch
 	reader->value_text = TEXT_OVER(reader->value);
 	text_add(&reader->value_text, value);
 	if (reader->section == SKIP && reader->section_name[0] == '\0')
-		complain(reader, RAISED_POLICY_SYNTAX, reader->line, "begin with a section such as [policy]", "a key stands before the first section");
+		complain(reader, RAISED_POLICY_SYNTAX, reader->line,
+		         "begin with a section such as [policy]",
+		         "a key stands before the first section");
 	return 1;
 }
 
@@ -406,16 +453,19 @@ static bool look_at_line(struct reader *reader, const char *line, size_t length)
 		text = TEXT_OVER(reader->section_name);
 		if (close == NULL) {
 			reader->section = SKIP;
-			complain(reader, RAISED_POLICY_SYNTAX, reader->line, NULL, "the section name has no closing ']'");
+			complain(reader, RAISED_POLICY_SYNTAX, reader->line, NULL,
+			         "the section name has no closing ']'");
 			return false;
 		}
 		text_add_bytes(&text, start + 1, (size_t)(close - start - 1));
 		begin_section(reader, reader->section_name);
 		return true;
 	}
-	if (memchr(start, '=', (size_t)(line + length - start)) == NULL && memchr(start, ':', (size_t)(line + length - start)) == NULL) {
-		policy_error(reader->policy, RAISED_POLICY_SYNTAX, SOURCE_POLICY, reader->line, "write KEY = VALUE", "the line '%.*s' has no '='",
-			     (int)(length > 64 ? 64 : length), line);
+	if (memchr(start, '=', (size_t)(line + length - start)) == NULL &&
+	    memchr(start, ':', (size_t)(line + length - start)) == NULL) {
+		policy_error(reader->policy, RAISED_POLICY_SYNTAX, SOURCE_POLICY, reader->line,
+		             "write KEY = VALUE", "the line '%.*s' has no '='",
+		             (int)(length > 64 ? 64 : length), line);
 		return false;
 	}
 	return true;
@@ -436,8 +486,10 @@ static char *next_line(char *out, int size, void *context)
 	length = (size_t)(stop - reader->at);
 	reader->line++;
 	if (length > room) {
-		policy_error(reader->policy, RAISED_POLICY_SYNTAX, SOURCE_POLICY, reader->line, "break the value over several indented lines",
-			     "the line has %zu bytes, more than the %zu that are kept", length, room);
+		policy_error(reader->policy, RAISED_POLICY_SYNTAX, SOURCE_POLICY, reader->line,
+		             "break the value over several indented lines",
+		             "the line has %zu bytes, more than the %zu that are kept", length,
+		             room);
 		length = 0;
 	} else if (!look_at_line(reader, reader->at, length)) {
 		length = 0;
@@ -455,7 +507,9 @@ static bool check_bytes(struct policy *policy, const char *text, size_t length)
 	unsigned line = 1;
 
 	if (length >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
-		policy_error(policy, RAISED_POLICY_SYNTAX, SOURCE_POLICY, 1, "save the file as UTF-8 without a byte-order mark", "the file begins with a byte-order mark");
+		policy_error(policy, RAISED_POLICY_SYNTAX, SOURCE_POLICY, 1,
+		             "save the file as UTF-8 without a byte-order mark",
+		             "the file begins with a byte-order mark");
 		return false;
 	}
 	for (size_t i = 0, step; i < length; i += step) {
@@ -463,7 +517,8 @@ static bool check_bytes(struct policy *policy, const char *text, size_t length)
 		line += text[i] == '\n';
 		if (step != 0 && text[i] != '\0')
 			continue;
-		policy_error(policy, RAISED_POLICY_SYNTAX, SOURCE_POLICY, line, NULL, step == 0 ? "the line is not UTF-8" : "the line holds a NUL byte");
+		policy_error(policy, RAISED_POLICY_SYNTAX, SOURCE_POLICY, line, NULL,
+		             step == 0 ? "the line is not UTF-8" : "the line holds a NUL byte");
 		return false;
 	}
 	return true;
@@ -487,8 +542,10 @@ static void report_unknown_model(struct policy *policy, const char *name, unsign
 	for (size_t i = 0; i < policy->model_count; i++)
 		text_addf(&text, "%s%s", i == 0 ? "" : ", ", policy->models[i].name);
 	text_mark_cut(&text);
-	policy_error(policy, RAISED_POLICY_UNKNOWN, SOURCE_POLICY, line, NULL, "unknown model '%.100s'%s%s%s; the models are: %s", name,
-		     near != NULL ? ", did you mean '" : "", near != NULL ? near : "", near != NULL ? "'?" : "", policy->model_count == 0 ? "none" : names);
+	policy_error(policy, RAISED_POLICY_UNKNOWN, SOURCE_POLICY, line, NULL,
+	             "unknown model '%.100s'%s%s%s; the models are: %s", name,
+	             near != NULL ? ", did you mean '" : "", near != NULL ? near : "",
+	             near != NULL ? "'?" : "", policy->model_count == 0 ? "none" : names);
 }
 
 static void select_models(struct policy *policy, const char *only)
@@ -507,7 +564,8 @@ static void select_models(struct policy *policy, const char *only)
 				policy->models[i].selected = false;
 		text_add_bytes(&text, name, length);
 		for (size_t i = 0; i < policy->model_count; i++)
-			if (strcmp(policy->models[i].name, copy) == 0 || (length == 3 && memcmp(name, "all", 3) == 0))
+			if (strcmp(policy->models[i].name, copy) == 0 ||
+			    (length == 3 && memcmp(name, "all", 3) == 0))
 				policy->models[i].selected = found = true;
 		if (!found)
 			report_unknown_model(policy, copy, line);
@@ -520,10 +578,14 @@ static void check_models(struct policy *policy)
 		struct model *model = &policy->models[i];
 
 		if (MODEL_SET(model, REPO).text == NULL && MODEL_SET(model, PATH).text == NULL)
-			policy_error(policy, RAISED_POLICY_VALUE, (enum policy_source)model->source, model->line, "add repo = org/name, or path = /folder",
-				     "[model %s] names neither repo nor path", model->name);
-		if (MODEL_SET(model, MIN_SIZE).number > MODEL_SET(model, MAX_SIZE).number && MODEL_SET(model, MAX_SIZE).text != NULL)
-			policy_error(policy, RAISED_POLICY_VALUE, SOURCE_POLICY, MODEL_SET(model, MAX_SIZE).line, NULL, "[model %s] has a max_size below its min_size", model->name);
+			policy_error(policy, RAISED_POLICY_VALUE, (enum policy_source)model->source,
+			             model->line, "add repo = org/name, or path = /folder",
+			             "[model %s] names neither repo nor path", model->name);
+		if (MODEL_SET(model, MIN_SIZE).number > MODEL_SET(model, MAX_SIZE).number &&
+		    MODEL_SET(model, MAX_SIZE).text != NULL)
+			policy_error(policy, RAISED_POLICY_VALUE, SOURCE_POLICY,
+			             MODEL_SET(model, MAX_SIZE).line, NULL,
+			             "[model %s] has a max_size below its min_size", model->name);
 	}
 }
 
@@ -542,16 +604,20 @@ static void read_manifest(struct policy *policy, const struct policy_input *inpu
 	if (setting->text[0] != '/' && slash != NULL)
 		text_add_bytes(&text, input->file, (size_t)(slash - input->file) + 1);
 	text_add(&text, setting->text);
-	error = tree_read(setting->text[0] == '/' ? input->manifest_tree : input->tree, path, MAX_POLICY_BYTES, &data, &length);
+	error = tree_read(setting->text[0] == '/' ? input->manifest_tree : input->tree, path,
+	                  MAX_POLICY_BYTES, &data, &length);
 	policy->file[SOURCE_MANIFEST] = arena_copy(policy->arena, path, text.length);
 	if (error < 0)
-		policy_error(policy, RAISED_POLICY_MISSING, SOURCE_POLICY, setting->line, "name a readable file in manifest", "the manifest %.512s cannot be read: %s", path,
-			     error == -EFBIG ? "larger than 4 MiB" : strerror(-error));
+		policy_error(policy, RAISED_POLICY_MISSING, SOURCE_POLICY, setting->line,
+		             "name a readable file in manifest",
+		             "the manifest %.512s cannot be read: %s", path,
+		             error == -EFBIG ? "larger than 4 MiB" : strerror(-error));
 	else
 		policy_parse_manifest(policy, data, length);
 }
 
-int policy_parse(struct policy *policy, const struct policy_input *input, const char *text, size_t length)
+int policy_parse(struct policy *policy, const struct policy_input *input, const char *text,
+                 size_t length)
 {
 	struct reader *reader;
 	int bad_line;
@@ -574,7 +640,9 @@ int policy_parse(struct policy *policy, const struct policy_input *input, const 
 		bad_line = ini_parse_stream(next_line, reader, on_key, reader);
 		finish_key(reader);
 		if (bad_line != 0 && policy->error_count == 0)
-			policy_error(policy, RAISED_POLICY_SYNTAX, SOURCE_POLICY, bad_line > 0 ? (unsigned)bad_line : 0, NULL, "the line is not INI");
+			policy_error(policy, RAISED_POLICY_SYNTAX, SOURCE_POLICY,
+			             bad_line > 0 ? (unsigned)bad_line : 0, NULL,
+			             "the line is not INI");
 	}
 	free(reader);
 	return 0;
@@ -582,10 +650,13 @@ int policy_parse(struct policy *policy, const struct policy_input *input, const 
 
 static void report_unreadable(struct policy *policy, const char *file, int error)
 {
-	const char *why = error == -EISDIR ? "it is a folder" : error == -EINVAL ? "it is no regular file" :
-			  error == -EFBIG ? "it is larger than 4 MiB, no policy is" : strerror(-error);
+	const char *why = error == -EISDIR ? "it is a folder" :
+	                  error == -EINVAL ? "it is no regular file" :
+	                  error == -EFBIG  ? "it is larger than 4 MiB, no policy is" :
+	                                     strerror(-error);
 
-	policy_error(policy, RAISED_POLICY_MISSING, SOURCE_POLICY, 0, NULL, "the policy %.900s cannot be read: %s", file, why);
+	policy_error(policy, RAISED_POLICY_MISSING, SOURCE_POLICY, 0, NULL,
+	             "the policy %.900s cannot be read: %s", file, why);
 }
 
 int policy_read(struct policy *policy, const struct policy_input *input)
@@ -604,7 +675,8 @@ int policy_read(struct policy *policy, const struct policy_input *input)
 		return 0;
 	}
 	if (input->user != NULL)
-		policy_store(policy, &policy->set[KEY_USER], &policy_keys[KEY_USER], input->user, 0, SOURCE_POLICY);
+		policy_store(policy, &policy->set[KEY_USER], &policy_keys[KEY_USER], input->user, 0,
+		             SOURCE_POLICY);
 	if (input->level > (int)policy->set[KEY_VERIFY].number) {
 		policy->set[KEY_VERIFY].number = (uint64_t)input->level;
 		policy->set[KEY_VERIFY].text = level_name((unsigned)input->level);

@@ -30,14 +30,16 @@ int sender_flush(struct sender *sender)
 int sender_put(struct sender *sender, const struct record *record)
 {
 	sender->records[sender->count++] = *record;
-	if (sender->count == SENDER_RECORDS || record->type == RECORD_PROGRESS || record->type == RECORD_DONE)
+	if (sender->count == SENDER_RECORDS || record->type == RECORD_PROGRESS ||
+	    record->type == RECORD_DONE)
 		return sender_flush(sender);
 	return 0;
 }
 
 int channel_take(struct channel *channel)
 {
-	ssize_t got = read(channel->fd, (char *)&channel->record + channel->filled, sizeof(channel->record) - channel->filled);
+	ssize_t got = read(channel->fd, (char *)&channel->record + channel->filled,
+	                   sizeof(channel->record) - channel->filled);
 
 	if (got < 0)
 		return errno == EINTR ? -EAGAIN : -errno;
@@ -57,7 +59,8 @@ static bool is_terminated(const char *text, size_t size)
 
 bool record_is_sound(const struct record *record, unsigned kinds, size_t models)
 {
-	if (record->magic != RECORD_MAGIC || record->type < RECORD_FINDING || record->type > RECORD_DONE)
+	if (record->magic != RECORD_MAGIC || record->type < RECORD_FINDING ||
+	    record->type > RECORD_DONE)
 		return false;
 	if (record->kind >= kinds || record->source >= SOURCE_COUNT || record->level > LEVEL_DIGEST)
 		return false;
@@ -65,8 +68,11 @@ bool record_is_sound(const struct record *record, unsigned kinds, size_t models)
 		return false;
 	if (record->type == RECORD_MODEL && record->model == NO_MODEL)
 		return false;
-	if (!is_terminated(record->path, sizeof(record->path)) || !is_terminated(record->message, sizeof(record->message)) ||
-	    !is_terminated(record->fix, sizeof(record->fix)) || !is_terminated(record->commit, sizeof(record->commit)))
+	if (!is_terminated(record->path, sizeof(record->path)) ||
+	    !is_terminated(record->message, sizeof(record->message)) ||
+	    !is_terminated(record->fix, sizeof(record->fix)) ||
+	    !is_terminated(record->commit, sizeof(record->commit)))
 		return false;
-	return record->commit[0] == '\0' || scan_is_hex(record->commit, strlen(record->commit), COMMIT_HEX);
+	return record->commit[0] == '\0' ||
+	       scan_is_hex(record->commit, strlen(record->commit), COMMIT_HEX);
 }

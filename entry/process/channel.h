@@ -23,7 +23,7 @@ int sender_flush(struct sender *sender);
 
 struct channel {
 	int fd;
-	size_t filled;                       /* bytes of `record` that have arrived */
+	size_t filled; /* bytes of `record` that have arrived */
 	struct record record;
 };
 /* Takes what is there: 1: channel->record is whole, 0: end, -EAGAIN: not yet, other negative errno. */

@@ -13,7 +13,8 @@ static int is_plain(const unsigned char *at, size_t length)
 		return at[0] >= 0x20 && at[0] != 0x7F;
 	if (length == 2 && at[0] == 0xC2 && at[1] < 0xA0)
 		return 0;
-	if (length == 3 && at[0] == 0xE2 && at[1] == 0x80 && ((at[2] >= 0x8E && at[2] <= 0x8F) || (at[2] >= 0xA8 && at[2] <= 0xAE)))
+	if (length == 3 && at[0] == 0xE2 && at[1] == 0x80 &&
+	    ((at[2] >= 0x8E && at[2] <= 0x8F) || (at[2] >= 0xA8 && at[2] <= 0xAE)))
 		return 0;
 	return !(length == 3 && at[0] == 0xE2 && at[1] == 0x81 && at[2] >= 0xA6 && at[2] <= 0xA9);
 }

@@ -58,7 +58,8 @@ static void print_wrapped(FILE *out, const char *text, size_t column)
 	(void)fputc('\n', out);
 }
 
-static void print_label(const struct paint *paint, const char *label, enum severity severity, bool coloured)
+static void print_label(const struct paint *paint, const char *label, enum severity severity,
+                        bool coloured)
 {
 	int width;
 
@@ -78,7 +79,8 @@ static void print_label(const struct paint *paint, const char *label, enum sever
  * A finding's path as its line needs it: not at all where the message names it or the model's own
  * line does, and without the model's folder or the cache in front, which stand above already.
  */
-static const char *shown_path(const struct report *report, const struct report_finding *finding, char shown[static MAX_PATH_BYTES])
+static const char *shown_path(const struct report *report, const struct report_finding *finding,
+                              char shown[static MAX_PATH_BYTES])
 {
 	const char *path = finding->path;
 	char folder[MAX_PATH_BYTES] = "";
@@ -90,16 +92,19 @@ static const char *shown_path(const struct report *report, const struct report_f
 		return shown;
 	if (folder[0] != '\0' && path_is_beneath(path, folder))
 		path += strlen(folder) + 1;
-	else if (report->hub_cache != NULL && path_is_beneath(path, report->hub_cache) && path[strlen(report->hub_cache)] == '/')
+	else if (report->hub_cache != NULL && path_is_beneath(path, report->hub_cache) &&
+	         path[strlen(report->hub_cache)] == '/')
 		path += strlen(report->hub_cache) + 1;
 	text_addf(&text, "%s ", path);
 	return shown;
 }
 
-static void print_finding(const struct paint *paint, const struct report *report, const struct report_finding *finding)
+static void print_finding(const struct paint *paint, const struct report *report,
+                          const struct report_finding *finding)
 {
 	static const char *const words[SEVERITY_COUNT] = { "off", "note: ", "warning: ", "" };
-	char line[sizeof(((struct record *)NULL)->path) + sizeof(((struct record *)NULL)->message) + 32];
+	char line[sizeof(((struct record *)NULL)->path) + sizeof(((struct record *)NULL)->message) +
+	          32];
 	char fix[sizeof(((struct record *)NULL)->fix) + MAX_PATH_BYTES];
 	char model_path[MAX_PATH_BYTES];
 	struct text text = TEXT_OVER(line), how = TEXT_OVER(fix);
@@ -114,7 +119,9 @@ static void print_finding(const struct paint *paint, const struct report *report
 		return;
 	text_add(&how, finding->fix);
 	if (finding->line != 0 && file != NULL)
-		text_addf(&how, " (%s:%u)", strrchr(file, '/') != NULL ? strrchr(file, '/') + 1 : file, finding->line);
+		text_addf(&how, " (%s:%u)",
+		          strrchr(file, '/') != NULL ? strrchr(file, '/') + 1 : file,
+		          finding->line);
 	print_label(paint, "fix", finding->severity, false);
 	print_wrapped(paint->out, fix, INDENT);
 }
@@ -126,10 +133,13 @@ static bool is_shown(const struct report_finding *finding, const struct report_s
 	return finding->severity > SEVERITY_NOTE || style->verbose;
 }
 
-static void print_findings(const struct paint *paint, const struct report *report, const struct report_style *style, int model)
+static void print_findings(const struct paint *paint, const struct report *report,
+                           const struct report_style *style, int model)
 {
-	const char *hint = model == NO_MODEL ? NULL : MODEL_SET(&report->policy->models[model], HINT).text;
-	const struct report_list *list = model == NO_MODEL ? &report->rest : &report->models[model].findings;
+	const char *hint =
+	        model == NO_MODEL ? NULL : MODEL_SET(&report->policy->models[model], HINT).text;
+	const struct report_list *list =
+	        model == NO_MODEL ? &report->rest : &report->models[model].findings;
 	bool any = false;
 
 	for (size_t i = list->first; i != 0; i = report->findings[i - 1].next)
@@ -137,7 +147,7 @@ static void print_findings(const struct paint *paint, const struct report *repor
 			print_finding(paint, report, &report->findings[i - 1]);
 			any = true;
 		}
-	if (any && hint != NULL) {   /* once, since it is the same for each */
+	if (any && hint != NULL) { /* once, since it is the same for each */
 		print_label(paint, "hint", SEVERITY_OFF, false);
 		print_wrapped(paint->out, hint, INDENT);
 	}
@@ -145,8 +155,13 @@ static void print_findings(const struct paint *paint, const struct report *repor
 
 static void print_verdict_word(const struct paint *paint, enum severity worst)
 {
-	start(paint, worst == SEVERITY_ERROR ? SEVERITY_ERROR : worst == SEVERITY_WARNING ? SEVERITY_WARNING : SEVERITY_OFF);
-	(void)fprintf(paint->out, "  %-8s", worst == SEVERITY_ERROR ? "refused" : worst == SEVERITY_WARNING ? "warning" : "ok");
+	start(paint, worst == SEVERITY_ERROR   ? SEVERITY_ERROR :
+	             worst == SEVERITY_WARNING ? SEVERITY_WARNING :
+	                                         SEVERITY_OFF);
+	(void)fprintf(paint->out, "  %-8s",
+	              worst == SEVERITY_ERROR   ? "refused" :
+	              worst == SEVERITY_WARNING ? "warning" :
+	                                          "ok");
 	stop(paint);
 }
 
@@ -164,8 +179,9 @@ static void print_model(const struct paint *paint, const struct report *report, 
 	if (found->commit[0] != '\0')
 		(void)fprintf(paint->out, " @%.8s", found->commit);
 	if (found->found)
-		(void)fprintf(paint->out, "\n%*s%llu file%s   %s   %s", (int)INDENT, "", (unsigned long long)found->files,
-			      found->files == 1 ? "" : "s", size, level_name(found->level));
+		(void)fprintf(paint->out, "\n%*s%llu file%s   %s   %s", (int)INDENT, "",
+		              (unsigned long long)found->files, found->files == 1 ? "" : "s", size,
+		              level_name(found->level));
 	(void)fputc('\n', paint->out);
 }
 
@@ -181,7 +197,8 @@ static enum severity worst_of_rest(const struct report *report)
 
 static void print_environment(const struct paint *paint, const struct report *report)
 {
-	static const char *const names[] = { "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE" };
+	static const char *const names[] = { "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE",
+		                             "HF_DATASETS_OFFLINE" };
 	bool any = false;
 
 	print_verdict_word(paint, worst_of_rest(report));
@@ -191,7 +208,8 @@ static void print_environment(const struct paint *paint, const struct report *re
 
 		if (value == NULL)
 			continue;
-		(void)fprintf(paint->out, i == 2 ? "\n%*s%s=" : "%*s%s=", i == 2 ? (int)INDENT : 1, "", names[i]);
+		(void)fprintf(paint->out, i == 2 ? "\n%*s%s=" : "%*s%s=", i == 2 ? (int)INDENT : 1,
+		              "", names[i]);
 		(void)escape_print(paint->out, value);
 		any = true;
 	}
@@ -201,12 +219,17 @@ static void print_environment(const struct paint *paint, const struct report *re
 static void print_head(const struct paint *paint, const struct report *report)
 {
 	(void)fputs("aweigh: ", paint->out);
-	(void)escape_print(paint->out, report->policy->file[SOURCE_POLICY] != NULL ? report->policy->file[SOURCE_POLICY] : "no policy");
-	(void)fprintf(paint->out, ", %s", mode_name((unsigned)report->policy->set[KEY_MODE].number));
+	(void)escape_print(paint->out, report->policy->file[SOURCE_POLICY] != NULL ?
+	                                       report->policy->file[SOURCE_POLICY] :
+	                                       "no policy");
+	(void)fprintf(paint->out, ", %s",
+	              mode_name((unsigned)report->policy->set[KEY_MODE].number));
 	if (report->who->name[0] != '\0')
-		(void)fprintf(paint->out, ", as %s (%u:%u)\n\n", report->who->name, (unsigned)report->who->uid, (unsigned)report->who->gid);
+		(void)fprintf(paint->out, ", as %s (%u:%u)\n\n", report->who->name,
+		              (unsigned)report->who->uid, (unsigned)report->who->gid);
 	else
-		(void)fprintf(paint->out, ", as %u:%u\n\n", (unsigned)report->who->uid, (unsigned)report->who->gid);
+		(void)fprintf(paint->out, ", as %u:%u\n\n", (unsigned)report->who->uid,
+		              (unsigned)report->who->gid);
 }
 
 static void print_end(const struct paint *paint, const struct report *report)
@@ -224,7 +247,8 @@ static void print_end(const struct paint *paint, const struct report *report)
 	if (report->status == STATUS_OK)
 		(void)fputs("pass", paint->out);
 	else
-		(void)fprintf(paint->out, "%s (%d)", report->enforced ? "refused" : "not enforced", (int)report->status);
+		(void)fprintf(paint->out, "%s (%d)", report->enforced ? "refused" : "not enforced",
+		              (int)report->status);
 	stop(paint);
 	if (refused > 0)
 		(void)fprintf(paint->out, ": %zu of %zu", refused, selected);
@@ -241,7 +265,8 @@ void report_write_human(const struct report *report, const struct report_style *
 		return;
 	print_head(&paint, report);
 	for (size_t i = 0; report->models != NULL && i < report->policy->model_count; i++) {
-		if (!report->policy->models[i].selected || !report->models[i].seen || (style->quiet && report->models[i].worst < SEVERITY_ERROR))
+		if (!report->policy->models[i].selected || !report->models[i].seen ||
+		    (style->quiet && report->models[i].worst < SEVERITY_ERROR))
 			continue;
 		print_model(&paint, report, i);
 		if (report->models[i].worst != SEVERITY_OFF)

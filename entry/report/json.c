@@ -74,19 +74,25 @@ static void put_model(yajl_gen gen, const struct report *report, size_t index)
 	(void)yajl_gen_map_close(gen);
 }
 
-static void put_finding(yajl_gen gen, const struct report *report, const struct report_finding *finding)
+static void put_finding(yajl_gen gen, const struct report *report,
+                        const struct report_finding *finding)
 {
 	static const char *const severities[SEVERITY_COUNT] = { "off", "note", "warning", "error" };
 
 	(void)yajl_gen_map_open(gen);
 	put_text(gen, "code", finding->kind->code);
 	put_text(gen, "severity", severities[finding->severity]);
-	put_text(gen, "model", finding->model == NO_MODEL ? NULL : report->policy->models[finding->model].name);
+	put_text(gen, "model",
+	         finding->model == NO_MODEL ? NULL : report->policy->models[finding->model].name);
 	put_text(gen, "path", finding->path[0] != '\0' ? finding->path : NULL);
 	put_text(gen, "message", finding->message);
 	put_text(gen, "fix", finding->fix[0] != '\0' ? finding->fix : NULL);
-	put_text(gen, "hint", finding->model == NO_MODEL ? NULL : MODEL_SET(&report->policy->models[finding->model], HINT).text);
-	put_text(gen, "policy_file", finding->line != 0 ? report->policy->file[finding->source] : NULL);
+	put_text(gen, "hint",
+	         finding->model == NO_MODEL ?
+	                 NULL :
+	                 MODEL_SET(&report->policy->models[finding->model], HINT).text);
+	put_text(gen, "policy_file",
+	         finding->line != 0 ? report->policy->file[finding->source] : NULL);
 	key(gen, "policy_line");
 	if (finding->line != 0)
 		(void)yajl_gen_integer(gen, finding->line);
@@ -119,7 +125,9 @@ static void put_environment(yajl_gen gen, const struct report *report)
 	for (size_t i = 0; report->env != NULL && i < library_variable_count; i++) {
 		const struct library_variable *variable = &library_variables[i];
 		const char *value = environment_get(report->env, variable->name);
-		bool secret = variable->role == VARIABLE_SECRET || strstr(variable->name, "TOKEN") != NULL || strstr(variable->name, "API_KEY") != NULL;
+		bool secret = variable->role == VARIABLE_SECRET ||
+		              strstr(variable->name, "TOKEN") != NULL ||
+		              strstr(variable->name, "API_KEY") != NULL;
 
 		if (value != NULL && strcmp(variable->name, "HF_TOKEN_PATH") != 0)
 			put_text(gen, variable->name, secret ? "(not shown)" : value);
@@ -151,7 +159,8 @@ void report_write_json(const struct report *report, const struct report_style *s
 	(void)yajl_gen_map_open(gen);
 	put_text(gen, "aweigh", AWEIGH_VERSION);
 	put_policy(gen, report);
-	put_text(gen, "verdict", report->status == STATUS_OK || !report->enforced ? "pass" : "refused");
+	put_text(gen, "verdict",
+	         report->status == STATUS_OK || !report->enforced ? "pass" : "refused");
 	put_number(gen, "status", report->enforced ? (uint64_t)report->status : 0);
 	put_milliseconds(gen, "elapsed_ms", report->elapsed_ns);
 	key(gen, "models");

@@ -23,7 +23,8 @@ const size_t report_format_count = LENGTH_OF(report_formats);
 const struct report_format *report_format_find(const char *name, size_t length)
 {
 	for (size_t i = 0; i < report_format_count; i++)
-		if (strlen(report_formats[i].name) == length && memcmp(report_formats[i].name, name, length) == 0)
+		if (strlen(report_formats[i].name) == length &&
+		    memcmp(report_formats[i].name, name, length) == 0)
 			return &report_formats[i];
 	return NULL;
 }
@@ -38,6 +39,7 @@ void report_model_path(const struct report *report, size_t index, char *out, siz
 	if (path != NULL)
 		text_add(&text, path);
 	else if (report->models[index].found && report->hub_cache != NULL &&
-		 repo_folder_name(MODEL_SET(model, REPO).text, folder, sizeof(folder)) && path_join(repo, sizeof(repo), report->hub_cache, folder))
+	         repo_folder_name(MODEL_SET(model, REPO).text, folder, sizeof(folder)) &&
+	         path_join(repo, sizeof(repo), report->hub_cache, folder))
 		text_addf(&text, "%s/snapshots/%s", repo, report->models[index].commit);
 }

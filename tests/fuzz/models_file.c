@@ -6,7 +6,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct environment environment = { NULL, 0 };
-	struct policy_input input = { .file = "policy.ini", .environment = &environment, .level = -1 };
+	struct policy_input input = { .file = "policy.ini",
+		                      .environment = &environment,
+		                      .level = -1 };
 	struct policy policy = { 0 };
 
 	if (policy_parse(&policy, &input, "", 0) == 0)

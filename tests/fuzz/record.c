@@ -12,7 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy((char *)&record + 4, data, size < sizeof(record) - 4 ? size : sizeof(record) - 4);
 	if (!record_is_sound(&record, catalogue_count(), 3))
 		return 0;
-	if (catalogue_at(record.kind) == NULL || record.model >= 3 || strlen(record.path) >= sizeof(record.path) || strlen(record.commit) > COMMIT_HEX)
+	if (catalogue_at(record.kind) == NULL || record.model >= 3 ||
+	    strlen(record.path) >= sizeof(record.path) || strlen(record.commit) > COMMIT_HEX)
 		abort();
 	return 0;
 }

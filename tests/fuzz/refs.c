@@ -16,7 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(text, data, size);
 	text[size] = '\0';
 	(void)revision_fault(text);
-	if (repo_id_fault(text) == NULL && repo_folder_name(text, folder, sizeof(folder)) && strchr(folder, '/') != NULL)
+	if (repo_id_fault(text) == NULL && repo_folder_name(text, folder, sizeof(folder)) &&
+	    strchr(folder, '/') != NULL)
 		abort();
 	if (repo_path_is_legal(text, size) && (text[0] == '/' || strstr(text, "/../") != NULL))
 		abort();

@@ -18,7 +18,12 @@ static void records_are_not_believed_unseen(void **state)
 
 	(void)state;
 	assert_true(record_is_sound(&record, 10, 3));
-#define REFUSED(change) do { record = sound(); change; assert_false(record_is_sound(&record, 10, 3)); } while (0)
+#define REFUSED(change)                                                                            \
+	do {                                                                                       \
+		record = sound();                                                                  \
+		change;                                                                            \
+		assert_false(record_is_sound(&record, 10, 3));                                     \
+	} while (0)
 	REFUSED(record.magic++);
 	REFUSED(record.type = 0);
 	REFUSED(record.type = 99);
@@ -28,7 +33,7 @@ static void records_are_not_believed_unseen(void **state)
 	REFUSED(record.model = INT32_MIN);
 	REFUSED(record.source = 2);
 	REFUSED(record.level = 4);
-	REFUSED(record.type = RECORD_MODEL);   /* about no model */
+	REFUSED(record.type = RECORD_MODEL); /* about no model */
 	REFUSED(memset(record.path, 'x', sizeof(record.path)));
 	REFUSED(memset(record.message, 'x', sizeof(record.message)));
 	REFUSED(memset(record.fix, 'x', sizeof(record.fix)));
@@ -56,19 +61,21 @@ static bool is_code(const char *code)
 {
 	const char *dot = strchr(code, '.');
 
-	return dot != NULL && dot > code && dot[1] != '\0' && strspn(code, "abcdefghijklmnopqrstuvwxyz-.") == strlen(code) && strchr(dot + 1, '.') == NULL;
+	return dot != NULL && dot > code && dot[1] != '\0' &&
+	       strspn(code, "abcdefghijklmnopqrstuvwxyz-.") == strlen(code) &&
+	       strchr(dot + 1, '.') == NULL;
 }
 
 static void the_catalogue_is_sound(void **state)
 {
 	(void)state;
-	assert_true(catalogue_count() < 256);   /* struct look counts findings by index */
+	assert_true(catalogue_count() < 256); /* struct look counts findings by index */
 	for (unsigned i = 0; i < catalogue_count(); i++) {
 		const struct finding_kind *kind = catalogue_at(i);
 
 		assert_true(is_code(kind->code));
 		assert_int_equal(catalogue_index(kind), i);
-		assert_ptr_equal(catalogue_find(kind->code), kind);   /* a code stands once */
+		assert_ptr_equal(catalogue_find(kind->code), kind); /* a code stands once */
 		assert_true(strlen(kind->meaning) > 10 && strlen(kind->fix) > 3);
 		assert_true(kind->status >= STATUS_USAGE && kind->status <= STATUS_POLICY);
 	}
@@ -90,8 +97,10 @@ static void what_is_printed_cannot_move_the_cursor(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(records_are_not_believed_unseen), cmocka_unit_test(the_first_in_precedence_wins),
-		cmocka_unit_test(the_catalogue_is_sound), cmocka_unit_test(what_is_printed_cannot_move_the_cursor),
+		cmocka_unit_test(records_are_not_believed_unseen),
+		cmocka_unit_test(the_first_in_precedence_wins),
+		cmocka_unit_test(the_catalogue_is_sound),
+		cmocka_unit_test(what_is_printed_cannot_move_the_cursor),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
