@@ -313,14 +313,28 @@ static void keep_name(char *out, size_t size, const char *name)
 		text_add(&text, name);
 }
 
+/* A name that leads to a file counts for the lists of the policy; a dangling link does not. */
+static void mark_lists(struct model_view *view, const char *path)
+{
+	const char *files = MODEL_SET(view->model, FILES).text;
+	const char *require = MODEL_SET(view->model, REQUIRE).text;
+
+	if (files != NULL)
+		glob_mark(files, ',', &view->files_met, path);
+	if (require != NULL)
+		glob_mark(require, '|', &view->require_met, path);
+}
+
 static void count_file(struct model_view *view, const struct file_view *file)
 {
 	size_t length = strlen(file->path);
 
 	view->files++;
-	if (S_ISREG(file->st.st_mode))
+	if (S_ISREG(file->st.st_mode)) {
 		seen_add(view->seen, file->path, (uint64_t)file->st.st_size);
-	else if (S_ISDIR(file->st.st_mode)) /* a link to a folder, which the walk does not enter */
+		mark_lists(view, file->path);
+	} else if (
+	        S_ISDIR(file->st.st_mode)) /* a link to a folder, which the walk does not enter */
 		view->seen->complete = false;
 	if (file->error != 0) {
 		view->broken_files++;
@@ -462,6 +476,8 @@ static void walk_entry(struct walk *walk, int folder, const char *name, unsigned
 	if (type != DT_DIR) {
 		if (model_wants(look, walk->path))
 			look_at_file(look, walk->path, type == DT_LNK);
+		else if (fstatat(folder, name, &st, 0) == 0 && S_ISREG(st.st_mode))
+			mark_lists(look->model, walk->path); /* required, though not wanted */
 		return;
 	}
 	if (is_tool_folder(look->model, walk->path) || depth + 1 >= MAX_DEPTH_FOLDERS) {
@@ -585,6 +601,7 @@ static void inspect_model(struct look *look, struct model_view *view, int index,
 	        view->safetensors_files = 0;
 	view->gguf_files = view->onnx_files = view->python_files = view->broken_files =
 	        view->index_count = 0;
+	view->files_met = view->require_met = 0;
 	view->has_manifest = false;
 	view->level = (enum level)look->policy->set[KEY_VERIFY].number;
 	if (verify->text != NULL && verify->number > view->level)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Completeness by lists: the manifest of the commit, the policy's files and require. */
-#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 
@@ -114,131 +113,42 @@ static void check_manifest(struct look *look)
 		        (unsigned long long)pass.unwanted_missing);
 }
 
-/* Which of a list of patterns has been met; a walk over the names, since patterns cross folders. */
-struct patterns {
-	const char *list;
-	char separator;
-	uint64_t
-	        met; /* a bit an element; lists longer than 64 elements are checked by their first 64 */
-};
-
-static void meet(struct patterns *patterns, const char *path)
+/* The walk has marked the elements that some file met. */
+static void report_unmet(struct look *look, const struct setting *setting, uint64_t met,
+                         bool require)
 {
 	const char *at = NULL, *element;
 	size_t length;
 
 	for (unsigned i = 0;
-	     i < 64 && (element = list_next(patterns->list, ',', &at, &length)) != NULL; i++) {
-		const char *inner = NULL, *pattern;
-		char copy[MAX_PATH_BYTES];
-		struct text text = TEXT_OVER(copy);
-		size_t pattern_length;
+	     i < GLOB_MARKS && (element = list_next(setting->text, ',', &at, &length)) != NULL;
+	     i++) {
+		int shown = (int)(length > 200 ? 200 : length);
 
-		if ((patterns->met >> i & 1) != 0)
-			continue;
-		text_add_bytes(&text, element, length);
-		while ((pattern = list_next(copy, patterns->separator, &inner, &pattern_length)) !=
-		       NULL)
-			if (glob_matches(pattern, pattern_length, path))
-				patterns->met |= 1ull << i;
-	}
-}
-
-/* Names that open, links followed: a dangling link does not meet a requirement. */
-static void walk(struct look *look, struct patterns *patterns, size_t count, int folder, char *path,
-                 unsigned depth);
-
-static void walk_entry(struct look *look, struct patterns *patterns, size_t count, int folder,
-                       const char *name, char *path, unsigned depth)
-{
-	struct stat st;
-	int fd;
-
-	if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-		return;
-	if (S_ISDIR(st.st_mode)) {
-		fd = depth + 1 < MAX_DEPTH_FOLDERS ?
-		             openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) :
-		             -1;
-		if (fd >= 0)
-			walk(look, patterns, count, fd, path, depth + 1);
-		return;
-	}
-	if (S_ISLNK(st.st_mode) && (fstatat(folder, name, &st, 0) != 0 || !S_ISREG(st.st_mode)))
-		return;
-	for (size_t i = 0; i < count; i++)
-		meet(&patterns[i], path);
-}
-
-static void walk(struct look *look, struct patterns *patterns, size_t count, int fd, char *path,
-                 unsigned depth)
-{
-	DIR *folder = fdopendir(fd);
-	size_t length = strlen(path);
-	struct dirent *entry;
-
-	if (folder == NULL) {
-		(void)close(fd);
-		return;
-	}
-	while ((entry = readdir(folder)) != NULL) {
-		size_t more = strlen(entry->d_name);
-
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-		    length + more + 2 > MAX_PATH_BYTES)
-			continue;
-		if (length > 0)
-			path[length] = '/';
-		memcpy(path + length + (length > 0), entry->d_name, more + 1);
-		walk_entry(look, patterns, count, dirfd(folder), entry->d_name, path, depth);
-		path[length] = '\0';
-	}
-	(void)closedir(folder);
-}
-
-static void report_unmet(struct look *look, const struct patterns *patterns,
-                         const struct setting *setting, bool require)
-{
-	const char *at = NULL, *element;
-	size_t length;
-
-	for (unsigned i = 0;
-	     i < 64 && (element = list_next(patterns->list, ',', &at, &length)) != NULL; i++) {
-		if ((patterns->met >> i & 1) != 0)
+		if ((met >> i & 1) != 0)
 			continue;
 		if (require)
 			look_report(
 			        look, &kinds[REQUIRED],
 			        (struct report_at){ .path = look->model->path, .setting = setting },
-			        "no file matches %.*s", (int)(length > 200 ? 200 : length),
-			        element);
+			        "no file matches %.*s", shown, element);
 		else if (glob_is_literal(element, length))
 			look_report(
 			        look, &kinds[INCOMPLETE],
 			        (struct report_at){ .path = look->model->path, .setting = setting },
-			        "%.*s is missing: the policy's files name it",
-			        (int)(length > 200 ? 200 : length), element);
+			        "%.*s is missing: the policy's files name it", shown, element);
 	}
 }
 
 static void check_lists(struct look *look)
 {
-	const struct setting *files = &MODEL_SET(look->model->model, FILES),
-	                     *require = &MODEL_SET(look->model->model, REQUIRE);
-	struct patterns patterns[2] = { { .list = files->text, .separator = ',' },
-		                        { .list = require->text, .separator = '|' } };
-	char path[MAX_PATH_BYTES] = "";
-	size_t first = files->text == NULL, end = require->text == NULL ? 1 : 2;
-	int fd;
+	const struct setting *files = &MODEL_SET(look->model->model, FILES);
+	const struct setting *require = &MODEL_SET(look->model->model, REQUIRE);
 
-	if (first >= end)
-		return;
-	fd = openat(look->model->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	walk(look, patterns + first, end - first, fd, path, 0);
-	for (size_t i = first; i < end; i++)
-		report_unmet(look, &patterns[i], i == 0 ? files : require, i == 1);
+	if (files->text != NULL)
+		report_unmet(look, files, look->model->files_met, false);
+	if (require->text != NULL)
+		report_unmet(look, require, look->model->require_met, true);
 	if (look->model->files == 0 && files->text != NULL)
 		look_report(look, &kinds[INCOMPLETE],
 		            (struct report_at){ .path = look->model->path, .setting = files },

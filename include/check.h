@@ -82,6 +82,7 @@ struct model_view {
 	uint64_t weight_files, pickle_files, safetensors_files, gguf_files, onnx_files,
 	        python_files;
 	uint64_t broken_files; /* wanted files that cannot be opened */
+	uint64_t files_met, require_met; /* elements of files and require that a file met */
 	char first_pickle[256], first_python[256];
 	char first_index[8][256]; /* shard indexes met on the way */
 	size_t index_count;

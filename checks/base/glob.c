@@ -118,6 +118,31 @@ bool glob_list_matches(const char *list, const char *path)
 	return false;
 }
 
+void glob_mark(const char *list, char separator, uint64_t *met, const char *path)
+{
+	const char *at = NULL, *element;
+	size_t length;
+
+	for (unsigned i = 0;
+	     i < GLOB_MARKS && (element = list_next(list, ',', &at, &length)) != NULL; i++) {
+		const char *pattern = element, *end = element + length;
+
+		while (pattern < end && (*met >> i & 1) == 0) {
+			const char *stop = memchr(pattern, separator, (size_t)(end - pattern)),
+			           *last;
+
+			last = stop = stop == NULL ? end : stop;
+			while (pattern < last && scan_is_space(*pattern))
+				pattern++;
+			while (last > pattern && scan_is_space(last[-1]))
+				last--;
+			if (last > pattern && glob_matches(pattern, (size_t)(last - pattern), path))
+				*met |= 1ull << i;
+			pattern = stop < end ? stop + 1 : end;
+		}
+	}
+}
+
 bool glob_is_literal(const char *pattern, size_t length)
 {
 	for (size_t i = 0; i < length; i++)

@@ -12,6 +12,7 @@
 
 #include "arena.h"
 #include "dist_info.h"
+#include "glob.h"
 #include "raised.h"
 #include "scan.h"
 #include "text.h"
@@ -572,11 +573,27 @@ static void select_models(struct policy *policy, const char *only)
 	}
 }
 
+/* Lists whose elements are marked one by one while the walk meets files. */
+static void check_list_length(struct policy *policy, const struct setting *setting, const char *key)
+{
+	const char *at = NULL;
+	size_t length, count = 0;
+
+	while (setting->text != NULL && list_next(setting->text, ',', &at, &length) != NULL)
+		count++;
+	if (count > GLOB_MARKS)
+		policy_error(policy, RAISED_POLICY_VALUE, (enum policy_source)setting->source,
+		             setting->line, "use patterns, or split the model in two sections",
+		             "%s has %zu elements; %u can be checked", key, count, GLOB_MARKS);
+}
+
 static void check_models(struct policy *policy)
 {
 	for (size_t i = 0; i < policy->model_count; i++) {
 		struct model *model = &policy->models[i];
 
+		check_list_length(policy, &MODEL_SET(model, FILES), "files");
+		check_list_length(policy, &MODEL_SET(model, REQUIRE), "require");
 		if (MODEL_SET(model, REPO).text == NULL && MODEL_SET(model, PATH).text == NULL)
 			policy_error(policy, RAISED_POLICY_VALUE, (enum policy_source)model->source,
 			             model->line, "add repo = org/name, or path = /folder",

@@ -64,6 +64,7 @@ def test_all_errors_at_once(world):
     ("[paths]\nfree.tmp = 4G\n", 2, "policy.unknown", "unknown key"),
     ("[report]\nyaml = /tmp/x\n", 2, "policy.unknown", "unknown report format"),
     ("[environment set]\nA B = c\n", 2, "policy.value", "no name of a variable"),
+    ("[model a]\nrepo = org/a\nrequire = x0" + "".join(f",\n x{i}" for i in range(1, 70)) + "\n", 3, "policy.value", "70 elements; 64"),
     (b"[policy]\nmode = off\xffline\n", 2, "policy.syntax", "not UTF-8"),
     (b"[policy]\nmode = off\x00line\n", 2, "policy.syntax", "NUL byte"),
     (b"\xef\xbb\xbf[policy]\nmode = offline\n", 1, "policy.syntax", "byte-order mark"),

@@ -32,6 +32,17 @@ def children(pid):
         return [int(word) for word in file.read().split()]
 
 
+def full_pipe():
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    try:
+        while True:
+            os.write(write_end, b"x" * 4096)
+    except BlockingIOError:
+        os.set_blocking(write_end, True)
+    return read_end, write_end
+
+
 def wait_for(condition):
     limit = time.monotonic() + HANG_LIMIT
     while not condition():
@@ -80,13 +91,7 @@ def test_deadline(world):
 
 
 def test_stop_while_the_report_cannot_be_written(world):
-    read_end, write_end = os.pipe()
-    os.set_blocking(write_end, False)
-    try:
-        while True:
-            os.write(write_end, b"x" * 4096)
-    except BlockingIOError:
-        os.set_blocking(write_end, True)
+    read_end, write_end = full_pipe()
     process = started(world.policy(), "/bin/true", stderr=write_end)
     time.sleep(0.3)
     assert process.poll() is None
@@ -96,13 +101,7 @@ def test_stop_while_the_report_cannot_be_written(world):
 
 
 def test_full_pipe_ends_at_the_deadline(world):
-    read_end, write_end = os.pipe()
-    os.set_blocking(write_end, False)
-    try:
-        while True:
-            os.write(write_end, b"x" * 4096)
-    except BlockingIOError:
-        os.set_blocking(write_end, True)
+    read_end, write_end = full_pipe()
     world.policy(extra="deadline = 300ms")
     process = started(world, "/bin/true", stderr=write_end)
     assert process.wait(HANG_LIMIT) == 66

@@ -213,3 +213,18 @@ def test_inspector_trouble_is_a_finding(world, need_root):
 
 
 OTHER_CODES = ["file.io-error", "gate.inspector"]   # need a failing disk, a dying inspector: seen in test_signals by their words
+
+
+def test_memory_that_cannot_hold_the_model(world, need_root):
+    complete(world.hub)
+    limit = 'mount -t tmpfs tmpfs /sys/fs/cgroup && echo {} > /sys/fs/cgroup/memory.max'
+    copy = f"mkdir {world.path}/keep && cp -a {world.hub}/. {world.path}/keep && mount -t tmpfs tmpfs {world.hub} && cp -a {world.path}/keep/. {world.hub}"
+
+    def under(*steps):
+        return world.check(prefix=["unshare", "--mount", "sh", "-c", " && ".join([*steps, 'exec "$0" "$@"'])])
+
+    assert "memory limit is 100 bytes" in under(limit.format(100)).finding("model.memory")["message"]
+    assert not {"model.memory", "model.tmpfs"} & under(limit.format(10_000_000)).codes()
+    assert "count as memory" in under(copy, limit.format(10_000_000)).finding("model.tmpfs")["message"]
+    (world.path / "keep").rename(world.path / "kept")
+    assert "count twice" in under(copy, limit.format(1000)).finding("model.memory")["message"]

@@ -163,6 +163,19 @@ static void lists_skip_blanks_and_empty_elements(void **state)
 	assert_int_equal(count, 2);
 }
 
+static void elements_are_marked_when_met(void **state)
+{
+	uint64_t met = 0;
+
+	(void)state;
+	glob_mark("*.json, a.bin | *.safetensors ,,x", '|', &met, "w.safetensors");
+	assert_int_equal(met, 2);
+	glob_mark("*.json, a.bin | *.safetensors ,,x", '|', &met, "config.json");
+	assert_int_equal(met, 3);
+	glob_mark("*.json, a.bin | *.safetensors ,,x", '|', &met, "y");
+	assert_int_equal(met, 3);
+}
+
 struct seen {
 	char path[64];
 	unsigned values;
@@ -251,6 +264,7 @@ int main(void)
 		cmocka_unit_test(utf8_is_told_from_what_looks_like_it),
 		cmocka_unit_test(patterns_match_as_in_python),
 		cmocka_unit_test(lists_skip_blanks_and_empty_elements),
+		cmocka_unit_test(elements_are_marked_when_met),
 		cmocka_unit_test(json_values_come_with_their_path),
 		cmocka_unit_test(json_is_the_same_in_any_pieces),
 		cmocka_unit_test(json_has_limits),
