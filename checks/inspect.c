@@ -11,6 +11,7 @@
 
 #include "glob.h"
 #include "hub_cache.h"
+#include "platform.h"
 #include "scan.h"
 #include "text.h"
 #include "util.h"
@@ -638,6 +639,7 @@ void inspect(struct look *look)
 		return;
 	}
 	view->seen = &seen;
+	look->memory_limit = look->tree->root_fd < 0 ? memory_limit() : UINT64_MAX;
 	run_checks(look, SCOPE_RUN, LEVEL_DIGEST);
 	for (size_t i = 0; i < look->policy->model_count && look->failed == 0; i++)
 		if (look->policy->models[i].selected)

@@ -4,9 +4,7 @@
 #include <sys/statfs.h>
 
 #include "check.h"
-#include "platform.h"
 #include "text.h"
-#include "tree.h"
 #include "util.h"
 
 enum { MEMORY, TMPFS };
@@ -22,8 +20,7 @@ static const struct finding_kind kinds[] = {
 static void check(struct look *look)
 {
 	const struct model_view *view = look->model;
-	uint64_t limit = look->tree->root_fd < 0 ? memory_limit() : UINT64_MAX,
-	         needed = view->bytes;
+	uint64_t limit = look->memory_limit, needed = view->bytes;
 	char size[32], room[32];
 	struct text size_text = TEXT_OVER(size), room_text = TEXT_OVER(room);
 	struct statfs fs;

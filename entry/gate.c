@@ -395,7 +395,6 @@ static struct look look_for(struct gate *gate)
 		.hub_cache_origin = gate->hub_cache_origin,
 		.working_directory = gate->working_directory,
 		.mode = (enum mode)gate->policy.set[KEY_MODE].number,
-		.starts_service = gate->options->command == COMMAND_RUN,
 	};
 }
 

@@ -101,7 +101,7 @@ struct look {
 	const char *hub_cache_origin;
 	const char *working_directory; /* of the service */
 	enum mode mode;
-	bool starts_service; /* run, not check */
+	uint64_t memory_limit; /* of the cgroup, bytes; UINT64_MAX: none, or --root */
 	struct model_view *model;
 	const struct file_view *file;
 	uint16_t seen[256]; /* findings of each kind about this model, by catalogue index */
