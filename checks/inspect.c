@@ -91,19 +91,18 @@ const char *model_title(const struct model *model)
 /* What the walk has met, so that later questions cost no system call: names by hash, with sizes. */
 struct seen_files {
 	size_t count, room; /* room: a power of two, at most half full */
-	bool complete; /* what is not here is not there */
+	bool missed; /* the walk left something out */
+	bool complete; /* the walk is over and missed nothing: what is not here is not there */
 	struct seen_file {
 		uint64_t hash, size;
 	} * files;
 };
 
-/* FNV-1a; 0 marks an empty place. A forged collision would only make a model's own list of files lie to itself. */
+/* 0 marks an empty place. A forged collision would only make a model's own list of files lie to itself. */
 static uint64_t name_hash(const char *name)
 {
-	uint64_t hash = 0xcbf29ce484222325u;
+	uint64_t hash = hash_bytes(name, strlen(name));
 
-	for (; *name != '\0'; name++)
-		hash = (hash ^ (unsigned char)*name) * 0x100000001b3u;
 	return hash == 0 ? 1 : hash;
 }
 
@@ -124,9 +123,9 @@ static void seen_add(struct seen_files *seen, const char *name, uint64_t size)
 			                     .room = seen->room == 0 ? 256 : seen->room * 2 };
 
 		larger.files = calloc(larger.room, sizeof(*larger.files));
-		larger.complete = seen->complete && larger.files != NULL;
+		larger.missed = seen->missed;
 		if (larger.files == NULL) {
-			seen->complete = false;
+			seen->missed = true;
 			return;
 		}
 		for (size_t i = 0; i < seen->room; i++)
@@ -148,7 +147,7 @@ static void seen_clear(struct seen_files *seen)
 		memset(seen->files, 0, seen->room * sizeof(*seen->files));
 		seen->count = 0;
 	}
-	seen->complete = false;
+	seen->missed = seen->complete = false;
 }
 
 bool model_has(const struct look *look, const char *name, uint64_t *size)
@@ -336,7 +335,7 @@ static void count_file(struct model_view *view, const struct file_view *file)
 		mark_lists(view, file->path);
 	} else if (
 	        S_ISDIR(file->st.st_mode)) /* a link to a folder, which the walk does not enter */
-		view->seen->complete = false;
+		view->seen->missed = true;
 	if (file->error != 0) {
 		view->broken_files++;
 		return;
@@ -414,11 +413,6 @@ static void look_at_file(struct look *look, const char *path, bool is_link)
 	look->file = &file;
 	run_checks(look, SCOPE_FILE, view->level);
 	look->file = NULL;
-	if (file.error == 0 && file.fd >= 0 && strstr(path, ".index.") != NULL &&
-	    view->index_count < LENGTH_OF(view->first_index) &&
-	    strlen(path) < sizeof(view->first_index[0]))
-		keep_name(view->first_index[view->index_count++], sizeof(view->first_index[0]),
-		          path);
 	if (file.fd >= 0)
 		(void)close(file.fd);
 }
@@ -482,7 +476,7 @@ static void walk_entry(struct walk *walk, int folder, const char *name, unsigned
 		return;
 	}
 	if (is_tool_folder(look->model, walk->path) || depth + 1 >= MAX_DEPTH_FOLDERS) {
-		look->model->seen->complete = false;
+		look->model->seen->missed = true;
 		return;
 	}
 	fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -492,7 +486,7 @@ static void walk_entry(struct walk *walk, int folder, const char *name, unsigned
 	if (fd >= 0) {
 		walk_folder(walk, fd, depth + 1);
 	} else {
-		look->model->seen->complete = false;
+		look->model->seen->missed = true;
 		look_at_folder(look, walk->path, &st, error);
 	}
 }
@@ -504,7 +498,7 @@ static void walk_folder(struct walk *walk, int fd, unsigned depth)
 	struct dirent *entry;
 
 	if (folder == NULL) {
-		walk->look->model->seen->complete = false;
+		walk->look->model->seen->missed = true;
 		(void)close(fd);
 		return;
 	}
@@ -515,7 +509,7 @@ static void walk_folder(struct walk *walk, int fd, unsigned depth)
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
 		if (length + more + 2 > sizeof(walk->path)) {
-			walk->look->model->seen->complete = false;
+			walk->look->model->seen->missed = true;
 			continue;
 		}
 		walk->entries++;
@@ -534,11 +528,11 @@ static void walk_model(struct look *look)
 	struct model_view *view = look->model;
 	int fd = openat(view->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	view->seen->complete = fd >= 0 && MODEL_SET(view->model, FILES).text == NULL;
 	if (fd >= 0)
 		walk_folder(&walk, fd, 0);
-	if (walk.entries >= MAX_FILES_PER_MODEL)
-		view->seen->complete = false;
+	view->seen->complete = fd >= 0 && !view->seen->missed &&
+	                       walk.entries < MAX_FILES_PER_MODEL &&
+	                       MODEL_SET(view->model, FILES).text == NULL;
 }
 
 static void locate(struct look *look)
@@ -600,8 +594,7 @@ static void inspect_model(struct look *look, struct model_view *view, int index,
 	view->first_pickle[0] = view->first_python[0] = '\0';
 	view->files = view->bytes = view->weight_files = view->pickle_files =
 	        view->safetensors_files = 0;
-	view->gguf_files = view->onnx_files = view->python_files = view->broken_files =
-	        view->index_count = 0;
+	view->gguf_files = view->onnx_files = view->python_files = view->broken_files = 0;
 	view->files_met = view->require_met = 0;
 	view->has_manifest = false;
 	view->level = (enum level)look->policy->set[KEY_VERIFY].number;

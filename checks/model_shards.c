@@ -56,13 +56,10 @@ static void check_shards(struct look *look, const char *path, const struct shard
 
 static void check_index(struct look *look, const char *path)
 {
-	CLEANUP(cleanup_fd) int fd = model_open(look, path, NULL);
 	struct shard_index index;
 	int error = 0;
 
-	if (fd < 0)
-		return;
-	shard_index_read(&index, fd, &error);
+	shard_index_read(&index, look->file->fd, &error);
 	if (index.result == SHARD_INDEX_OK)
 		check_shards(look, path, &index);
 	else if (index.result == SHARD_INDEX_TOO_MANY)
@@ -78,12 +75,12 @@ static void check_index(struct look *look, const char *path)
 	shard_index_release(&index);
 }
 
+/* While the index is met: each of a model's indexes, however many there are. */
 static void check(struct look *look)
 {
-	for (size_t i = 0; i < look->model->index_count; i++)
-		if (shard_index_is_name(look->model->first_index[i]))
-			check_index(look, look->model->first_index[i]);
+	if (look->file->fd >= 0 && shard_index_is_name(look->file->path))
+		check_index(look, look->file->path);
 }
 
-const struct check check_model_shards = { "model_shards", SCOPE_MODEL,      LEVEL_PRESENCE,
+const struct check check_model_shards = { "model_shards", SCOPE_FILE,       LEVEL_PRESENCE,
 	                                  kinds,          LENGTH_OF(kinds), check };

@@ -84,8 +84,6 @@ struct model_view {
 	uint64_t broken_files; /* wanted files that cannot be opened */
 	uint64_t files_met, require_met; /* elements of files and require that a file met */
 	char first_pickle[256], first_python[256];
-	char first_index[8][256]; /* shard indexes met on the way */
-	size_t index_count;
 	struct digest_queue *digests; /* level digest: what is to be hashed */
 	struct seen_files *seen; /* regular files that the walk met, by name */
 };

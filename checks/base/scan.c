@@ -221,3 +221,12 @@ unsigned edit_distance(const char *a, const char *b)
 	}
 	return row[m % 3][n];
 }
+
+uint64_t hash_bytes(const char *bytes, size_t length)
+{
+	uint64_t hash = 0xcbf29ce484222325u;
+
+	for (size_t i = 0; i < length; i++)
+		hash = (hash ^ (unsigned char)bytes[i]) * 0x100000001b3u;
+	return hash;
+}

@@ -10,7 +10,7 @@
 
 struct span {
 	uint64_t begin, end;
-	uint64_t name_hash;
+	uint64_t name_hash; /* a collision would need a forged file, and only refuses it */
 };
 
 /* Gathers one tensor after the other while the header streams by. */
@@ -46,16 +46,6 @@ static unsigned bits_of(const struct json_value *value)
 	return 0;
 }
 
-/* FNV-1a, 64 bits: only to find equal names; a collision would need a forged file, and only refuses it. */
-static uint64_t hash_name(const char *text, size_t length)
-{
-	uint64_t hash = 0xcbf29ce484222325u;
-
-	for (size_t i = 0; i < length; i++)
-		hash = (hash ^ (unsigned char)text[i]) * 0x100000001b3u;
-	return hash;
-}
-
 static bool fail(struct gather *gather, enum safetensors_result why)
 {
 	gather->result = why;
@@ -88,7 +78,7 @@ static bool finish_tensor(struct gather *gather, const struct json_value *value)
 		return fail(gather, SAFETENSORS_TOO_MANY);
 	gather->spans[gather->count++] =
 	        (struct span){ gather->offset[0], gather->offset[1],
-		               hash_name(value->key[0], value->key_length[0]) };
+		               hash_bytes(value->key[0], value->key_length[0]) };
 	return true;
 }
 

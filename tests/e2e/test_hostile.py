@@ -270,3 +270,28 @@ def test_landlock_withheld(world, error, words):
     result = world.check(prefix=[program])
     assert result.status == 0 and words in result.finding("confine.unavailable")["message"]
     assert result.report["confinement"]["inspector_landlock"] is False
+
+
+def test_what_the_walk_has_not_met_yet_is_not_missing(world):
+    """Parts, external data and shards may come before or after the file that names them, in any order of the folder."""
+    repo = complete(world.hub)
+    for i in range(40):
+        repo.file(f"o{i}.onnx", onnx((f"o{i}.weights", 0, 8))).file(f"o{i}.weights", b"%08d" % i)
+        keys = [("split.no", 2, struct.pack("<H", 0)), ("split.count", 2, struct.pack("<H", 2))]
+        repo.file(f"g{i}-00001-of-00002.gguf", gguf(keys=keys)).file(f"g{i}-00002-of-00002.gguf", gguf({"t": 8 + i}))
+        repo.file(f"s{i}.safetensors.index.json", json.dumps({"weight_map": {"t": f"s{i}-part.safetensors"}}).encode())
+        repo.file(f"s{i}-part.safetensors", safetensors({"t": 4 + i}))
+    result = world.check()
+    assert result.status == 0, result
+
+
+def test_every_shard_index_is_checked(world):
+    """However many indexes a model has, and however long their names are."""
+    repo = complete(world.hub)
+    folder = "f" * 200
+    for i in range(30):
+        repo.file(f"{folder}/{'n' * 60}{i}.index.json", json.dumps({"weight_map": {"t": "part.safetensors"}}).encode())
+    repo.file(f"{folder}/part.safetensors", safetensors())
+    assert world.check().status == 0
+    (repo.snapshot / folder / f"{'n' * 60}29.index.json").resolve().write_text(json.dumps({"weight_map": {"t": "absent.safetensors"}}))
+    assert refused(world, "model.shard")["path"] == f"{folder}/absent.safetensors"
