@@ -39,7 +39,6 @@ struct job {
 	dev_t device;
 	ino_t inode;
 	char expected[SHA256_HEX + 1];
-	char also[SHA256_HEX + 1]; /* a second digest that is right too: a Xet hash is no SHA-256 */
 	char source[24]; /* who states it */
 	char actual[SHA256_HEX + 1];
 	int result; /* negative errno */
@@ -121,8 +120,7 @@ static int by_path(const void *a, const void *b)
 	return strcmp(left->path + left->name, right->path + right->name);
 }
 
-void digest_queue_expect(struct look *look, const char *path, const char *expected,
-                         const char *also)
+void digest_queue_expect(struct look *look, const char *path, const char *expected)
 {
 	struct digest_queue *queue = look->model->digests;
 	size_t low = queue->model_start, high = queue->count;
@@ -134,7 +132,6 @@ void digest_queue_expect(struct look *look, const char *path, const char *expect
 
 		if (order == 0) {
 			memcpy(job->expected, expected, strlen(expected) + 1);
-			memcpy(job->also, also, strlen(also) + 1);
 			memcpy(job->source, "the manifest", sizeof("the manifest"));
 			return;
 		}
@@ -149,7 +146,7 @@ static bool expect_from_manifest(void *context, const struct manifest_file *file
 {
 	if (strlen(file->path) == file->path_length)
 		digest_queue_expect(context, file->path,
-		                    file->sha256[0] != '\0' ? file->sha256 : file->blob_id, "");
+		                    file->sha256[0] != '\0' ? file->sha256 : file->blob_id);
 	return true;
 }
 
@@ -226,8 +223,7 @@ static void report_job(struct look *look, const struct job *job)
 		look_report(look, &kinds[CHANGED], at, "%s",
 		            hashed->result == -ESTALE ? "changed while it was hashed" :
 		                                        strerror(-hashed->result));
-	else if (strcmp(hashed->actual, job->expected) != 0 &&
-	         strcmp(hashed->actual, job->also) != 0)
+	else if (strcmp(hashed->actual, job->expected) != 0)
 		look_report(look, &kinds[DIGEST], at, "has the %s %.16s..., but %s states %.16s...",
 		            algorithm, hashed->actual, job->source, job->expected);
 }

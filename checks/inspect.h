@@ -28,8 +28,7 @@ void digest_queue_free(struct digest_queue *queue);
 void digest_queue_add(struct look *look, const char *path, const struct stat *st,
                       const char *expected, const char *source);
 /* What the manifest says replaces what a blob's name says. */
-void digest_queue_expect(struct look *look, const char *path, const char *expected,
-                         const char *also);
+void digest_queue_expect(struct look *look, const char *path, const char *expected);
 void digest_queue_model_done(struct look *look);
 void digest_queue_run(struct look *look, struct digest_queue *queue);
 

@@ -75,21 +75,6 @@ static void print_models(const struct gate *gate)
 	}
 }
 
-static bool is_secret(const char *name)
-{
-	static const char *const words[] = { "TOKEN",   "SECRET",     "PASSWORD",    "PASSWD",
-		                             "API_KEY", "ACCESS_KEY", "PRIVATE_KEY", "CREDENTIAL" };
-	const struct library_variable *variable = library_variable(name, strlen(name));
-
-	if (variable != NULL && variable->role != VARIABLE_DEAD &&
-	    strcmp(name, "HF_TOKEN_PATH") == 0)
-		return false;
-	for (size_t i = 0; i < LENGTH_OF(words); i++)
-		if (strstr(name, words[i]) != NULL)
-			return true;
-	return variable != NULL && variable->role == VARIABLE_SECRET;
-}
-
 /* Rows that aweigh made, and rows that a Hugging Face library reads; the rest passes through unseen. */
 static void print_environment(const struct gate *gate)
 {
@@ -109,11 +94,11 @@ static void print_environment(const struct gate *gate)
 		(void)fputs("  ", stdout);
 		print_value(name);
 		(void)fputs("=", stdout);
-		print_value(is_secret(name) ? "(not shown)" : equals + 1);
+		print_value(variable_is_secret(name) ? "(not shown)" : equals + 1);
 		(void)printf("   (%s%s", environ_origin_name(row->origin),
 		             row->replaced != NULL ? ", was " : "");
 		if (row->replaced != NULL)
-			print_value(is_secret(name) ? "(not shown)" : row->replaced);
+			print_value(variable_is_secret(name) ? "(not shown)" : row->replaced);
 		(void)fputs(")\n", stdout);
 	}
 	for (size_t i = 0; i < gate->service.unset_count; i++)

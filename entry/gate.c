@@ -288,7 +288,6 @@ enum status gate_prepare(struct gate *gate, const struct options *options,
 	gate->report.who = &gate->who;
 	gate->report.hub_cache = gate->hub_cache_origin != NULL ? gate->hub_cache : NULL;
 	gate->report.hub_cache_origin = gate->hub_cache_origin;
-	gate->report.command = options->command_name;
 	gate->report.enforced =
 	        gate->policy.set[KEY_ENFORCE].number != 0 || gate->policy.error_count > 0;
 	gate->report.models = calloc(gate->policy.model_count + 1, sizeof(*gate->report.models));

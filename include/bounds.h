@@ -45,13 +45,9 @@
 #define MAX_PASSWD_BYTES (4ul << 20) /* 40,000 users */
 #define MAX_GROUPS 1024u /* supplementary groups; the kernel takes 65,536 */
 #define MAX_MOUNTINFO_BYTES (4ul << 20)
-#define MAX_METADATA_BYTES (256ul << 10) /* METADATA of a Python distribution: its head */
 #define MAX_FOLDER_ENTRIES 200000u /* names looked at in a cache root or site-packages */
-#define MAX_ENVIRONMENT_BYTES (16ul << 20) /* execve(2): a quarter of the stack's limit */
-#define MAX_ARGUMENT_BYTES (128ul << 10) /* execve(2): MAX_ARG_STRLEN */
 
 #define MAX_FINDINGS 20000u /* further ones are counted, not kept */
 #define FINDINGS_PER_KIND 8u /* of a model: further ones are counted */
-#define DEFAULT_DEADLINE_MS 200000u /* below the 240 s in which Cloud Run wants an answer */
 
 #endif

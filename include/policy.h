@@ -121,8 +121,7 @@ struct policy {
 	struct arena *arena;
 };
 
-/* The words of an enum setting, for messages and reports. */
-const char *policy_word(const struct policy *policy, enum key_id id);
+/* The words of a level and a mode, for messages and reports. */
 const char *level_name(unsigned level);
 const char *mode_name(unsigned mode);
 

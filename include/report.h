@@ -41,7 +41,6 @@ struct report {
 	const struct identity *who;
 	const char *hub_cache, *hub_cache_origin;
 	const struct environment *env;
-	const char *command; /* run, check */
 	struct report_finding *findings;
 	size_t count, room, dropped; /* dropped: beyond MAX_FINDINGS */
 	struct report_list rest; /* findings about no model */

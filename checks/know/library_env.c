@@ -106,6 +106,21 @@ const struct library_variable *library_variable(const char *name, size_t length)
 	return NULL;
 }
 
+bool variable_is_secret(const char *name)
+{
+	static const char *const words[] = { "TOKEN",   "SECRET",     "PASSWORD",    "PASSWD",
+		                             "API_KEY", "ACCESS_KEY", "PRIVATE_KEY", "CREDENTIAL" };
+	const struct library_variable *variable = library_variable(name, strlen(name));
+
+	if (variable != NULL && variable->role != VARIABLE_DEAD &&
+	    strcmp(name, "HF_TOKEN_PATH") == 0)
+		return false;
+	for (size_t i = 0; i < LENGTH_OF(words); i++)
+		if (strstr(name, words[i]) != NULL)
+			return true;
+	return variable != NULL && variable->role == VARIABLE_SECRET;
+}
+
 const char *library_nearest(const char *name)
 {
 	const char *nearest = NULL;

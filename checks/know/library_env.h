@@ -52,6 +52,8 @@ struct library_variable {
 extern const struct library_variable library_variables[];
 extern const size_t library_variable_count;
 const struct library_variable *library_variable(const char *name, size_t length);
+/* Whether the variable's value must not be printed: a known secret, or a name that says so. */
+bool variable_is_secret(const char *name);
 /* The nearest known living name, or NULL where none is near. */
 const char *library_nearest(const char *name);
 

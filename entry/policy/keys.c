@@ -73,18 +73,6 @@ static int enum_index(const char *words, const char *word, size_t length)
 	return -1;
 }
 
-static const char *word_at(const char *words, uint64_t index)
-{
-	static const char *const none = "";
-	const char *at = NULL, *element;
-	size_t length;
-
-	for (uint64_t i = 0; (element = list_next(words, '|', &at, &length)) != NULL; i++)
-		if (i == index)
-			return element;
-	return none;
-}
-
 const char *level_name(unsigned level)
 {
 	static const char *const names[] = { "presence", "size", "structure", "digest" };
@@ -196,13 +184,6 @@ void policy_store(struct policy *policy, struct setting *setting, const struct k
 	setting->number = number;
 	setting->line = line;
 	setting->source = (uint16_t)source;
-}
-
-const char *policy_word(const struct policy *policy, enum key_id id)
-{
-	return policy->set[id].text != NULL ?
-	               policy->set[id].text :
-	               word_at(policy_keys[id].argument, policy->set[id].number);
 }
 
 const char *suggest(const char *word, const char *(*next)(const void *context, size_t index),

@@ -20,8 +20,7 @@ int signals_init(struct signals *signals)
 	if (sigprocmask(SIG_SETMASK, &all, &signals->mask) != 0)
 		return -errno;
 	/* A parent that ignores SIGCHLD would have our children reaped before we can ask how they ended. */
-	if (sigaction(SIGCHLD, &initial, &signals->child) != 0 ||
-	    sigaction(SIGPIPE, NULL, &signals->pipe) != 0)
+	if (sigaction(SIGCHLD, &initial, &signals->child) != 0)
 		return -errno;
 	sigemptyset(&read_set);
 	sigaddset(&read_set, SIGCHLD);

@@ -10,13 +10,10 @@
 #include <signal.h>
 #include <stdbool.h>
 
-#define SIGNAL_LIMIT 65
-
 struct signals {
 	int fd; /* signalfd: stop requests and SIGCHLD */
 	sigset_t mask; /* as inherited */
 	struct sigaction child; /* SIGCHLD's disposition as inherited */
-	struct sigaction pipe; /* SIGPIPE's */
 };
 
 /* First of all in main(): blocks, remembers. Returns 0 or a negative errno. */

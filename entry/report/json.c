@@ -125,12 +125,10 @@ static void put_environment(yajl_gen gen, const struct report *report)
 	for (size_t i = 0; report->env != NULL && i < library_variable_count; i++) {
 		const struct library_variable *variable = &library_variables[i];
 		const char *value = environment_get(report->env, variable->name);
-		bool secret = variable->role == VARIABLE_SECRET ||
-		              strstr(variable->name, "TOKEN") != NULL ||
-		              strstr(variable->name, "API_KEY") != NULL;
 
 		if (value != NULL && strcmp(variable->name, "HF_TOKEN_PATH") != 0)
-			put_text(gen, variable->name, secret ? "(not shown)" : value);
+			put_text(gen, variable->name,
+			         variable_is_secret(variable->name) ? "(not shown)" : value);
 	}
 	(void)yajl_gen_map_close(gen);
 	key(gen, "confinement");
