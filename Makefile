@@ -34,6 +34,9 @@ Q := $(if $(filter 1,$(V)),,@)
 
 CHECKS := $(wildcard checks/*.c checks/base/*.c checks/know/*.c)
 ENTRY := $(wildcard entry/*.c entry/*/*.c)
+ifeq ($(FETCH),no)
+ENTRY := $(filter-out entry/fetcher.c entry/fetch/% entry/report/progress.c,$(ENTRY))
+endif
 SOURCES := $(CHECKS) $(ENTRY)
 
 # A variant has a folder of its own: objects of release, sanitizer and fuzz builds live side by side.
@@ -41,7 +44,7 @@ ifneq ($(SANITIZE),)
 VARIANT := sanitize-$(subst $(comma),-,$(SANITIZE))
 VARIANT_CC := $(CC)
 VARIANT_FLAGS := -g -O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
-VARIANT_LINK := -fsanitize=$(SANITIZE) $(if $(filter no,$(FETCH)),,-lcurl) -linih -lcap -lyajl -lcrypto -lpthread
+VARIANT_LINK := -fsanitize=$(SANITIZE) $(if $(filter no,$(FETCH)),,-lcurl) -linih -lcap -lyajl $(if $(filter no,$(FETCH)),,-lssl) -lcrypto -lpthread
 TARGET := build/$(VARIANT)/aweigh
 else
 VARIANT := $(if $(filter no,$(FETCH)),nofetch,release)

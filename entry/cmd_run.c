@@ -3,6 +3,7 @@
 
 #include "commands.h"
 #include "gate.h"
+#include "gate_fetch.h"
 #include "launch/exec.h"
 #include "util.h"
 
@@ -58,6 +59,8 @@ int command_run(struct run *run)
 	if (is_our_command(run, &given))
 		return run->options.command == COMMAND_CHECK ?
 		               command_check(run) :
+		       run->options.command == COMMAND_FETCH ?
+		               command_fetch(run) :
 		       run->options.command == COMMAND_EXPLAIN ?
 		               command_explain(run) :
 		       run->options.command == COMMAND_CHECKS ?
@@ -69,6 +72,8 @@ int command_run(struct run *run)
 	status = gate_prepare(gate, &run->options, &run->signals, run->environ, &why);
 	if (status == STATUS_OK && gate->policy.error_count == 0)
 		status = gate_inspect(gate);
+	if (status == STATUS_OK && gate->policy.error_count == 0)
+		status = gate_fetch(gate, false);
 	if (status == STATUS_OK && gate_export(gate) < 0)
 		status = STATUS_SYSTEM;
 	if (status != STATUS_OK) {
@@ -76,8 +81,9 @@ int command_run(struct run *run)
 		                 (int)status :
 		                 complain(status, why.length > 0 ?
 		                                          sentence :
-		                                          "the inspector cannot be started");
+		                                          "a child cannot be started");
 	} else {
+		gate_tell_models(gate, false);
 		status = gate_report(gate, STDERR_FILENO);
 		if (status != STATUS_OK)
 			result = (int)status;

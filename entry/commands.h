@@ -14,12 +14,13 @@ struct run {
 
 int command_run(struct run *run);
 int command_check(struct run *run);
+int command_fetch(struct run *run);
 int command_explain(struct run *run);
 int command_checks(struct run *run);
 
 /* "aweigh: ", the sentence, a newline; returns the status. */
 int complain(enum status status, const char *sentence);
-/* The libraries that were linked, a line each; entry/fetch/ adds its own where it is built in. */
+/* The libraries that were linked, a line each; those that fetch where they are built in. */
 void libraries_print(FILE *out);
 
 #endif

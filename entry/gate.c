@@ -9,9 +9,10 @@
 
 #include "confine/identity.h"
 #include "hub_cache.h"
+#include "gate_fetch.h"
 #include "inspector.h"
 #include "library_env.h"
-#include "policy/arena.h"
+#include "arena.h"
 #include "process/channel.h"
 #include "process/clock.h"
 #include "raised.h"
@@ -49,6 +50,13 @@ static const char *keep_fix(struct gate *gate, const struct finding_kind *kind, 
 	return strcmp(fix, kind->fix) == 0 ? kind->fix : keep(gate, fix);
 }
 
+/* What a fetch would have mended is not said again where the fetch itself has said why it failed. */
+static bool is_answered(const struct gate *gate, const struct finding_kind *kind, int model)
+{
+	return model != NO_MODEL && gate->fetch_failed != NULL && gate->fetch_failed[model] &&
+	       mended_by_fetch(kind) != MEND_NOT;
+}
+
 static void list_append(struct report *report, struct report_list *list)
 {
 	if (list->last != 0)
@@ -58,33 +66,48 @@ static void list_append(struct report *report, struct report_list *list)
 	list->last = report->count;
 }
 
-static void add_finding(struct gate *gate, const struct finding_kind *kind,
-                        const struct record *record)
+/* The last finding of the array takes its part in lists, worst and status. */
+static void count_finding(struct report *report, const struct finding_kind *kind,
+                          enum severity severity, int model)
+{
+	struct report_model *about =
+	        model == NO_MODEL || report->models == NULL ? NULL : &report->models[model];
+
+	report->count++;
+	list_append(report, about == NULL ? &report->rest : &about->findings);
+	if (about != NULL && severity > about->worst)
+		about->worst = severity;
+	if (severity == SEVERITY_ERROR)
+		report->status = status_worse(report->status, kind->status);
+}
+
+void gate_add_finding(struct gate *gate, const struct finding_kind *kind,
+                      const struct record *record)
 {
 	struct report *report = &gate->report;
 	enum severity severity = severity_of(gate, kind, record->model);
 
-	if (severity == SEVERITY_OFF)
+	if (severity == SEVERITY_OFF || is_answered(gate, kind, record->model))
 		return;
-	if (record->model != NO_MODEL && report->models != NULL &&
-	    severity > report->models[record->model].worst)
-		report->models[record->model].worst = severity;
-	if (severity == SEVERITY_ERROR)
-		report->status = status_worse(report->status, kind->status);
 	if (report->count == report->room) {
 		size_t room = report->room == 0 ? 32 : report->room * 2;
 		struct report_finding *larger =
 		        room > MAX_FINDINGS ? NULL :
 		                              realloc(report->findings, room * sizeof(*larger));
 
-		if (larger == NULL) {
+		if (larger == NULL) { /* not kept, but it counts */
 			report->dropped++;
+			if (record->model != NO_MODEL && report->models != NULL &&
+			    severity > report->models[record->model].worst)
+				report->models[record->model].worst = severity;
+			if (severity == SEVERITY_ERROR)
+				report->status = status_worse(report->status, kind->status);
 			return;
 		}
 		report->findings = larger;
 		report->room = room;
 	}
-	report->findings[report->count++] = (struct report_finding){
+	report->findings[report->count] = (struct report_finding){
 		.kind = kind,
 		.severity = severity,
 		.model = record->model,
@@ -94,13 +117,10 @@ static void add_finding(struct gate *gate, const struct finding_kind *kind,
 		.message = keep(gate, record->message),
 		.fix = keep_fix(gate, kind, record->fix),
 	};
-	list_append(report, record->model == NO_MODEL || report->models == NULL ?
-	                            &report->rest :
-	                            &report->models[record->model].findings);
+	count_finding(report, kind, severity, record->model);
 }
 
-static void __attribute__((format(printf, 4, 5)))
-raise_finding(struct gate *gate, unsigned raised, unsigned line, const char *format, ...)
+void gate_raise(struct gate *gate, unsigned raised, unsigned line, const char *format, ...)
 {
 	struct record record = { .model = NO_MODEL, .line = line };
 	struct text text = TEXT_OVER(record.message), fix = TEXT_OVER(record.fix);
@@ -110,7 +130,7 @@ raise_finding(struct gate *gate, unsigned raised, unsigned line, const char *for
 	text_addv(&text, format, arguments);
 	va_end(arguments);
 	text_add(&fix, raised_kinds[raised].fix);
-	add_finding(gate, &raised_kinds[raised], &record);
+	gate_add_finding(gate, &raised_kinds[raised], &record);
 }
 
 static void raise_policy_errors(struct gate *gate)
@@ -130,7 +150,7 @@ static void raise_policy_errors(struct gate *gate)
 			          policy->file[error->source], error->line);
 		text_add(&text, error->message != NULL ? error->message : "");
 		text_add(&fix, error->fix != NULL ? error->fix : "");
-		add_finding(gate, error->kind, &record);
+		gate_add_finding(gate, error->kind, &record);
 	}
 	if (policy->error_count > MAX_POLICY_ERRORS)
 		gate->report.dropped += policy->error_count - MAX_POLICY_ERRORS;
@@ -143,25 +163,21 @@ static void raise_not_yet(struct gate *gate)
 
 	for (size_t i = 0; i < KEY_COUNT; i++)
 		if (policy_keys[i].effect == EFFECT_LATER && policy->set[i].line != 0)
-			raise_finding(gate, RAISED_POLICY_NOT_YET, policy->set[i].line,
+			gate_raise(gate, RAISED_POLICY_NOT_YET, policy->set[i].line,
 			              "[%s] %s = %.200s is read, but has no effect in this version",
 			              policy_section_names[policy_keys[i].section],
 			              policy_keys[i].name, policy->set[i].text);
-	if (policy->set[KEY_MODE].number != MODE_OFFLINE)
-		raise_finding(gate, RAISED_POLICY_NOT_YET, policy->set[KEY_MODE].line,
-		              "mode = %s: this version fetches nothing; what is missing is refused",
-		              mode_name((unsigned)policy->set[KEY_MODE].number));
 	for (size_t i = 0; i < policy->row_count; i++) {
 		const struct row *row = &policy->rows[i];
 
 		if (row->section == SECTION_SERVICE)
-			raise_finding(gate, RAISED_POLICY_NOT_YET, row->line,
+			gate_raise(gate, RAISED_POLICY_NOT_YET, row->line,
 			              "[service] %s is read, but has no effect in this version",
 			              row->name);
 		if (row->section == SECTION_REPORT &&
 		    report_format_find(row->name, strlen(row->name)) != NULL &&
 		    report_format_find(row->name, strlen(row->name))->write == NULL)
-			raise_finding(gate, RAISED_POLICY_NOT_YET, row->line,
+			gate_raise(gate, RAISED_POLICY_NOT_YET, row->line,
 			              "[report] %s: this version writes human and json", row->name);
 	}
 }
@@ -174,6 +190,47 @@ static void check_report_rows(struct policy *policy)
 			policy_error(policy, RAISED_POLICY_UNKNOWN, SOURCE_POLICY,
 			             policy->rows[i].line, "write human or json",
 			             "unknown report format '%.64s'", policy->rows[i].name);
+}
+
+/* Lists, worst and status follow from the findings that are left. */
+static void keep_findings(struct gate *gate, bool (*keeps)(const struct gate *gate,
+                                                           const struct report_finding *finding))
+{
+	struct report *report = &gate->report;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < report->count; i++)
+		if (keeps(gate, &report->findings[i]))
+			report->findings[kept++] = report->findings[i];
+	report->count = 0;
+	report->status = STATUS_OK;
+	report->rest = (struct report_list){ 0 };
+	for (size_t i = 0; i < gate->policy.model_count; i++) {
+		report->models[i].findings = (struct report_list){ 0 };
+		report->models[i].worst = SEVERITY_OFF;
+	}
+	for (size_t i = 0; i < kept; i++) {
+		struct report_finding *finding = &report->findings[i];
+
+		finding->next = 0;
+		count_finding(report, finding->kind, finding->severity, finding->model);
+	}
+}
+
+static bool is_of_fetch(const struct gate *gate, const struct report_finding *finding)
+{
+	(void)gate;
+	return raised_by_fetch(finding->kind);
+}
+
+static bool is_unanswered(const struct gate *gate, const struct report_finding *finding)
+{
+	return !is_answered(gate, finding->kind, finding->model);
+}
+
+void gate_drop_answered(struct gate *gate)
+{
+	keep_findings(gate, is_unanswered);
 }
 
 /* Preparation */
@@ -331,14 +388,15 @@ static void show_progress(const struct gate *gate, const struct record *record)
 		(void)!write(STDERR_FILENO, line, text.length);
 }
 
-static void take_record(struct gate *gate, const struct record *record)
+static void take_record(struct gate *gate, const struct record *record, void *context)
 {
+	(void)context;
 	if (record->type == RECORD_FINDING) {
 		const struct finding_kind *kind = catalogue_at(record->kind);
 
 		if (kind == &raised_kinds[RAISED_CONFINE_UNAVAILABLE])
 			gate->report.landlock = keep(gate, record->message);
-		add_finding(gate, kind, record);
+		gate_add_finding(gate, kind, record);
 	} else if (record->type == RECORD_MODEL) {
 		take_model(gate, record);
 	} else if (record->type == RECORD_PROGRESS) {
@@ -346,10 +404,7 @@ static void take_record(struct gate *gate, const struct record *record)
 	}
 }
 
-enum ending { ENDED_WELL, ENDED_EARLY, ENDED_DEADLINE, ENDED_BAD_RECORD };
-
-/* Reads until the inspector is done; a stop request's number goes to *stop. */
-static enum ending read_records(struct gate *gate, int pipe_fd, int *stop)
+enum ending gate_read(struct gate *gate, int pipe_fd, gate_take *take, void *context, int *stop)
 {
 	struct channel channel = { .fd = pipe_fd };
 	struct pollfd ready[2] = { { .fd = gate->signals->fd, .events = POLLIN },
@@ -377,8 +432,23 @@ static enum ending read_records(struct gate *gate, int pipe_fd, int *stop)
 		if (done || !record_is_sound(&channel.record, kinds, gate->policy.model_count))
 			return ENDED_BAD_RECORD;
 		done = channel.record.type == RECORD_DONE;
-		take_record(gate, &channel.record);
+		take(gate, &channel.record, context);
 	}
+}
+
+enum ending gate_follow(struct gate *gate, pid_t child, const int pipe_fds[2], gate_take *take,
+                        void *context, int *stop, int *status)
+{
+	enum ending ending;
+
+	(void)close(pipe_fds[1]);
+	ending = gate_read(gate, pipe_fds[0], take, context, stop);
+	(void)close(pipe_fds[0]);
+	if (ending != ENDED_WELL)
+		(void)kill(child, SIGKILL);
+	while (waitpid(child, status, 0) < 0 && errno == EINTR)
+		;
+	return ending;
 }
 
 static struct look look_for(struct gate *gate)
@@ -397,36 +467,40 @@ static struct look look_for(struct gate *gate)
 	};
 }
 
-static void report_ending(struct gate *gate, enum ending ending, int status)
+void gate_report_ending(struct gate *gate, enum ending ending, int status, const char *who)
 {
+	bool inspector = strcmp(who, "inspector") == 0;
+	unsigned raised = inspector ? RAISED_GATE_INSPECTOR : RAISED_GATE_FETCHER;
+
 	if (ending == ENDED_DEADLINE)
-		raise_finding(gate, RAISED_GATE_DEADLINE, gate->policy.set[KEY_DEADLINE].line,
-		              "the checks did not finish within %llu ms",
-		              (unsigned long long)gate->policy.set[KEY_DEADLINE].number);
+		gate_raise(gate, RAISED_GATE_DEADLINE, gate->policy.set[KEY_DEADLINE].line,
+		           "the %s did not finish within %llu ms",
+		           inspector ? "checks" : "fetch",
+		           (unsigned long long)gate->policy.set[KEY_DEADLINE].number);
 	else if (ending == ENDED_BAD_RECORD)
-		raise_finding(
-		        gate, RAISED_GATE_INSPECTOR, 0,
-		        "the inspector sent a record that no inspector sends; it may have been taken over by a file");
+		gate_raise(gate, raised, 0,
+		           "the %s sent a record that none sends; it may have been taken over by %s",
+		           who, inspector ? "a file" : "a server");
 	else if (ending == ENDED_EARLY && WIFSIGNALED(status))
-		raise_finding(gate, RAISED_GATE_INSPECTOR, 0,
-		              "the inspector died of signal %d before it was done",
-		              WTERMSIG(status));
+		gate_raise(gate, raised, 0, "the %s died of signal %d before it was done", who,
+		           WTERMSIG(status));
 	else if (ending == ENDED_EARLY)
-		raise_finding(gate, RAISED_GATE_INSPECTOR, 0,
-		              "the inspector ended with status %d before it was done",
-		              WEXITSTATUS(status));
+		gate_raise(gate, raised, 0, "the %s ended with status %d before it was done", who,
+		           WEXITSTATUS(status));
 }
 
 enum status gate_inspect(struct gate *gate)
 {
-	struct look look = look_for(gate);
+	struct look look;
 	int pipe_fds[2], status = 0, stop = 0;
 	enum ending ending;
 	pid_t child;
 
+	keep_findings(gate, is_of_fetch); /* a second look begins anew; what the fetch said stays */
+	look = look_for(gate);
 	raise_not_yet(gate);
 	if (!gate->who.exact)
-		raise_finding(
+		gate_raise(
 		        gate, RAISED_CONFINE_IDENTITY, gate->policy.set[KEY_USER].line,
 		        "aweigh runs as uid %u and may not become uid %u: whether that user can open the files was not tried",
 		        (unsigned)geteuid(), (unsigned)gate->who.uid);
@@ -439,22 +513,17 @@ enum status gate_inspect(struct gate *gate)
 		(void)close(pipe_fds[0]);
 		inspector_run(&look, &gate->tree, pipe_fds[1]);
 	}
-	(void)close(pipe_fds[1]);
 	if (child < 0) {
 		(void)close(pipe_fds[0]);
+		(void)close(pipe_fds[1]);
 		return STATUS_SYSTEM;
 	}
-	ending = read_records(gate, pipe_fds[0], &stop);
-	(void)close(pipe_fds[0]);
-	if (ending != ENDED_WELL)
-		(void)kill(child, SIGKILL);
-	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-		;
+	ending = gate_follow(gate, child, pipe_fds, take_record, NULL, &stop, &status);
 	if (!gate->options->quiet && isatty(STDERR_FILENO))
 		(void)!write(STDERR_FILENO, "\r\033[K", 4);
 	if (stop != 0)
 		return (enum status)(STATUS_SIGNAL + stop);
-	report_ending(gate, ending, status);
+	gate_report_ending(gate, ending, status, "inspector");
 	gate->report.elapsed_ns = clock_now_ns() - gate->started_ns;
 	return STATUS_OK;
 }
@@ -535,7 +604,7 @@ static enum status write_file(struct gate *gate, const struct report_format *for
 	enum status status;
 
 	if (fd < 0) {
-		raise_finding(gate, RAISED_REPORT_FAILED, 0,
+		gate_raise(gate, RAISED_REPORT_FAILED, 0,
 		              "the report %.512s cannot be written: %s", path, strerror(errno));
 		return STATUS_OK;
 	}
@@ -543,7 +612,7 @@ static enum status write_file(struct gate *gate, const struct report_format *for
 	if (status > STATUS_SIGNAL)
 		return status;
 	if (status != STATUS_OK)
-		raise_finding(gate, RAISED_REPORT_FAILED, 0,
+		gate_raise(gate, RAISED_REPORT_FAILED, 0,
 		              "the report %.512s could not be written whole", path);
 	return STATUS_OK;
 }
@@ -577,6 +646,7 @@ enum status gate_report(struct gate *gate, int terminal_fd)
 
 void gate_release(struct gate *gate)
 {
+	free(gate->fetch_failed);
 	free(gate->report.findings);
 	free(gate->report.models);
 	arena_free(gate->report.arena);

@@ -30,6 +30,7 @@ struct gate {
 	const char *hub_cache_origin; /* NULL: the cache cannot be told */
 	char working_directory[MAX_PATH_BYTES];
 	struct report report;
+	bool *fetch_failed; /* a model each; NULL: nothing was fetched */
 	uint64_t started_ns, deadline_ns;
 };
 
@@ -44,6 +45,22 @@ enum status gate_prepare(struct gate *gate, const struct options *options,
  * or STATUS_SYSTEM.
  */
 enum status gate_inspect(struct gate *gate);
+/* What gate_inspect() and gate_fetch() share: children that send records. */
+enum ending { ENDED_WELL, ENDED_EARLY, ENDED_DEADLINE, ENDED_BAD_RECORD };
+typedef void gate_take(struct gate *gate, const struct record *record, void *context);
+/* Reads until the child is done; a stop request's number goes to *stop. */
+enum ending gate_read(struct gate *gate, int pipe_fd, gate_take *take, void *context, int *stop);
+/* The same with the pipe's ends closed and the child ended and reaped. */
+enum ending gate_follow(struct gate *gate, pid_t child, const int pipe_fds[2], gate_take *take,
+                        void *context, int *stop, int *status);
+void gate_report_ending(struct gate *gate, enum ending ending, int status, const char *who);
+void gate_add_finding(struct gate *gate, const struct finding_kind *kind,
+                      const struct record *record);
+/* Forgets what a failed fetch has answered: see gate->fetch_failed. */
+void gate_drop_answered(struct gate *gate);
+void gate_raise(struct gate *gate, unsigned raised, unsigned line, const char *format, ...)
+        __attribute__((format(printf, 4, 5)));
+
 /* Writes the reports: to `terminal_fd`, and to every file that options and policy name. */
 enum status gate_report(struct gate *gate, int terminal_fd);
 /* Sets the variables of `export`, now that commits are known. */

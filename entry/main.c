@@ -42,6 +42,8 @@ int main(int argc, char **argv)
 		return command_run(&run);
 	case COMMAND_CHECK:
 		return command_check(&run);
+	case COMMAND_FETCH:
+		return command_fetch(&run);
 	case COMMAND_EXPLAIN:
 		return command_explain(&run);
 	case COMMAND_CHECKS:

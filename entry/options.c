@@ -13,11 +13,11 @@ static const struct {
 	{ "run", "[options] -- COMMAND [ARG...]", "check, then exec COMMAND (the default)",
 	  COMMAND_RUN },
 	{ "check", "[options]", "check and report; start nothing", COMMAND_CHECK },
+	{ "fetch", "[options]", "fetch what is missing, then check", COMMAND_FETCH },
 	{ "explain", "[options]",
 	  "every effective setting, path and variable, and where it came from", COMMAND_EXPLAIN },
 	{ "checks", "", "the catalogue: each finding's code, meaning and usual fix",
 	  COMMAND_CHECKS },
-	{ "fetch", NULL, NULL, COMMAND_LATER },
 	{ "lock", NULL, NULL, COMMAND_LATER },
 	{ "smoke", NULL, NULL, COMMAND_LATER },
 	{ "init", NULL, NULL, COMMAND_LATER },
@@ -54,7 +54,7 @@ static const struct {
 	{ "root", 0, OPTION_ROOT, "DIR",
 	  "check an unpacked image: the policy's paths lie beneath DIR" },
 	{ "user", 0, OPTION_USER, "USER[:GROUP]",
-	  "overrides the policy's user, for check and explain" },
+	  "overrides the policy's user, for check, fetch and explain" },
 	{ "format", 0, OPTION_FORMAT, "FMT", "what the terminal gets: human or json" },
 	{ "report", 0, OPTION_REPORT, "FMT=FILE", "writes a report to FILE as well; repeatable" },
 	{ "color", 0, OPTION_COLOR, "WHEN", "auto, always or never; NO_COLOR is honoured" },
@@ -93,8 +93,8 @@ void options_print_help(FILE *out)
 	}
 	(void)fputs(
 	        "\nexit status: 0 all holds (or the service's own), 64 usage, 65 a model is wrong,\n"
-	        "66 missing, 70 bug, 71 system, 74 disk, 75 deadline, 76 environment, 77 permission,\n"
-	        "78 policy, 126 and 127 COMMAND cannot start, 128+n ended by signal n.\n"
+	        "66 missing, 69 not to be fetched, 70 bug, 71 system, 74 disk, 75 not to be fetched now,\n"
+	        "76 environment, 77 permission, 78 policy, 126 and 127 COMMAND cannot start, 128+n ended by signal n.\n"
 	        "See aweigh(1) and aweigh-policy(5).\n",
 	        out);
 }

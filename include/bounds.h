@@ -42,6 +42,26 @@
 #define HASH_READ_BYTES (1024ul << 10) /* one read while hashing */
 #define MAX_DIGEST_THREADS 64u /* more cores than any disk can feed */
 
+#define MAX_ENDPOINTS 8u /* a mirror or two before the hub */
+#define MAX_URL_BYTES 8192u /* signed addresses of the CDN are below 2 kB */
+#define MAX_REDIRECTS 10u /* a renamed repository and a CDN need two */
+#define MAX_HEADERS_BYTES (256ul << 10) /* of one response; curl's own limit is 300 kB */
+#define MAX_TOKEN_BYTES 1024u /* hub tokens have 37 characters, OAuth's some hundred */
+#define MAX_API_BYTES (64ul << 20) /* one page of a listing: the hub's have 1,000 entries */
+#define MAX_LISTING_BYTES (64ul << 20) /* names and digests in memory: 400,000 files */
+#define MAX_LISTING_PAGES 10000u
+#define MAX_FETCH_BYTES (1ull << 50) /* of one file */
+#define ERROR_BODY_BYTES 512u /* of a refusal, kept for the sentence about it */
+#define CHUNK_BYTES (1ul << 20) /* what a killed fetch forgets of each connection */
+#define MAX_CHUNKS 65536u /* of one file: beyond, chunks are larger */
+#define MIN_RUN_BYTES (4ul << 20) /* one request for a part of a large file */
+#define MAX_RUN_BYTES (64ul << 20)
+#define FETCH_BUFFER_BYTES (512ul << 10) /* CURLOPT_BUFFERSIZE; a connection */
+#define MAX_HASH_THREADS 8u /* beside the one that talks: more wait for the disk only */
+#define LOCK_POLL_MS 100 /* as often as filelock asks twice */
+#define STALE_PARTIAL_S 60 /* where locks do nothing: untouched for so long, its writer is gone */
+#define PROGRESS_MS 250u /* between two records about a file on its way */
+
 #define MAX_PASSWD_BYTES (4ul << 20) /* 40,000 users */
 #define MAX_GROUPS 1024u /* supplementary groups; the kernel takes 65,536 */
 #define MAX_MOUNTINFO_BYTES (4ul << 20)

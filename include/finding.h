@@ -23,7 +23,15 @@ struct finding_kind {
 	const char *fix; /* the usual fix, also printed where a finding brings none */
 };
 
-enum record_type { RECORD_FINDING = 1, RECORD_MODEL, RECORD_PROGRESS, RECORD_DONE };
+enum record_type {
+	RECORD_FINDING = 1,
+	RECORD_MODEL,
+	RECORD_PROGRESS,
+	RECORD_FETCH_MODEL, /* files and bytes that are to be fetched, path: repository, commit */
+	RECORD_FETCH_FILE, /* path, bytes of it, files: bytes that have arrived */
+	RECORD_FETCH_DONE, /* the model is there: files and bytes that were fetched */
+	RECORD_DONE
+};
 enum policy_source { SOURCE_POLICY, SOURCE_MANIFEST, SOURCE_COUNT };
 
 #define RECORD_MAGIC 0x77656967u /* "weig" */

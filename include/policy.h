@@ -45,7 +45,9 @@ enum key_type {
 	TYPE_USER,
 	TYPE_VARIABLE,
 	TYPE_REVISION,
-	TYPE_REPO
+	TYPE_REPO,
+	TYPE_URL, /* may hold a password: never printed whole */
+	TYPE_URLS
 };
 enum key_effect { EFFECT_NOW, EFFECT_LATER };
 

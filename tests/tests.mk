@@ -45,7 +45,7 @@ build/unit/all.a: $(UNIT_OBJECTS)
 	$(Q)rm -f $@; ar rcs $@ $^
 
 build/unit/%: tests/unit/%.c build/unit/all.a
-	$(Q)$(CC) $(STD) $(WARN) -Itests/unit $(UNIT_FLAGS) -MMD -MP $< -o $@ build/unit/all.a -lcmocka -lcurl -linih -lcap -lyajl -lcrypto -lpthread
+	$(Q)$(CC) $(STD) $(WARN) -Itests/unit $(UNIT_FLAGS) -MMD -MP $< -o $@ build/unit/all.a -lcmocka -lcurl -linih -lcap -lyajl -lssl -lcrypto -lpthread
 
 unit: $(UNITS)
 	$(Q)for unit in $(UNITS); do echo "== $$unit"; $$unit || exit 1; done
@@ -65,7 +65,7 @@ build/fuzz/all.a: $(FUZZ_OBJECTS)
 	$(Q)rm -f $@; ar rcs $@ $^
 
 build/fuzz/%: tests/fuzz/%.c build/fuzz/all.a
-	$(Q)clang $(STD) $(WARN) $(FUZZ_FLAGS) -fsanitize=fuzzer $< -o $@ build/fuzz/all.a -lcurl -linih -lcap -lyajl -lcrypto -lpthread
+	$(Q)clang $(STD) $(WARN) $(FUZZ_FLAGS) -fsanitize=fuzzer $< -o $@ build/fuzz/all.a -lcurl -linih -lcap -lyajl -lssl -lcrypto -lpthread
 
 fuzz: tools
 	$(Q)$(MAKE) --no-print-directory fuzzers

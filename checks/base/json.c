@@ -288,3 +288,12 @@ bool json_text_is(const struct json_value *value, const char *text)
 	return value->kind == JSON_STRING && value->length == length &&
 	       memcmp(value->text, text, length) == 0;
 }
+
+bool json_copy_hex(const struct json_value *value, char *out, size_t digits)
+{
+	if (value->kind != JSON_STRING || !scan_is_hex(value->text, value->length, digits))
+		return false;
+	memcpy(out, value->text, digits);
+	out[digits] = '\0';
+	return true;
+}

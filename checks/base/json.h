@@ -77,5 +77,7 @@ enum json_result json_read(int fd, uint64_t limit, json_visit *visit, void *cont
 
 bool json_key_is(const struct json_value *value, unsigned level, const char *key);
 bool json_text_is(const struct json_value *value, const char *text);
+/* A string of exactly so many lower-case hexadecimal digits; `out` has room for them and a NUL. */
+bool json_copy_hex(const struct json_value *value, char *out, size_t digits);
 
 #endif

@@ -2,54 +2,45 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "digest.h"
 
-#include <openssl/sha.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "scan.h"
 #include "util.h"
 
-struct hash {
-	enum digest_kind kind;
-	union {
-		SHA256_CTX sha256;
-		SHA_CTX sha1;
-	} context;
-};
-
-static void hash_feed(struct hash *hash, const void *bytes, size_t length)
+void digest_feed(struct digest *digest, const void *bytes, size_t length)
 {
-	if (hash->kind == DIGEST_SHA256)
-		(void)SHA256_Update(&hash->context.sha256, bytes, length);
+	if (digest->kind == DIGEST_SHA256)
+		(void)SHA256_Update(&digest->context.sha256, bytes, length);
 	else
-		(void)SHA1_Update(&hash->context.sha1, bytes, length);
+		(void)SHA1_Update(&digest->context.sha1, bytes, length);
 }
 
-static void hash_begin(struct hash *hash, enum digest_kind kind, uint64_t size)
+void digest_begin(struct digest *digest, enum digest_kind kind, uint64_t size)
 {
 	char header[32];
 
-	hash->kind = kind;
+	digest->kind = kind;
 	if (kind == DIGEST_SHA256) {
-		(void)SHA256_Init(&hash->context.sha256);
+		(void)SHA256_Init(&digest->context.sha256);
 		return;
 	}
 	/* git hash-object: "blob ", the length in decimal, a NUL, the content */
-	(void)SHA1_Init(&hash->context.sha1);
-	hash_feed(hash, header,
+	(void)SHA1_Init(&digest->context.sha1);
+	digest_feed(digest, header,
 	          (size_t)snprintf(header, sizeof(header), "blob %llu", (unsigned long long)size) +
 	                  1);
 }
 
-static void hash_end(struct hash *hash, char hex[static SHA256_HEX + 1])
+void digest_end(struct digest *digest, char hex[static SHA256_HEX + 1])
 {
 	unsigned char bytes[SHA256_DIGEST_LENGTH];
-	size_t length = hash->kind == DIGEST_SHA256 ? SHA256_DIGEST_LENGTH : SHA_DIGEST_LENGTH;
+	size_t length = digest->kind == DIGEST_SHA256 ? SHA256_DIGEST_LENGTH : SHA_DIGEST_LENGTH;
 
-	if (hash->kind == DIGEST_SHA256)
-		(void)SHA256_Final(bytes, &hash->context.sha256);
+	if (digest->kind == DIGEST_SHA256)
+		(void)SHA256_Final(bytes, &digest->context.sha256);
 	else
-		(void)SHA1_Final(bytes, &hash->context.sha1);
+		(void)SHA1_Final(bytes, &digest->context.sha1);
 	for (size_t i = 0; i < length; i++) {
 		hex[2 * i] = "0123456789abcdef"[bytes[i] >> 4];
 		hex[2 * i + 1] = "0123456789abcdef"[bytes[i] & 15];
@@ -70,12 +61,12 @@ int digest_file(int fd, uint64_t size, enum digest_kind kind, char hex[static SH
                 _Atomic uint64_t *done)
 {
 	CLEANUP(cleanup_free) unsigned char *buffer = malloc(HASH_READ_BYTES);
-	struct hash hash;
+	struct digest digest;
 	uint64_t at = 0;
 
 	if (buffer == NULL)
 		return -ENOMEM;
-	hash_begin(&hash, kind, size);
+	digest_begin(&digest, kind, size);
 	for (;;) {
 		ssize_t got = pread(fd, buffer, HASH_READ_BYTES, (off_t)at);
 
@@ -88,21 +79,21 @@ int digest_file(int fd, uint64_t size, enum digest_kind kind, char hex[static SH
 		at += (uint64_t)got;
 		if (at > size) /* it grows while it is read: no end in sight */
 			return -ESTALE;
-		hash_feed(&hash, buffer, (size_t)got);
+		digest_feed(&digest, buffer, (size_t)got);
 		atomic_fetch_add_explicit(done, (uint64_t)got, memory_order_relaxed);
 	}
 	if (at != size)
 		return -ESTALE;
-	hash_end(&hash, hex);
+	digest_end(&digest, hex);
 	return 0;
 }
 
 void digest_bytes(const void *bytes, size_t length, enum digest_kind kind,
                   char hex[static SHA256_HEX + 1])
 {
-	struct hash hash;
+	struct digest digest;
 
-	hash_begin(&hash, kind, length);
-	hash_feed(&hash, bytes, length);
-	hash_end(&hash, hex);
+	digest_begin(&digest, kind, length);
+	digest_feed(&digest, bytes, length);
+	digest_end(&digest, hex);
 }

@@ -11,12 +11,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <openssl/sha.h>
+
 #include "bounds.h"
 
 enum digest_kind { DIGEST_NONE, DIGEST_SHA256, DIGEST_GIT_SHA1 };
 
 /* The kind by the number of hexadecimal digits: 64, 40, anything else NONE. */
 enum digest_kind digest_kind_of(const char *hex);
+/* Piece by piece; `size` is needed first, since git hashes it before the content. */
+struct digest {
+	enum digest_kind kind;
+	union {
+		SHA256_CTX sha256;
+		SHA_CTX sha1;
+	} context;
+};
+void digest_begin(struct digest *digest, enum digest_kind kind, uint64_t size);
+void digest_feed(struct digest *digest, const void *bytes, size_t length);
+void digest_end(struct digest *digest, char hex[static SHA256_HEX + 1]);
 /*
  * Hashes `size` bytes of a file. 0, or a negative errno; -ESTALE where the file turned out shorter
  * or longer than `size`. *done is advanced while it runs.

@@ -12,15 +12,6 @@ struct pass {
 	bool version, stopped;
 };
 
-static bool copy_hex(char *out, const struct json_value *value, size_t wanted)
-{
-	if (value->kind != JSON_STRING || !scan_is_hex(value->text, value->length, wanted))
-		return false;
-	memcpy(out, value->text, wanted);
-	out[wanted] = '\0';
-	return true;
-}
-
 static bool visit_field(struct pass *pass, const struct json_value *value)
 {
 	struct manifest_file *file = &pass->file;
@@ -31,11 +22,11 @@ static bool visit_field(struct pass *pass, const struct json_value *value)
 		return file->has_size;
 	}
 	if (json_key_is(value, 2, "blob_id"))
-		return copy_hex(file->blob_id, value, COMMIT_HEX);
+		return json_copy_hex(value, file->blob_id, COMMIT_HEX);
 	if (json_key_is(value, 2, "lfs_sha256"))
-		return copy_hex(file->sha256, value, SHA256_HEX);
+		return json_copy_hex(value, file->sha256, SHA256_HEX);
 	if (json_key_is(value, 2, "xet_hash"))
-		return copy_hex(file->xet_hash, value, SHA256_HEX);
+		return json_copy_hex(value, file->xet_hash, SHA256_HEX);
 	return true;
 }
 

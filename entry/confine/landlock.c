@@ -13,6 +13,7 @@
 /* Debian 12's headers end at ABI 2; numbers from linux/landlock.h of 6.15. */
 #define RIGHT_TRUNCATE (1ull << 14) /* ABI 3 */
 #define RIGHT_IOCTL_DEV (1ull << 15) /* ABI 5 */
+#define RULE_NET_PORT 2 /* ABI 4 */
 #define NET_BIND_TCP (1ull << 0) /* ABI 4 */
 #define NET_CONNECT_TCP (1ull << 1)
 #define SCOPE_ABSTRACT_UNIX (1ull << 0) /* ABI 6 */
@@ -48,15 +49,46 @@ const char *landlock_words(int error)
 	}
 }
 
-int landlock_read_only(int root_fd)
+static int add_path(int ruleset_fd, int folder_fd, uint64_t rights)
 {
-	int abi = landlock_abi();
+	struct landlock_path_beneath_attr beneath = { .allowed_access = rights,
+		                                      .parent_fd = folder_fd };
+
+	return syscall(SYS_landlock_add_rule, ruleset_fd, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) != 0 ?
+	               -errno :
+	               0;
+}
+
+static int add_port(int ruleset_fd, uint16_t port)
+{
+	const struct {
+		uint64_t rights, port;
+	} rule = { NET_CONNECT_TCP, port };
+
+	return syscall(SYS_landlock_add_rule, ruleset_fd, RULE_NET_PORT, &rule, 0) != 0 ? -errno : 0;
+}
+
+static int add_rules(int fd, const struct landlock_grant *grant, const struct ruleset *ruleset)
+{
+	static const uint64_t read = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR,
+	                      never = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_MAKE_CHAR |
+	                              LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |
+	                              LANDLOCK_ACCESS_FS_MAKE_SOCK | RIGHT_IOCTL_DEV;
+	CLEANUP(cleanup_fd) int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int error = root < 0 ? -errno : add_path(fd, root, read);
+
+	if (error == 0 && grant->write_fd >= 0)
+		error = add_path(fd, grant->write_fd, ruleset->files & ~never);
+	for (size_t i = 0; error == 0 && ruleset->net != 0 && i < grant->port_count; i++)
+		error = add_port(fd, grant->ports[i]);
+	return error;
+}
+
+int landlock_restrict(const struct landlock_grant *grant)
+{
+	int abi = landlock_abi(), error;
 	struct ruleset ruleset = { 0 };
-	struct landlock_path_beneath_attr beneath = {
-		.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR
-	};
 	CLEANUP(cleanup_fd) int fd = -1;
-	CLEANUP(cleanup_fd) int root = -1;
 	size_t size = abi >= 6 ? sizeof(ruleset) : abi >= 4 ? 16 : 8;
 
 	if (abi < 0)
@@ -70,13 +102,8 @@ int landlock_read_only(int root_fd)
 	fd = create_ruleset(&ruleset, size, 0);
 	if (fd < 0)
 		return fd;
-	root = root_fd >= 0 ? fcntl(root_fd, F_DUPFD_CLOEXEC, 3) :
-	                      open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root < 0)
-		return -errno;
-	beneath.parent_fd = root;
-	if (syscall(SYS_landlock_add_rule, fd, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) != 0 ||
-	    syscall(SYS_landlock_restrict_self, fd, 0) != 0)
-		return -errno;
-	return 0;
+	error = add_rules(fd, grant, &ruleset);
+	if (error == 0 && syscall(SYS_landlock_restrict_self, fd, 0) != 0)
+		error = -errno;
+	return error;
 }

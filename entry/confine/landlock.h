@@ -4,6 +4,7 @@
 #define AWEIGH_LANDLOCK_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* The kernel's ABI version, 1 and up; -ENOSYS, -EOPNOTSUPP or -EPERM: not to be had, and why. */
 int landlock_abi(void);
@@ -11,9 +12,15 @@ int landlock_abi(void);
 const char *landlock_words(int error);
 
 /*
- * Leaves the process reading beneath `root_fd` (-1: the whole file system) and nothing else: no
- * writing, no executing, and from ABI 4 on no TCP. Wants no_new_privs. 0 or a negative errno.
+ * Leaves the process reading everywhere, writing beneath one folder, connecting to some TCP ports, and
+ * nothing else: no executing, no devices, no listening (TCP from ABI 4 on). Wants no_new_privs. 0 or
+ * a negative errno.
  */
-int landlock_read_only(int root_fd);
+struct landlock_grant {
+	int write_fd; /* -1: nowhere */
+	const uint16_t *ports; /* to connect to */
+	size_t port_count;
+};
+int landlock_restrict(const struct landlock_grant *grant);
 
 #endif

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "library_env.h"
-#include "policy/arena.h"
+#include "arena.h"
 #include "text.h"
 #include "util.h"
 

@@ -109,6 +109,30 @@ static bool is_variable_name(const char *text)
 	return length > 0 && length < MAX_NAME_BYTES && text[length] == '\0';
 }
 
+/* http:// or https://, a host, and nothing that no address has; "{repo}" of a template may be there. */
+static bool is_url(const char *text, size_t length)
+{
+	size_t scheme = strncmp(text, "https://", 8) == 0 ? 8 : strncmp(text, "http://", 7) == 0 ? 7 : 0;
+
+	if (scheme == 0 || length <= scheme || length >= MAX_URL_BYTES / 2 || text[scheme] == '/')
+		return false;
+	for (size_t i = 0; i < length; i++)
+		if (text[i] <= ' ' || text[i] > '~' || strchr("\"\\<>`#", text[i]) != NULL)
+			return false;
+	return true;
+}
+
+static bool are_urls(const char *text)
+{
+	const char *at = NULL, *url;
+	size_t length, count = 0;
+
+	while ((url = list_next(text, ',', &at, &length)) != NULL)
+		if (!is_url(url, length) || ++count > MAX_ENDPOINTS)
+			return false;
+	return true;
+}
+
 /* NULL: taken; otherwise what the key takes, to be put after "takes". */
 static const char *read_value(const struct key *key, const char *text, uint64_t *number)
 {
@@ -154,6 +178,10 @@ static const char *read_value(const struct key *key, const char *text, uint64_t 
 		return revision_fault(text) == NULL ?
 		               NULL :
 		               "a commit of 40 hexadecimal digits, a branch or a tag";
+	case TYPE_URL:
+		return is_url(text, length) ? NULL : "an address that begins with https:// (or http://)";
+	case TYPE_URLS:
+		return are_urls(text) ? NULL : "up to 8 addresses that begin with https:// (or http://)";
 	case TYPE_TEXT:
 	case TYPE_LIST:
 	case TYPE_USER:
@@ -173,6 +201,9 @@ void policy_store(struct policy *policy, struct setting *setting, const struct k
 		policy_error(policy, RAISED_POLICY_VALUE, source, line,
 		             "write the id as the hub spells it: org/name",
 		             "repository id '%.200s' %s", text, fault);
+	else if (takes != NULL && (key->type == TYPE_URL || key->type == TYPE_URLS))
+		policy_error(policy, RAISED_POLICY_VALUE, source, line, NULL, "%s: takes %s",
+		             key->name, takes); /* without the value: it may hold a password */
 	else if (takes != NULL && strstr(key->argument, "..") != NULL)
 		policy_error(policy, RAISED_POLICY_VALUE, source, line, NULL,
 		             "%s = %.200s: takes %s, within %s", key->name, text, takes,

@@ -66,7 +66,8 @@ bool record_is_sound(const struct record *record, unsigned kinds, size_t models)
 		return false;
 	if (record->model < NO_MODEL || (record->model >= 0 && (size_t)record->model >= models))
 		return false;
-	if (record->type == RECORD_MODEL && record->model == NO_MODEL)
+	if (record->type != RECORD_FINDING && record->type != RECORD_PROGRESS &&
+	    record->type != RECORD_DONE && record->model == NO_MODEL)
 		return false;
 	if (!is_terminated(record->path, sizeof(record->path)) ||
 	    !is_terminated(record->message, sizeof(record->message)) ||

@@ -1,0 +1,555 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Bringing files: each takes its lock, gets its parts over as many connections as are free, is hashed
+ * while they arrive, and gets its name when the digest is right.
+ */
+#include <string.h>
+
+#include "fetch/work.h"
+#include "process/clock.h"
+#include "scan.h"
+#include "util.h"
+
+/* Ending */
+
+static void free_download(struct download *download)
+{
+	cleanup_fd(&download->lock_fd);
+	partial_release(&download->partial);
+	memset(download, 0, sizeof(*download));
+	download->lock_fd = -1;
+	download->partial = PARTIAL_INIT;
+	download->phase = PHASE_FREE;
+}
+
+static void drop_parts(struct download *download)
+{
+	struct work *work = download->work;
+
+	for (size_t i = 0; i < work->settings->connections; i++) {
+		struct part *part = &work->parts[i];
+
+		if (part->download != download)
+			continue;
+		request_cancel(&part->request);
+		partial_give_back(&download->partial, part->at, part->end - part->at);
+		part->download = NULL;
+	}
+	download->parts = 0;
+}
+
+/* Leaves the file as it is: what arrived is kept for the next run, unless the volume is full. */
+static void abandon(struct download *download)
+{
+	struct work *work = download->work;
+
+	drop_parts(download);
+	if (download->phase == PHASE_VERIFY || download->phase == PHASE_FETCH)
+		hasher_cancel(&work->hasher, &download->job);
+	if (download->phase == PHASE_VERIFY)
+		cleanup_fd(&download->job.fd);
+	if (work->full || download->partial.chunk_count <= 1) /* one chunk is no progress */
+		partial_discard(&download->partial);
+	free_download(download);
+}
+
+static void abandon_model(struct work *work, const struct plan_model *model)
+{
+	for (size_t i = 0; i < work->download_count; i++)
+		if (work->downloads[i].phase != PHASE_FREE && work->downloads[i].model == model)
+			abandon(&work->downloads[i]);
+}
+
+/* The model cannot be had: it is said once, and its other files are not gone on with. */
+static void fail_download(struct download *download, unsigned raised, const char *message)
+{
+	struct work *work = download->work;
+	struct plan_model *model = download->model;
+	const char *path = download->file->path;
+
+	if (raised == RAISED_FETCH_DISK)
+		work->full = true;
+	if (!model->failed)
+		fetch_fail(work, model, raised, path, "%s", message);
+	abandon_model(work, model);
+}
+
+static void complete(struct download *download, enum file_state state)
+{
+	struct plan_model *model = download->model;
+
+	download->file->state = (uint8_t)state;
+	model->left--;
+	free_download(download);
+}
+
+static void fail_disk(struct download *download, const char *what, int error)
+{
+	char message[512];
+	struct text text = TEXT_OVER(message);
+	bool refused = error == -EACCES || error == -EPERM || error == -EROFS;
+
+	text_addf(&text, "%s cannot be %s in %.300s: %s", download->file->path, what,
+	          download->work->store.path, strerror(-error));
+	fail_download(download, refused ? RAISED_FETCH_FOLDER : RAISED_FETCH_DISK, message);
+}
+
+/* Hashing */
+
+static int put_into_place(struct hash_job *job)
+{
+	const struct download *download = job->context;
+
+	return partial_finish(&download->partial, download->etag);
+}
+
+static void begin_job(struct download *download, int fd, int (*finish)(struct hash_job *job))
+{
+	struct hash_job *job = &download->job;
+
+	job->fd = fd;
+	job->size = download->file->size;
+	memcpy(job->expected, download->etag, sizeof(job->expected));
+	job->finish = finish;
+	job->context = download;
+	hasher_begin(&download->work->hasher, job);
+}
+
+/* Parts */
+
+static uint64_t run_limit(const struct download *download)
+{
+	const struct partial *partial = &download->partial;
+	uint64_t left = partial->size - partial_present_bytes(partial);
+	uint64_t share = left / (download->work->settings->connections * 2u);
+
+	return share < MIN_RUN_BYTES ? MIN_RUN_BYTES : share > MAX_RUN_BYTES ? MAX_RUN_BYTES : share;
+}
+
+/* Headers have come: are they those of this file, and of the part that was asked for? */
+static bool begin_part(struct request *request)
+{
+	struct part *part = request->context;
+	struct download *download = part->download;
+	const struct headers *headers = &request->headers,
+	                     *said = request->redirected ? &request->hub : headers;
+	struct text text = TEXT_OVER(request->failure.message);
+	uint64_t size = download->file->size, length = part->end - part->at;
+
+	request->failure.raised = RAISED_FETCH_DIGEST;
+	request->failure.temporary = false;
+	if (!part->used_address && said->etag[0] != '\0' &&
+	    strlen(said->etag) == strlen(download->etag) && strcmp(said->etag, download->etag) != 0) {
+		text_addf(&text, "it states the digest %.16s..., the hub's list %.16s...", said->etag,
+		          download->etag);
+		return false;
+	}
+	if (request->status == 206 && request->length > 0) {
+		if (headers->range_first != part->at || headers->range_total != size) {
+			text_addf(&text, "the part that it sends is not the one that was asked for");
+			download->single = download->restart = true;
+			return false;
+		}
+		download->ranges = true;
+		return true;
+	}
+	if (request->length > 0) {
+		/* The whole file, though a part was asked for: the beginning again, over one connection. */
+		download->single = true;
+		if (download->parts > 1 || part->at > 0) {
+			text_addf(&text, "it sends the whole where a part was asked for");
+			download->restart = true;
+			return false;
+		}
+		part->end = size;
+		length = size;
+		request->limit = size;
+	}
+	if (headers->length != UINT64_MAX && headers->length != length) {
+		text_addf(&text, "it has %llu bytes, and %llu were stated",
+		          (unsigned long long)headers->length, (unsigned long long)length);
+		return false;
+	}
+	return true;
+}
+
+static bool take_bytes(struct request *request, const void *bytes, size_t length)
+{
+	struct part *part = request->context;
+	struct download *download = part->download;
+	struct partial *partial = &download->partial;
+	struct text text = TEXT_OVER(request->failure.message);
+	int error;
+
+	request->failure.temporary = false;
+	if (length > part->end - part->at) {
+		request->failure.raised = RAISED_FETCH_DIGEST;
+		text_addf(&text, "it sends more than the %llu bytes that were asked for",
+		          (unsigned long long)(part->end - request->first));
+		return false;
+	}
+	error = partial_write(partial, part->at, bytes, length);
+	part->at += length;
+	download->model->fetched_bytes += length;
+	/* Chunks that end within what has arrived: a part begins where a chunk does. */
+	for (size_t chunk = (size_t)((part->at - length) / partial->chunk_bytes);
+	     error == 0 && length > 0 && chunk < partial->chunk_count &&
+	     partial_chunk_end(partial, chunk) <= part->at;
+	     chunk++)
+		error = partial_mark(partial, chunk);
+	if (error == 0) {
+		hasher_advance(&download->work->hasher, &download->job, partial_ready(partial));
+		return true;
+	}
+	request->failure.raised =
+	        error == -EACCES || error == -EROFS ? RAISED_FETCH_FOLDER : RAISED_FETCH_DISK;
+	text_addf(&text, "%.300s cannot be written: %s", download->work->store.path,
+	          strerror(-error));
+	return false;
+}
+
+static enum next_step go_on_part(struct request *request)
+{
+	struct part *part = request->context;
+
+	if (part->at == part->end)
+		return STEP_GIVE_UP;
+	if (request->length > 0 || part->at > 0) {
+		request->first = part->at;
+		request->length = part->end - part->at;
+	}
+	request->limit = part->end - part->at;
+	return STEP_GO;
+}
+
+/* Another endpoint, if there is one that was not tried. */
+static bool next_source(struct download *download)
+{
+	if (download->source + 1 >= source_count(download->work))
+		return false;
+	download->source++;
+	download->address[0] = '\0';
+	download->refreshed = 0;
+	download->ranges = download->single = false;
+	return true;
+}
+
+/* Whether the file goes on in another way: from a new address, in one stream, from elsewhere. */
+static bool recover(struct download *download, const struct part *part, const struct failure *failure)
+{
+	bool refused = failure->http == 401 || failure->http == 403 || failure->http == 404 ||
+	               failure->http == 410;
+
+	if (failure->raised == RAISED_FETCH_DISK || failure->raised == RAISED_FETCH_FOLDER)
+		return false;
+	/* The signed address has expired: the endpoint knows a new one. */
+	if (part->used_address && refused && download->refreshed == 0) {
+		download->refreshed++;
+		download->address[0] = '\0';
+		return true;
+	}
+	/* Several connections to one file are not liked here, or ranges not understood. */
+	if (!download->single && (download->parts > 0 || download->ranges) &&
+	    (refused || failure->http == 416 || failure->http == 429)) {
+		download->single = true;
+		return true;
+	}
+	return next_source(download);
+}
+
+/* From the first byte, in one stream. */
+static void restart(struct download *download)
+{
+	drop_parts(download);
+	hasher_cancel(&download->work->hasher, &download->job);
+	partial_clear(&download->partial);
+	begin_job(download, download->partial.fd, put_into_place);
+	download->restart = false;
+}
+
+static void end_part(struct request *request, bool well)
+{
+	struct part *part = request->context, was = { .used_address = part->used_address };
+	struct download *download = part->download;
+	struct failure failure = request->failure;
+
+	part->download = NULL;
+	download->parts--;
+	if (well && request->redirected)
+		memcpy(download->address, request->url, sizeof(download->address));
+	if (well && part->at < part->end) { /* no length was stated, and it ended early */
+		struct text text = TEXT_OVER(failure.message);
+
+		well = download->shorts++ < download->work->settings->retries;
+		failure.raised = RAISED_FETCH_DIGEST;
+		failure.http = 0;
+		text_addf(&text, "%s: %s ends after %llu of %llu bytes", request->what,
+		          request->server.host, (unsigned long long)part->at,
+		          (unsigned long long)part->end);
+	} else if (well) {
+		download->refreshed = 0;
+	}
+	partial_give_back(&download->partial, part->at, part->end - part->at);
+	if (well || part->at == part->end)
+		return;
+	if (download->restart && download->restarts++ <= download->work->settings->retries) {
+		restart(download);
+		return;
+	}
+	if (!recover(download, &was, &failure))
+		fail_download(download, failure.raised, failure.message);
+}
+
+static bool start_part(struct download *download, struct part *part)
+{
+	struct work *work = download->work;
+	struct partial *partial = &download->partial;
+	struct request *request = &part->request;
+	struct text what = TEXT_OVER(request->what);
+	char url[MAX_URL_BYTES];
+	const char *endpoint;
+	uint64_t first = 0, length = 0;
+
+	if (download->parts > 0 && (!download->ranges || download->single))
+		return false;
+	if (!partial_take_run(partial, download->single ? UINT64_MAX : run_limit(download), &first,
+	                      &length))
+		return false;
+	part->download = download;
+	part->at = first;
+	part->end = first + length;
+	text_addf(&what, "%.90s of %.60s", download->file->path,
+	          MODEL_SET(download->model->model, REPO).text);
+	request->context = part;
+	request->first = first;
+	request->length = length == partial->size ? 0 : length;
+	request->limit = length;
+	request->prepare = go_on_part;
+	request->begin = begin_part;
+	request->body = take_bytes;
+	request->done = end_part;
+	endpoint = source_address(work, download->source, download->model, download->file->path, url);
+	part->used_address = download->address[0] != '\0';
+	download->parts++;
+	if (part->used_address)
+		request_start(&work->network, request, NULL, download->address);
+	else
+		request_start(&work->network, request, endpoint, url);
+	return true;
+}
+
+/* Phases */
+
+static void begin_fetch(struct download *download)
+{
+	struct work *work = download->work;
+	int error = partial_open(&download->partial, &download->model->repo, download->etag,
+	                         download->file->size);
+
+	if (error != 0) {
+		fail_disk(download, "written", error);
+		return;
+	}
+	download->phase = PHASE_FETCH;
+	begin_job(download, download->partial.fd, put_into_place);
+	/* What an earlier run left is hashed while the rest arrives; an empty file is whole already. */
+	if (download->partial.lead > 0 || download->partial.size == 0)
+		hasher_advance(&work->hasher, &download->job, partial_ready(&download->partial));
+}
+
+static void begin_verify(struct download *download)
+{
+	int fd = repo_store_open_blob(&download->model->repo, download->etag);
+
+	if (fd < 0)
+		fd = repo_store_open_file(&download->model->repo, download->model->commit,
+		                          download->file->path);
+	if (fd < 0) {
+		begin_fetch(download);
+		return;
+	}
+	download->phase = PHASE_VERIFY;
+	begin_job(download, fd, NULL);
+	hasher_advance(&download->work->hasher, &download->job, download->file->size);
+}
+
+static void try_lock(struct download *download)
+{
+	const struct repo_store *repo = &download->model->repo;
+	struct plan_file *file = download->file;
+	int fd = repo_store_lock(repo, download->etag, file->path);
+
+	if (fd == -EAGAIN) {
+		download->waited = true;
+		download->lock_due_ns = clock_now_ns() + LOCK_POLL_MS * 1000000u;
+		return;
+	}
+	if (fd < 0 && fd != -ENOLCK) {
+		fail_disk(download, "locked", fd);
+		return;
+	}
+	download->lock_fd = fd < 0 ? -1 : fd;
+	if (file->state == FILE_DOUBTED ||
+	    repo_store_has(repo, download->etag, file->size)) /* another has brought it meanwhile */
+		begin_verify(download);
+	else
+		begin_fetch(download);
+}
+
+static void start_download(struct work *work, struct plan_model *model, struct plan_file *file,
+                           struct download *download)
+{
+	download->work = work;
+	download->model = model;
+	download->file = file;
+	download->phase = PHASE_LOCK;
+	plan_etag(file, download->etag);
+	try_lock(download);
+	if (download->phase != PHASE_FREE)
+		file->state = FILE_COMING;
+}
+
+static void verified(struct download *download)
+{
+	int fd = repo_store_open_blob(&download->model->repo, download->etag);
+	bool is_blob = fd >= 0;
+
+	cleanup_fd(&fd);
+	cleanup_fd(&download->job.fd);
+	if (download->job.result == 0)
+		complete(download, is_blob ? FILE_THERE : FILE_PLACED);
+	else
+		begin_fetch(download);
+}
+
+/* The digest is not the one that was stated: once more from the start, somewhere else if there is an elsewhere. */
+static void mismatched(struct download *download)
+{
+	char message[512];
+	struct text text = TEXT_OVER(message);
+	bool resumed = download->partial.resumed;
+
+	if (download->file->size > 0 && (resumed || download->damaged++ == 0)) {
+		if (!resumed)
+			(void)next_source(download);
+		restart(download);
+		return;
+	}
+	text_addf(&text, "%.200s arrived with the digest %.16s..., and %.16s... was stated; tried twice",
+	          download->file->path, download->job.actual, download->etag);
+	partial_discard(&download->partial);
+	fail_download(download, RAISED_FETCH_DIGEST, message);
+}
+
+static void take_hashed(struct work *work)
+{
+	struct hash_job *job;
+
+	while ((job = hasher_take(&work->hasher)) != NULL) {
+		struct download *download = job->context;
+
+		if (download->phase == PHASE_VERIFY) {
+			verified(download);
+		} else if (job->result == 0) {
+			download->model->fetched_files++;
+			fetch_tell_file(work, download, download->file->size);
+			complete(download, FILE_THERE);
+		} else if (job->result == -EBADMSG) {
+			mismatched(download);
+		} else {
+			fail_disk(download, "written", job->result);
+		}
+	}
+}
+
+/* Beginning */
+
+static struct plan_file *next_file(struct plan_model *model)
+{
+	while (model->next < model->count) {
+		struct plan_file *file = &model->files[model->next++];
+
+		if (file->state == FILE_WANTED || file->state == FILE_DOUBTED)
+			return file;
+	}
+	return NULL;
+}
+
+static bool start_next_file(struct work *work)
+{
+	struct download *free_one = NULL;
+
+	for (size_t i = 0; i < work->download_count && free_one == NULL; i++)
+		if (work->downloads[i].phase == PHASE_FREE)
+			free_one = &work->downloads[i];
+	for (size_t i = 0; free_one != NULL && !work->full && i < work->model_count; i++) {
+		struct plan_model *model = &work->models[i];
+		struct plan_file *file = model->failed || !model->listed ? NULL : next_file(model);
+
+		if (file != NULL) {
+			start_download(work, model, file, free_one);
+			return true;
+		}
+	}
+	return false;
+}
+
+static struct part *free_part(struct work *work)
+{
+	for (size_t i = 0; i < work->settings->connections; i++)
+		if (work->parts[i].download == NULL)
+			return &work->parts[i];
+	return NULL;
+}
+
+static bool start_any_part(struct work *work, struct part *part)
+{
+	for (size_t i = 0; i < work->download_count; i++)
+		if (work->downloads[i].phase == PHASE_FETCH && start_part(&work->downloads[i], part))
+			return true;
+	return false;
+}
+
+static void start_all(struct work *work)
+{
+	struct part *part;
+
+	while ((part = free_part(work)) != NULL)
+		if (!start_any_part(work, part) && !start_next_file(work))
+			break;
+}
+
+bool downloads_step(struct work *work)
+{
+	uint64_t now = clock_now_ns();
+	bool any = false;
+
+	take_hashed(work);
+	for (size_t i = 0; i < work->download_count; i++) {
+		struct download *download = &work->downloads[i];
+
+		if (download->phase == PHASE_LOCK && download->lock_due_ns <= now)
+			try_lock(download);
+	}
+	start_all(work);
+	for (size_t i = 0; i < work->download_count; i++) {
+		struct download *download = &work->downloads[i];
+
+		any = any || download->phase != PHASE_FREE;
+		if (download->phase == PHASE_FETCH &&
+		    now - download->told_ns > PROGRESS_MS * 1000000u) {
+			download->told_ns = now;
+			fetch_tell_file(work, download, partial_present_bytes(&download->partial));
+		}
+	}
+	return any;
+}
+
+void downloads_release(struct work *work)
+{
+	for (size_t i = 0; i < work->download_count; i++)
+		if (work->downloads[i].phase != PHASE_FREE)
+			abandon(&work->downloads[i]);
+	for (size_t i = 0; work->parts != NULL && i < work->settings->connections; i++)
+		request_release(&work->parts[i].request);
+}

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The sequence: what is wanted, whether there is room, the files, their places, the refs. */
+#include <string.h>
+
+#include "fetch/work.h"
+#include "hub_cache.h"
+#include "platform.h"
+#include "process/clock.h"
+#include "util.h"
+
+/* Beside those that are on their way: files that are being hashed, or wait for the disk or a lock. */
+#define FILES_AT_ONCE 32u
+#define ROOM_BYTES (16ull << 20) /* for folders, links and manifests */
+
+static void send_record(struct work *work, struct record *record)
+{
+	record->magic = RECORD_MAGIC;
+	(void)work->job->send(work->job->send_context, record);
+}
+
+static void send_finding(struct work *work, const struct plan_model *model, unsigned raised,
+                         const char *path, const char *message)
+{
+	const struct finding_kind *kind = &raised_kinds[raised];
+	struct record record = { .type = RECORD_FINDING,
+		                 .kind = (uint16_t)raised, /* raised kinds come first in the catalogue */
+		                 .model = model == NULL ? NO_MODEL : model->index };
+	struct text where = TEXT_OVER(record.path), what = TEXT_OVER(record.message),
+	            fix = TEXT_OVER(record.fix);
+
+	if (model != NULL) {
+		record.line = model->model->line;
+		record.source = model->model->source;
+	}
+	text_add(&where, path == NULL ? "" : path);
+	text_mark_cut(&where);
+	text_add(&what, message);
+	text_mark_cut(&what);
+	text_add(&fix, kind->fix);
+	send_record(work, &record);
+}
+
+void fetch_fail(struct work *work, struct plan_model *model, unsigned raised, const char *path,
+                const char *format, ...)
+{
+	char message[1024];
+	struct text text = TEXT_OVER(message);
+	va_list arguments;
+
+	va_start(arguments, format);
+	text_addv(&text, format, arguments);
+	va_end(arguments);
+	model->failed = true;
+	send_finding(work, model, raised, path, message);
+}
+
+void fetch_tell_file(struct work *work, const struct download *download, uint64_t arrived)
+{
+	struct record record = { .type = RECORD_FETCH_FILE,
+		                 .model = download->model->index,
+		                 .files = arrived,
+		                 .bytes = download->file->size };
+	struct text path = TEXT_OVER(record.path);
+
+	text_add(&path, download->file->path);
+	text_mark_cut(&path);
+	send_record(work, &record);
+}
+
+static void tell_model(struct work *work, const struct plan_model *model, enum record_type type)
+{
+	struct record record = { .type = (uint16_t)type, .model = model->index };
+	struct text path = TEXT_OVER(record.path);
+	bool begins = type == RECORD_FETCH_MODEL;
+
+	record.files = begins ? model->wanted_files : model->fetched_files;
+	record.bytes = begins ? model->wanted_bytes : model->fetched_bytes;
+	text_add(&path, MODEL_SET(model->model, REPO).text);
+	memcpy(record.commit, model->commit, sizeof(model->commit));
+	send_record(work, &record);
+}
+
+static void wake(void *network)
+{
+	network_wake(network);
+}
+
+static int begin(struct work *work)
+{
+	const struct fetch_job *job = work->job;
+	unsigned cores = cores_allowed();
+	int error = store_prepare(&work->store);
+
+	if (error != 0)
+		return error;
+	work->names = arena_new();
+	work->models = calloc(job->policy->model_count + 1, sizeof(*work->models));
+	work->parts = calloc(work->settings->connections, sizeof(*work->parts));
+	work->download_count = work->settings->connections + FILES_AT_ONCE;
+	work->downloads = calloc(work->download_count, sizeof(*work->downloads));
+	if (work->names == NULL || work->models == NULL || work->parts == NULL ||
+	    work->downloads == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < work->download_count; i++) {
+		work->downloads[i].lock_fd = -1;
+		work->downloads[i].partial = PARTIAL_INIT;
+	}
+	error = network_init(&work->network, work->settings);
+	return error != 0 ? error :
+	                    hasher_init(&work->hasher, cores + 2, wake, &work->network);
+}
+
+static void say_volume(struct work *work)
+{
+	if (work->store.is_folder || (work->store.has_links && work->store.has_locks))
+		return;
+	send_finding(work, NULL, RAISED_FETCH_VOLUME, work->store.path,
+	             !work->store.has_links ?
+	                     "the volume has no symbolic links: files are put into the snapshots themselves" :
+	                     "locks exclude nobody on this volume: two fetchers at once may fetch twice");
+}
+
+/* A model of the place: its repository's folder, and the plan for it. */
+static void plan(struct work *work, int index)
+{
+	struct plan_model *model = &work->models[work->model_count++];
+	int error;
+
+	model->model = &work->job->policy->models[index];
+	model->index = index;
+	model->damaged = work->job->want[index] == WANT_DAMAGED;
+	error = repo_store_open(&model->repo, &work->store, MODEL_SET(model->model, REPO).text);
+	if (error != 0) {
+		fetch_fail(work, model,
+		           error == -ENOSPC || error == -EDQUOT ? RAISED_FETCH_DISK :
+		                                                  RAISED_FETCH_FOLDER,
+		           NULL, "its folder in %s cannot be made: %s", work->store.path,
+		           strerror(-error));
+		return;
+	}
+	if (!plan_model(work, model) || model->unchanged)
+		return;
+	if (model->count == 0) {
+		fetch_fail(work, model, RAISED_FETCH_NOT_FOUND, NULL,
+		           "the repository %s has no file that 'files' of the policy wants",
+		           MODEL_SET(model->model, REPO).text);
+		return;
+	}
+	plan_compare(work, model);
+	tell_model(work, model, RECORD_FETCH_MODEL);
+}
+
+/* Before the first byte; on volumes with quotas the answer may be rosier than the truth. */
+static void look_for_room(struct work *work)
+{
+	uint64_t wanted = 0, inodes = 0, bytes, free_inodes;
+
+	for (size_t i = 0; i < work->model_count; i++)
+		if (!work->models[i].failed && work->models[i].listed) {
+			wanted += work->models[i].wanted_bytes;
+			inodes += 3 * work->models[i].wanted_files; /* blob, link, lock */
+		}
+	if (wanted == 0 || store_free(&work->store, &bytes, &free_inodes) != 0)
+		return;
+	for (size_t i = 0; i < work->model_count; i++) {
+		struct plan_model *model = &work->models[i];
+
+		if (model->failed || model->left == 0)
+			continue;
+		if (bytes < wanted + ROOM_BYTES + work->settings->keep_free_bytes) {
+			char need[32], room[32], keep[32];
+			struct text need_text = TEXT_OVER(need), room_text = TEXT_OVER(room),
+			            keep_text = TEXT_OVER(keep);
+
+			text_add_size(&need_text, wanted);
+			text_add_size(&room_text, bytes);
+			text_add_size(&keep_text, work->settings->keep_free_bytes);
+			fetch_fail(work, model, RAISED_FETCH_DISK, work->store.path,
+			           "%s are to be fetched and %s kept free, but %s has only %s left",
+			           need, keep, work->store.path, room);
+		} else if (free_inodes < inodes) {
+			fetch_fail(work, model, RAISED_FETCH_DISK, work->store.path,
+			           "%llu inodes are needed, but %s has only %llu left",
+			           (unsigned long long)inodes, work->store.path,
+			           (unsigned long long)free_inodes);
+		}
+	}
+}
+
+static int put_files(struct plan_model *model, const char **at)
+{
+	struct publication publication = { .folder_fd = -1 };
+	int error = publication_begin(&publication, &model->repo, model->commit), ended;
+	char etag[SHA256_HEX + 1];
+
+	plan_sort(model);
+	for (size_t i = 0; error == 0 && i < model->count; i++) {
+		struct plan_file *file = &model->files[i];
+		bool keep = i + 1 < model->count && file[1].kind == file->kind &&
+		            memcmp(file[1].digest, file->digest, sizeof(file->digest)) == 0;
+
+		*at = file->path;
+		plan_etag(file, etag);
+		if (file->state != FILE_PLACED)
+			error = publication_add(&publication, file->path, etag, keep);
+	}
+	if (error != 0) {
+		cleanup_fd(&publication.folder_fd);
+		return error;
+	}
+	*at = "";
+	ended = publication_end(&publication);
+	return ended;
+}
+
+/* Names come last: nothing is found under a ref before all of it is there. */
+static void publish(struct work *work, struct plan_model *model)
+{
+	const char *revision = MODEL_SET(model->model, REVISION).text, *at = "";
+	int error = put_files(model, &at);
+
+	if (error == 0 && !work->store.is_folder && strcmp(revision, model->commit) != 0)
+		error = repo_store_write_ref(&model->repo, revision, model->commit);
+	if (error == 0) {
+		tell_model(work, model, RECORD_FETCH_DONE);
+		return;
+	}
+	fetch_fail(work, model,
+	           error == -ENOSPC || error == -EDQUOT || error == -EIO ? RAISED_FETCH_DISK :
+	                                                                  RAISED_FETCH_FOLDER,
+	           at, "the snapshot in %s cannot be written: %s", work->store.path, strerror(-error));
+}
+
+static void publish_ready(struct work *work)
+{
+	for (size_t i = 0; i < work->model_count; i++) {
+		struct plan_model *model = &work->models[i];
+
+		if (!model->listed || model->failed || model->unchanged || model->left > 0)
+			continue;
+		publish(work, model);
+		model->listed = false; /* once */
+	}
+}
+
+static int bring(struct work *work)
+{
+	while (downloads_step(work)) {
+		publish_ready(work);
+		if (network_run(&work->network, LOCK_POLL_MS) < 0)
+			return -EIO;
+	}
+	publish_ready(work);
+	return 0;
+}
+
+static void release(struct work *work)
+{
+	if (work->downloads != NULL)
+		downloads_release(work);
+	if (work->hasher.thread_count > 0)
+		hasher_release(&work->hasher);
+	for (size_t i = 0; i < work->model_count; i++) {
+		repo_store_release(&work->models[i].repo);
+		free(work->models[i].files);
+	}
+	network_release(&work->network);
+	store_release(&work->store);
+	arena_free(work->names);
+	free(work->models);
+	free(work->parts);
+	free(work->downloads);
+}
+
+/* A place that cannot be written is said of each of its models. */
+static void fail_all(struct work *work, int error)
+{
+	const struct fetch_job *job = work->job;
+
+	for (size_t i = 0; i < job->policy->model_count; i++) {
+		struct plan_model model = { .model = &job->policy->models[i], .index = (int)i };
+
+		if (job->want[i] != WANT_NOTHING)
+			fetch_fail(work, &model,
+			           error == -ENOSPC || error == -EDQUOT ? RAISED_FETCH_DISK :
+			                                                  RAISED_FETCH_FOLDER,
+			           job->path, "%s cannot be written: %s", job->path, strerror(-error));
+	}
+}
+
+int fetch_run(const struct fetch_job *job, const struct store *store, int error)
+{
+	struct work *work = calloc(1, sizeof(*work));
+
+	if (work == NULL)
+		return -ENOMEM;
+	work->job = job;
+	work->settings = job->settings;
+	work->store = *store;
+	if (error == 0)
+		error = begin(work);
+	if (error == 0) {
+		say_volume(work);
+		for (size_t i = 0; i < job->policy->model_count; i++)
+			if (job->want[i] != WANT_NOTHING)
+				plan(work, (int)i);
+		look_for_room(work);
+		error = bring(work);
+	} else if (error != -ENOMEM) {
+		fail_all(work, error);
+		error = 0;
+	}
+	release(work);
+	free(work);
+	return error;
+}

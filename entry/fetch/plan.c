@@ -1,0 +1,582 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is to be fetched: a revision's commit, its files with sizes and digests, and which of them are there. */
+#include <string.h>
+
+#include "fetch/listing.h"
+#include "fetch/work.h"
+#include "glob.h"
+#include "hub_cache.h"
+#include "scan.h"
+#include "util.h"
+
+/* Addresses */
+
+static bool is_typed(const char *repo)
+{
+	return strncmp(repo, "datasets/", 9) == 0 || strncmp(repo, "spaces/", 7) == 0;
+}
+
+static const char *repo_of(const struct plan_model *model)
+{
+	return MODEL_SET(model->model, REPO).text;
+}
+
+unsigned source_count(const struct work *work)
+{
+	return (unsigned)work->settings->endpoint_count + (work->settings->mirror != NULL);
+}
+
+/* {repo}, {commit} and {path} of a mirror's template. */
+static void add_template(struct text *text, const char *template, const struct plan_model *model,
+                         const char *path)
+{
+	while (*template != '\0') {
+		if (strncmp(template, "{repo}", 6) == 0) {
+			text_add(text, repo_of(model));
+			template += 6;
+		} else if (strncmp(template, "{commit}", 8) == 0) {
+			text_add(text, model->commit);
+			template += 8;
+		} else if (strncmp(template, "{path}", 6) == 0) {
+			url_add_encoded(text, path, true);
+			template += 6;
+		} else {
+			text_add_bytes(text, template++, 1);
+		}
+	}
+}
+
+/* Returns the endpoint, whose server may see the token; NULL for a mirror. */
+const char *source_address(const struct work *work, unsigned source, const struct plan_model *model,
+                           const char *path, char out[static MAX_URL_BYTES])
+{
+	struct text text = text_over(out, MAX_URL_BYTES);
+	const char *endpoint = NULL;
+
+	if (work->settings->mirror != NULL && source == 0) {
+		add_template(&text, work->settings->mirror, model, path);
+	} else {
+		endpoint = work->settings->endpoints[source - (work->settings->mirror != NULL)];
+		text_addf(&text, "%s/%s/resolve/%s/", endpoint, repo_of(model), model->commit);
+		url_add_encoded(&text, path, true);
+	}
+	if (text.cut)
+		out[0] = '\0';
+	return endpoint;
+}
+
+static void api_address(const char *endpoint, const char *repo, const char *what,
+                        const char *revision, const char *query, char out[static MAX_URL_BYTES])
+{
+	struct text text = text_over(out, MAX_URL_BYTES);
+
+	text_addf(&text, "%s/api/%s%s/%s/", endpoint, is_typed(repo) ? "" : "models/", repo, what);
+	url_add_encoded(&text, revision, false);
+	text_add(&text, query);
+	if (text.cut)
+		out[0] = '\0';
+}
+
+/* Files */
+
+struct collector {
+	struct work *work;
+	struct plan_model *model;
+	struct manifest_writer *writer; /* NULL: it is there */
+	bool incomplete; /* a file without size or digest: no manifest can be made of it */
+	int error;
+};
+
+static bool take_name(struct work *work, const char *path, const char **out)
+{
+	size_t length = strlen(path);
+
+	work->names_bytes += length + sizeof(struct plan_file);
+	if (work->names_bytes > MAX_LISTING_BYTES)
+		return false;
+	*out = arena_copy(work->names, path, length);
+	return *out != NULL;
+}
+
+static void from_hex(unsigned char *out, const char *hex)
+{
+	for (; hex[0] != '\0' && hex[1] != '\0'; hex += 2) {
+		unsigned high = (unsigned)(hex[0] <= '9' ? hex[0] - '0' : hex[0] - 'a' + 10);
+		unsigned low = (unsigned)(hex[1] <= '9' ? hex[1] - '0' : hex[1] - 'a' + 10);
+
+		*out++ = (unsigned char)(high << 4 | low);
+	}
+}
+
+void plan_etag(const struct plan_file *file, char etag[static SHA256_HEX + 1])
+{
+	size_t length = file->kind == DIGEST_SHA256 ? SHA256_HEX : COMMIT_HEX;
+
+	for (size_t i = 0; i < length / 2; i++) {
+		etag[2 * i] = "0123456789abcdef"[file->digest[i] >> 4];
+		etag[2 * i + 1] = "0123456789abcdef"[file->digest[i] & 15];
+	}
+	etag[length] = '\0';
+}
+
+static void set_digest(struct plan_file *file, const char *hex)
+{
+	file->kind = (uint8_t)digest_kind_of(hex);
+	if (file->kind != DIGEST_NONE)
+		from_hex(file->digest, hex);
+}
+
+static bool add_file(struct plan_model *model, struct work *work, const struct manifest_file *from)
+{
+	struct plan_file *file;
+
+	if (model->count == model->room) {
+		size_t room = model->room == 0 ? 64 : model->room * 2;
+
+		file = room > MAX_FILES_PER_MODEL ? NULL : realloc(model->files, room * sizeof(*file));
+		if (file == NULL)
+			return false;
+		model->files = file;
+		model->room = room;
+	}
+	file = &model->files[model->count];
+	memset(file, 0, sizeof(*file));
+	file->size = from->has_size ? from->size : UINT64_MAX;
+	set_digest(file, from->sha256[0] != '\0' ? from->sha256 : from->blob_id);
+	if (!take_name(work, from->path, &file->path))
+		return false;
+	model->count++;
+	return true;
+}
+
+static bool collect(void *context, const struct manifest_file *file)
+{
+	struct collector *collector = context;
+	struct plan_model *model = collector->model;
+	const char *files = MODEL_SET(model->model, FILES).text;
+
+	if (strlen(file->path) != file->path_length ||
+	    !repo_path_is_legal(file->path, file->path_length)) {
+		struct text text = TEXT_OVER(model->illegal_path);
+
+		model->illegal = true;
+		text_add_bytes(&text, file->path, strnlen(file->path, 200));
+		return false;
+	}
+	if (!file->has_size || file->blob_id[0] == '\0')
+		collector->incomplete = true;
+	if (collector->writer != NULL && !collector->incomplete)
+		collector->error = manifest_writer_add(collector->writer, file);
+	if (collector->error == 0 && (files == NULL || glob_list_matches(files, file->path)) &&
+	    !add_file(model, collector->work, file))
+		collector->error = -E2BIG;
+	return collector->error == 0;
+}
+
+/* One question to the hub, and its answer */
+
+struct question {
+	struct request request;
+	bool over, well;
+	bool (*feed)(struct question *question, const void *bytes, size_t length);
+	void *parser;
+	char next[MAX_URL_BYTES];
+};
+
+static bool on_answer(struct request *request, const void *bytes, size_t length)
+{
+	struct question *question = request->context;
+
+	/* What does not parse any more is not read any further. */
+	return question->feed == NULL || question->feed(question, bytes, length);
+}
+
+static void on_answered(struct request *request, bool well)
+{
+	struct question *question = request->context;
+
+	question->over = true;
+	question->well = well;
+}
+
+/* The answer is parsed from its first byte, so a try that broke off must not be gone on with. */
+static enum next_step no_second_start(struct request *request)
+{
+	return request->received > 0 ? STEP_GIVE_UP : STEP_GO;
+}
+
+static bool ask(struct work *work, struct question *question, const char *endpoint,
+                const char *url)
+{
+	struct request *request = &question->request;
+
+	request->context = question;
+	request->limit = MAX_API_BYTES;
+	request->prepare = no_second_start;
+	request->body = on_answer;
+	request->done = on_answered;
+	question->over = question->well = false;
+	request_start(&work->network, request, endpoint, url);
+	while (!question->over)
+		if (network_run(&work->network, 1000) < 0)
+			return false;
+	return question->well;
+}
+
+static bool feed_info(struct question *question, const void *bytes, size_t length)
+{
+	struct revision_info *info = question->parser;
+
+	return json_feed(&info->json, bytes, length) || info->stopped;
+}
+
+static bool feed_tree(struct question *question, const void *bytes, size_t length)
+{
+	struct tree_page *page = question->parser;
+
+	return json_feed(&page->json, bytes, length) || page->stopped;
+}
+
+static struct question *new_question(const char *what, const struct plan_model *model,
+                                     const char *revision)
+{
+	struct question *question = calloc(1, sizeof(*question));
+	struct text text;
+
+	if (question == NULL)
+		return NULL;
+	text = TEXT_OVER(question->request.what);
+	text_addf(&text, "%s %.60s of %.80s", what, revision, repo_of(model));
+	return question;
+}
+
+static void free_question(struct question *question)
+{
+	if (question != NULL)
+		request_release(&question->request);
+	free(question);
+}
+
+static void keep_failure(struct failure *failure, const struct question *question,
+                         const char *what, const struct plan_model *model)
+{
+	struct text text;
+
+	*failure = question->request.failure;
+	if (failure->message[0] != '\0' && !question->well)
+		return;
+	failure->raised = RAISED_FETCH_PROTOCOL;
+	text = TEXT_OVER(failure->message);
+	text_addf(&text, "%s: the answer about %s is no %s", question->request.server.host,
+	          repo_of(model), what);
+}
+
+/* The commit of a branch or tag; with `collector`, the files too. */
+static bool ask_revision(struct work *work, struct plan_model *model, const char *endpoint,
+                         const char *revision, struct collector *collector,
+                         struct failure *failure)
+{
+	struct question *question = new_question("revision", model, revision);
+	struct revision_info *info = calloc(1, sizeof(*info));
+	char url[MAX_URL_BYTES];
+	bool well = false;
+
+	if (question == NULL || info == NULL)
+		goto out;
+	api_address(endpoint, repo_of(model), "revision", revision,
+	            collector != NULL ? "?blobs=true" : "", url);
+	revision_info_begin(info, collector != NULL ? collect : NULL, collector);
+	question->feed = feed_info;
+	question->parser = info;
+	well = ask(work, question, endpoint, url);
+	if (!revision_info_end(info))
+		well = false;
+	if (well)
+		memcpy(model->commit, info->commit, sizeof(model->commit));
+	else
+		keep_failure(failure, question, "revision with a commit", model);
+out:
+	free_question(question);
+	free(info);
+	return well;
+}
+
+/* A page's successor lies on the endpoint, whatever server the hub calls itself. */
+static bool next_page(const struct question *question, const char *endpoint,
+                      char out[static MAX_URL_BYTES])
+{
+	const char *next = question->request.headers.next;
+	struct text text = text_over(out, MAX_URL_BYTES);
+	struct url from, own;
+
+	if (next[0] == '\0')
+		return false;
+	if (url_parse(next, &from) && url_parse(endpoint, &own) && !url_same_server(&from, &own)) {
+		const char *path = strstr(next, "/api/");
+
+		text_addf(&text, "%s%s", endpoint, path == NULL ? "" : path);
+	} else if (!url_resolve(question->request.url, next, out)) {
+		return false;
+	}
+	return out[0] != '\0';
+}
+
+static bool ask_tree(struct work *work, struct plan_model *model, const char *endpoint,
+                     struct collector *collector, struct failure *failure)
+{
+	struct question *question = new_question("files at", model, model->commit);
+	struct tree_page *page = calloc(1, sizeof(*page));
+	char url[MAX_URL_BYTES];
+	bool well = question != NULL && page != NULL;
+
+	api_address(endpoint, repo_of(model), "tree", model->commit,
+	            "?recursive=true&expand=false", url);
+	for (unsigned pages = 0; well; pages++) {
+		tree_page_begin(page, collect, collector);
+		question->feed = feed_tree;
+		question->parser = page;
+		well = ask(work, question, endpoint, url);
+		if (!tree_page_end(page) || pages >= MAX_LISTING_PAGES)
+			well = false;
+		if (!well || !next_page(question, endpoint, url))
+			break;
+	}
+	if (!well && question != NULL)
+		keep_failure(failure, question, "list of files", model);
+	free_question(question);
+	free(page);
+	return well;
+}
+
+/* A mirror without listings answers 404 or the like without saying what is missing. */
+static bool has_no_tree(const struct failure *failure)
+{
+	return failure->http == 404 || failure->http == 405 || failure->http == 400 ||
+	       failure->http == 501;
+}
+
+static void forget_files(struct work *work, struct plan_model *model)
+{
+	(void)work;
+	model->count = 0;
+	model->illegal = false;
+}
+
+static bool list_from(struct work *work, struct plan_model *model, const char *endpoint,
+                      struct failure *failure)
+{
+	struct manifest_writer writer = { .folder_fd = -1 };
+	struct collector collector = { .work = work, .model = model, .writer = &writer };
+	bool well;
+	int error = manifest_writer_begin(&writer, &model->repo, model->commit);
+
+	if (error != 0) {
+		struct text text = TEXT_OVER(failure->message);
+
+		failure->raised = RAISED_FETCH_FOLDER;
+		text_addf(&text, "the manifest in %s cannot be written: %s", work->store.path,
+		          strerror(-error));
+		return false;
+	}
+	well = ask_tree(work, model, endpoint, &collector, failure);
+	if (!well && has_no_tree(failure) && !model->illegal && collector.error == 0) {
+		char commit[COMMIT_HEX + 1];
+
+		memcpy(commit, model->commit, sizeof(commit));
+		forget_files(work, model);
+		well = ask_revision(work, model, endpoint, commit, &collector, failure);
+		if (strcmp(commit, model->commit) != 0)
+			well = false;
+	}
+	if (well && !collector.incomplete) {
+		collector.error = manifest_writer_end(&writer);
+	} else {
+		manifest_writer_cancel(&writer);
+	}
+	if (model->illegal || collector.error != 0) {
+		struct text text = TEXT_OVER(failure->message);
+
+		failure->raised = model->illegal          ? RAISED_FETCH_PROTOCOL :
+		                  collector.error == -E2BIG ? RAISED_FETCH_PROTOCOL :
+		                                              RAISED_FETCH_DISK;
+		if (model->illegal)
+			text_addf(&text, "the list of %s names a file '%s', which no repository may have",
+			          repo_of(model), model->illegal_path);
+		else if (collector.error == -E2BIG)
+			text_addf(&text, "the list of %s is longer than %u files or %lu MB",
+			          repo_of(model), MAX_FILES_PER_MODEL, MAX_LISTING_BYTES >> 20);
+		else
+			text_addf(&text, "the manifest in %s cannot be written: %s",
+			          work->store.path, strerror(-collector.error));
+		return false;
+	}
+	return well;
+}
+
+static bool list_from_manifest(struct work *work, struct plan_model *model)
+{
+	struct collector collector = { .work = work, .model = model };
+	CLEANUP(cleanup_fd) int fd = repo_store_open_manifest(&model->repo, model->commit);
+
+	if (fd < 0 || !manifest_read(fd, NULL, NULL))
+		return false;
+	if (manifest_read(fd, collect, &collector) && !model->illegal && collector.error == 0)
+		return true;
+	forget_files(work, model);
+	return false;
+}
+
+/* What the hub did not state is read from a file's own headers. */
+static bool on_nothing(struct request *request, const void *bytes, size_t length)
+{
+	(void)bytes;
+	(void)length;
+	(void)request;
+	return true;
+}
+
+static bool ask_file(struct work *work, struct plan_model *model, struct plan_file *file,
+                     const char *endpoint, struct failure *failure)
+{
+	struct question *question = new_question("file", model, file->path);
+	const struct headers *headers;
+	char url[MAX_URL_BYTES];
+	bool well;
+
+	if (question == NULL)
+		return false;
+	(void)source_address(work, source_count(work) - 1, model, file->path, url);
+	question->request.head = true;
+	question->request.body = on_nothing;
+	well = ask(work, question, endpoint, url);
+	headers = &question->request.hub;
+	if (well && headers->etag[0] != '\0')
+		set_digest(file, headers->etag);
+	if (well && file->size == UINT64_MAX)
+		file->size = headers->linked_size != UINT64_MAX ? headers->linked_size :
+		                                                  headers->length;
+	if (file->kind == DIGEST_NONE || file->size > MAX_FETCH_BYTES) {
+		keep_failure(failure, question, "statement of its size and digest", model);
+		well = false;
+	}
+	free_question(question);
+	return well;
+}
+
+static bool complete_listing(struct work *work, struct plan_model *model, const char *endpoint,
+                             struct failure *failure)
+{
+	for (size_t i = 0; i < model->count; i++)
+		if ((model->files[i].kind == DIGEST_NONE || model->files[i].size == UINT64_MAX) &&
+		    !ask_file(work, model, &model->files[i], endpoint, failure))
+			return false;
+	return true;
+}
+
+static bool resolve_and_list(struct work *work, struct plan_model *model, const char *endpoint,
+                             struct failure *failure)
+{
+	const char *revision = MODEL_SET(model->model, REVISION).text;
+	enum want want = work->job->want[model->index];
+	char aboard[COMMIT_HEX + 1] = "";
+	bool online = work->job->policy->set[KEY_MODE].number == MODE_ONLINE;
+
+	forget_files(work, model);
+	if (revision_is_commit(revision)) {
+		memcpy(model->commit, revision, sizeof(model->commit));
+	} else if (repo_store_ref(&model->repo, revision, aboard) && !online) {
+		/* What was begun is completed: a newer commit would be another model. */
+		memcpy(model->commit, aboard, sizeof(model->commit));
+	} else if (endpoint == NULL ||
+	           !ask_revision(work, model, endpoint, revision, NULL, failure)) {
+		return false;
+	}
+	if (want == WANT_LOOKUP && strcmp(model->commit, aboard) == 0) {
+		model->unchanged = true;
+		return true;
+	}
+	if (list_from_manifest(work, model))
+		return true;
+	if (endpoint == NULL)
+		return false;
+	return list_from(work, model, endpoint, failure) &&
+	       complete_listing(work, model, endpoint, failure);
+}
+
+bool plan_model(struct work *work, struct plan_model *model)
+{
+	struct failure failure = { 0 };
+	bool lookup = work->job->want[model->index] == WANT_LOOKUP;
+
+	for (size_t i = 0; i < work->settings->endpoint_count; i++) {
+		if (resolve_and_list(work, model, work->settings->endpoints[i], &failure)) {
+			model->listed = true;
+			return true;
+		}
+	}
+	fetch_fail(work, model, lookup ? RAISED_FETCH_LOOKUP : failure.raised, NULL, "%s",
+	           failure.message[0] != '\0' ? failure.message : "out of memory");
+	return false;
+}
+
+static int by_digest(const void *a, const void *b)
+{
+	const struct plan_file *left = a, *right = b;
+	int order = memcmp(left->digest, right->digest, sizeof(left->digest));
+
+	return order != 0 ? order : strcmp(left->path, right->path);
+}
+
+void plan_sort(struct plan_model *model)
+{
+	if (model->count > 1)
+		qsort(model->files, model->count, sizeof(model->files[0]), by_digest);
+}
+
+static int by_size(const void *a, const void *b)
+{
+	const struct plan_file *left = a, *right = b;
+
+	if (left->size != right->size)
+		return left->size > right->size ? -1 : 1;
+	return strcmp(left->path, right->path);
+}
+
+static enum file_state state_of(const struct plan_model *model, const struct plan_file *file)
+{
+	char etag[SHA256_HEX + 1];
+
+	plan_etag(file, etag);
+	if (repo_store_has(&model->repo, etag, file->size))
+		return model->damaged ? FILE_DOUBTED : FILE_THERE;
+	if (!repo_store_has_file(&model->repo, model->commit, file->path, file->size))
+		return FILE_WANTED;
+	/* A real file in the place of a link says nothing of its digest; a plain folder's metadata does. */
+	if (model->damaged || (model->repo.store->is_folder &&
+	                       !repo_store_metadata_fits(&model->repo, file->path, etag)))
+		return FILE_DOUBTED;
+	return FILE_PLACED;
+}
+
+void plan_compare(struct work *work, struct plan_model *model)
+{
+	(void)work;
+	plan_sort(model);
+	for (size_t i = 0; i < model->count; i++) {
+		struct plan_file *file = &model->files[i], *before = i == 0 ? NULL : file - 1;
+
+		if (before != NULL && before->state != FILE_PLACED && before->kind == file->kind &&
+		    memcmp(before->digest, file->digest, sizeof(file->digest)) == 0)
+			file->state = FILE_SAME;
+		else
+			file->state = (uint8_t)state_of(model, file);
+		if (file->state == FILE_WANTED || file->state == FILE_DOUBTED)
+			model->left++;
+		if (file->state == FILE_WANTED) {
+			model->wanted_files++;
+			model->wanted_bytes += file->size;
+		}
+	}
+	if (model->count > 1)
+		qsort(model->files, model->count, sizeof(model->files[0]), by_size);
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is fetched in one go: the models of one place, their files, and the transfers that are under
+ * way. plan.c fills it from manifests and the hub's listings, download.c brings file by file, fetch.c
+ * puts them into their places.
+ */
+#ifndef AWEIGH_WORK_H
+#define AWEIGH_WORK_H
+
+#include "arena.h"
+#include "digest.h"
+#include "fetch/fetch.h"
+#include "fetch/hasher.h"
+#include "fetch/partial.h"
+#include "fetch/request.h"
+#include "fetch/store.h"
+
+enum file_state {
+	FILE_WANTED,
+	FILE_DOUBTED, /* there, but the model is damaged: hashed before it is believed */
+	FILE_SAME, /* another file of the model has the same content */
+	FILE_COMING,
+	FILE_THERE, /* the blob is */
+	FILE_PLACED, /* a real file in the snapshot or folder is */
+};
+
+struct plan_file {
+	const char *path;
+	uint64_t size;
+	unsigned char digest[SHA256_HEX / 2];
+	uint8_t kind; /* enum digest_kind; NONE: the hub did not say */
+	uint8_t state; /* enum file_state */
+};
+
+struct plan_model {
+	const struct model *model;
+	int index; /* in the policy */
+	bool damaged, failed, listed, unchanged;
+	struct repo_store repo;
+	char commit[COMMIT_HEX + 1];
+	struct plan_file *files;
+	size_t count, room, next; /* next: the first that was not started */
+	size_t left; /* files that are not there yet */
+	uint64_t wanted_bytes, fetched_bytes;
+	size_t wanted_files, fetched_files;
+	bool illegal; /* the listing has a name that no repository may have */
+	char illegal_path[256];
+};
+
+struct download;
+/* A request for a part of a file. */
+struct part {
+	struct request request;
+	struct download *download; /* NULL: free */
+	uint64_t at, end; /* of the file; `at` has not arrived yet */
+	bool used_address; /* went straight to where an earlier part was sent */
+};
+
+enum phase { PHASE_FREE, PHASE_LOCK, PHASE_VERIFY, PHASE_FETCH };
+
+struct download {
+	enum phase phase;
+	struct plan_model *model;
+	struct plan_file *file;
+	char etag[SHA256_HEX + 1];
+	int lock_fd;
+	struct partial partial;
+	struct hash_job job;
+	struct work *work;
+	unsigned parts, source, damaged, refreshed, shorts, restarts;
+	bool ranges; /* the server gives parts */
+	bool single; /* one connection at a time: it does not, or not to several */
+	bool restart; /* it does not: from the first byte again, without asking for a part */
+	bool waited; /* for the lock: somebody else may have brought the file */
+	char address[MAX_URL_BYTES]; /* where the bytes are, once the endpoint has said so */
+	uint64_t lock_due_ns, told_ns;
+};
+
+struct work {
+	const struct fetch_job *job;
+	const struct fetch_settings *settings;
+	struct network network;
+	struct hasher hasher;
+	struct store store;
+	struct arena *names;
+	size_t names_bytes;
+	struct plan_model *models;
+	size_t model_count;
+	struct part *parts; /* as many as connections */
+	struct download *downloads;
+	size_t download_count;
+	bool full; /* the volume is: nothing more is begun */
+	uint64_t told_ns;
+};
+
+/* plan.c: commit and files of a model; false: model->failed, and a finding was sent. */
+bool plan_model(struct work *work, struct plan_model *model);
+/* Looks what is there already. */
+void plan_compare(struct work *work, struct plan_model *model);
+void plan_etag(const struct plan_file *file, char etag[static SHA256_HEX + 1]);
+/* By digest: files of the same content stand together. */
+void plan_sort(struct plan_model *model);
+
+/* download.c: begins what can be begun, takes what is over. false: nothing is left. */
+bool downloads_step(struct work *work);
+void downloads_release(struct work *work);
+
+/* fetch.c */
+void fetch_fail(struct work *work, struct plan_model *model, unsigned raised, const char *path,
+                const char *format, ...) __attribute__((format(printf, 5, 6)));
+void fetch_tell_file(struct work *work, const struct download *download, uint64_t arrived);
+
+/* Endpoints in their order, a mirror before them for contents: the address of a file. */
+unsigned source_count(const struct work *work);
+const char *source_address(const struct work *work, unsigned source, const struct plan_model *model,
+                           const char *path, char out[static MAX_URL_BYTES]);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fetcher.h"
+
+#include <string.h>
+
+#include "confine/identity.h"
+#include "confine/landlock.h"
+#include "process/channel.h"
+#include "process/child.h"
+#include "raised.h"
+#include "text.h"
+#include "util.h"
+
+/* Progress is what a watcher waits for, and a finding is rare: each goes out at once. */
+static int send_record(void *context, const struct record *record)
+{
+	int error = sender_put(context, record);
+
+	return error != 0 ? error : sender_flush(context);
+}
+
+static void send_raised(struct sender *sender, unsigned raised, const char *message)
+{
+	struct record record = { .magic = RECORD_MAGIC,
+		                 .type = RECORD_FINDING,
+		                 .kind = (uint16_t)raised,
+		                 .model = NO_MODEL };
+	struct text text = TEXT_OVER(record.message), fix = TEXT_OVER(record.fix);
+
+	text_add(&text, message);
+	text_add(&fix, raised_kinds[raised].fix);
+	(void)send_record(sender, &record);
+}
+
+/* Files must belong to whom the others belong to: the owner of the place, or of what is above it. */
+static int become_owner(const char *path)
+{
+	struct identity owner = { .change = true };
+	const char *step;
+	struct stat st;
+	int error = store_owner(path, &st);
+
+	if (error != 0)
+		return error;
+	owner.uid = st.st_uid;
+	owner.gid = st.st_gid;
+	return identity_assume(&owner, &step);
+}
+
+static int restrict_self(pid_t gate)
+{
+	int error = child_die_with(gate);
+
+	if (error == 0)
+		error = capabilities_drop(false);
+	return error != 0 ? error : child_no_privileges();
+}
+
+void fetcher_run(struct fetch_job *job, bool is_folder, bool may_change, int pipe_fd)
+{
+	static const struct record done = { .magic = RECORD_MAGIC,
+		                            .type = RECORD_DONE,
+		                            .model = NO_MODEL };
+	struct sender *sender = calloc(1, sizeof(*sender));
+	struct store store = { .fd = -1 };
+	struct landlock_grant grant = { .ports = job->settings->ports,
+		                        .port_count = job->settings->port_count };
+	pid_t gate = getppid();
+	int none = -1, error, landlock;
+
+	if (sender == NULL || child_keep(&pipe_fd, &none) < 0)
+		_exit(STATUS_SYSTEM);
+	sender->fd = pipe_fd;
+	job->send = send_record;
+	job->send_context = sender;
+	error = may_change ? become_owner(job->path) : 0;
+	if (restrict_self(gate) < 0)
+		_exit(STATUS_SYSTEM);
+	if (error == 0)
+		error = store_open(&store, job->path, is_folder);
+	grant.write_fd = store.fd;
+	landlock = landlock_restrict(&grant);
+	if (landlock < 0) {
+		char message[256];
+		struct text text = TEXT_OVER(message);
+
+		text_addf(&text, "the fetcher is confined by its user alone: %s",
+		          landlock_words(landlock));
+		send_raised(sender, RAISED_CONFINE_UNAVAILABLE, message);
+	}
+	error = fetch_run(job, &store, error);
+	if (error == 0)
+		error = send_record(sender, &done);
+	_exit(error == 0 ? 0 : STATUS_SYSTEM);
+}
