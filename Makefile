@@ -28,7 +28,7 @@ ifeq ($(FETCH),no)
 STD += -DAWEIGH_NO_FETCH
 NETLIBS :=
 else
-NETLIBS := -lcurl -lcares -lnghttp2 -lssl
+NETLIBS := -lcurl -lcares -lssl
 endif
 Q := $(if $(filter 1,$(V)),,@)
 

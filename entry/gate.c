@@ -53,7 +53,7 @@ static const char *keep_fix(struct gate *gate, const struct finding_kind *kind, 
 /* What a fetch would have mended is not said again where the fetch itself has said why it failed. */
 static bool is_answered(const struct gate *gate, const struct finding_kind *kind, int model)
 {
-	return model != NO_MODEL && gate->fetch_failed != NULL && gate->fetch_failed[model] &&
+	return model != NO_MODEL && gate->fetched != NULL && gate->fetched[model] == FETCH_FAILED &&
 	       mended_by_fetch(kind) != MEND_NOT;
 }
 
@@ -81,14 +81,14 @@ static void count_finding(struct report *report, const struct finding_kind *kind
 		report->status = status_worse(report->status, kind->status);
 }
 
-void gate_add_finding(struct gate *gate, const struct finding_kind *kind,
-                      const struct record *record)
+enum severity gate_add_finding(struct gate *gate, const struct finding_kind *kind,
+                               const struct record *record)
 {
 	struct report *report = &gate->report;
 	enum severity severity = severity_of(gate, kind, record->model);
 
 	if (severity == SEVERITY_OFF || is_answered(gate, kind, record->model))
-		return;
+		return SEVERITY_OFF;
 	if (report->count == report->room) {
 		size_t room = report->room == 0 ? 32 : report->room * 2;
 		struct report_finding *larger =
@@ -102,7 +102,7 @@ void gate_add_finding(struct gate *gate, const struct finding_kind *kind,
 				report->models[record->model].worst = severity;
 			if (severity == SEVERITY_ERROR)
 				report->status = status_worse(report->status, kind->status);
-			return;
+			return severity;
 		}
 		report->findings = larger;
 		report->room = room;
@@ -118,6 +118,7 @@ void gate_add_finding(struct gate *gate, const struct finding_kind *kind,
 		.fix = keep_fix(gate, kind, record->fix),
 	};
 	count_finding(report, kind, severity, record->model);
+	return severity;
 }
 
 void gate_raise(struct gate *gate, unsigned raised, unsigned line, const char *format, ...)
@@ -130,7 +131,7 @@ void gate_raise(struct gate *gate, unsigned raised, unsigned line, const char *f
 	text_addv(&text, format, arguments);
 	va_end(arguments);
 	text_add(&fix, raised_kinds[raised].fix);
-	gate_add_finding(gate, &raised_kinds[raised], &record);
+	(void)gate_add_finding(gate, &raised_kinds[raised], &record);
 }
 
 static void raise_policy_errors(struct gate *gate)
@@ -150,7 +151,7 @@ static void raise_policy_errors(struct gate *gate)
 			          policy->file[error->source], error->line);
 		text_add(&text, error->message != NULL ? error->message : "");
 		text_add(&fix, error->fix != NULL ? error->fix : "");
-		gate_add_finding(gate, error->kind, &record);
+		(void)gate_add_finding(gate, error->kind, &record);
 	}
 	if (policy->error_count > MAX_POLICY_ERRORS)
 		gate->report.dropped += policy->error_count - MAX_POLICY_ERRORS;
@@ -396,7 +397,7 @@ static void take_record(struct gate *gate, const struct record *record, void *co
 
 		if (kind == &raised_kinds[RAISED_CONFINE_UNAVAILABLE])
 			gate->report.landlock = keep(gate, record->message);
-		gate_add_finding(gate, kind, record);
+		(void)gate_add_finding(gate, kind, record);
 	} else if (record->type == RECORD_MODEL) {
 		take_model(gate, record);
 	} else if (record->type == RECORD_PROGRESS) {
@@ -646,7 +647,7 @@ enum status gate_report(struct gate *gate, int terminal_fd)
 
 void gate_release(struct gate *gate)
 {
-	free(gate->fetch_failed);
+	free(gate->fetched);
 	free(gate->report.findings);
 	free(gate->report.models);
 	arena_free(gate->report.arena);

@@ -15,6 +15,9 @@
 #include "report.h"
 #include "tree.h"
 
+/* FAILED: an error says why, and takes the place of what an inspection would say. */
+enum fetched { FETCH_NONE, FETCH_DONE, FETCH_FAILED };
+
 struct gate {
 	const struct options *options;
 	const struct signals *signals;
@@ -30,7 +33,7 @@ struct gate {
 	const char *hub_cache_origin; /* NULL: the cache cannot be told */
 	char working_directory[MAX_PATH_BYTES];
 	struct report report;
-	bool *fetch_failed; /* a model each; NULL: nothing was fetched */
+	enum fetched *fetched; /* a model each; NULL: nothing was fetched */
 	uint64_t started_ns, deadline_ns;
 };
 
@@ -54,9 +57,10 @@ enum ending gate_read(struct gate *gate, int pipe_fd, gate_take *take, void *con
 enum ending gate_follow(struct gate *gate, pid_t child, const int pipe_fds[2], gate_take *take,
                         void *context, int *stop, int *status);
 void gate_report_ending(struct gate *gate, enum ending ending, int status, const char *who);
-void gate_add_finding(struct gate *gate, const struct finding_kind *kind,
-                      const struct record *record);
-/* Forgets what a failed fetch has answered: see gate->fetch_failed. */
+/* Returns the severity that it has here. */
+enum severity gate_add_finding(struct gate *gate, const struct finding_kind *kind,
+                               const struct record *record);
+/* Forgets what a failed fetch has answered. */
 void gate_drop_answered(struct gate *gate);
 void gate_raise(struct gate *gate, unsigned raised, unsigned line, const char *format, ...)
         __attribute__((format(printf, 4, 5)));

@@ -128,33 +128,60 @@ static bool says_offline(const struct gate *gate, struct text *names)
 	return is;
 }
 
+/*
+ * The failure takes the place of what the inspection will say of the model, unless the policy made
+ * less of it than of a missing model: then that is said, too.
+ */
+static void add_failure(struct gate *gate, const struct finding_kind *kind,
+                        const struct record *record)
+{
+	enum severity severity = gate_add_finding(gate, kind, record);
+	bool optional;
+
+	if (record->model == NO_MODEL)
+		return;
+	optional = MODEL_SET(&gate->policy.models[record->model], OPTIONAL).number != 0;
+	if (severity == SEVERITY_ERROR || (optional && severity == SEVERITY_WARNING &&
+	                                   kind->severity == SEVERITY_ERROR))
+		gate->fetched[record->model] = FETCH_FAILED;
+}
+
+static void __attribute__((format(printf, 4, 5)))
+raise_about(struct gate *gate, size_t index, unsigned raised, const char *format, ...)
+{
+	const struct model *model = &gate->policy.models[index];
+	struct record record = { .model = (int)index, .line = model->line, .source = model->source };
+	struct text text = TEXT_OVER(record.message), fix = TEXT_OVER(record.fix);
+	va_list arguments;
+
+	va_start(arguments, format);
+	text_addv(&text, format, arguments);
+	va_end(arguments);
+	text_add(&fix, raised_kinds[raised].fix);
+	add_failure(gate, &raised_kinds[raised], &record);
+}
+
 static void refuse_all(struct gate *gate, const enum want *want, const char *names)
 {
-	for (size_t i = 0; i < gate->policy.model_count; i++) {
-		struct record record = { .model = (int)i,
-			                 .line = gate->policy.models[i].line,
-			                 .source = gate->policy.models[i].source };
-		struct text text = TEXT_OVER(record.message), fix = TEXT_OVER(record.fix);
-
-		if (want[i] == WANT_NOTHING || want[i] == WANT_LOOKUP)
-			continue;
-		gate->fetch_failed[i] = true;
-		text_addf(&text, "%s is to be fetched, but the environment forbids it: %s",
-		          MODEL_SET(&gate->policy.models[i], REPO).text, names);
-		text_add(&fix, raised_kinds[RAISED_FETCH_OFFLINE].fix);
-		gate_add_finding(gate, &raised_kinds[RAISED_FETCH_OFFLINE], &record);
-	}
+	for (size_t i = 0; i < gate->policy.model_count; i++)
+		if (want[i] > WANT_LOOKUP)
+			raise_about(gate, i, RAISED_FETCH_OFFLINE,
+			            "%s is to be fetched, but the environment forbids it: %s",
+			            MODEL_SET(&gate->policy.models[i], REPO).text, names);
 }
 
 static void take_fetched(struct gate *gate, const struct record *record, void *context)
 {
-	if (record->type != RECORD_FINDING) {
+	const struct finding_kind *kind = catalogue_at(record->kind);
+
+	if (record->type == RECORD_FETCH_DONE)
+		gate->fetched[record->model] = FETCH_DONE;
+	if (record->type != RECORD_FINDING)
 		progress_take(context, record, clock_now_ns());
-		return;
-	}
-	if (record->model != NO_MODEL && catalogue_at(record->kind)->severity == SEVERITY_ERROR)
-		gate->fetch_failed[record->model] = true;
-	gate_add_finding(gate, catalogue_at(record->kind), record);
+	else if (raised_by_fetch(kind) || kind == &raised_kinds[RAISED_CONFINE_UNAVAILABLE])
+		add_failure(gate, kind, record);
+	else
+		gate_report_ending(gate, ENDED_BAD_RECORD, 0, "fetcher");
 }
 
 /* One child for one place: it gets that place's owner and rights. */
@@ -241,8 +268,6 @@ static enum status fetch_wanted(struct gate *gate, const enum want *want, struct
 	if (!fetch_settings_init(&settings, &input, &why)) {
 		fetch_settings_release(&settings);
 		gate_raise(gate, RAISED_FETCH_SETTINGS, 0, "%s", sentence);
-		for (size_t i = 0; i < gate->policy.model_count; i++)
-			gate->fetch_failed[i] = want[i] != WANT_NOTHING;
 		return gate_inspect(gate);
 	}
 	status = fetch_places(gate, want, &settings, progress, &well);
@@ -252,10 +277,14 @@ static enum status fetch_wanted(struct gate *gate, const enum want *want, struct
 		return status;
 	if (well)
 		return gate_inspect(gate);
-	/* Without the time or the process for it, what was seen before is no news any more. */
+	/* There is no time, or no trust, for a second look: what was to be fetched is said to be unfinished. */
 	for (size_t i = 0; i < gate->policy.model_count; i++)
-		gate->fetch_failed[i] = gate->fetch_failed[i] || want[i] > WANT_LOOKUP;
+		if (want[i] > WANT_LOOKUP && gate->fetched[i] == FETCH_NONE)
+			raise_about(gate, i, RAISED_FETCH_UNFINISHED,
+			            "the fetch of %s was not finished",
+			            MODEL_SET(&gate->policy.models[i], REPO).text);
 	gate_drop_answered(gate);
+	gate->report.elapsed_ns = clock_now_ns() - gate->started_ns;
 	return STATUS_OK;
 }
 
@@ -272,8 +301,8 @@ enum status gate_fetch(struct gate *gate, bool ordered)
 	if (!ordered && gate->policy.set[KEY_MODE].number == MODE_OFFLINE)
 		return STATUS_OK;
 	want = calloc(count + 1, sizeof(*want));
-	gate->fetch_failed = calloc(count + 1, sizeof(*gate->fetch_failed));
-	if (want == NULL || gate->fetch_failed == NULL) {
+	gate->fetched = calloc(count + 1, sizeof(*gate->fetched));
+	if (want == NULL || gate->fetched == NULL) {
 		free(want);
 		return STATUS_SYSTEM;
 	}

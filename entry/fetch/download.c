@@ -163,7 +163,6 @@ static bool begin_part(struct request *request)
 		}
 		part->end = size;
 		length = size;
-		request->limit = size;
 	}
 	if (headers->length != UINT64_MAX && headers->length != length) {
 		text_addf(&text, "it has %llu bytes, and %llu were stated",
@@ -218,7 +217,6 @@ static enum next_step go_on_part(struct request *request)
 		request->first = part->at;
 		request->length = part->end - part->at;
 	}
-	request->limit = part->end - part->at;
 	return STEP_GO;
 }
 
@@ -248,6 +246,9 @@ static bool recover(struct download *download, const struct part *part, const st
 		download->address[0] = '\0';
 		return true;
 	}
+	/* What was begun beside others is not counted, once it is known that others are not liked. */
+	if (download->single && !part->alone)
+		return true;
 	/* Several connections to one file are not liked here, or ranges not understood. */
 	if (!download->single && (download->parts > 0 || download->ranges) &&
 	    (refused || failure->http == 416 || failure->http == 429)) {
@@ -269,7 +270,8 @@ static void restart(struct download *download)
 
 static void end_part(struct request *request, bool well)
 {
-	struct part *part = request->context, was = { .used_address = part->used_address };
+	struct part *part = request->context, was = { .used_address = part->used_address,
+		                                     .alone = part->alone };
 	struct download *download = part->download;
 	struct failure failure = request->failure;
 
@@ -323,13 +325,14 @@ static bool start_part(struct download *download, struct part *part)
 	request->context = part;
 	request->first = first;
 	request->length = length == partial->size ? 0 : length;
-	request->limit = length;
+	request->limit = UINT64_MAX; /* take_bytes() knows the end */
 	request->prepare = go_on_part;
 	request->begin = begin_part;
 	request->body = take_bytes;
 	request->done = end_part;
 	endpoint = source_address(work, download->source, download->model, download->file->path, url);
 	part->used_address = download->address[0] != '\0';
+	part->alone = download->single;
 	download->parts++;
 	if (part->used_address)
 		request_start(&work->network, request, NULL, download->address);

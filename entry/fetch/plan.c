@@ -263,9 +263,11 @@ static void keep_failure(struct failure *failure, const struct question *questio
 	struct text text;
 
 	*failure = question->request.failure;
-	if (failure->message[0] != '\0' && !question->well)
+	if (!question->well && !question->request.refused)
 		return;
+	/* It came, and is not what was asked for. */
 	failure->raised = RAISED_FETCH_PROTOCOL;
+	failure->http = 0;
 	text = TEXT_OVER(failure->message);
 	text_addf(&text, "%s: the answer about %s is no %s", question->request.server.host,
 	          repo_of(model), what);

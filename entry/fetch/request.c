@@ -12,6 +12,7 @@
 #include "version.h"
 
 #define LOW_SPEED_BYTES 1000L /* a second: less is standing still */
+#define PROGRESS_BYTES (1ul << 20) /* a try that brought so much was worth it: the count begins anew */
 
 static void __attribute__((format(printf, 4, 5)))
 set_failure(struct request *request, unsigned raised, bool temporary, const char *format, ...)
@@ -142,9 +143,11 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context)
 		request->refused = true;
 		return 0;
 	}
-	request->progressed = true;
+	request->progressed = request->received >= PROGRESS_BYTES;
 	if (request->body(request, bytes, length))
 		return length;
+	if (request->failure.message[0] == '\0')
+		set_failure(request, RAISED_FETCH_PROTOCOL, false, "the answer is not one that a hub gives");
 	request->refused = true;
 	return 0;
 }
@@ -254,6 +257,7 @@ static void send_request(struct request *request)
 	request->error_body_length = 0;
 	request->received = 0;
 	request->status = 0;
+	request->failure.message[0] = '\0';
 	request->issuer[0] = request->curl_error[0] = '\0';
 	if (fault == NULL && request->easy == NULL) {
 		request->easy = curl_easy_init();
@@ -382,6 +386,7 @@ static void explain_curl(struct request *request, CURLcode code, struct text *te
 	const char *words = request->curl_error[0] != '\0' ? request->curl_error :
 	                                                     curl_easy_strerror(code);
 	long connect_code = 0;
+	curl_off_t connected = 0; /* microseconds; 0: it never came to a request */
 
 	(void)curl_easy_getinfo(request->easy, CURLINFO_HTTP_CONNECTCODE, &connect_code);
 	failure->temporary = true;
@@ -425,7 +430,8 @@ static void explain_curl(struct request *request, CURLcode code, struct text *te
 		text_addf(text, ": no TLS connection: %.200s", words);
 		return;
 	case CURLE_OPERATION_TIMEDOUT:
-		if (request->received == 0 && request->headers.bytes == 0) {
+		(void)curl_easy_getinfo(request->easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
+		if (connected == 0) {
 			text_addf(text, ": connect timeout: %.200s", words);
 			return;
 		}
@@ -619,6 +625,7 @@ int network_run(struct network *network, int wait_ms)
 	while ((message = curl_multi_info_read(network->multi, &left)) != NULL) {
 		struct request *request;
 
+		wait_ms = 0; /* somebody may have more to ask now */
 		if (message->msg == CURLMSG_DONE &&
 		    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &request) == CURLE_OK)
 			ended(request, message->data.result);

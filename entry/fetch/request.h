@@ -46,7 +46,7 @@ struct request {
 	bool redirected; /* to another server */
 	long status;
 	struct failure failure;
-	bool progressed; /* set it when bytes arrive: failures without progress are what is counted */
+	bool progressed; /* the last try brought enough not to be counted as a failure */
 
 	/* The layer's own. */
 	struct network *network;
