@@ -18,6 +18,18 @@ static void print_value(const char *text)
 	(void)fputs(escaped, stdout);
 }
 
+/* An address may hold user and password; what stands behind them is enough to know it by. */
+static void print_address(const char *text)
+{
+	const char *host = strstr(text, "://"), *at = strrchr(text, '@');
+
+	if (host != NULL && at != NULL) {
+		(void)printf("%.*s://...", (int)(host - text), text);
+		text = at;
+	}
+	print_value(text);
+}
+
 static void print_origin(const struct policy *policy, const struct setting *setting)
 {
 	const char *file = policy->file[setting->source],
@@ -39,7 +51,10 @@ static void print_setting(const struct policy *policy, const struct key *key,
 	if (setting->text == NULL)
 		return;
 	(void)printf("  %-18s ", key->name);
-	print_value(setting->text);
+	if (key->type == TYPE_URL)
+		print_address(setting->text);
+	else
+		print_value(setting->text);
 	(void)fputs(sized, stdout);
 	print_origin(policy, setting);
 }
