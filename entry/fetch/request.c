@@ -385,7 +385,7 @@ static void explain_curl(struct request *request, CURLcode code, struct text *te
 	struct failure *failure = &request->failure;
 	const char *words = request->curl_error[0] != '\0' ? request->curl_error :
 	                                                     curl_easy_strerror(code);
-	long connect_code = 0;
+	long connect_code = 0, os_error = 0;
 	curl_off_t connected = 0; /* microseconds; 0: it never came to a request */
 
 	(void)curl_easy_getinfo(request->easy, CURLINFO_HTTP_CONNECTCODE, &connect_code);
@@ -451,6 +451,11 @@ static void explain_curl(struct request *request, CURLcode code, struct text *te
 	default:
 		text_addf(text, ": %.200s", words);
 	}
+	/* "Could not connect" has many reasons: refused, unreachable, timed out. */
+	if (code == CURLE_COULDNT_CONNECT &&
+	    curl_easy_getinfo(request->easy, CURLINFO_OS_ERRNO, &os_error) == CURLE_OK &&
+	    os_error != 0)
+		text_addf(text, " (%s)", strerror((int)os_error));
 }
 
 /* Fills failure from what curl and the status say; the owner's own refusal gets host and subject in front. */
