@@ -25,7 +25,7 @@ static int check(struct run *run, bool fetches)
 		                 (enum status)complain(status,
 		                                       why.length > 0 ?
 		                                               sentence :
-		                                               "a child cannot be started");
+		                                               "the inspector or the fetcher cannot be started");
 	} else {
 		if (fetches)
 			gate_tell_models(gate, true);

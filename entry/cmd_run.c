@@ -81,7 +81,7 @@ int command_run(struct run *run)
 		                 (int)status :
 		                 complain(status, why.length > 0 ?
 		                                          sentence :
-		                                          "a child cannot be started");
+		                                          "the inspector or the fetcher cannot be started");
 	} else {
 		gate_tell_models(gate, false);
 		status = gate_report(gate, STDERR_FILENO);

@@ -31,8 +31,11 @@ static bool take_field(struct manifest_file *file, const struct json_value *valu
 {
 	if (value->depth == level + 1 && json_key_is(value, level, "size"))
 		return take_size(file, value);
-	if (value->depth == level + 1 && json_key_is(value, level, oid))
-		return json_copy_hex(value, file->blob_id, COMMIT_HEX);
+	if (value->depth == level + 1 && json_key_is(value, level, oid)) {
+		/* Not one of git's SHA-1 ids: as if it were not there, and the file is asked for its own. */
+		(void)json_copy_hex(value, file->blob_id, COMMIT_HEX);
+		return true;
+	}
 	if (value->depth == level + 1 && json_key_is(value, level, "xetHash"))
 		return value->kind == JSON_NULL || json_copy_hex(value, file->xet_hash, SHA256_HEX);
 	if (value->depth == level + 2 && json_key_is(value, level, "lfs") &&

@@ -615,6 +615,43 @@ def test_deadline(fetcher):
     assert fetcher.partials()
 
 
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        return [int(word) for word in file.read().split()]
+
+
+def test_a_killed_fetcher_is_a_refusal(fetcher):
+    with Hub(one_repo(big_repo())) as hub:
+        hub.fault("/cdn/.*big", rate=1_000_000)
+        fetcher.write(hub.url)
+        process = subprocess.Popen([fetcher.world.binary, "-p", str(fetcher.world.policy_file), "--format", "json", "--", "/bin/true"], env=fetcher.world.env,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        limit = time.monotonic() + HANG_LIMIT
+        while not hub.paths("/cdn/.*big"):
+            assert time.monotonic() < limit
+            time.sleep(0.01)
+        os.kill(children(process.pid)[0], signal.SIGKILL)
+        _, err = process.communicate(timeout=HANG_LIMIT)
+    assert process.returncode == 75 and b'"gate.fetcher"' in err and b"died of signal 9" in err, err
+
+
+def test_a_killed_gate_leaves_no_fetcher(fetcher):
+    with Hub(one_repo(big_repo())) as hub:
+        hub.fault("/cdn/.*big", rate=1_000_000)
+        fetcher.write(hub.url)
+        process = subprocess.Popen([fetcher.world.binary, "fetch", "-q", "-p", str(fetcher.world.policy_file)], env=fetcher.world.env, stdin=subprocess.DEVNULL)
+        limit = time.monotonic() + HANG_LIMIT
+        while not hub.paths("/cdn/.*big"):
+            assert time.monotonic() < limit
+            time.sleep(0.01)
+        child = children(process.pid)[0]
+        process.kill()
+        process.wait(HANG_LIMIT)
+        while os.path.exists(f"/proc/{child}") and open(f"/proc/{child}/stat").read().split()[2] != "Z":
+            assert time.monotonic() < limit
+            time.sleep(0.01)
+
+
 # Several at once
 
 def test_eight_at_once_fetch_once(fetcher):
