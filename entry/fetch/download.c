@@ -121,7 +121,7 @@ static uint64_t run_limit(const struct download *download)
 {
 	const struct partial *partial = &download->partial;
 	uint64_t left = partial->size - partial_present_bytes(partial);
-	uint64_t share = left / (download->work->settings->connections * 2u);
+	uint64_t share = left / ((uint64_t)download->work->settings->connections * 2);
 
 	return share < MIN_RUN_BYTES ? MIN_RUN_BYTES : share > MAX_RUN_BYTES ? MAX_RUN_BYTES : share;
 }
@@ -172,13 +172,47 @@ static bool begin_part(struct request *request)
 	return true;
 }
 
+/* Writes what is buffered, and marks the chunk that ends there; a write never crosses a chunk's end. */
+static int write_part(struct part *part)
+{
+	struct partial *partial = &part->download->partial;
+	uint64_t from = part->at - part->buffered;
+	int error = partial_write(partial, from, part->buffer, part->buffered);
+	size_t chunk = (size_t)(from / partial->chunk_bytes);
+
+	part->buffered = 0;
+	if (error != 0 || part->at != partial_chunk_end(partial, chunk))
+		return error;
+	error = partial_mark(partial, chunk);
+	if (error == 0)
+		hasher_advance(&part->download->work->hasher, &part->download->job,
+		               partial_ready(partial));
+	return error;
+}
+
+/* As many bytes as go into the buffer before it is full or the chunk ends. */
+static size_t buffer_bytes(struct part *part, const unsigned char *bytes, size_t length)
+{
+	const struct partial *partial = &part->download->partial;
+	uint64_t chunk_left = partial->chunk_bytes - part->at % partial->chunk_bytes;
+	size_t room = WRITE_BYTES - part->buffered;
+
+	room = chunk_left < room ? (size_t)chunk_left : room;
+	length = length < room ? length : room;
+	memcpy(part->buffer + part->buffered, bytes, length);
+	part->buffered += length;
+	part->at += length;
+	return length;
+}
+
 static bool take_bytes(struct request *request, const void *bytes, size_t length)
 {
 	struct part *part = request->context;
 	struct download *download = part->download;
 	struct partial *partial = &download->partial;
 	struct text text = TEXT_OVER(request->failure.message);
-	int error;
+	const unsigned char *at = bytes, *end = at + length;
+	int error = 0;
 
 	request->failure.temporary = false;
 	if (length > part->end - part->at) {
@@ -187,19 +221,15 @@ static bool take_bytes(struct request *request, const void *bytes, size_t length
 		          (unsigned long long)(part->end - request->first));
 		return false;
 	}
-	error = partial_write(partial, part->at, bytes, length);
-	part->at += length;
 	download->model->fetched_bytes += length;
-	/* Chunks that end within what has arrived: a part begins where a chunk does. */
-	for (size_t chunk = (size_t)((part->at - length) / partial->chunk_bytes);
-	     error == 0 && length > 0 && chunk < partial->chunk_count &&
-	     partial_chunk_end(partial, chunk) <= part->at;
-	     chunk++)
-		error = partial_mark(partial, chunk);
-	if (error == 0) {
-		hasher_advance(&download->work->hasher, &download->job, partial_ready(partial));
-		return true;
+	while (error == 0 && at < end) {
+		at += buffer_bytes(part, at, (size_t)(end - at));
+		if (part->buffered == WRITE_BYTES || part->at == part->end ||
+		    part->at % partial->chunk_bytes == 0)
+			error = write_part(part);
 	}
+	if (error == 0)
+		return true;
 	request->failure.raised =
 	        error == -EACCES || error == -EROFS ? RAISED_FETCH_FOLDER : RAISED_FETCH_DISK;
 	text_addf(&text, "%.300s cannot be written: %s", download->work->store.path,
@@ -318,6 +348,7 @@ static bool start_part(struct download *download, struct part *part)
 	                      &length))
 		return false;
 	part->download = download;
+	part->buffered = 0;
 	part->at = first;
 	part->end = first + length;
 	text_addf(&what, "%.90s of %.60s", download->file->path,
@@ -384,7 +415,7 @@ static void try_lock(struct download *download)
 
 	if (fd == -EAGAIN) {
 		download->waited = true;
-		download->lock_due_ns = clock_now_ns() + LOCK_POLL_MS * 1000000u;
+		download->lock_due_ns = clock_now_ns() + LOCK_POLL_MS * 1000000ull;
 		return;
 	}
 	if (fd < 0 && fd != -ENOLCK) {
@@ -540,7 +571,7 @@ bool downloads_step(struct work *work)
 
 		any = any || download->phase != PHASE_FREE;
 		if (download->phase == PHASE_FETCH &&
-		    now - download->told_ns > PROGRESS_MS * 1000000u) {
+		    now - download->told_ns > PROGRESS_MS * 1000000ull) {
 			download->told_ns = now;
 			fetch_tell_file(work, download, partial_present_bytes(&download->partial));
 		}
@@ -553,6 +584,8 @@ void downloads_release(struct work *work)
 	for (size_t i = 0; i < work->download_count; i++)
 		if (work->downloads[i].phase != PHASE_FREE)
 			abandon(&work->downloads[i]);
-	for (size_t i = 0; work->parts != NULL && i < work->settings->connections; i++)
+	for (size_t i = 0; work->parts != NULL && i < work->settings->connections; i++) {
 		request_release(&work->parts[i].request);
+		free(work->parts[i].buffer);
+	}
 }

@@ -101,6 +101,11 @@ static int begin(struct work *work)
 	if (work->names == NULL || work->models == NULL || work->parts == NULL ||
 	    work->downloads == NULL)
 		return -ENOMEM;
+	for (size_t i = 0; i < work->settings->connections; i++) {
+		work->parts[i].buffer = malloc(WRITE_BYTES);
+		if (work->parts[i].buffer == NULL)
+			return -ENOMEM;
+	}
 	for (size_t i = 0; i < work->download_count; i++) {
 		work->downloads[i].lock_fd = -1;
 		work->downloads[i].partial = PARTIAL_INIT;
@@ -247,7 +252,7 @@ static int bring(struct work *work)
 {
 	while (downloads_step(work)) {
 		publish_ready(work);
-		if (network_run(&work->network, LOCK_POLL_MS) < 0)
+		if (network_run(&work->network, (int)LOCK_POLL_MS) < 0)
 			return -EIO;
 	}
 	publish_ready(work);

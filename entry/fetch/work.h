@@ -53,6 +53,8 @@ struct part {
 	struct request request;
 	struct download *download; /* NULL: free */
 	uint64_t at, end; /* of the file; `at` has not arrived yet */
+	unsigned char *buffer; /* WRITE_BYTES; the last `buffered` bytes before `at` are not written yet */
+	size_t buffered;
 	bool alone; /* begun when no other was allowed beside it */
 	bool used_address; /* went straight to where an earlier part was sent */
 };

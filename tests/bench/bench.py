@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """make bench: speed as ratios in one run, medians, beside tini-static, Python, sha256sum and openssl speed.
-BENCH="gate digest scale size" selects."""
+BENCH="gate digest scale fetch size" selects."""
 
 import os
 import re
@@ -12,6 +12,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "fixtures"))
+sys.path.insert(0, str(ROOT / "tests" / "bench"))
+from fetching import bench_fetch  # noqa: E402, F401
 from models import COMMIT, Repo, bert_files, safetensors, sha256  # noqa: E402
 
 AWEIGH = str(ROOT / "build" / "aweigh")
@@ -121,6 +123,6 @@ def bench_size(_):
             print(f"{name:40} {(ROOT / name).stat().st_size:9} bytes")
 
 
-for name in sys.argv[1:] or ["gate", "digest", "scale", "size"]:
+for name in sys.argv[1:] or ["gate", "digest", "scale", "fetch", "size"]:
     with tempfile.TemporaryDirectory(dir=BUILD) as folder:
         globals()[f"bench_{name}"](folder)

@@ -48,7 +48,7 @@ static double run(char **argv, long *kilobytes, int *status)
 
 int main(int argc, char **argv)
 {
-	int rounds = atoi(argv[1]), commands = 1, status = 0;
+	int rounds = atoi(argv[1]), commands = 1, status = 0, failed = 0;
 	char **command[MAX_COMMANDS] = { argv + 2 };
 	long kilobytes[MAX_COMMANDS] = { 0 };
 	double *times[MAX_COMMANDS];
@@ -63,11 +63,13 @@ int main(int argc, char **argv)
 	for (int i = 0; i < commands; i++)
 		times[i] = malloc((size_t)rounds * sizeof(double));
 	for (int round = 0; round < rounds; round++)
-		for (int i = 0; i < commands; i++)
+		for (int i = 0; i < commands; i++) {
 			times[i][round] = run(command[i], &kilobytes[i], &status);
+			failed |= status;
+		}
 	for (int i = 0; i < commands; i++) {
 		qsort(times[i], (size_t)rounds, sizeof(double), by_value);
 		printf("%.1f %ld\n", times[i][rounds / 2], kilobytes[i]);
 	}
-	return 0;
+	return failed != 0;
 }
