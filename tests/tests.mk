@@ -78,6 +78,8 @@ fuzzers: $(FUZZERS)
 sanitize: tools
 	$(Q)$(MAKE) --no-print-directory all SANITIZE=address,undefined
 	$(Q)AWEIGH=$(CURDIR)/build/sanitize-address-undefined/aweigh $(MAKE) --no-print-directory e2e
+	$(Q)$(MAKE) --no-print-directory all SANITIZE=thread
+	$(Q)AWEIGH=$(CURDIR)/build/sanitize-thread/aweigh $(MAKE) --no-print-directory e2e PYTEST='-k "fetch or digest"'
 
 bench: $(TARGET) build/fixtures/payload $(VENV)/ready
 	$(Q)$(VENV)/bin/python tests/bench/bench.py $(BENCH)

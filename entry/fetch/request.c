@@ -171,9 +171,15 @@ static CURLcode on_context(CURL *easy, void *context, void *request)
 	(void)easy;
 	SSL_CTX_set_app_data(context, request);
 	SSL_CTX_set_verify(context, SSL_VERIFY_PEER, on_verify);
-	/* Several records a system call, where OpenSSL would make two calls a record. */
+#if LIBCURL_VERSION_NUM >= 0x080e00
+	/*
+	 * Several records a system call, where OpenSSL would make two calls a record. Older versions of
+	 * curl wait for the socket while a record that was read ahead lies in OpenSSL: 8.14 reads until
+	 * there is nothing left (lib/transfer.c, sendrecv_dl).
+	 */
 	SSL_CTX_set_read_ahead(context, 1);
 	SSL_CTX_set_default_read_buffer_len(context, TLS_READ_BYTES);
+#endif
 	return CURLE_OK;
 }
 
