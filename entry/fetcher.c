@@ -68,7 +68,8 @@ void fetcher_run(struct fetch_job *job, bool is_folder, bool may_change, int pip
 	pid_t gate = getppid();
 	int none = -1, error, landlock;
 
-	if (sender == NULL || child_keep(&pipe_fd, &none) < 0)
+	/* The settings hold what was taken from the environment: no library is to find more in it. */
+	if (sender == NULL || clearenv() != 0 || child_keep(&pipe_fd, &none) < 0)
 		_exit(STATUS_SYSTEM);
 	sender->fd = pipe_fd;
 	job->send = send_record;

@@ -39,7 +39,7 @@
 #define MAX_PROTOBUF_FIELDS 4000000u /* an ONNX graph of 2 GiB has below a million */
 #define ZERO_TAIL_BYTES (1024ul << 10) /* all zero at the end of a larger weight file: lost */
 #define READ_BYTES (64ul << 10) /* one read of a header */
-#define HASH_READ_BYTES (1024ul << 10) /* one read while hashing */
+#define HASH_READ_BYTES (256ul << 10) /* one read while hashing */
 #define MAX_DIGEST_THREADS 64u /* more cores than any disk can feed */
 
 #define MAX_ENDPOINTS 8u /* a mirror or two before the hub */

@@ -79,7 +79,7 @@ sanitize: tools
 	$(Q)$(MAKE) --no-print-directory all SANITIZE=address,undefined
 	$(Q)AWEIGH=$(CURDIR)/build/sanitize-address-undefined/aweigh $(MAKE) --no-print-directory e2e
 	$(Q)$(MAKE) --no-print-directory all SANITIZE=thread
-	$(Q)AWEIGH=$(CURDIR)/build/sanitize-thread/aweigh $(MAKE) --no-print-directory e2e PYTEST='-k "fetch or digest"'
+	$(Q)TSAN_OPTIONS=halt_on_error=1 AWEIGH=$(CURDIR)/build/sanitize-thread/aweigh $(MAKE) --no-print-directory e2e PYTEST='-k "test_fetch or verify_digest"'
 
 bench: $(TARGET) build/fixtures/payload $(VENV)/ready
 	$(Q)$(VENV)/bin/python tests/bench/bench.py $(BENCH)

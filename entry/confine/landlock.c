@@ -40,6 +40,8 @@ const char *landlock_words(int error)
 	switch (-error) {
 	case ENOSYS:
 		return "the kernel has no Landlock";
+	case EPROTONOSUPPORT:
+		return "the kernel's Landlock is older than Linux 5.19 and forbids renaming between folders";
 	case EOPNOTSUPP:
 		return "the kernel has Landlock, but was started without it (lsm=)";
 	case EPERM:
@@ -93,6 +95,8 @@ int landlock_restrict(const struct landlock_grant *grant)
 
 	if (abi < 0)
 		return abi;
+	if (abi < 2 && grant->write_fd >= 0) /* no REFER: files could not be renamed into their folders */
+		return -EPROTONOSUPPORT;
 	ruleset.files = (1ull << 13) - 1; /* all of ABI 1 */
 	ruleset.files |= abi >= 2 ? LANDLOCK_ACCESS_FS_REFER : 0;
 	ruleset.files |= abi >= 3 ? RIGHT_TRUNCATE : 0;

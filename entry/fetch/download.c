@@ -285,7 +285,8 @@ static bool recover(struct download *download, const struct part *part, const st
 		download->single = true;
 		return true;
 	}
-	return next_source(download);
+	/* Another part has moved on already; otherwise this one's failure is why the file moves on. */
+	return part->source != download->source || next_source(download);
 }
 
 /* From the first byte, in one stream. */
@@ -301,13 +302,14 @@ static void restart(struct download *download)
 static void end_part(struct request *request, bool well)
 {
 	struct part *part = request->context, was = { .used_address = part->used_address,
-		                                     .alone = part->alone };
+		                                     .alone = part->alone,
+		                                     .source = part->source };
 	struct download *download = part->download;
 	struct failure failure = request->failure;
 
 	part->download = NULL;
 	download->parts--;
-	if (well && request->redirected)
+	if (well && request->redirected && part->source == download->source)
 		memcpy(download->address, request->url, sizeof(download->address));
 	if (well && part->at < part->end) { /* no length was stated, and it ended early */
 		struct text text = TEXT_OVER(failure.message);
@@ -364,6 +366,7 @@ static bool start_part(struct download *download, struct part *part)
 	endpoint = source_address(work, download->source, download->model, download->file->path, url);
 	part->used_address = download->address[0] != '\0';
 	part->alone = download->single;
+	part->source = download->source;
 	download->parts++;
 	if (part->used_address)
 		request_start(&work->network, request, NULL, download->address);
@@ -463,9 +466,8 @@ static void mismatched(struct download *download)
 	struct text text = TEXT_OVER(message);
 	bool resumed = download->partial.resumed;
 
-	if (download->file->size > 0 && (resumed || download->damaged++ == 0)) {
-		if (!resumed)
-			(void)next_source(download);
+	if (download->file->size > 0 &&
+	    (resumed || next_source(download) || download->damaged++ == 0)) {
 		restart(download);
 		return;
 	}

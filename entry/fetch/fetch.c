@@ -51,6 +51,9 @@ void fetch_fail(struct work *work, struct plan_model *model, unsigned raised, co
 	text_addv(&text, format, arguments);
 	va_end(arguments);
 	model->failed = true;
+	/* What is aboard is complete: that there may be something newer refuses nothing. */
+	if (work->job->want[model->index] == WANT_LOOKUP)
+		raised = RAISED_FETCH_LOOKUP;
 	send_finding(work, model, raised, path, message);
 }
 
@@ -151,8 +154,12 @@ static void plan(struct work *work, int index)
 		           MODEL_SET(model->model, REPO).text);
 		return;
 	}
-	plan_compare(work, model);
-	tell_model(work, model, RECORD_FETCH_MODEL);
+	plan_compare(model);
+	model->kept_bytes = repo_store_leftover_bytes(&model->repo);
+	if (model->kept_bytes > model->wanted_bytes)
+		model->kept_bytes = model->wanted_bytes;
+	if (model->left > 0 || work->job->want[index] != WANT_LOOKUP)
+		tell_model(work, model, RECORD_FETCH_MODEL);
 }
 
 /* Before the first byte; on volumes with quotas the answer may be rosier than the truth. */
@@ -162,7 +169,7 @@ static void look_for_room(struct work *work)
 
 	for (size_t i = 0; i < work->model_count; i++)
 		if (!work->models[i].failed && work->models[i].listed) {
-			wanted += work->models[i].wanted_bytes;
+			wanted += work->models[i].wanted_bytes - work->models[i].kept_bytes;
 			inodes += 3 * work->models[i].wanted_files; /* blob, link, lock */
 		}
 	if (wanted == 0 || store_free(&work->store, &bytes, &free_inodes) != 0)

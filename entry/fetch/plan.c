@@ -357,9 +357,8 @@ static bool has_no_tree(const struct failure *failure)
 	       failure->http == 501;
 }
 
-static void forget_files(struct work *work, struct plan_model *model)
+static void forget_files(struct plan_model *model)
 {
-	(void)work;
 	model->count = 0;
 	model->illegal = false;
 }
@@ -385,7 +384,7 @@ static bool list_from(struct work *work, struct plan_model *model, const char *e
 		char commit[COMMIT_HEX + 1];
 
 		memcpy(commit, model->commit, sizeof(commit));
-		forget_files(work, model);
+		forget_files(model);
 		well = ask_revision(work, model, endpoint, commit, &collector, failure);
 		if (strcmp(commit, model->commit) != 0)
 			well = false;
@@ -424,7 +423,7 @@ static bool list_from_manifest(struct work *work, struct plan_model *model)
 		return false;
 	if (manifest_read(fd, collect, &collector) && !model->illegal && collector.error == 0)
 		return true;
-	forget_files(work, model);
+	forget_files(model);
 	return false;
 }
 
@@ -438,16 +437,18 @@ static bool on_nothing(struct request *request, const void *bytes, size_t length
 }
 
 static bool ask_file(struct work *work, struct plan_model *model, struct plan_file *file,
-                     const char *endpoint, struct failure *failure)
+                     size_t index, struct failure *failure)
 {
 	struct question *question = new_question("file", model, file->path);
 	const struct headers *headers;
+	const char *endpoint;
 	char url[MAX_URL_BYTES];
 	bool well;
 
 	if (question == NULL)
 		return false;
-	(void)source_address(work, source_count(work) - 1, model, file->path, url);
+	endpoint = source_address(work, (unsigned)index + (work->settings->mirror != NULL), model,
+	                          file->path, url);
 	question->request.head = true;
 	question->request.body = on_nothing;
 	well = ask(work, question, endpoint, url);
@@ -465,32 +466,33 @@ static bool ask_file(struct work *work, struct plan_model *model, struct plan_fi
 	return well;
 }
 
-static bool complete_listing(struct work *work, struct plan_model *model, const char *endpoint,
+static bool complete_listing(struct work *work, struct plan_model *model, size_t index,
                              struct failure *failure)
 {
 	for (size_t i = 0; i < model->count; i++)
 		if ((model->files[i].kind == DIGEST_NONE || model->files[i].size == UINT64_MAX) &&
-		    !ask_file(work, model, &model->files[i], endpoint, failure))
+		    !ask_file(work, model, &model->files[i], index, failure))
 			return false;
 	return true;
 }
 
-static bool resolve_and_list(struct work *work, struct plan_model *model, const char *endpoint,
+/* By the endpoint of this index. */
+static bool resolve_and_list(struct work *work, struct plan_model *model, size_t index,
                              struct failure *failure)
 {
+	const char *endpoint = work->settings->endpoints[index];
 	const char *revision = MODEL_SET(model->model, REVISION).text;
 	enum want want = work->job->want[model->index];
 	char aboard[COMMIT_HEX + 1] = "";
 	bool online = work->job->policy->set[KEY_MODE].number == MODE_ONLINE;
 
-	forget_files(work, model);
+	forget_files(model);
 	if (revision_is_commit(revision)) {
 		memcpy(model->commit, revision, sizeof(model->commit));
 	} else if (repo_store_ref(&model->repo, revision, aboard) && !online) {
 		/* What was begun is completed: a newer commit would be another model. */
 		memcpy(model->commit, aboard, sizeof(model->commit));
-	} else if (endpoint == NULL ||
-	           !ask_revision(work, model, endpoint, revision, NULL, failure)) {
+	} else if (!ask_revision(work, model, endpoint, revision, NULL, failure)) {
 		return false;
 	}
 	if (want == WANT_LOOKUP && strcmp(model->commit, aboard) == 0) {
@@ -499,24 +501,21 @@ static bool resolve_and_list(struct work *work, struct plan_model *model, const 
 	}
 	if (list_from_manifest(work, model))
 		return true;
-	if (endpoint == NULL)
-		return false;
 	return list_from(work, model, endpoint, failure) &&
-	       complete_listing(work, model, endpoint, failure);
+	       complete_listing(work, model, index, failure);
 }
 
 bool plan_model(struct work *work, struct plan_model *model)
 {
 	struct failure failure = { 0 };
-	bool lookup = work->job->want[model->index] == WANT_LOOKUP;
 
 	for (size_t i = 0; i < work->settings->endpoint_count; i++) {
-		if (resolve_and_list(work, model, work->settings->endpoints[i], &failure)) {
+		if (resolve_and_list(work, model, i, &failure)) {
 			model->listed = true;
 			return true;
 		}
 	}
-	fetch_fail(work, model, lookup ? RAISED_FETCH_LOOKUP : failure.raised, NULL, "%s",
+	fetch_fail(work, model, failure.raised, NULL, "%s",
 	           failure.message[0] != '\0' ? failure.message : "out of memory");
 	return false;
 }
@@ -560,9 +559,8 @@ static enum file_state state_of(const struct plan_model *model, const struct pla
 	return FILE_PLACED;
 }
 
-void plan_compare(struct work *work, struct plan_model *model)
+void plan_compare(struct plan_model *model)
 {
-	(void)work;
 	plan_sort(model);
 	for (size_t i = 0; i < model->count; i++) {
 		struct plan_file *file = &model->files[i], *before = i == 0 ? NULL : file - 1;

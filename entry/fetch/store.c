@@ -92,6 +92,12 @@ static int make_parent(int base_fd, const char *path, const char **name)
 	return make_folders(base_fd, folder, false);
 }
 
+/* Some network file systems refuse to sync a folder: there is no more to be done then. */
+static int sync_folder(int fd)
+{
+	return fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP ? -errno : 0;
+}
+
 static int write_whole(int fd, const char *bytes, size_t length)
 {
 	while (length > 0) {
@@ -294,6 +300,17 @@ int repo_store_open(struct repo_store *repo, const struct store *store, const ch
 		return repo->locks_fd;
 	find_leftovers(repo);
 	return 0;
+}
+
+uint64_t repo_store_leftover_bytes(const struct repo_store *repo)
+{
+	uint64_t bytes = 0;
+	struct stat st;
+
+	for (size_t i = 0; i < repo->leftover_count; i++)
+		if (fstatat(repo->blobs_fd, repo->leftovers[i], &st, AT_SYMLINK_NOFOLLOW) == 0)
+			bytes += (uint64_t)st.st_blocks * 512; /* stat(2) counts in these */
+	return bytes;
 }
 
 void repo_store_release(struct repo_store *repo)
@@ -789,8 +806,11 @@ int publication_end(struct publication *publication)
 	int error = 0;
 
 	/* On disk before a ref names it. */
-	if (fsync(repo->blobs_fd) != 0 || fsync(fd) != 0)
-		return -errno;
+	error = sync_folder(repo->blobs_fd);
+	if (error == 0)
+		error = sync_folder(fd);
+	if (error != 0)
+		return error;
 	if (repo->store->is_folder || publication->temporary[0] == '\0')
 		return 0;
 	snapshots = make_folders(repo->fd, "snapshots", false);
@@ -804,5 +824,5 @@ int publication_end(struct publication *publication)
 		error = there < 0 ? -errno : copy_links(fd, there, 0);
 		remove_folder(repo->fd, publication->temporary, 0);
 	}
-	return error != 0 ? error : fsync(snapshots) != 0 ? -errno : 0;
+	return error != 0 ? error : sync_folder(snapshots);
 }

@@ -50,6 +50,8 @@ struct repo_store {
 	size_t leftover_count;
 };
 int repo_store_open(struct repo_store *repo, const struct store *store, const char *repo_id);
+/* What partial files of earlier runs take up on the disk. */
+uint64_t repo_store_leftover_bytes(const struct repo_store *repo);
 void repo_store_release(struct repo_store *repo);
 
 /* The commit that refs/REVISION names; false: none. */

@@ -41,7 +41,7 @@ struct plan_model {
 	struct plan_file *files;
 	size_t count, room, next; /* next: the first that was not started */
 	size_t left; /* files that are not there yet */
-	uint64_t wanted_bytes, fetched_bytes;
+	uint64_t wanted_bytes, fetched_bytes, kept_bytes; /* kept: of partial files, on the disk already */
 	size_t wanted_files, fetched_files;
 	bool illegal; /* the listing has a name that no repository may have */
 	char illegal_path[256];
@@ -55,6 +55,7 @@ struct part {
 	uint64_t at, end; /* of the file; `at` has not arrived yet */
 	unsigned char *buffer; /* WRITE_BYTES; the last `buffered` bytes before `at` are not written yet */
 	size_t buffered;
+	unsigned source;
 	bool alone; /* begun when no other was allowed beside it */
 	bool used_address; /* went straight to where an earlier part was sent */
 };
@@ -99,7 +100,7 @@ struct work {
 /* plan.c: commit and files of a model; false: model->failed, and a finding was sent. */
 bool plan_model(struct work *work, struct plan_model *model);
 /* Looks what is there already. */
-void plan_compare(struct work *work, struct plan_model *model);
+void plan_compare(struct plan_model *model);
 void plan_etag(const struct plan_file *file, char etag[static SHA256_HEX + 1]);
 /* By digest: files of the same content stand together. */
 void plan_sort(struct plan_model *model);

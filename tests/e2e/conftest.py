@@ -83,6 +83,8 @@ class World:
         self.hub.mkdir(parents=True)
         self.policy_file = path / "policy.ini"
         self.env = {"HF_HOME": str(path / "home"), "HOME": str(path), "PATH": os.environ["PATH"]}
+        if "TSAN_OPTIONS" in os.environ:
+            self.env["TSAN_OPTIONS"] = os.environ["TSAN_OPTIONS"]
         self.policy()
 
     def policy(self, text=None, repo="org/m", revision=None, mode="offline", extra="", model=""):

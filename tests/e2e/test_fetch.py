@@ -347,6 +347,18 @@ def test_online_without_a_hub_keeps_what_is_aboard(fetcher):
     assert result.status == 0 and "fetch.lookup" in result.codes("warning"), result
 
 
+def test_online_with_a_newer_commit_that_does_not_come(fetcher):
+    """What is aboard is complete, so it serves: the newer one is a warning."""
+    repos = one_repo(bert_files())
+    with Hub(repos) as hub:
+        assert fetcher.write(hub.url, mode="online").fetch().status == 0
+        repos["org/m"].update(commit=OTHER, refs={"main": OTHER}, files={**bert_files(), "config.json": b'{"model_type": "bert", "v": 2}'})
+        hub.fault("resolve", status=500)
+        result = fetcher.fetch()
+    assert result.status == 0 and "answers 500" in result.finding("fetch.lookup")["message"], result
+    assert (fetcher.repo / "refs/main").read_text() == COMMIT and not (fetcher.repo / "snapshots" / OTHER).exists()
+
+
 def test_auto_completes_the_commit_that_was_begun(fetcher):
     """Between two runs the branch moves: what is aboard is completed, not mixed."""
     repos = one_repo(bert_files())

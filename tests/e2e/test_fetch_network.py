@@ -297,6 +297,17 @@ def test_failover_in_the_middle(fetcher):
         assert len(hub.paths("resolve")) == 1
 
 
+def test_failover_of_many_parts_tries_each_endpoint(fetcher):
+    """Eight parts fail at the first endpoint at once: the second one is asked all the same, not skipped."""
+    files = {**bert_files(), "big.safetensors": BIG}
+    with Hub(one_repo(files)) as first, Hub(one_repo(files)) as second, Hub(one_repo({})) as third:
+        first.fault("/cdn/.*big", after=1, status=500)
+        first.fault("/cdn/.*big", rate=4_000_000)
+        result = fetcher.write(f"{first.url}, {second.url}, {third.url}").fetch()
+        assert result.status == 0, result
+        assert second.paths("resolve.*big") and not third.paths("resolve")
+
+
 def nginx(tmp_path, root, tls=None, extra=""):
     port = free_port()
     listen = f"listen 127.0.0.1:{port}" + (f" ssl; ssl_certificate {tls[1]}; ssl_certificate_key {tls[1]}" if tls else "") + ";"

@@ -136,6 +136,28 @@ def test_a_volume_that_fills_in_the_middle(fetcher, need_root):
         assert "incomplete" not in result.stderr, result.stderr
 
 
+def test_what_is_there_already_needs_no_room(fetcher, need_root):
+    """A resume counts what its partial file takes up already."""
+    with Hub(one_repo(same_files())) as hub:
+        hub.fault("/cdn/.*big", after=12, reset=0)
+        fetcher.write(hub.url, fetch="connections = 1")
+        again = f"{fetcher.world.binary} fetch -q -p {fetcher.world.policy_file}; touch {fetcher.world.path}/half; while [ -e {fetcher.world.path}/half ]; do sleep 0.1; done;"
+        import threading
+
+        def mend():
+            limit = time.monotonic() + HANG_LIMIT
+            while not (fetcher.world.path / "half").exists() and time.monotonic() < limit:
+                time.sleep(0.05)
+            hub.faults.clear()
+            (fetcher.world.path / "half").unlink()
+
+        thread = threading.Thread(target=mend)
+        thread.start()
+        result = on_tmpfs(fetcher, "size=38m", extra=again)
+        thread.join()
+        assert result.returncode == 0, result
+
+
 def test_a_read_only_volume(fetcher, need_root):
     with Hub(one_repo(bert_files())) as hub:
         fetcher.write(hub.url)
