@@ -18,6 +18,8 @@
 #include "text.h"
 #include "util.h"
 
+#define WORTH_PAIRING_BYTES (1ul << 20)
+
 enum { DIGEST, UNVERIFIED, CHANGED };
 static const struct finding_kind kinds[] = {
 	[DIGEST] = { "file.digest", SEVERITY_ERROR, STATUS_DATA,
@@ -55,6 +57,7 @@ struct digest_queue {
 	pthread_mutex_t lock;
 	pthread_cond_t finished;
 	size_t next;
+	size_t idle; /* threads without a file */
 	_Atomic uint64_t done_bytes;
 };
 
@@ -168,33 +171,75 @@ void digest_queue_model_done(struct look *look)
 	queue->model_start = queue->count;
 }
 
+static bool is_hashed(const struct job *job)
+{
+	return job->same == NULL && job->expected[0] != '\0';
+}
+
+/* The next job, and a second one to go beside it where enough are left for the other threads. */
+static size_t take_jobs(struct digest_queue *queue, struct job *jobs[DIGEST_PAIR])
+{
+	size_t count = 0;
+
+	pthread_mutex_lock(&queue->lock);
+	while (queue->next < queue->count && count < DIGEST_PAIR) {
+		struct job *job = &queue->jobs[queue->next];
+
+		if (count > 0 && (queue->count - queue->next <= queue->idle || !is_hashed(job) ||
+		                  job->size < WORTH_PAIRING_BYTES))
+			break;
+		queue->idle -= count == 0;
+		queue->next++;
+		jobs[count++] = job;
+		if (!is_hashed(job)) /* nothing to do for it: told, and no partner */
+			break;
+	}
+	pthread_mutex_unlock(&queue->lock);
+	return count;
+}
+
+static void hash_together(struct digest_queue *queue, struct job *const *jobs, size_t count)
+{
+	struct digest_file files[DIGEST_PAIR];
+	struct job *opened[DIGEST_PAIR];
+	size_t open_count = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		int fd = is_hashed(jobs[i]) ? tree_open(queue->tree, jobs[i]->path, O_RDONLY) : -ENOENT;
+
+		jobs[i]->result = fd < 0 ? fd : 0;
+		if (fd < 0)
+			continue;
+		files[open_count] = (struct digest_file){ .fd = fd,
+			                                  .size = jobs[i]->size,
+			                                  .kind = digest_kind_of(jobs[i]->expected) };
+		opened[open_count++] = jobs[i];
+	}
+	if (open_count > 0)
+		digest_files(files, open_count, &queue->done_bytes);
+	for (size_t i = 0; i < open_count; i++) {
+		opened[i]->result = files[i].result;
+		memcpy(opened[i]->actual, files[i].hex, sizeof(opened[i]->actual));
+		(void)close(files[i].fd);
+	}
+}
+
 static void *hash_files(void *context)
 {
 	struct digest_queue *queue = context;
+	struct job *jobs[DIGEST_PAIR];
+	size_t count;
 
-	for (;;) {
-		struct job *job;
-		int fd;
-
+	while ((count = take_jobs(queue, jobs)) > 0) {
+		hash_together(queue, jobs, count);
 		pthread_mutex_lock(&queue->lock);
-		job = queue->next < queue->count ? &queue->jobs[queue->next++] : NULL;
-		pthread_mutex_unlock(&queue->lock);
-		if (job == NULL)
-			return NULL;
-		if (job->same == NULL && job->expected[0] != '\0') {
-			fd = tree_open(queue->tree, job->path, O_RDONLY);
-			job->result =
-			        fd < 0 ? fd :
-			                 digest_file(fd, job->size, digest_kind_of(job->expected),
-			                             job->actual, &queue->done_bytes);
-			if (fd >= 0)
-				(void)close(fd);
-		}
-		pthread_mutex_lock(&queue->lock);
-		job->done = true;
+		for (size_t i = 0; i < count; i++)
+			jobs[i]->done = true;
+		queue->idle++;
 		pthread_cond_signal(&queue->finished);
 		pthread_mutex_unlock(&queue->lock);
 	}
+	return NULL;
 }
 
 static int by_size(const void *a, const void *b)
@@ -316,6 +361,7 @@ void digest_queue_run(struct look *look, struct digest_queue *queue)
 	}
 	view->index = NO_MODEL;
 	queue->tree = look->tree;
+	queue->idle = wanted < queue->count ? wanted : queue->count;
 	pthread_mutex_init(&queue->lock, NULL);
 	pthread_cond_init(&queue->finished, NULL);
 	pthread_attr_init(&attributes);

@@ -628,3 +628,23 @@ def test_case(world, name, request):
     assert result.status == status, result
     assert set(codes) <= result.codes(), result
     assert not set(absent) & result.codes(), result
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_digests_of_files_side_by_side(world, seed):
+    """Files are hashed two at a time on a core: of any sizes, and each verdict is its own file's."""
+    import random
+
+    generator = random.Random(seed)
+    sizes = [(1 << 20) + generator.choice([0, 1, 63, 64, 65, 262143, 262144, 262145, generator.randrange(3 << 20)]) for _ in range(7)]
+    files = {f"w{i}.bin": generator.randbytes(size) for i, size in enumerate(sizes)}
+    repo = complete(world.hub).all(files)
+    world.policy(extra="verify = digest", model="[severity]\nmodel.pickle = off")
+    assert world.check().status == 0, sizes
+    wrong = generator.sample(sorted(files), 3)
+    for name in wrong:
+        data = bytearray(files[name])
+        data[generator.randrange(len(data))] ^= 1
+        repo.blob(name).write_bytes(data)
+    found = {f["path"] for f in world.check().report["findings"] if f["code"] == "file.digest"}
+    assert found == set(wrong), sizes
