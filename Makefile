@@ -54,7 +54,7 @@ VARIANT_LINK := -static -no-pie -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,nos
 	-L$(DEPS)/out/lib $(NETLIBS) -linih -lcap -lyajl -lcrypto
 TARGET := $(if $(filter no,$(FETCH)),build/nofetch/aweigh,build/aweigh)
 # A function of the pinned OpenSSL that its shared library does not show; 15 kB, so not where size is all.
-STD += $(if $(filter no,$(FETCH)),,-DAWEIGH_SHA256_PAIRS)
+VARIANT_FLAGS += $(if $(filter no,$(FETCH)),,-DAWEIGH_SHA256_PAIRS)
 endif
 OBJECTS := $(SOURCES:%.c=build/$(VARIANT)/%.o)
 
