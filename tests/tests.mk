@@ -96,7 +96,7 @@ lint: tools compile_commands.json
 
 compile_commands.json:
 	@mkdir -p build
-	$(Q)python3 -c 'import json,sys,os; print(json.dumps([{"directory": os.getcwd(), "file": f, "command": "clang $(STD) $(WARN) -c " + f} for f in sys.argv[1:]], indent=1))' $(SOURCES) >build/compile_commands.json
+	$(Q)python3 -c 'import json,sys,os; print(json.dumps([{"directory": os.getcwd(), "file": f, "command": "clang $(STD) -DAWEIGH_SHA256_PAIRS $(WARN) -c " + f} for f in sys.argv[1:]], indent=1))' $(SOURCES) >build/compile_commands.json
 
 format:
 	$(Q)clang-format -i $(SOURCES) $(wildcard include/*.h checks/*.h checks/*/*.h entry/*.h entry/*/*.h tests/*/*.c)

@@ -166,6 +166,8 @@ void digest_files(struct digest_file *files, size_t count, _Atomic uint64_t *don
 	size_t got[DIGEST_PAIR] = { 1, 1 };
 	bool pairs = count == DIGEST_PAIR && has_pairs();
 
+	if (count > DIGEST_PAIR)
+		BUG("more files than buffers");
 	for (size_t i = 0; i < count; i++) {
 		files[i].result = memory == NULL ? -ENOMEM : 0;
 		digest_begin(&digest[i], files[i].kind, files[i].size);
