@@ -11,6 +11,7 @@ TIME ?= 60
 PREFIX ?= /usr/local
 DESTDIR ?=
 CC ?= gcc
+STRIP ?= strip
 # Speed for the gate, size for the build that has no network code.
 CFLAGS ?= $(if $(filter no,$(FETCH)),-Os,-O2)
 LDFLAGS ?=
@@ -96,7 +97,7 @@ build/$(VARIANT)/%.o: %.c build/$(VARIANT)/flags $(if $(SANITIZE),,$(DEPS)/out/V
 $(TARGET): $(OBJECTS)
 	@$(if $(Q),echo '  LINK    $@')
 	$(Q)$(VARIANT_CC) $(CFLAGS) $(HARDEN) $(OBJECTS) $(LDFLAGS) $(VARIANT_LINK) -o $@
-	$(if $(SANITIZE),,$(Q)strip -s $@)
+	$(if $(SANITIZE),,$(Q)$(STRIP) -s $@)
 
 -include $(OBJECTS:.o=.d)
 include tests/tests.mk
