@@ -205,14 +205,15 @@ static void hash_together(struct digest_queue *queue, struct job *const *jobs, s
 	size_t open_count = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		int fd = is_hashed(jobs[i]) ? tree_open(queue->tree, jobs[i]->path, O_RDONLY) : -ENOENT;
+		int fd = is_hashed(jobs[i]) ? tree_open(queue->tree, jobs[i]->path, O_RDONLY) :
+		                              -ENOENT;
 
 		jobs[i]->result = fd < 0 ? fd : 0;
 		if (fd < 0)
 			continue;
-		files[open_count] = (struct digest_file){ .fd = fd,
-			                                  .size = jobs[i]->size,
-			                                  .kind = digest_kind_of(jobs[i]->expected) };
+		files[open_count] = (struct digest_file){
+			.fd = fd, .size = jobs[i]->size, .kind = digest_kind_of(jobs[i]->expected)
+		};
 		opened[open_count++] = jobs[i];
 	}
 	if (open_count > 0)

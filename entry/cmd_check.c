@@ -22,10 +22,11 @@ static int check(struct run *run, bool fetches)
 	if (status != STATUS_OK) {
 		status = status > STATUS_SIGNAL ?
 		                 status :
-		                 (enum status)complain(status,
-		                                       why.length > 0 ?
-		                                               sentence :
-		                                               "the inspector or the fetcher cannot be started");
+		                 (enum status)complain(
+		                         status,
+		                         why.length > 0 ?
+		                                 sentence :
+		                                 "the inspector or the fetcher cannot be started");
 	} else {
 		if (fetches)
 			gate_tell_models(gate, true);
@@ -47,7 +48,8 @@ int command_check(struct run *run)
 int command_fetch(struct run *run)
 {
 	if (run->options.root != NULL)
-		return complain(STATUS_USAGE,
-		                "--root goes with check and explain: fetch writes into its own file system");
+		return complain(
+		        STATUS_USAGE,
+		        "--root goes with check and explain: fetch writes into its own file system");
 	return check(run, true);
 }

@@ -15,8 +15,7 @@ static int launch(struct run *run, struct gate *gate)
 		                 .environment = &gate->env,
 		                 .who = &gate->who,
 		                 .signals = &run->signals,
-		                 .working_directory =
-		                         gate->policy.set[KEY_WORKING_DIRECTORY].text };
+		                 .policy = &gate->policy };
 	enum status status = launch_exec(&launch, &why);
 
 	return status > STATUS_SIGNAL ? (int)status : complain(status, sentence);
@@ -79,9 +78,10 @@ int command_run(struct run *run)
 	if (status != STATUS_OK) {
 		result = status > STATUS_SIGNAL ?
 		                 (int)status :
-		                 complain(status, why.length > 0 ?
-		                                          sentence :
-		                                          "the inspector or the fetcher cannot be started");
+		                 complain(status,
+		                          why.length > 0 ?
+		                                  sentence :
+		                                  "the inspector or the fetcher cannot be started");
 	} else {
 		gate_tell_models(gate, false);
 		status = gate_report(gate, STDERR_FILENO);

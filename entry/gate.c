@@ -165,21 +165,21 @@ static void raise_not_yet(struct gate *gate)
 	for (size_t i = 0; i < KEY_COUNT; i++)
 		if (policy_keys[i].effect == EFFECT_LATER && policy->set[i].line != 0)
 			gate_raise(gate, RAISED_POLICY_NOT_YET, policy->set[i].line,
-			              "[%s] %s = %.200s is read, but has no effect in this version",
-			              policy_section_names[policy_keys[i].section],
-			              policy_keys[i].name, policy->set[i].text);
+			           "[%s] %s = %.200s is read, but has no effect in this version",
+			           policy_section_names[policy_keys[i].section],
+			           policy_keys[i].name, policy->set[i].text);
 	for (size_t i = 0; i < policy->row_count; i++) {
 		const struct row *row = &policy->rows[i];
 
 		if (row->section == SECTION_SERVICE)
 			gate_raise(gate, RAISED_POLICY_NOT_YET, row->line,
-			              "[service] %s is read, but has no effect in this version",
-			              row->name);
+			           "[service] %s is read, but has no effect in this version",
+			           row->name);
 		if (row->section == SECTION_REPORT &&
 		    report_format_find(row->name, strlen(row->name)) != NULL &&
 		    report_format_find(row->name, strlen(row->name))->write == NULL)
 			gate_raise(gate, RAISED_POLICY_NOT_YET, row->line,
-			              "[report] %s: this version writes human and json", row->name);
+			           "[report] %s: this version writes human and json", row->name);
 	}
 }
 
@@ -475,13 +475,13 @@ void gate_report_ending(struct gate *gate, enum ending ending, int status, const
 
 	if (ending == ENDED_DEADLINE)
 		gate_raise(gate, RAISED_GATE_DEADLINE, gate->policy.set[KEY_DEADLINE].line,
-		           "the %s did not finish within %llu ms",
-		           inspector ? "checks" : "fetch",
+		           "the %s did not finish within %llu ms", inspector ? "checks" : "fetch",
 		           (unsigned long long)gate->policy.set[KEY_DEADLINE].number);
 	else if (ending == ENDED_BAD_RECORD)
-		gate_raise(gate, raised, 0,
-		           "the %s sent a record that none sends; it may have been taken over by %s",
-		           who, inspector ? "a file" : "a server");
+		gate_raise(
+		        gate, raised, 0,
+		        "the %s sent a record that none sends; it may have been taken over by %s",
+		        who, inspector ? "a file" : "a server");
 	else if (ending == ENDED_EARLY && WIFSIGNALED(status))
 		gate_raise(gate, raised, 0, "the %s died of signal %d before it was done", who,
 		           WTERMSIG(status));
@@ -605,8 +605,8 @@ static enum status write_file(struct gate *gate, const struct report_format *for
 	enum status status;
 
 	if (fd < 0) {
-		gate_raise(gate, RAISED_REPORT_FAILED, 0,
-		              "the report %.512s cannot be written: %s", path, strerror(errno));
+		gate_raise(gate, RAISED_REPORT_FAILED, 0, "the report %.512s cannot be written: %s",
+		           path, strerror(errno));
 		return STATUS_OK;
 	}
 	status = write_report(gate, format, &style, fd);
@@ -614,7 +614,7 @@ static enum status write_file(struct gate *gate, const struct report_format *for
 		return status;
 	if (status != STATUS_OK)
 		gate_raise(gate, RAISED_REPORT_FAILED, 0,
-		              "the report %.512s could not be written whole", path);
+		           "the report %.512s could not be written whole", path);
 	return STATUS_OK;
 }
 

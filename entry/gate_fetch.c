@@ -19,19 +19,19 @@ static const struct {
 	const char *code;
 	enum mend mend;
 } mends[] = {
-	{ "model.missing", MEND_MISSING },     { "model.revision", MEND_MISSING },
-	{ "model.no-snapshot", MEND_MISSING }, { "model.bad-ref", MEND_MISSING },
-	{ "model.incomplete", MEND_MISSING },  { "model.interrupted", MEND_MISSING },
-	{ "model.required", MEND_MISSING },    { "model.shard", MEND_MISSING },
-	{ "model.no-weights", MEND_MISSING },  { "model.no-config", MEND_MISSING },
-	{ "model.part", MEND_MISSING },        { "file.split", MEND_MISSING },
+	{ "model.missing", MEND_MISSING },      { "model.revision", MEND_MISSING },
+	{ "model.no-snapshot", MEND_MISSING },  { "model.bad-ref", MEND_MISSING },
+	{ "model.incomplete", MEND_MISSING },   { "model.interrupted", MEND_MISSING },
+	{ "model.required", MEND_MISSING },     { "model.shard", MEND_MISSING },
+	{ "model.no-weights", MEND_MISSING },   { "model.no-config", MEND_MISSING },
+	{ "model.part", MEND_MISSING },         { "file.split", MEND_MISSING },
 	{ "file.dangling-link", MEND_MISSING }, { "model.too-small", MEND_DAMAGED },
-	{ "model.index", MEND_DAMAGED },       { "file.link-loop", MEND_DAMAGED },
-	{ "file.empty", MEND_DAMAGED },        { "file.zero-tail", MEND_DAMAGED },
-	{ "file.pointer", MEND_DAMAGED },      { "file.error-page", MEND_DAMAGED },
-	{ "file.truncated", MEND_DAMAGED },    { "file.trailing", MEND_DAMAGED },
-	{ "file.header", MEND_DAMAGED },       { "file.not-json", MEND_DAMAGED },
-	{ "file.digest", MEND_DAMAGED },       { "file.size", MEND_DAMAGED },
+	{ "model.index", MEND_DAMAGED },        { "file.link-loop", MEND_DAMAGED },
+	{ "file.empty", MEND_DAMAGED },         { "file.zero-tail", MEND_DAMAGED },
+	{ "file.pointer", MEND_DAMAGED },       { "file.error-page", MEND_DAMAGED },
+	{ "file.truncated", MEND_DAMAGED },     { "file.trailing", MEND_DAMAGED },
+	{ "file.header", MEND_DAMAGED },        { "file.not-json", MEND_DAMAGED },
+	{ "file.digest", MEND_DAMAGED },        { "file.size", MEND_DAMAGED },
 };
 
 enum mend mended_by_fetch(const struct finding_kind *kind)
@@ -52,8 +52,9 @@ void libraries_print(FILE *out)
 enum status gate_fetch(struct gate *gate, bool ordered)
 {
 	(void)ordered;
-	gate_raise(gate, RAISED_POLICY_NOT_YET, gate->policy.set[KEY_MODE].line,
-	           "this aweigh was built without network code (FETCH=no): what is missing is not fetched");
+	gate_raise(
+	        gate, RAISED_POLICY_NOT_YET, gate->policy.set[KEY_MODE].line,
+	        "this aweigh was built without network code (FETCH=no): what is missing is not fetched");
 	return STATUS_OK;
 }
 
@@ -95,8 +96,9 @@ static enum want want_of(const struct gate *gate, size_t index)
 	for (size_t at = report->models[index].findings.first; at != 0;
 	     at = report->findings[at - 1].next) {
 		const struct report_finding *finding = &report->findings[at - 1];
-		enum mend mend = finding->severity < SEVERITY_WARNING ? MEND_NOT :
-		                                                        mended_by_fetch(finding->kind);
+		enum mend mend = finding->severity < SEVERITY_WARNING ?
+		                         MEND_NOT :
+		                         mended_by_fetch(finding->kind);
 
 		if (mend == MEND_DAMAGED)
 			want = WANT_DAMAGED;
@@ -123,7 +125,8 @@ static bool says_offline(const struct gate *gate, struct text *names)
 		const char *value = environment_get(&gate->given, offline[i]);
 
 		if (library_is_true(value))
-			text_addf(names, "%s%s=%s", names->length == 0 ? "" : ", ", offline[i], value);
+			text_addf(names, "%s%s=%s", names->length == 0 ? "" : ", ", offline[i],
+			          value);
 	}
 	return is;
 }
@@ -141,8 +144,8 @@ static void add_failure(struct gate *gate, const struct finding_kind *kind,
 	if (record->model == NO_MODEL)
 		return;
 	optional = MODEL_SET(&gate->policy.models[record->model], OPTIONAL).number != 0;
-	if (severity == SEVERITY_ERROR || (optional && severity == SEVERITY_WARNING &&
-	                                   kind->severity == SEVERITY_ERROR))
+	if (severity == SEVERITY_ERROR ||
+	    (optional && severity == SEVERITY_WARNING && kind->severity == SEVERITY_ERROR))
 		gate->fetched[record->model] = FETCH_FAILED;
 }
 
@@ -150,7 +153,9 @@ static void __attribute__((format(printf, 4, 5)))
 raise_about(struct gate *gate, size_t index, unsigned raised, const char *format, ...)
 {
 	const struct model *model = &gate->policy.models[index];
-	struct record record = { .model = (int)index, .line = model->line, .source = model->source };
+	struct record record = { .model = (int)index,
+		                 .line = model->line,
+		                 .source = model->source };
 	struct text text = TEXT_OVER(record.message), fix = TEXT_OVER(record.fix);
 	va_list arguments;
 
@@ -318,7 +323,8 @@ enum status gate_fetch(struct gate *gate, bool ordered)
 		for (size_t i = 0; i < count; i++)
 			if (want[i] == WANT_MISSING || want[i] == WANT_DAMAGED)
 				progress_tell(&progress, (int)i,
-				              want[i] == WANT_MISSING ? "missing" : "damaged", "fetch");
+				              want[i] == WANT_MISSING ? "missing" : "damaged",
+				              "fetch");
 		status = fetch_wanted(gate, want, &progress);
 	}
 	free(want);
@@ -337,7 +343,7 @@ void gate_tell_models(const struct gate *gate, bool ordered)
 		if (gate->report.models[i].seen && gate->report.models[i].worst < SEVERITY_ERROR &&
 		    gate->report.models[i].found)
 			progress_tell(&progress, (int)i, "ok",
-			              ordered              ? "none" :
+			              ordered             ? "none" :
 			              mode == MODE_ONLINE ? "online" :
 			                                    "offline");
 }

@@ -56,7 +56,9 @@
 #define MAX_CHUNKS 65536u /* of one file: beyond, chunks are larger */
 #define MIN_RUN_BYTES (4ul << 20) /* one request for a part of a large file */
 #define MAX_RUN_BYTES (64ul << 20)
-#define WRITE_BYTES (256ul << 10) /* one write while fetching: TLS hands out 16 kB, which costs twice the time */
+#define WRITE_BYTES                                                                                \
+	(256ul                                                                                     \
+	 << 10) /* one write while fetching: TLS hands out 16 kB, which costs twice the time */
 #define FETCH_BUFFER_BYTES (512ul << 10) /* CURLOPT_BUFFERSIZE; a connection */
 #define MAX_HASH_THREADS 8u /* beside the one that talks: more wait for the disk only */
 #define LOCK_POLL_MS 100u /* as often as filelock asks twice */

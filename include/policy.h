@@ -47,7 +47,8 @@ enum key_type {
 	TYPE_REVISION,
 	TYPE_REPO,
 	TYPE_URL, /* may hold a password: never printed whole */
-	TYPE_URLS
+	TYPE_URLS,
+	TYPE_CAPABILITIES
 };
 enum key_effect { EFFECT_NOW, EFFECT_LATER };
 

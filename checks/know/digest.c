@@ -27,9 +27,10 @@ void digest_begin(struct digest *digest, enum digest_kind kind, uint64_t size)
 	}
 	/* git hash-object: "blob ", the length in decimal, a NUL, the content */
 	(void)SHA1_Init(&digest->context.sha1);
-	digest_feed(digest, header,
-	          (size_t)snprintf(header, sizeof(header), "blob %llu", (unsigned long long)size) +
-	                  1);
+	digest_feed(
+	        digest, header,
+	        (size_t)snprintf(header, sizeof(header), "blob %llu", (unsigned long long)size) +
+	                1);
 }
 
 void digest_end(struct digest *digest, char hex[static SHA256_HEX + 1])
@@ -151,7 +152,8 @@ static size_t read_next(struct digest_file *file, uint64_t *at, unsigned char *b
 	}
 	*at += (uint64_t)got;
 	if (*at > file->size || (got == 0 && *at != file->size)) {
-		file->result = -ESTALE; /* it grows while it is read, with no end in sight, or was cut */
+		file->result =
+		        -ESTALE; /* it grows while it is read, with no end in sight, or was cut */
 		return 0;
 	}
 	return (size_t)got;

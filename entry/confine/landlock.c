@@ -56,7 +56,8 @@ static int add_path(int ruleset_fd, int folder_fd, uint64_t rights)
 	struct landlock_path_beneath_attr beneath = { .allowed_access = rights,
 		                                      .parent_fd = folder_fd };
 
-	return syscall(SYS_landlock_add_rule, ruleset_fd, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) != 0 ?
+	return syscall(SYS_landlock_add_rule, ruleset_fd, LANDLOCK_RULE_PATH_BENEATH, &beneath,
+	               0) != 0 ?
 	               -errno :
 	               0;
 }
@@ -67,7 +68,8 @@ static int add_port(int ruleset_fd, uint16_t port)
 		uint64_t rights, port;
 	} rule = { NET_CONNECT_TCP, port };
 
-	return syscall(SYS_landlock_add_rule, ruleset_fd, RULE_NET_PORT, &rule, 0) != 0 ? -errno : 0;
+	return syscall(SYS_landlock_add_rule, ruleset_fd, RULE_NET_PORT, &rule, 0) != 0 ? -errno :
+	                                                                                  0;
 }
 
 static int add_rules(int fd, const struct landlock_grant *grant, const struct ruleset *ruleset)
@@ -95,7 +97,8 @@ int landlock_restrict(const struct landlock_grant *grant)
 
 	if (abi < 0)
 		return abi;
-	if (abi < 2 && grant->write_fd >= 0) /* no REFER: files could not be renamed into their folders */
+	if (abi < 2 &&
+	    grant->write_fd >= 0) /* no REFER: files could not be renamed into their folders */
 		return -EPROTONOSUPPORT;
 	ruleset.files = (1ull << 13) - 1; /* all of ABI 1 */
 	ruleset.files |= abi >= 2 ? LANDLOCK_ACCESS_FS_REFER : 0;

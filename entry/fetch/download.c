@@ -12,16 +12,6 @@
 
 /* Ending */
 
-static void free_download(struct download *download)
-{
-	cleanup_fd(&download->lock_fd);
-	partial_release(&download->partial);
-	memset(download, 0, sizeof(*download));
-	download->lock_fd = -1;
-	download->partial = PARTIAL_INIT;
-	download->phase = PHASE_FREE;
-}
-
 static void drop_parts(struct download *download)
 {
 	struct work *work = download->work;
@@ -36,6 +26,21 @@ static void drop_parts(struct download *download)
 		part->download = NULL;
 	}
 	download->parts = 0;
+}
+
+/*
+ * With its parts: one may still wait for its connection to be closed after the last byte, and the
+ * place of this download belongs to the next one.
+ */
+static void free_download(struct download *download)
+{
+	drop_parts(download);
+	cleanup_fd(&download->lock_fd);
+	partial_release(&download->partial);
+	memset(download, 0, sizeof(*download));
+	download->lock_fd = -1;
+	download->partial = PARTIAL_INIT;
+	download->phase = PHASE_FREE;
 }
 
 /* Leaves the file as it is: what arrived is kept for the next run, unless the volume is full. */
@@ -123,7 +128,9 @@ static uint64_t run_limit(const struct download *download)
 	uint64_t left = partial->size - partial_present_bytes(partial);
 	uint64_t share = left / ((uint64_t)download->work->settings->connections * 2);
 
-	return share < MIN_RUN_BYTES ? MIN_RUN_BYTES : share > MAX_RUN_BYTES ? MAX_RUN_BYTES : share;
+	return share < MIN_RUN_BYTES ? MIN_RUN_BYTES :
+	       share > MAX_RUN_BYTES ? MAX_RUN_BYTES :
+	                               share;
 }
 
 /* Headers have come: are they those of this file, and of the part that was asked for? */
@@ -139,14 +146,16 @@ static bool begin_part(struct request *request)
 	request->failure.raised = RAISED_FETCH_DIGEST;
 	request->failure.temporary = false;
 	if (!part->used_address && said->etag[0] != '\0' &&
-	    strlen(said->etag) == strlen(download->etag) && strcmp(said->etag, download->etag) != 0) {
-		text_addf(&text, "it states the digest %.16s..., the hub's list %.16s...", said->etag,
-		          download->etag);
+	    strlen(said->etag) == strlen(download->etag) &&
+	    strcmp(said->etag, download->etag) != 0) {
+		text_addf(&text, "it states the digest %.16s..., the hub's list %.16s...",
+		          said->etag, download->etag);
 		return false;
 	}
 	if (request->status == 206 && request->length > 0) {
 		if (headers->range_first != part->at || headers->range_total != size) {
-			text_addf(&text, "the part that it sends is not the one that was asked for");
+			text_addf(&text,
+			          "the part that it sends is not the one that was asked for");
 			download->single = download->restart = true;
 			return false;
 		}
@@ -263,7 +272,8 @@ static bool next_source(struct download *download)
 }
 
 /* Whether the file goes on in another way: from a new address, in one stream, from elsewhere. */
-static bool recover(struct download *download, const struct part *part, const struct failure *failure)
+static bool recover(struct download *download, const struct part *part,
+                    const struct failure *failure)
 {
 	bool refused = failure->http == 401 || failure->http == 403 || failure->http == 404 ||
 	               failure->http == 410;
@@ -302,8 +312,8 @@ static void restart(struct download *download)
 static void end_part(struct request *request, bool well)
 {
 	struct part *part = request->context, was = { .used_address = part->used_address,
-		                                     .alone = part->alone,
-		                                     .source = part->source };
+		                                      .alone = part->alone,
+		                                      .source = part->source };
 	struct download *download = part->download;
 	struct failure failure = request->failure;
 
@@ -363,7 +373,8 @@ static bool start_part(struct download *download, struct part *part)
 	request->begin = begin_part;
 	request->body = take_bytes;
 	request->done = end_part;
-	endpoint = source_address(work, download->source, download->model, download->file->path, url);
+	endpoint =
+	        source_address(work, download->source, download->model, download->file->path, url);
 	part->used_address = download->address[0] != '\0';
 	part->alone = download->single;
 	part->source = download->source;
@@ -471,7 +482,8 @@ static void mismatched(struct download *download)
 		restart(download);
 		return;
 	}
-	text_addf(&text, "%.200s arrived with the digest %.16s..., and %.16s... was stated; tried twice",
+	text_addf(&text,
+	          "%.200s arrived with the digest %.16s..., and %.16s... was stated; tried twice",
 	          download->file->path, download->job.actual, download->etag);
 	partial_discard(&download->partial);
 	fail_download(download, RAISED_FETCH_DIGEST, message);
@@ -541,7 +553,8 @@ static struct part *free_part(struct work *work)
 static bool start_any_part(struct work *work, struct part *part)
 {
 	for (size_t i = 0; i < work->download_count; i++)
-		if (work->downloads[i].phase == PHASE_FETCH && start_part(&work->downloads[i], part))
+		if (work->downloads[i].phase == PHASE_FETCH &&
+		    start_part(&work->downloads[i], part))
 			return true;
 	return false;
 }

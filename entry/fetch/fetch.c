@@ -22,9 +22,11 @@ static void send_finding(struct work *work, const struct plan_model *model, unsi
                          const char *path, const char *message)
 {
 	const struct finding_kind *kind = &raised_kinds[raised];
-	struct record record = { .type = RECORD_FINDING,
-		                 .kind = (uint16_t)raised, /* raised kinds come first in the catalogue */
-		                 .model = model == NULL ? NO_MODEL : model->index };
+	struct record record = {
+		.type = RECORD_FINDING,
+		.kind = (uint16_t)raised, /* raised kinds come first in the catalogue */
+		.model = model == NULL ? NO_MODEL : model->index
+	};
 	struct text where = TEXT_OVER(record.path), what = TEXT_OVER(record.message),
 	            fix = TEXT_OVER(record.fix);
 
@@ -114,18 +116,18 @@ static int begin(struct work *work)
 		work->downloads[i].partial = PARTIAL_INIT;
 	}
 	error = network_init(&work->network, work->settings);
-	return error != 0 ? error :
-	                    hasher_init(&work->hasher, cores + 2, wake, &work->network);
+	return error != 0 ? error : hasher_init(&work->hasher, cores + 2, wake, &work->network);
 }
 
 static void say_volume(struct work *work)
 {
 	if (work->store.is_folder || (work->store.has_links && work->store.has_locks))
 		return;
-	send_finding(work, NULL, RAISED_FETCH_VOLUME, work->store.path,
-	             !work->store.has_links ?
-	                     "the volume has no symbolic links: files are put into the snapshots themselves" :
-	                     "locks exclude nobody on this volume: two fetchers at once may fetch twice");
+	send_finding(
+	        work, NULL, RAISED_FETCH_VOLUME, work->store.path,
+	        !work->store.has_links ?
+	                "the volume has no symbolic links: files are put into the snapshots themselves" :
+	                "locks exclude nobody on this volume: two fetchers at once may fetch twice");
 }
 
 /* A model of the place: its repository's folder, and the plan for it. */
@@ -239,8 +241,9 @@ static void publish(struct work *work, struct plan_model *model)
 	}
 	fetch_fail(work, model,
 	           error == -ENOSPC || error == -EDQUOT || error == -EIO ? RAISED_FETCH_DISK :
-	                                                                  RAISED_FETCH_FOLDER,
-	           at, "the snapshot in %s cannot be written: %s", work->store.path, strerror(-error));
+	                                                                   RAISED_FETCH_FOLDER,
+	           at, "the snapshot in %s cannot be written: %s", work->store.path,
+	           strerror(-error));
 }
 
 static void publish_ready(struct work *work)
@@ -296,7 +299,8 @@ static void fail_all(struct work *work, int error)
 			fetch_fail(work, &model,
 			           error == -ENOSPC || error == -EDQUOT ? RAISED_FETCH_DISK :
 			                                                  RAISED_FETCH_FOLDER,
-			           job->path, "%s cannot be written: %s", job->path, strerror(-error));
+			           job->path, "%s cannot be written: %s", job->path,
+			           strerror(-error));
 	}
 }
 

@@ -8,15 +8,17 @@
 
 #define HASH_STEP_BYTES (256ul << 10) /* within the second cache, where the digest reads it again */
 
-#define WRITEBACK_BYTES (16ull << 20) /* the disk begins while the rest arrives, so that fsync() waits less */
+#define WRITEBACK_BYTES                                                                            \
+	(16ull << 20) /* the disk begins while the rest arrives, so that fsync() waits less */
 
 /* Reads on from job->done to `ready`; 0 or a negative errno. */
 static int hash_to(struct hash_job *job, uint64_t ready, unsigned char *buffer)
 {
 	while (job->done < ready) {
 		uint64_t left = ready - job->done;
-		ssize_t got = pread(job->fd, buffer, left < HASH_STEP_BYTES ? left : HASH_STEP_BYTES,
-		                    (off_t)job->done);
+		ssize_t got =
+		        pread(job->fd, buffer, left < HASH_STEP_BYTES ? left : HASH_STEP_BYTES,
+		              (off_t)job->done);
 
 		if (got < 0 && errno == EINTR)
 			continue;

@@ -16,7 +16,8 @@ struct hash_job {
 	int fd;
 	uint64_t size;
 	char expected[SHA256_HEX + 1];
-	int (*finish)(struct hash_job *job); /* on the thread; 0 or a negative errno; NULL: nothing */
+	int (*finish)(
+	        struct hash_job *job); /* on the thread; 0 or a negative errno; NULL: nothing */
 	void *context;
 
 	/* Valid once hasher_take() has handed the job out. */
@@ -42,7 +43,8 @@ struct hasher {
 	void *wake_context;
 };
 
-int hasher_init(struct hasher *hasher, unsigned threads, void (*wake)(void *context), void *context);
+int hasher_init(struct hasher *hasher, unsigned threads, void (*wake)(void *context),
+                void *context);
 void hasher_begin(struct hasher *hasher, struct hash_job *job);
 /* The first `ready` bytes are on disk and will not change. */
 void hasher_advance(struct hasher *hasher, struct hash_job *job, uint64_t ready);

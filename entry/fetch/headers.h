@@ -17,7 +17,8 @@ struct headers {
 	size_t bytes; /* of all lines so far */
 	char location[MAX_URL_BYTES]; /* "": none, or too long */
 	char next[MAX_URL_BYTES]; /* Link: <...>; rel="next" */
-	char etag[SHA256_HEX + 1]; /* X-Linked-ETag, else ETag, normalised; "": none that is a digest */
+	char etag[SHA256_HEX +
+	          1]; /* X-Linked-ETag, else ETag, normalised; "": none that is a digest */
 	bool etag_is_linked;
 	uint64_t linked_size, length; /* X-Linked-Size, Content-Length; UINT64_MAX: none */
 	uint64_t range_first, range_total; /* Content-Range; UINT64_MAX: none */

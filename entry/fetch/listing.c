@@ -56,7 +56,8 @@ static bool hand_out(struct manifest_file *file, const char *path, manifest_visi
 static bool visit_info(void *context, const struct json_value *value)
 {
 	struct revision_info *info = context;
-	bool siblings = info->visit != NULL && value->depth >= 1 && json_key_is(value, 0, "siblings");
+	bool siblings =
+	        info->visit != NULL && value->depth >= 1 && json_key_is(value, 0, "siblings");
 
 	if (value->depth == 0)
 		return value->kind == JSON_OBJECT || value->kind == JSON_OBJECT_END;
@@ -71,7 +72,8 @@ static bool visit_info(void *context, const struct json_value *value)
 	}
 	if (value->depth == 2)
 		return value->kind == JSON_OBJECT_END &&
-		       hand_out(&info->file, info->path, info->visit, info->context, &info->stopped);
+		       hand_out(&info->file, info->path, info->visit, info->context,
+		                &info->stopped);
 	if (value->depth == 3 && json_key_is(value, 2, "rfilename"))
 		return copy_path(info->path, value);
 	return take_field(&info->file, value, 2, "blobId", "sha256");
@@ -105,8 +107,8 @@ static bool visit_page(void *context, const struct json_value *value)
 	}
 	if (value->depth == 1)
 		return value->kind == JSON_OBJECT_END &&
-		       (!page->is_file ||
-		        hand_out(&page->file, page->path, page->visit, page->context, &page->stopped));
+		       (!page->is_file || hand_out(&page->file, page->path, page->visit,
+		                                   page->context, &page->stopped));
 	if (value->depth == 2 && json_key_is(value, 1, "type"))
 		page->is_file = json_text_is(value, "file");
 	if (value->depth == 2 && json_key_is(value, 1, "path"))

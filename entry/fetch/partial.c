@@ -69,7 +69,8 @@ static void count_chunks(struct partial *partial)
 {
 	partial->present = partial->lead = 0;
 	for (size_t i = 0; i < partial->chunk_count; i++) {
-		partial->chunks[i] = partial->chunks[i] == CHUNK_PRESENT ? CHUNK_PRESENT : CHUNK_MISSING;
+		partial->chunks[i] =
+		        partial->chunks[i] == CHUNK_PRESENT ? CHUNK_PRESENT : CHUNK_MISSING;
 		partial->present += partial->chunks[i] == CHUNK_PRESENT;
 		if (partial->lead == i && partial->chunks[i] == CHUNK_PRESENT)
 			partial->lead = i + 1;
@@ -82,7 +83,8 @@ static bool read_footer(struct partial *partial, const struct stat *st)
 	unsigned char footer[FOOTER_BYTES];
 	uint64_t end = partial->size + partial->chunk_count;
 
-	if ((uint64_t)st->st_size == partial->size) { /* killed between the last byte and the rename */
+	if ((uint64_t)st->st_size ==
+	    partial->size) { /* killed between the last byte and the rename */
 		memset(partial->chunks, CHUNK_PRESENT, partial->chunk_count);
 		return true;
 	}
@@ -113,7 +115,8 @@ static bool claim(struct partial *partial, const struct repo_store *repo, const 
 	struct stat st;
 	struct timespec now;
 
-	partial->fd = openat(repo->blobs_fd, leftover, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	partial->fd =
+	        openat(repo->blobs_fd, leftover, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (partial->fd < 0)
 		return false;
 	(void)clock_gettime(CLOCK_REALTIME, &now);
@@ -212,9 +215,13 @@ bool partial_take_run(struct partial *partial, uint64_t limit, uint64_t *first, 
 
 void partial_give_back(struct partial *partial, uint64_t first, uint64_t length)
 {
-	size_t end = (size_t)((first + length + partial->chunk_bytes - 1) / partial->chunk_bytes);
+	size_t end;
 
-	for (size_t i = (size_t)(first / partial->chunk_bytes); i < end && i < partial->chunk_count; i++)
+	if (length == 0)
+		return;
+	end = (size_t)((first + length + partial->chunk_bytes - 1) / partial->chunk_bytes);
+	for (size_t i = (size_t)(first / partial->chunk_bytes); i < end && i < partial->chunk_count;
+	     i++)
 		if (partial->chunks[i] == CHUNK_COMING)
 			partial->chunks[i] = CHUNK_MISSING;
 }
@@ -237,7 +244,8 @@ int partial_finish(const struct partial *partial, const char *etag)
 		return -errno;
 	if (fsync(partial->fd) != 0)
 		return -errno;
-	return renameat(partial->folder_fd, partial->name, partial->folder_fd, etag) != 0 ? -errno : 0;
+	return renameat(partial->folder_fd, partial->name, partial->folder_fd, etag) != 0 ? -errno :
+	                                                                                    0;
 }
 
 void partial_discard(struct partial *partial)

@@ -41,7 +41,7 @@ static void add_template(struct text *text, const char *template, const struct p
 			url_add_encoded(text, path, true);
 			template += 6;
 		} else {
-			text_add_bytes(text, template++, 1);
+			text_add_bytes(text, template ++, 1);
 		}
 	}
 }
@@ -133,7 +133,8 @@ static bool add_file(struct plan_model *model, struct work *work, const struct m
 	if (model->count == model->room) {
 		size_t room = model->room == 0 ? 64 : model->room * 2;
 
-		file = room > MAX_FILES_PER_MODEL ? NULL : realloc(model->files, room * sizeof(*file));
+		file = room > MAX_FILES_PER_MODEL ? NULL :
+		                                    realloc(model->files, room * sizeof(*file));
 		if (file == NULL)
 			return false;
 		model->files = file;
@@ -205,8 +206,7 @@ static enum next_step no_second_start(struct request *request)
 	return request->received > 0 ? STEP_GIVE_UP : STEP_GO;
 }
 
-static bool ask(struct work *work, struct question *question, const char *endpoint,
-                const char *url)
+static bool ask(struct work *work, struct question *question, const char *endpoint, const char *url)
 {
 	struct request *request = &question->request;
 
@@ -257,8 +257,8 @@ static void free_question(struct question *question)
 	free(question);
 }
 
-static void keep_failure(struct failure *failure, const struct question *question,
-                         const char *what, const struct plan_model *model)
+static void keep_failure(struct failure *failure, const struct question *question, const char *what,
+                         const struct plan_model *model)
 {
 	struct text text;
 
@@ -275,8 +275,7 @@ static void keep_failure(struct failure *failure, const struct question *questio
 
 /* The commit of a branch or tag; with `collector`, the files too. */
 static bool ask_revision(struct work *work, struct plan_model *model, const char *endpoint,
-                         const char *revision, struct collector *collector,
-                         struct failure *failure)
+                         const char *revision, struct collector *collector, struct failure *failure)
 {
 	struct question *question = new_question("revision", model, revision);
 	struct revision_info *info = calloc(1, sizeof(*info));
@@ -331,8 +330,8 @@ static bool ask_tree(struct work *work, struct plan_model *model, const char *en
 	char url[MAX_URL_BYTES];
 	bool well = question != NULL && page != NULL;
 
-	api_address(endpoint, repo_of(model), "tree", model->commit,
-	            "?recursive=true&expand=false", url);
+	api_address(endpoint, repo_of(model), "tree", model->commit, "?recursive=true&expand=false",
+	            url);
 	for (unsigned pages = 0; well; pages++) {
 		tree_page_begin(page, collect, collector);
 		question->feed = feed_tree;
@@ -397,11 +396,12 @@ static bool list_from(struct work *work, struct plan_model *model, const char *e
 	if (model->illegal || collector.error != 0) {
 		struct text text = TEXT_OVER(failure->message);
 
-		failure->raised = model->illegal          ? RAISED_FETCH_PROTOCOL :
+		failure->raised = model->illegal            ? RAISED_FETCH_PROTOCOL :
 		                  collector.error == -E2BIG ? RAISED_FETCH_PROTOCOL :
 		                                              RAISED_FETCH_DISK;
 		if (model->illegal)
-			text_addf(&text, "the list of %s names a file '%s', which no repository may have",
+			text_addf(&text,
+			          "the list of %s names a file '%s', which no repository may have",
 			          repo_of(model), model->illegal_path);
 		else if (collector.error == -E2BIG)
 			text_addf(&text, "the list of %s is longer than %u files or %lu MB",
@@ -456,8 +456,8 @@ static bool ask_file(struct work *work, struct plan_model *model, struct plan_fi
 	if (well && headers->etag[0] != '\0')
 		set_digest(file, headers->etag);
 	if (well && file->size == UINT64_MAX)
-		file->size = headers->linked_size != UINT64_MAX ? headers->linked_size :
-		                                                  headers->length;
+		file->size =
+		        headers->linked_size != UINT64_MAX ? headers->linked_size : headers->length;
 	if (file->kind == DIGEST_NONE || file->size > MAX_FETCH_BYTES) {
 		keep_failure(failure, question, "statement of its size and digest", model);
 		well = false;

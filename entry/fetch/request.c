@@ -13,7 +13,8 @@
 
 #define LOW_SPEED_BYTES 1000L /* a second: less is standing still */
 #define TLS_READ_BYTES (128ul << 10)
-#define PROGRESS_BYTES (1ul << 20) /* a try that brought so much was worth it: the count begins anew */
+#define PROGRESS_BYTES                                                                             \
+	(1ul << 20) /* a try that brought so much was worth it: the count begins anew */
 
 static void __attribute__((format(printf, 4, 5)))
 set_failure(struct request *request, unsigned raised, bool temporary, const char *format, ...)
@@ -100,8 +101,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
 	headers_take(&request->headers, line, length);
 	if (request->headers.bytes <= MAX_HEADERS_BYTES)
 		return length;
-	set_failure(request, RAISED_FETCH_PROTOCOL, false,
-	            "its header is longer than %lu bytes", MAX_HEADERS_BYTES);
+	set_failure(request, RAISED_FETCH_PROTOCOL, false, "its header is longer than %lu bytes",
+	            MAX_HEADERS_BYTES);
 	request->refused = true;
 	return 0;
 }
@@ -148,7 +149,8 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context)
 	if (request->body(request, bytes, length))
 		return length;
 	if (request->failure.message[0] == '\0')
-		set_failure(request, RAISED_FETCH_PROTOCOL, false, "the answer is not one that a hub gives");
+		set_failure(request, RAISED_FETCH_PROTOCOL, false,
+		            "the answer is not one that a hub gives");
 	request->refused = true;
 	return 0;
 }
@@ -372,9 +374,12 @@ static void explain_status(struct request *request, struct text *text)
 		if (strcmp(headers->error_code, "GatedRepo") == 0)
 			text_add(text, ": the repository is gated");
 		else if (status == 401 && request->network->settings->token[0] == '\0')
-			text_add(text, ": no token was given, and the repository is private or not there");
+			text_add(
+			        text,
+			        ": no token was given, and the repository is private or not there");
 		else if (status == 401)
-			text_add(text, ": the token is not accepted, or the repository is not there");
+			text_add(text,
+			         ": the token is not accepted, or the repository is not there");
 	} else if (status == 404 || status == 410) {
 		failure->raised = RAISED_FETCH_NOT_FOUND;
 		if (strcmp(headers->error_code, "RevisionNotFound") == 0)
@@ -397,8 +402,8 @@ static void explain_status(struct request *request, struct text *text)
 static void explain_curl(struct request *request, CURLcode code, struct text *text)
 {
 	struct failure *failure = &request->failure;
-	const char *words = request->curl_error[0] != '\0' ? request->curl_error :
-	                                                     curl_easy_strerror(code);
+	const char *words =
+	        request->curl_error[0] != '\0' ? request->curl_error : curl_easy_strerror(code);
 	long connect_code = 0, os_error = 0;
 	curl_off_t connected = 0; /* microseconds; 0: it never came to a request */
 
@@ -408,8 +413,9 @@ static void explain_curl(struct request *request, CURLcode code, struct text *te
 	if (connect_code >= 300) {
 		failure->raised = RAISED_FETCH_PROXY;
 		failure->temporary = connect_code >= 500;
-		text_addf(text, connect_code == 407 ? ": the proxy wants authentication (%ld)" :
-		                                      ": the proxy refuses the connection (%ld)",
+		text_addf(text,
+		          connect_code == 407 ? ": the proxy wants authentication (%ld)" :
+		                                ": the proxy refuses the connection (%ld)",
 		          connect_code);
 		return;
 	}

@@ -52,13 +52,17 @@ static bool take_endpoints(struct fetch_settings *settings, const struct setting
 		const char *endpoint = keep_endpoint(input->arena, element, length);
 
 		if (endpoint == NULL || !url_parse(endpoint, &url)) {
-			text_addf(why, "%s is no address of a hub: https://HOST[/PATH], without user and password",
-			          list == given ? "HF_ENDPOINT" : "fetch.endpoint");
+			text_addf(
+			        why,
+			        "%s is no address of a hub: https://HOST[/PATH], without user and password",
+			        list == given ? "HF_ENDPOINT" : "fetch.endpoint");
 			return false;
 		}
 		if (!url.https && !settings->allow_http) {
-			text_addf(why, "%s names http://%s: plain http is not allowed unless fetch.allow_http = yes",
-			          list == given ? "HF_ENDPOINT" : "fetch.endpoint", url.host);
+			text_addf(
+			        why,
+			        "%s names http://%s: plain http is not allowed unless fetch.allow_http = yes",
+			        list == given ? "HF_ENDPOINT" : "fetch.endpoint", url.host);
 			return false;
 		}
 		settings->endpoints[settings->endpoint_count++] = endpoint;
@@ -125,7 +129,8 @@ static bool take_token(struct fetch_settings *settings, const struct settings_in
 {
 	static const char *const names[] = { "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", NULL };
 	const struct setting *file = &input->policy->set[KEY_TOKEN_FILE];
-	const char *variable = "", *value, *origin, *path = environment_get(input->env, "HF_TOKEN_PATH");
+	const char *variable = "", *value, *origin,
+	           *path = environment_get(input->env, "HF_TOKEN_PATH");
 	char home[MAX_PATH_BYTES], name[MAX_PATH_BYTES];
 	int error;
 
@@ -167,8 +172,8 @@ static bool take_token(struct fetch_settings *settings, const struct settings_in
 static bool take_certificates(struct fetch_settings *settings, const struct settings_input *input,
                               struct text *why)
 {
-	static const char *const names[] = { "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
-		                             NULL };
+	static const char *const names[] = { "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE",
+		                             "CURL_CA_BUNDLE", NULL };
 	static const char *const usual[] = {
 		"/etc/ssl/certs/ca-certificates.crt", /* Debian, Alpine */
 		"/etc/pki/tls/certs/ca-bundle.crt", /* Fedora, RHEL */
@@ -185,7 +190,8 @@ static bool take_certificates(struct fetch_settings *settings, const struct sett
 	if (settings->ca_file != NULL) {
 		struct stat st;
 
-		if (stat(settings->ca_file, &st) == 0 && S_ISDIR(st.st_mode)) { /* requests takes both */
+		if (stat(settings->ca_file, &st) == 0 &&
+		    S_ISDIR(st.st_mode)) { /* requests takes both */
 			settings->ca_folder = settings->ca_file;
 			settings->ca_file = NULL;
 			return true;
@@ -199,9 +205,8 @@ static bool take_certificates(struct fetch_settings *settings, const struct sett
 	if (folder != NULL && folder[0] != '\0')
 		settings->ca_folder = folder;
 	settings->ca_origin = "the system";
-	for (size_t i = 0; settings->ca_folder == NULL && settings->ca_file == NULL &&
-	                   i < LENGTH_OF(usual);
-	     i++)
+	for (size_t i = 0;
+	     settings->ca_folder == NULL && settings->ca_file == NULL && i < LENGTH_OF(usual); i++)
 		if (access(usual[i], R_OK) == 0)
 			settings->ca_file = usual[i];
 	return true;
@@ -209,9 +214,10 @@ static bool take_certificates(struct fetch_settings *settings, const struct sett
 
 static void take_proxies(struct fetch_settings *settings, const struct settings_input *input)
 {
-	static const char *const https[] = { "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", NULL },
-	                         *const http[] = { "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY",
-		                                   NULL },
+	static const char *const https[] = { "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY",
+		                             NULL },
+	                         *const http[] = { "http_proxy", "HTTP_PROXY", "all_proxy",
+		                                   "ALL_PROXY", NULL },
 	                         *const none[] = { "no_proxy", "NO_PROXY", NULL };
 	const struct setting *policy = &input->policy->set[KEY_PROXY];
 	const char *from;
@@ -316,4 +322,3 @@ void fetch_settings_release(struct fetch_settings *settings)
 {
 	explicit_bzero(settings->token, sizeof(settings->token));
 }
-

@@ -15,7 +15,8 @@
 #include "tree.h"
 #include "util.h"
 
-#define DOWNLOAD_FOLDER ".cache/huggingface/download" /* _local_folder.py, get_local_download_paths */
+#define DOWNLOAD_FOLDER                                                                            \
+	".cache/huggingface/download" /* _local_folder.py, get_local_download_paths */
 #define MAX_LEFTOVERS 4096u
 
 static const char cachedir_tag[] =
@@ -125,7 +126,8 @@ static int replace_file(int folder_fd, const char *name, const char *content)
 	text_addf(&text, "%s.%s.tmp", name, hex);
 	if (text.cut)
 		return -ENAMETOOLONG;
-	fd = openat(folder_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+	fd = openat(folder_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+	            0666);
 	if (fd < 0)
 		return -errno;
 	error = write_whole(fd, content, strlen(content));
@@ -197,7 +199,8 @@ static bool try_locks(int fd)
 	first = openat(fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	second = openat(fd, name, O_RDWR | O_CLOEXEC);
 	if (first >= 0 && second >= 0)
-		works = flock(first, LOCK_EX | LOCK_NB) == 0 && flock(second, LOCK_EX | LOCK_NB) != 0;
+		works = flock(first, LOCK_EX | LOCK_NB) == 0 &&
+		        flock(second, LOCK_EX | LOCK_NB) != 0;
 	if (first >= 0)
 		(void)unlinkat(fd, name, 0);
 	return works;
@@ -485,7 +488,8 @@ void manifest_writer_cancel(struct manifest_writer *writer)
 static int try_lock(int folder_fd, const char *name)
 {
 	struct stat st;
-	int fd = openat(folder_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0664);
+	int fd = openat(folder_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+	                0664);
 	int error;
 
 	if (fd < 0)
@@ -578,8 +582,9 @@ int repo_store_open_file(const struct repo_store *repo, const char *commit, cons
 {
 	char name[MAX_PATH_BYTES];
 
-	return snapshot_path(repo, commit, path, name, sizeof(name)) ? open_regular(repo->fd, name) :
-	                                                               -ENAMETOOLONG;
+	return snapshot_path(repo, commit, path, name, sizeof(name)) ?
+	               open_regular(repo->fd, name) :
+	               -ENAMETOOLONG;
 }
 
 /* commit, etag and time, a line each; valid while the file is no younger than the time, a second allowed. */
@@ -702,8 +707,8 @@ static int copy_bytes(int from, int to)
 }
 
 /* Where there are no links the file itself takes the place; a copy where another path wants it too. */
-static int put_file(const struct repo_store *repo, int folder_fd, const char *name, const char *etag,
-                    bool keep)
+static int put_file(const struct repo_store *repo, int folder_fd, const char *name,
+                    const char *etag, bool keep)
 {
 	char temporary[32], hex[9];
 	struct text beside = TEXT_OVER(temporary);
@@ -717,7 +722,8 @@ static int put_file(const struct repo_store *repo, int folder_fd, const char *na
 	from = open_regular(repo->blobs_fd, etag);
 	if (from < 0)
 		return from;
-	to = openat(folder_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+	to = openat(folder_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+	            0666);
 	if (to < 0)
 		return -errno;
 	error = copy_bytes(from, to);

@@ -41,7 +41,8 @@ struct plan_model {
 	struct plan_file *files;
 	size_t count, room, next; /* next: the first that was not started */
 	size_t left; /* files that are not there yet */
-	uint64_t wanted_bytes, fetched_bytes, kept_bytes; /* kept: of partial files, on the disk already */
+	uint64_t wanted_bytes, fetched_bytes,
+	        kept_bytes; /* kept: of partial files, on the disk already */
 	size_t wanted_files, fetched_files;
 	bool illegal; /* the listing has a name that no repository may have */
 	char illegal_path[256];
@@ -53,7 +54,8 @@ struct part {
 	struct request request;
 	struct download *download; /* NULL: free */
 	uint64_t at, end; /* of the file; `at` has not arrived yet */
-	unsigned char *buffer; /* WRITE_BYTES; the last `buffered` bytes before `at` are not written yet */
+	unsigned char *
+	        buffer; /* WRITE_BYTES; the last `buffered` bytes before `at` are not written yet */
 	size_t buffered;
 	unsigned source;
 	bool alone; /* begun when no other was allowed beside it */

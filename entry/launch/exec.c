@@ -5,8 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "confine/caps.h"
 #include "confine/identity.h"
 #include "util.h"
 
@@ -140,30 +143,86 @@ static enum status exec_failed(const char *command, struct text *why, int error)
 	return error == ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE;
 }
 
+static const char *set_text(const struct setting *setting)
+{
+	return setting->text == NULL ? "" : setting->text;
+}
+
+static int limit_files(const struct setting *nofile)
+{
+	struct rlimit limit = { nofile->number, nofile->number };
+
+	return set_text(nofile)[0] != '\0' && setrlimit(RLIMIT_NOFILE, &limit) != 0 ? -errno : 0;
+}
+
+/*
+ * What the policy takes from the service, in the only order in which each step still has the right
+ * to be made. *step and *value say what failed.
+ */
+static int confine(const struct launch *launch, const char **step, const char **value)
+{
+	const struct setting *set = launch->policy->set;
+	const char *capabilities = set_text(&set[KEY_CAPABILITIES]),
+	           *directory = set_text(&set[KEY_WORKING_DIRECTORY]);
+	bool exactly = capabilities[0] != '\0' && strcmp(capabilities, "keep") != 0;
+	uint64_t mask = set[KEY_CAPABILITIES].number;
+	int error;
+
+	/* 1. Limits, while there may be the right to raise them. */
+	*step = "nofile";
+	*value = set_text(&set[KEY_NOFILE]);
+	error = limit_files(&set[KEY_NOFILE]);
+	if (error < 0)
+		return error;
+	/* 2. The bounding set, while there is CAP_SETPCAP, and what is to survive the change of user. */
+	*step = "capabilities";
+	*value = capabilities;
+	error = exactly ? capabilities_bound(mask) : 0;
+	if (error == 0 && exactly)
+		error = capabilities_keep(mask);
+	if (error < 0)
+		return error;
+	/* 3. The user, while there is the right to change it. */
+	*value = set_text(&set[KEY_USER]);
+	error = identity_assume(launch->who, step);
+	if (error < 0)
+		return error;
+	/* 4. The folder, as that user: a folder that it may not enter must fail here. */
+	*step = "working_directory";
+	*value = directory;
+	if (directory[0] != '\0' && chdir(directory) != 0)
+		return -errno;
+	/* 5. Capabilities after the user, whose change clears them. */
+	*step = "capabilities";
+	*value = capabilities;
+	error = exactly ? capabilities_become(mask) : 0;
+	if (error < 0)
+		return error;
+	if (set_text(&set[KEY_UMASK])[0] != '\0')
+		(void)umask((mode_t)set[KEY_UMASK].number);
+	*step = "no_new_privileges";
+	*value = "yes";
+	if (set[KEY_NO_NEW_PRIVILEGES].number != 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+		return -errno;
+	return 0;
+}
+
 enum status launch_exec(const struct launch *launch, struct text *why)
 {
 	char path[MAX_PATH_BYTES];
-	const char *step = "";
+	const char *step = "", *value = "";
 	char *const *rows;
-	int error, stop;
+	int error = confine(launch, &step, &value), stop;
 
-	/* 1. The user, while there is still the right to change it. */
-	error = identity_assume(launch->who, &step);
 	if (error < 0) {
-		text_addf(why, "the service cannot run as uid %u, gid %u: %s: %s",
-		          (unsigned)launch->who->uid, (unsigned)launch->who->gid, step,
+		text_addf(why, "the service cannot run as uid %u, gid %u: %s %s: %s",
+		          (unsigned)launch->who->uid, (unsigned)launch->who->gid, step, value,
 		          strerror(-error));
-		return STATUS_PERMISSION;
-	}
-	/* 2. The folder, as that user: a folder that it may not enter must fail here. */
-	if (launch->working_directory != NULL && chdir(launch->working_directory) != 0) {
-		text_addf(why, "the service cannot start in %s: %s", launch->working_directory,
-		          strerror(errno));
 		return STATUS_PERMISSION;
 	}
 	if (!launch_find(launch->argv[0], launch->environment, path, sizeof(path)))
 		return exec_failed(launch->argv[0], why, errno);
-	/* 3. A stop request wins over the start, to the last instruction. */
+	/* A stop request wins over the start, to the last instruction. */
 	stop = signals_stop_request(launch->signals);
 	if (stop != 0)
 		return (enum status)(STATUS_SIGNAL + stop);

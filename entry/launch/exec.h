@@ -11,7 +11,7 @@ struct launch {
 	char *const *argv;
 	const struct environment *environment;
 	const struct identity *who;
-	const char *working_directory; /* NULL: as it is */
+	const struct policy *policy; /* its [confine] and [service] */
 	const struct signals *signals;
 };
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "confine/caps.h"
 #include "hub_cache.h"
 #include "raised.h"
 #include "read.h"
@@ -112,7 +113,9 @@ static bool is_variable_name(const char *text)
 /* http:// or https://, a host, and nothing that no address has; "{repo}" of a template may be there. */
 static bool is_url(const char *text, size_t length)
 {
-	size_t scheme = strncmp(text, "https://", 8) == 0 ? 8 : strncmp(text, "http://", 7) == 0 ? 7 : 0;
+	size_t scheme = strncmp(text, "https://", 8) == 0 ? 8 :
+	                strncmp(text, "http://", 7) == 0  ? 7 :
+	                                                    0;
 
 	if (scheme == 0 || length <= scheme || length >= MAX_URL_BYTES / 2 || text[scheme] == '/')
 		return false;
@@ -137,6 +140,8 @@ static bool are_urls(const char *text)
 static const char *read_value(const struct key *key, const char *text, uint64_t *number)
 {
 	size_t length = strlen(text);
+	char sentence[64];
+	struct text why = TEXT_OVER(sentence);
 	bool truth;
 	int index;
 
@@ -179,9 +184,15 @@ static const char *read_value(const struct key *key, const char *text, uint64_t 
 		               NULL :
 		               "a commit of 40 hexadecimal digits, a branch or a tag";
 	case TYPE_URL:
-		return is_url(text, length) ? NULL : "an address that begins with https:// (or http://)";
+		return is_url(text, length) ? NULL :
+		                              "an address that begins with https:// (or http://)";
 	case TYPE_URLS:
-		return are_urls(text) ? NULL : "up to 8 addresses that begin with https:// (or http://)";
+		return are_urls(text) ? NULL :
+		                        "up to 8 addresses that begin with https:// (or http://)";
+	case TYPE_CAPABILITIES:
+		return strcmp(text, "keep") == 0 || capabilities_parse(text, number, &why) ?
+		               NULL :
+		               "none, keep, or names such as net_bind_service";
 	case TYPE_TEXT:
 	case TYPE_LIST:
 	case TYPE_USER:

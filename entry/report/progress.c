@@ -174,17 +174,19 @@ static void add_time(struct text *text, uint64_t seconds)
 {
 	if (seconds >= 3600)
 		text_addf(text, "%llu:%02llu:%02llu", (unsigned long long)(seconds / 3600),
-		          (unsigned long long)(seconds / 60 % 60), (unsigned long long)(seconds % 60));
+		          (unsigned long long)(seconds / 60 % 60),
+		          (unsigned long long)(seconds % 60));
 	else
 		text_addf(text, "%llu:%02llu", (unsigned long long)(seconds / 60),
 		          (unsigned long long)(seconds % 60));
 }
 
 /* "  [=====>    ]  12.3 MB of 90.9 MB  1.2 MB/s  1:05  model.safetensors" */
-static void add_bar(struct text *text, uint64_t done, uint64_t size, uint64_t speed, const char *name,
-                    size_t columns)
+static void add_bar(struct text *text, uint64_t done, uint64_t size, uint64_t speed,
+                    const char *name, size_t columns)
 {
-	uint64_t cells = size == 0 ? BAR_CELLS : (uint64_t)((double)done * BAR_CELLS / (double)size);
+	uint64_t cells =
+	        size == 0 ? BAR_CELLS : (uint64_t)((double)done * BAR_CELLS / (double)size);
 	size_t start = text->length, width = strlen(name), left;
 
 	text_add(text, "  [");
@@ -226,7 +228,8 @@ static void draw(struct progress *progress, uint64_t now_ns)
 		const struct progress_file *file = &progress->files[i];
 
 		add_bar(&text, file->done, file->size,
-		        rate(file->done - file->first, now_ns - file->started_ns), file->path, columns);
+		        rate(file->done - file->first, now_ns - file->started_ns), file->path,
+		        columns);
 	}
 	text_addf(&name, "%llu of %llu files", (unsigned long long)progress->files_done,
 	          (unsigned long long)progress->files_total);

@@ -430,12 +430,15 @@ def test_the_hub_is_cut_off_for_a_while(fetcher, need_root):
     assert complete_or_absent(fetcher, {"big.safetensors": BIG})
 
 
-def in_namespace_with_dns(binary, policy, env, dnsmasq_options, tmp_path, url_port):
-    """Runs a fetch in a network and mount namespace whose only name server is dnsmasq on 127.0.0.1."""
+DNSMASQ = "dnsmasq --keep-in-foreground --no-resolv --no-hosts --listen-address=127.0.0.1 --bind-interfaces --pid-file= --user=root "
+
+
+def in_namespace_with_dns(binary, policy, env, server, tmp_path, url_port):
+    """Runs a fetch in a network and mount namespace whose only name server is the command `server` on 127.0.0.1."""
     (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:2\n")
     (tmp_path / "hosts").write_text("127.0.0.1 localhost\n")
     script = (f"ip link set lo up && mount --bind {tmp_path}/resolv.conf /etc/resolv.conf && mount --bind {tmp_path}/hosts /etc/hosts && "
-              f"{{ dnsmasq --keep-in-foreground --no-resolv --no-hosts --listen-address=127.0.0.1 --bind-interfaces --pid-file= --user=root {dnsmasq_options} & "
+              f"{{ {server} & "
               f"DNS=$!; PYTHONPATH={ROOT}/tests/fixtures python3 -c \"\nimport hub_server, sys\nfrom models import *\n"
               f"hub = hub_server.Hub(hub_server.one_repo(bert_files()), lfs=('.never',))\nserver = hub_server.Server(('127.0.0.1', {url_port}), hub.handler())\n"
               f"server.serve_forever()\" & HUB=$!; sleep 1; {binary} fetch -p {policy} --format json; S=$?; kill $DNS $HUB; exit $S; }}")
@@ -443,20 +446,28 @@ def in_namespace_with_dns(binary, policy, env, dnsmasq_options, tmp_path, url_po
 
 
 @pytest.mark.parametrize("name,options", [
-    ("both", "--address=/hub.test/127.0.0.1"),
-    ("a_only", "--host-record=hub.test,127.0.0.1 --filter-AAAA" if False else "--host-record=hub.test,127.0.0.1"),
+    ("without_aaaa", "--host-record=hub.test,127.0.0.1"),
     ("dead_first", " ".join(f"--host-record=hub.test,127.0.1.{i}" for i in range(1, 6)) + " --host-record=hub.test,127.0.0.1"),
     ("many", " ".join(f"--host-record=hub.test,127.0.{i // 250 + 2}.{i % 250 + 1}" for i in range(120)) + " --host-record=hub.test,127.0.0.1"),
 ])
 def test_names_resolve(fetcher, tmp_path, need_root, name, options):
-    """Dead first addresses, an answer of 121 addresses that fits into TCP only, a server without AAAA."""
+    """Dead first addresses, an answer of 121 addresses that fits into TCP only, a name without AAAA."""
     need("dnsmasq"), need("unshare")
     port = free_port()
     fetcher.write(f"http://hub.test:{port}")
     started = time.monotonic()
-    result = in_namespace_with_dns(fetcher.world.binary, fetcher.world.policy_file, {**fetcher.world.env, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"}, options, tmp_path, port)
+    result = in_namespace_with_dns(fetcher.world.binary, fetcher.world.policy_file, {**fetcher.world.env, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"}, DNSMASQ + options, tmp_path, port)
     assert result.returncode == 0, result.stdout + result.stderr
     assert time.monotonic() - started < HANG_LIMIT / 2
+
+
+@pytest.mark.parametrize("code", [5, 2], ids=["REFUSED", "SERVFAIL"])
+def test_a_name_server_that_refuses_aaaa(fetcher, tmp_path, need_root, code):
+    port = free_port()
+    fetcher.write(f"http://hub.test:{port}")
+    result = in_namespace_with_dns(fetcher.world.binary, fetcher.world.policy_file, {**fetcher.world.env, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"},
+                                   f"python3 {ROOT}/tests/fixtures/dns_server.py {code}", tmp_path, port)
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_a_name_that_is_not_there(fetcher, tmp_path, need_root):
@@ -464,5 +475,5 @@ def test_a_name_that_is_not_there(fetcher, tmp_path, need_root):
     port = free_port()
     fetcher.write(f"http://absent.test:{port}")
     result = in_namespace_with_dns(fetcher.world.binary, fetcher.world.policy_file, {**fetcher.world.env, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"},
-                                   "--address=/absent.test/", tmp_path, port)
+                                   DNSMASQ + "--address=/absent.test/", tmp_path, port)
     assert result.returncode == 75 and "fetch.dns" in result.stdout and "absent.test" in result.stdout, result.stdout + result.stderr

@@ -18,11 +18,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		headers_take(&headers, at, length);
 		at += length;
 	}
-	if (headers.etag[0] != '\0' && !scan_is_hex(headers.etag, strlen(headers.etag), SHA256_HEX) &&
+	if (headers.etag[0] != '\0' &&
+	    !scan_is_hex(headers.etag, strlen(headers.etag), SHA256_HEX) &&
 	    !scan_is_hex(headers.etag, strlen(headers.etag), COMMIT_HEX))
 		abort();
-	if (strpbrk(headers.location, "\r\n\t") != NULL || strpbrk(headers.next, "\r\n\t") != NULL ||
-	    strlen(headers.location) >= MAX_URL_BYTES || headers.bytes != size)
+	if (strpbrk(headers.location, "\r\n\t") != NULL ||
+	    strpbrk(headers.next, "\r\n\t") != NULL || strlen(headers.location) >= MAX_URL_BYTES ||
+	    headers.bytes != size)
 		abort();
 	return 0;
 }

@@ -19,7 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t legal = 0, half = size / 2;
 
 	tree_page_begin(&page, visit, &legal);
-	(void)(json_feed(&page.json, data, half) && json_feed(&page.json, data + half, size - half));
+	(void)(json_feed(&page.json, data, half) &&
+	       json_feed(&page.json, data + half, size - half));
 	(void)tree_page_end(&page);
 	return 0;
 }

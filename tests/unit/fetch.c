@@ -67,7 +67,8 @@ static void numbers_and_links(void **state)
 	take(&headers, "Content-Range: items 0-9/10");
 	take(&headers, "Content-Length: -5");
 	take(&headers, "X-Linked-Size: 99999999999999999999999");
-	assert_true(headers.range_total == UINT64_MAX && headers.length == UINT64_MAX && headers.linked_size == UINT64_MAX);
+	assert_true(headers.range_total == UINT64_MAX && headers.length == UINT64_MAX &&
+	            headers.linked_size == UINT64_MAX);
 	take(&headers, "RateLimit: \"api\";r=5;t=55");
 	assert_true(headers.wait_s == UINT64_MAX);
 	take(&headers, "RateLimit: \"api\";r=0;t=55");
@@ -81,7 +82,8 @@ static void numbers_and_links(void **state)
 	take(&headers, "Location: https://cdn/\x01");
 	take(&headers, "Link: <no end; rel=\"next\"");
 	take(&headers, "X-Error-Code: a b");
-	assert_true(headers.location[0] == '\0' && headers.next[0] == '\0' && headers.error_code[0] == '\0');
+	assert_true(headers.location[0] == '\0' && headers.next[0] == '\0' &&
+	            headers.error_code[0] == '\0');
 }
 
 static void who_may_see_the_token(void **state)
@@ -89,7 +91,8 @@ static void who_may_see_the_token(void **state)
 	struct url a, b;
 
 	(void)state;
-	assert_true(url_parse("https://Hub.example/prefix", &a) && url_parse("https://hub.EXAMPLE:443/other", &b));
+	assert_true(url_parse("https://Hub.example/prefix", &a) &&
+	            url_parse("https://hub.EXAMPLE:443/other", &b));
 	assert_true(url_same_server(&a, &b));
 	assert_true(url_parse("https://hub.example:8443/", &b) && !url_same_server(&a, &b));
 	assert_true(url_parse("http://hub.example/", &b) && !url_same_server(&a, &b));
@@ -154,15 +157,19 @@ static void pages_of_a_tree(void **state)
 
 	(void)state;
 	assert_true(page("[]", &seen) && seen.files == 0);
-	assert_true(page("[{\"type\":\"directory\",\"path\":\"a\",\"oid\":\"x\"},{\"type\":\"file\",\"path\":\"b\",\"size\":7,\"oid\":\"" SHA1
-	                 "\",\"lfs\":{\"oid\":\"" SHA "\",\"size\":7},\"new\":{\"size\":1}}]", &seen));
+	assert_true(page(
+	        "[{\"type\":\"directory\",\"path\":\"a\",\"oid\":\"x\"},{\"type\":\"file\",\"path\":\"b\",\"size\":7,\"oid\":\"" SHA1
+	        "\",\"lfs\":{\"oid\":\"" SHA "\",\"size\":7},\"new\":{\"size\":1}}]",
+	        &seen));
 	assert_true(seen.files == 1 && seen.size == 7);
 	assert_string_equal(seen.sha256, SHA);
 	assert_false(page("{}", &seen));
 	assert_false(page("[1]", &seen));
 	assert_false(page("[{\"type\":\"file\",\"path\":\"b\",\"size\":-7}]", &seen));
-	assert_false(page("[{\"type\":\"file\",\"path\":\"b\",\"size\":18446744073709551615}]", &seen));
-	assert_true(page("[{\"type\":\"file\",\"path\":\"b\",\"oid\":\"../x\"}]", &seen) && seen.blob_id[0] == '\0');
+	assert_false(
+	        page("[{\"type\":\"file\",\"path\":\"b\",\"size\":18446744073709551615}]", &seen));
+	assert_true(page("[{\"type\":\"file\",\"path\":\"b\",\"oid\":\"../x\"}]", &seen) &&
+	            seen.blob_id[0] == '\0');
 	assert_false(page("[{\"type\":\"file\",\"path\":1}]", &seen));
 }
 
@@ -202,7 +209,8 @@ static void partials_remember_their_chunks(void **state)
 	assert_true(first == 2 * CHUNK_BYTES && length == 3 * CHUNK_BYTES + 17);
 	assert_false(partial_take_run(&partial, UINT64_MAX, &first, &length));
 	partial_give_back(&partial, 0, CHUNK_BYTES);
-	assert_true(partial_take_run(&partial, UINT64_MAX, &first, &length) && first == 0 && length == CHUNK_BYTES);
+	assert_true(partial_take_run(&partial, UINT64_MAX, &first, &length) && first == 0 &&
+	            length == CHUNK_BYTES);
 	assert_int_equal(partial_write(&partial, 0, chunk, CHUNK_BYTES), 0);
 	assert_int_equal(partial_mark(&partial, 0), 0);
 	assert_int_equal(partial_mark(&partial, 5), 0);
@@ -236,7 +244,8 @@ static void huge_files_have_larger_chunks(void **state)
 	(void)state;
 	make_repo(&store, &repo, folder);
 	assert_int_equal(partial_open(&partial, &repo, SHA, 1ull << 40), 0);
-	assert_true(partial.chunk_count <= MAX_CHUNKS && partial.chunk_bytes * partial.chunk_count >= 1ull << 40);
+	assert_true(partial.chunk_count <= MAX_CHUNKS &&
+	            partial.chunk_bytes * partial.chunk_count >= 1ull << 40);
 	partial_discard(&partial);
 	assert_int_equal(partial_open(&partial, &repo, SHA, 0), 0);
 	assert_int_equal(partial.chunk_count, 0);

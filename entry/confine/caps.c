@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "caps.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+
+#include "policy.h"
+#include "scan.h"
+#include "util.h"
+
+static void cleanup_caps(const cap_t *caps)
+{
+	(void)cap_free(*caps);
+}
+
+static bool parse_one(const char *word, size_t length, uint64_t *mask)
+{
+	char name[32];
+	struct text text = TEXT_OVER(name);
+	cap_value_t value;
+
+	if (length < 4 || !text_equals_any_case(word, 4, "cap_"))
+		text_add(&text, "cap_");
+	for (size_t i = 0; i < length; i++) {
+		char lower = scan_lower(word[i]);
+
+		if (!scan_is_name(word[i])) /* libcap is content with what stands before it */
+			return false;
+		text_add_bytes(&text, &lower, 1);
+	}
+	if (text.cut || cap_from_name(name, &value) != 0 || value > 63)
+		return false;
+	*mask |= 1ull << value;
+	return true;
+}
+
+bool capabilities_parse(const char *list, uint64_t *mask, struct text *why)
+{
+	const char *at = NULL, *word;
+	size_t length;
+
+	*mask = 0;
+	if (strcmp(list, "none") == 0)
+		return true;
+	while ((word = list_next(list, ',', &at, &length)) != NULL)
+		if (!parse_one(word, length, mask)) {
+			text_addf(why, "'%.*s' is no capability", (int)(length > 40 ? 40 : length),
+			          word);
+			return false;
+		}
+	return true;
+}
+
+int capabilities_bound(uint64_t mask)
+{
+	for (int value = 0; value <= 63; value++) {
+		int has = prctl(PR_CAPBSET_READ, value, 0, 0, 0);
+
+		if (has < 0) /* beyond the kernel's last */
+			return 0;
+		if (has == 0 || (mask >> value & 1) != 0)
+			continue;
+		if (prctl(PR_CAPBSET_DROP, value, 0, 0, 0) != 0)
+			return errno != EPERM || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ?
+			               -errno :
+			               0;
+	}
+	return 0;
+}
+
+int capabilities_keep(uint64_t mask)
+{
+	return mask != 0 && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0 ? -errno : 0;
+}
+
+static int set_three(uint64_t mask)
+{
+	static const cap_flag_t flags[] = { CAP_PERMITTED, CAP_EFFECTIVE, CAP_INHERITABLE };
+	CLEANUP(cleanup_caps) cap_t caps = cap_init();
+
+	if (caps == NULL)
+		return -ENOMEM;
+	for (cap_value_t value = 0; value <= 63; value++)
+		for (size_t i = 0; (mask >> value & 1) != 0 && i < LENGTH_OF(flags); i++)
+			if (cap_set_flag(caps, flags[i], 1, &value, CAP_SET) != 0)
+				return -errno;
+	return cap_set_proc(caps) != 0 ? -errno : 0;
+}
+
+int capabilities_become(uint64_t mask)
+{
+	int error;
+
+	/* The ambient set goes first: it must be within the two others at any time. */
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 && errno != EINVAL)
+		return -errno;
+	error = set_three(mask);
+	for (int value = 0; error == 0 && value <= 63; value++)
+		if ((mask >> value & 1) != 0 &&
+		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, value, 0, 0) != 0)
+			error = -errno;
+	if (error == 0 && prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) != 0 && errno != EPERM)
+		error = -errno;
+	return error;
+}

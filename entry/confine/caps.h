@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The capabilities that a service has, exactly, after its own exec too (capabilities(7)). The order
+ * around the change of user: capabilities_bound(), capabilities_keep(), identity_assume(),
+ * capabilities_become(). Functions return 0 or a negative errno.
+ */
+#ifndef AWEIGH_CAPS_H
+#define AWEIGH_CAPS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "text.h"
+
+/* A bit a capability. `none`, or names with or without cap_, in any case. false: `why` says which. */
+bool capabilities_parse(const char *list, uint64_t *mask, struct text *why);
+/*
+ * Takes all others out of the bounding set. Without CAP_SETPCAP that is not to be had: then new
+ * privileges are forbidden, which comes to the same at exec.
+ */
+int capabilities_bound(uint64_t mask);
+/* They survive the change of user as permitted ones. */
+int capabilities_keep(uint64_t mask);
+/* Permitted, effective, inheritable and ambient are these and no others; -EPERM: some are not to be had. */
+int capabilities_become(uint64_t mask);
+
+#endif
