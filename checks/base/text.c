@@ -66,6 +66,15 @@ void text_mark_cut(struct text *text)
 		memcpy(text->at + text->length - 3, "...", 3);
 }
 
+void hex_encode(char *out, const unsigned char *bytes, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		out[2 * i] = "0123456789abcdef"[bytes[i] >> 4];
+		out[2 * i + 1] = "0123456789abcdef"[bytes[i] & 15];
+	}
+	out[2 * length] = '\0';
+}
+
 bool path_join(char *out, size_t size, const char *directory, const char *name)
 {
 	struct text text = text_over(out, size);

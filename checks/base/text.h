@@ -24,6 +24,8 @@ void text_addf(struct text *text, const char *format, ...) __attribute__((format
 void text_addv(struct text *text, const char *format, va_list arguments)
         __attribute__((format(printf, 2, 0)));
 void text_shorten(struct text *text, size_t length);
+/* Two lower-case digits a byte, into a buffer with room for them and a NUL. */
+void hex_encode(char *out, const unsigned char *bytes, size_t length);
 /* Replaces the end by "..." where something was left out. */
 void text_mark_cut(struct text *text);
 

@@ -253,6 +253,23 @@ int read_whole(int fd, size_t limit, char **data, size_t *length)
 	return 0;
 }
 
+int write_whole(int fd, const void *bytes, size_t length)
+{
+	const char *at = bytes;
+
+	while (length > 0) {
+		ssize_t written = write(fd, at, length);
+
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written <= 0)
+			return written < 0 ? -errno : -EIO;
+		at += written;
+		length -= (size_t)written;
+	}
+	return 0;
+}
+
 int tree_read(const struct tree *tree, const char *path, size_t limit, char **data, size_t *length)
 {
 	CLEANUP(cleanup_fd) int fd = -1;

@@ -39,6 +39,8 @@ int tree_access(const struct tree *tree, const char *path, int mode);
 /* Reads a regular file of at most `limit` bytes; *data is the caller's to free, terminated by a NUL. */
 int tree_read(const struct tree *tree, const char *path, size_t limit, char **data, size_t *length);
 int read_whole(int fd, size_t limit, char **data, size_t *length);
+/* All of it, however often the kernel takes a part only. */
+int write_whole(int fd, const void *bytes, size_t length);
 
 /* The first component of a path that refuses, as the process's user. */
 struct refusal {

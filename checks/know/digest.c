@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "scan.h"
+#include "text.h"
 #include "util.h"
 
 void digest_feed(struct digest *digest, const void *bytes, size_t length)
@@ -42,11 +43,7 @@ void digest_end(struct digest *digest, char hex[static SHA256_HEX + 1])
 		(void)SHA256_Final(bytes, &digest->context.sha256);
 	else
 		(void)SHA1_Final(bytes, &digest->context.sha1);
-	for (size_t i = 0; i < length; i++) {
-		hex[2 * i] = "0123456789abcdef"[bytes[i] >> 4];
-		hex[2 * i + 1] = "0123456789abcdef"[bytes[i] & 15];
-	}
-	hex[2 * length] = '\0';
+	hex_encode(hex, bytes, length);
 }
 
 enum digest_kind digest_kind_of(const char *hex)

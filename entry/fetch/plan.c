@@ -110,13 +110,8 @@ static void from_hex(unsigned char *out, const char *hex)
 
 void plan_etag(const struct plan_file *file, char etag[static SHA256_HEX + 1])
 {
-	size_t length = file->kind == DIGEST_SHA256 ? SHA256_HEX : COMMIT_HEX;
-
-	for (size_t i = 0; i < length / 2; i++) {
-		etag[2 * i] = "0123456789abcdef"[file->digest[i] >> 4];
-		etag[2 * i + 1] = "0123456789abcdef"[file->digest[i] & 15];
-	}
-	etag[length] = '\0';
+	hex_encode(etag, file->digest,
+	           (file->kind == DIGEST_SHA256 ? SHA256_HEX : COMMIT_HEX) / 2);
 }
 
 static void set_digest(struct plan_file *file, const char *hex)

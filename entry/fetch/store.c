@@ -31,11 +31,7 @@ void random_hex(char out[static 9])
 
 	while (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
 		;
-	for (size_t i = 0; i < sizeof(bytes); i++) {
-		out[2 * i] = "0123456789abcdef"[bytes[i] >> 4];
-		out[2 * i + 1] = "0123456789abcdef"[bytes[i] & 15];
-	}
-	out[8] = '\0';
+	hex_encode(out, bytes, sizeof(bytes));
 }
 
 /* Folders */
@@ -99,19 +95,17 @@ static int sync_folder(int fd)
 	return fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP ? -errno : 0;
 }
 
-static int write_whole(int fd, const char *bytes, size_t length)
+static int open_regular(int folder_fd, const char *name)
 {
-	while (length > 0) {
-		ssize_t written = write(fd, bytes, length);
+	int fd = openat(folder_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat st;
 
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written <= 0)
-			return written < 0 ? -errno : -EIO;
-		bytes += written;
-		length -= (size_t)written;
-	}
-	return 0;
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return fd;
+	(void)close(fd);
+	return -EINVAL;
 }
 
 /* Replaces a small file: written beside it, on disk, renamed. */
@@ -369,17 +363,9 @@ int repo_store_open_manifest(const struct repo_store *repo, const char *commit)
 {
 	char path[128];
 	struct text text = TEXT_OVER(path);
-	struct stat st;
-	int fd;
 
 	text_addf(&text, "%s/%s.json", trees_folder(repo), commit);
-	fd = openat(repo->fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		return fd;
-	(void)close(fd);
-	return -EINVAL;
+	return open_regular(repo->fd, path);
 }
 
 static void print_json(void *context, const char *bytes, size_t length)
@@ -558,19 +544,6 @@ bool repo_store_has_file(const struct repo_store *repo, const char *commit, cons
 
 	return snapshot_path(repo, commit, path, name, sizeof(name)) &&
 	       is_file_of(repo->fd, name, AT_SYMLINK_NOFOLLOW, size);
-}
-
-static int open_regular(int folder_fd, const char *name)
-{
-	int fd = openat(folder_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	struct stat st;
-
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		return fd;
-	(void)close(fd);
-	return -EINVAL;
 }
 
 int repo_store_open_blob(const struct repo_store *repo, const char *etag)

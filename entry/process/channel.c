@@ -7,24 +7,14 @@
 
 #include "policy.h"
 #include "scan.h"
+#include "tree.h"
 
 int sender_flush(struct sender *sender)
 {
-	const char *at = (const char *)sender->records;
-	size_t left = sender->count * sizeof(sender->records[0]);
+	size_t count = sender->count;
 
 	sender->count = 0;
-	while (left > 0) {
-		ssize_t written = write(sender->fd, at, left);
-
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written <= 0)
-			return written < 0 ? -errno : -EIO;
-		at += written;
-		left -= (size_t)written;
-	}
-	return 0;
+	return write_whole(sender->fd, sender->records, count * sizeof(sender->records[0]));
 }
 
 int sender_put(struct sender *sender, const struct record *record)

@@ -176,17 +176,21 @@ def test_a_malformed_token_is_not_printed(fetcher, token):
     assert token not in result.out + result.err
 
 
+def hub_in(ns, files, fault=""):
+    """A hub at 10.99.0.2 in the namespace; closing its standard input makes it print the authorizations that it saw."""
+    script = (f"import sys, threading; sys.path.insert(0, {str(ROOT / 'tests/fixtures')!r})\nimport hub_server\nfrom models import *\n"
+              f"hub = hub_server.Hub(hub_server.one_repo({files}), lfs=('.never',))\n{fault}\n"
+              "server = hub_server.Server(('10.99.0.2', 8099), hub.handler())\nthreading.Thread(target=server.serve_forever, daemon=True).start()\n"
+              "print('up', flush=True); sys.stdin.read()\nprint([s.get('authorization') for s in hub.seen], flush=True)\n")
+    server = subprocess.Popen(["ip", "netns", "exec", ns, "python3", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert server.stdout.readline() == "up\n"
+    return server
+
+
 def test_a_token_is_not_sent_in_the_clear(fetcher, need_root):
     """Plain http beyond loopback: allowed by the policy, but never with a token. The host lies in a namespace of its own."""
     with namespace(need("ip")) as ns:
-        script = (f"import sys; sys.path.insert(0, {str(ROOT / 'tests/fixtures')!r})\nimport hub_server\nfrom models import *\n"
-                  "from http.server import ThreadingHTTPServer\n"
-                  "hub = hub_server.Hub(hub_server.one_repo(bert_files()), lfs=('.never',))\n"
-                  "server = hub_server.Server(('10.99.0.2', 8099), hub.handler())\n"
-                  "import threading; threading.Thread(target=server.serve_forever, daemon=True).start()\n"
-                  "print('up', flush=True); sys.stdin.read()\nprint([s.get('authorization') for s in hub.seen], flush=True)\n")
-        server = subprocess.Popen(["ip", "netns", "exec", ns, "python3", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert server.stdout.readline() == "up\n"
+        server = hub_in(ns, "bert_files()")
         result = fetcher.write("http://10.99.0.2:8099").fetch(env={"HF_TOKEN": TOKEN})
         out, _ = server.communicate("", timeout=HANG_LIMIT)
     assert result.status == 0, result
@@ -404,13 +408,7 @@ class namespace:
 def test_the_hub_is_cut_off_for_a_while(fetcher, need_root):
     """The network goes away in the middle of a file, and comes back: the fetch goes on where it was."""
     with namespace(need("ip")) as ns:
-        script = (f"import sys; sys.path.insert(0, {str(ROOT / 'tests/fixtures')!r})\nimport hub_server\nfrom models import *\n"
-                  "hub = hub_server.Hub(hub_server.one_repo({**bert_files(), 'big.safetensors': safetensors({'w': 5_000_000})}), lfs=('.never',))\n"
-                  "hub.fault('big', rate=1_000_000)\nserver = hub_server.Server(('10.99.0.2', 8099), hub.handler())\n"
-                  "import threading; threading.Thread(target=server.serve_forever, daemon=True).start()\n"
-                  "print('up', flush=True); sys.stdin.read()\n")
-        server = subprocess.Popen(["ip", "netns", "exec", ns, "python3", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert server.stdout.readline() == "up\n"
+        server = hub_in(ns, "{**bert_files(), 'big.safetensors': safetensors({'w': 5_000_000})}", "hub.fault('big', rate=1_000_000)")
         fetcher.write("http://10.99.0.2:8099", fetch="stall_timeout = 1s\nconnect_timeout = 1s\nconnections = 4\nretry_max_delay = 1s")
         text = fetcher.world.policy_file.read_text().replace("retries = 2", "retries = 30")
         fetcher.world.policy_file.write_text(text)
