@@ -25,9 +25,6 @@ const struct finding_kind raised_kinds[RAISED_COUNT] = {
 	[RAISED_GATE_INSPECTOR] = { "gate.inspector", SEVERITY_ERROR, STATUS_SYSTEM,
 	                            "the inspector could not start, died, or sent what no inspector sends",
 	                            "report it with the files that it looked at" },
-	[RAISED_GATE_FETCHER] = { "gate.fetcher", SEVERITY_ERROR, STATUS_SYSTEM,
-	                          "the fetcher could not start, died, or sent what no fetcher sends",
-	                          "report it with the hub or mirror that it talked to" },
 	[RAISED_CONFINE_UNAVAILABLE] = { "confine.unavailable", SEVERITY_NOTE, STATUS_ENVIRONMENT,
 	                                 "the kernel or the platform withholds a guarantee",
 	                                 "run where Landlock is there, or accept that the inspector is confined by its user alone" },
@@ -37,6 +34,9 @@ const struct finding_kind raised_kinds[RAISED_COUNT] = {
 	[RAISED_REPORT_FAILED] = { "report.failed", SEVERITY_WARNING, STATUS_IO,
 	                           "a report could not be written",
 	                           "let the file's folder be there and be writable for whoever starts aweigh" },
+	[RAISED_GATE_FETCHER] = { "gate.fetcher", SEVERITY_ERROR, STATUS_SYSTEM,
+	                          "the fetcher could not start, died, or sent what no fetcher sends",
+	                          "report it with the hub or mirror that it talked to" },
 	[RAISED_FETCH_SETTINGS] = { "fetch.settings", SEVERITY_ERROR, STATUS_POLICY,
 	                            "endpoint, token or certificates for fetching cannot be taken as they are given",
 	                            "mend the policy's [fetch] section or the variable that is named" },
@@ -96,6 +96,6 @@ const unsigned raised_count = RAISED_COUNT;
 
 bool raised_by_fetch(const struct finding_kind *kind)
 {
-	return kind >= &raised_kinds[RAISED_FETCH_SETTINGS] &&
+	return kind >= &raised_kinds[RAISED_GATE_FETCHER] &&
 	       kind <= &raised_kinds[RAISED_FETCH_VOLUME];
 }

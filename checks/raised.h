@@ -16,10 +16,10 @@ enum raised {
 	RAISED_POLICY_NOT_YET,
 	RAISED_GATE_DEADLINE,
 	RAISED_GATE_INSPECTOR,
-	RAISED_GATE_FETCHER,
 	RAISED_CONFINE_UNAVAILABLE,
 	RAISED_CONFINE_IDENTITY,
 	RAISED_REPORT_FAILED,
+	RAISED_GATE_FETCHER,
 	RAISED_FETCH_SETTINGS,
 	RAISED_FETCH_OFFLINE,
 	RAISED_FETCH_UNAUTHORIZED,
@@ -42,7 +42,7 @@ enum raised {
 };
 extern const struct finding_kind raised_kinds[RAISED_COUNT];
 extern const unsigned raised_count;
-/* Whether the fetcher raises it. */
+/* Whether it is about fetching: raised by the fetcher, or by the gate about it. */
 bool raised_by_fetch(const struct finding_kind *kind);
 
 #endif

@@ -69,6 +69,7 @@ void gate_tell_models(const struct gate *gate, bool ordered)
 #include <curl/curl.h>
 
 #include "fetcher.h"
+#include "hub_cache.h"
 
 void libraries_print(FILE *out)
 {
@@ -106,7 +107,7 @@ static enum want want_of(const struct gate *gate, size_t index)
 			want = WANT_MISSING;
 	}
 	if (want == WANT_NOTHING && gate->policy.set[KEY_MODE].number == MODE_ONLINE &&
-	    strlen(MODEL_SET(model, REVISION).text) != COMMIT_HEX)
+	    !revision_is_commit(MODEL_SET(model, REVISION).text))
 		want = WANT_LOOKUP;
 	return want;
 }
