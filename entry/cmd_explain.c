@@ -4,6 +4,7 @@
 
 #include "commands.h"
 #include "gate.h"
+#include "gate_fetch.h"
 #include "hub_cache.h"
 #include "inspect.h"
 #include "library_env.h"
@@ -166,6 +167,8 @@ static void print_whole(const struct gate *gate)
 		}
 	}
 	print_environment(gate);
+	if (gate->policy.set[KEY_MODE].number != MODE_OFFLINE && gate->options->root == NULL)
+		gate_explain_fetch(gate, stdout);
 }
 
 int command_explain(struct run *run)

@@ -64,6 +64,12 @@ void gate_tell_models(const struct gate *gate, bool ordered)
 	(void)ordered;
 }
 
+void gate_explain_fetch(const struct gate *gate, FILE *out)
+{
+	(void)gate;
+	(void)out;
+}
+
 #else
 
 #include <curl/curl.h>
@@ -257,15 +263,59 @@ static enum status fetch_places(struct gate *gate, const enum want *want,
 	return status;
 }
 
-static enum status fetch_wanted(struct gate *gate, const enum want *want, struct progress *progress)
+static struct settings_input settings_of(const struct gate *gate)
 {
-	struct fetch_settings settings;
-	struct settings_input input = { .policy = &gate->policy,
+	return (struct settings_input){ .policy = &gate->policy,
 		                        .env = &gate->given,
 		                        .passwd_home = gate->who.home,
 		                        .working_directory = gate->working_directory,
 		                        .arena = gate->report.arena,
 		                        .deadline_ns = gate->deadline_ns };
+}
+
+/* An address without user and password, or "none". */
+static void print_proxy(FILE *out, const char *scheme, const char *address)
+{
+	const char *at = strrchr(address, '@');
+
+	(void)fprintf(out, "  %-5s proxy        %s\n", scheme,
+	              address[0] == '\0' ? "none" :
+	              at != NULL         ? at + 1 :
+	                                   address);
+}
+
+void gate_explain_fetch(const struct gate *gate, FILE *out)
+{
+	struct fetch_settings settings;
+	struct settings_input input = settings_of(gate);
+	char sentence[512];
+	struct text why = TEXT_OVER(sentence);
+
+	(void)fputs("\na fetch would use\n", out);
+	if (fetch_settings_init(&settings, &input, &why)) {
+		for (size_t i = 0; i < settings.endpoint_count; i++)
+			(void)fprintf(out, "  endpoint           %s   (%s)\n",
+			              settings.endpoints[i], settings.endpoint_origin);
+		(void)fprintf(out, "  certificates       %s   (%s)\n",
+		              settings.ca_file != NULL   ? settings.ca_file :
+		              settings.ca_folder != NULL ? settings.ca_folder :
+		                                           "none were found",
+		              settings.ca_origin);
+		(void)fprintf(out, "  token              %s%s\n",
+		              settings.token_origin != NULL ? "from " : "none",
+		              settings.token_origin != NULL ? settings.token_origin : "");
+		print_proxy(out, "https", settings.https_proxy);
+		print_proxy(out, "http", settings.http_proxy);
+	} else {
+		(void)fprintf(out, "  nothing: %s\n", sentence);
+	}
+	fetch_settings_release(&settings);
+}
+
+static enum status fetch_wanted(struct gate *gate, const enum want *want, struct progress *progress)
+{
+	struct fetch_settings settings;
+	struct settings_input input = settings_of(gate);
 	char sentence[512];
 	struct text why = TEXT_OVER(sentence);
 	enum status status;

@@ -14,6 +14,8 @@ enum mend mended_by_fetch(const struct finding_kind *kind);
  * command `fetch`, whatever policy.mode says. 0, or a status as gate_inspect() gives it.
  */
 enum status gate_fetch(struct gate *gate, bool ordered);
+/* For `explain`: where a fetch would go, with what, and who said so. */
+void gate_explain_fetch(const struct gate *gate, FILE *out);
 /* One greppable line a model that holds, where something may be fetched: status=ok action=offline. */
 void gate_tell_models(const struct gate *gate, bool ordered);
 

@@ -110,8 +110,7 @@ static void from_hex(unsigned char *out, const char *hex)
 
 void plan_etag(const struct plan_file *file, char etag[static SHA256_HEX + 1])
 {
-	hex_encode(etag, file->digest,
-	           (file->kind == DIGEST_SHA256 ? SHA256_HEX : COMMIT_HEX) / 2);
+	hex_encode(etag, file->digest, (file->kind == DIGEST_SHA256 ? SHA256_HEX : COMMIT_HEX) / 2);
 }
 
 static void set_digest(struct plan_file *file, const char *hex)

@@ -47,6 +47,9 @@ static bool take_endpoints(struct fetch_settings *settings, const struct setting
 	struct url url;
 	size_t length;
 
+	settings->endpoint_origin = list == given        ? "HF_ENDPOINT" :
+	                            list == policy->text ? "fetch.endpoint" :
+	                                                   "default";
 	while ((element = list_next(list, ',', &at, &length)) != NULL &&
 	       settings->endpoint_count < MAX_ENDPOINTS) {
 		const char *endpoint = keep_endpoint(input->arena, element, length);
@@ -55,14 +58,14 @@ static bool take_endpoints(struct fetch_settings *settings, const struct setting
 			text_addf(
 			        why,
 			        "%s is no address of a hub: https://HOST[/PATH], without user and password",
-			        list == given ? "HF_ENDPOINT" : "fetch.endpoint");
+			        settings->endpoint_origin);
 			return false;
 		}
 		if (!url.https && !settings->allow_http) {
 			text_addf(
 			        why,
 			        "%s names http://%s: plain http is not allowed unless fetch.allow_http = yes",
-			        list == given ? "HF_ENDPOINT" : "fetch.endpoint", url.host);
+			        settings->endpoint_origin, url.host);
 			return false;
 		}
 		settings->endpoints[settings->endpoint_count++] = endpoint;
@@ -136,6 +139,7 @@ static bool take_token(struct fetch_settings *settings, const struct settings_in
 
 	if (file->text != NULL && file->text[0] != '\0') {
 		error = token_from_file(settings, file->text);
+		settings->token_origin = "fetch.token_file";
 		if (error == 0)
 			return true;
 		text_addf(why, "fetch.token_file %.300s cannot be taken: %s", file->text,
@@ -149,8 +153,10 @@ static bool take_token(struct fetch_settings *settings, const struct settings_in
 		text_addf(why, "%s holds characters that no token has", variable);
 		return false;
 	}
+	settings->token_origin = variable;
 	if (settings->token[0] != '\0')
 		return true;
+	settings->token_origin = NULL;
 	if (path != NULL && path[0] != '\0') {
 		if (library_location(input->env, input->passwd_home, input->working_directory, path,
 		                     name, sizeof(name)) != LOCATION_OK)
@@ -161,6 +167,10 @@ static bool take_token(struct fetch_settings *settings, const struct settings_in
 		return true;
 	}
 	error = token_from_file(settings, name);
+	if (error == 0)
+		settings->token_origin = path != NULL && path[0] != '\0' ?
+		                                 "HF_TOKEN_PATH" :
+		                                 "the library's token file";
 	if (error == 0 || error == -ENOENT)
 		return true;
 	text_addf(why, "the token file %.300s cannot be taken: %s", name,

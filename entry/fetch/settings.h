@@ -20,6 +20,8 @@
 struct fetch_settings {
 	const char *endpoints[MAX_ENDPOINTS]; /* without a slash at the end */
 	size_t endpoint_count;
+	const char *endpoint_origin,
+	        *token_origin; /* who named them; token_origin NULL: there is none */
 	const char *mirror; /* template; NULL: none */
 	bool allow_http;
 	char token[MAX_TOKEN_BYTES]; /* "": none */
