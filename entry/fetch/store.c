@@ -36,14 +36,19 @@ void random_hex(char out[static 9])
 
 /* Folders */
 
-/* Makes and opens the folder `name` of an open one; a link in its place is refused where `follow` is not set. */
+/*
+ * Makes and opens the folder `name` of an open one; a link in its place is refused where `follow` is not
+ * set. A folder on the way that may be searched but not read, such as a home of mode 0711, will do.
+ */
 static int enter(int fd, const char *name, bool follow)
 {
-	int next;
+	int flags = O_DIRECTORY | O_CLOEXEC | (follow ? 0 : O_NOFOLLOW), next;
 
 	if (mkdirat(fd, name, 0777) != 0 && errno != EEXIST)
 		return -errno;
-	next = openat(fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (follow ? 0 : O_NOFOLLOW));
+	next = openat(fd, name, O_RDONLY | flags);
+	if (next < 0 && errno == EACCES)
+		next = openat(fd, name, O_PATH | flags);
 	return next < 0 ? -errno : next;
 }
 
@@ -89,10 +94,10 @@ static int make_parent(int base_fd, const char *path, const char **name)
 	return make_folders(base_fd, folder, false);
 }
 
-/* Some network file systems refuse to sync a folder: there is no more to be done then. */
+/* Some network file systems refuse to sync a folder, and one that may not be read cannot be: no more to be done. */
 static int sync_folder(int fd)
 {
-	return fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP ? -errno : 0;
+	return fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP && errno != EBADF ? -errno : 0;
 }
 
 static int open_regular(int folder_fd, const char *name)
