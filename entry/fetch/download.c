@@ -428,7 +428,6 @@ static void try_lock(struct download *download)
 	int fd = repo_store_lock(repo, download->etag, file->path);
 
 	if (fd == -EAGAIN) {
-		download->waited = true;
 		download->lock_due_ns = clock_now_ns() + LOCK_POLL_MS * 1000000ull;
 		return;
 	}

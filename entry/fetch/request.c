@@ -292,7 +292,6 @@ static void send_request(struct request *request)
 	}
 	set_options(request);
 	request->running = true;
-	network->running++;
 	(void)curl_multi_add_handle(network->multi, request->easy);
 }
 
@@ -333,7 +332,6 @@ static void stop_running(struct request *request)
 		return;
 	(void)curl_multi_remove_handle(request->network->multi, request->easy);
 	request->running = false;
-	request->network->running--;
 }
 
 void request_cancel(struct request *request)

@@ -70,7 +70,6 @@ struct network {
 	struct curl_slist *plain, *with_token; /* header lines */
 	struct request *waiting;
 	uint64_t not_before_ns; /* the server asked for a pause */
-	unsigned running;
 	uint64_t random; /* for jitter */
 };
 

@@ -77,7 +77,6 @@ struct download {
 	bool ranges; /* the server gives parts */
 	bool single; /* one connection at a time: it does not, or not to several */
 	bool restart; /* it does not: from the first byte again, without asking for a part */
-	bool waited; /* for the lock: somebody else may have brought the file */
 	char address[MAX_URL_BYTES]; /* where the bytes are, once the endpoint has said so */
 	uint64_t lock_due_ns, told_ns;
 };
@@ -96,7 +95,6 @@ struct work {
 	struct download *downloads;
 	size_t download_count;
 	bool full; /* the volume is: nothing more is begun */
-	uint64_t told_ns;
 };
 
 /* plan.c: commit and files of a model; false: model->failed, and a finding was sent. */
