@@ -51,7 +51,7 @@ else
 VARIANT := $(if $(filter no,$(FETCH)),nofetch,release)
 VARIANT_CC := $(DEPS)/bin/mcc
 VARIANT_FLAGS := -I$(DEPS)/out/include -fno-pie -fno-asynchronous-unwind-tables -ffile-prefix-map=$(CURDIR)=.
-VARIANT_LINK := -static -no-pie -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,noseparate-code -Wl,--build-id=none \
+VARIANT_LINK := -static -no-pie -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,noseparate-code -Wl,--build-id=none -Wl,-T,.ci/no-unwind.ld \
 	-L$(DEPS)/out/lib $(NETLIBS) -linih -lcap -lyajl -lcrypto
 TARGET := $(if $(filter no,$(FETCH)),build/nofetch/aweigh,build/aweigh)
 # A function of the pinned OpenSSL that its shared library does not show; 15 kB, so not where size is all.
@@ -94,7 +94,7 @@ build/$(VARIANT)/%.o: %.c build/$(VARIANT)/flags $(if $(SANITIZE),,$(DEPS)/out/V
 	@$(if $(Q),echo '  CC      $<')
 	$(Q)$(VARIANT_CC) $(STD) $(WARN) $(CFLAGS) $(HARDEN) $(VARIANT_FLAGS) -MMD -MP -c $< -o $@
 
-$(TARGET): $(OBJECTS)
+$(TARGET): $(OBJECTS) .ci/no-unwind.ld
 	@$(if $(Q),echo '  LINK    $@')
 	$(Q)$(VARIANT_CC) $(CFLAGS) $(HARDEN) $(OBJECTS) $(LDFLAGS) $(VARIANT_LINK) -o $@
 	$(if $(SANITIZE),,$(Q)$(STRIP) -s $@)

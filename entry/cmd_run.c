@@ -7,15 +7,38 @@
 #include "launch/exec.h"
 #include "util.h"
 
+static bool stays_as_init(const struct gate *gate)
+{
+	return gate->options->init || gate->policy.set[KEY_INIT].number != 0;
+}
+
+/* What the command line says goes before what the policy says. */
+static struct supervision supervision_for(const struct gate *gate)
+{
+	const struct options *options = gate->options;
+	struct supervision set;
+
+	supervision_init(&set, &gate->policy);
+	set.to_group |= options->group;
+	set.subreaper = options->subreaper;
+	set.death_signal = (uint8_t)options->death_signal;
+	for (size_t i = 0; i < LENGTH_OF(options->remap); i++)
+		if (options->remap[i].given)
+			set.remap[i] = options->remap[i].to;
+	return set;
+}
+
 static int launch(struct run *run, struct gate *gate)
 {
+	struct supervision supervision = supervision_for(gate);
 	char sentence[2 * MAX_PATH_BYTES];
 	struct text why = TEXT_OVER(sentence);
 	struct launch launch = { .argv = run->options.service,
 		                 .environment = &gate->env,
 		                 .who = &gate->who,
 		                 .signals = &run->signals,
-		                 .policy = &gate->policy };
+		                 .policy = &gate->policy,
+		                 .supervision = stays_as_init(gate) ? &supervision : NULL };
 	enum status status = launch_exec(&launch, &why);
 
 	return status > STATUS_SIGNAL ? (int)status : complain(status, sentence);

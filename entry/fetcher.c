@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "confine/caps.h"
 #include "confine/identity.h"
 #include "confine/landlock.h"
 #include "process/channel.h"
@@ -52,7 +53,7 @@ static int restrict_self(pid_t gate)
 	int error = child_die_with(gate);
 
 	if (error == 0)
-		error = capabilities_drop(false);
+		error = capabilities_drop(0);
 	return error != 0 ? error : child_no_privileges();
 }
 

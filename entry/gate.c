@@ -171,10 +171,6 @@ static void raise_not_yet(struct gate *gate)
 	for (size_t i = 0; i < policy->row_count; i++) {
 		const struct row *row = &policy->rows[i];
 
-		if (row->section == SECTION_SERVICE)
-			gate_raise(gate, RAISED_POLICY_NOT_YET, row->line,
-			           "[service] %s is read, but has no effect in this version",
-			           row->name);
 		if (row->section == SECTION_REPORT &&
 		    report_format_find(row->name, strlen(row->name)) != NULL &&
 		    report_format_find(row->name, strlen(row->name))->write == NULL)

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "confine/caps.h"
 #include "confine/identity.h"
 #include "confine/landlock.h"
 #include "process/channel.h"
@@ -33,7 +34,7 @@ static const char *restrict_self(struct look *look, pid_t gate, int *landlock)
 		return step;
 	if (child_die_with(gate) < 0)
 		return "parent-death signal";
-	if (capabilities_drop(look->who->uid == 0) < 0)
+	if (capabilities_drop(look->who->uid == 0 ? CAPABILITIES_OF_FILES : 0) < 0)
 		return "capabilities";
 	if (child_no_privileges() < 0)
 		return "no_new_privs";

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "commands.h"
+#include "launch/init.h"
 #include "util.h"
 #include "version.h"
 
@@ -23,7 +24,10 @@ int main(int argc, char **argv)
 	struct run run = { .environ = environ };
 	char sentence[512];
 	struct text why = TEXT_OVER(sentence);
+	int status;
 
+	if (init_resume(argv, &status))
+		return status;
 	if (signals_init(&run.signals) < 0)
 		return complain(STATUS_SYSTEM, "signals cannot be blocked");
 	if (argc < 1 || !options_parse(&run.options, argv, &why)) {

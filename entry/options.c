@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "process/signals.h"
 #include "scan.h"
 #include "util.h"
 
@@ -36,7 +37,11 @@ enum option {
 	OPTION_VERBOSE,
 	OPTION_VERSION,
 	OPTION_HELP,
-	OPTION_LATER
+	OPTION_INIT,
+	OPTION_GROUP,
+	OPTION_SUBREAPER,
+	OPTION_DEATH_SIGNAL,
+	OPTION_REMAP
 };
 
 static const struct {
@@ -44,7 +49,7 @@ static const struct {
 	char letter;
 	enum option option;
 	const char *argument; /* NULL: takes none */
-	const char *help; /* NULL: comes with a later version */
+	const char *help;
 } table[] = {
 	{ "policy", 'p', OPTION_POLICY, "FILE",
 	  "the policy; else $AWEIGH_POLICY, else /etc/aweigh/policy.ini" },
@@ -62,12 +67,18 @@ static const struct {
 	{ "verbose", 'v', OPTION_VERBOSE, NULL, "print notes, too" },
 	{ "version", 0, OPTION_VERSION, NULL, "print the version and the libraries built in" },
 	{ "help", 'h', OPTION_HELP, NULL, "print this" },
-	{ "init", 0, OPTION_LATER, NULL, NULL },
-	{ "group", 0, OPTION_LATER, NULL, NULL },
-	{ "subreaper", 0, OPTION_LATER, NULL, NULL },
-	{ "parent-death-signal", 0, OPTION_LATER, "SIG", NULL },
-	{ "remap", 0, OPTION_LATER, "CODE", NULL },
+	{ "init", 0, OPTION_INIT, NULL,
+	  "run: stay as the service's init, which forwards signals and reaps" },
+	{ "group", 'g', OPTION_GROUP, NULL, "run: as --init; signals go to its process group" },
+	{ "subreaper", 's', OPTION_SUBREAPER, NULL,
+	  "run: as --init; orphans come to aweigh where it is not PID 1" },
+	{ "parent-death-signal", 'p', OPTION_DEATH_SIGNAL, "SIG",
+	  "run: as --init; aweigh gets SIG when its parent dies" },
+	{ "remap", 'e', OPTION_REMAP, "CODE[=CODE]",
+	  "run: as --init; end with another status, 0 when it is not named; repeatable" },
 };
+/* From here on letters are tini's, and mean that only behind the word `run`. */
+#define FIRST_LETTER_OF_RUN OPTION_GROUP
 
 void options_print_help(FILE *out)
 {
@@ -83,8 +94,6 @@ void options_print_help(FILE *out)
 		char left[64];
 		struct text text = TEXT_OVER(left);
 
-		if (table[i].help == NULL)
-			continue;
 		if (table[i].letter != 0)
 			text_addf(&text, "-%c, ", table[i].letter);
 		text_addf(&text, "--%s%s%s", table[i].name, table[i].argument == NULL ? "" : " ",
@@ -95,7 +104,7 @@ void options_print_help(FILE *out)
 	        "\nexit status: 0 all holds (or the service's own), 64 usage, 65 a model is wrong,\n"
 	        "66 missing, 69 not to be fetched, 70 bug, 71 system, 74 disk, 75 not to be fetched now,\n"
 	        "76 environment, 77 permission, 78 policy, 126 and 127 COMMAND cannot start, 128+n ended by signal n.\n"
-	        "See aweigh(1) and aweigh-policy(5).\n",
+	        "Behind the word run, -g, -s, -p and -e are tini's. See aweigh(1) and aweigh-policy(5).\n",
 	        out);
 }
 
@@ -161,6 +170,33 @@ static int word_index(const char *value, const char *const *words, int count, co
 	return -1;
 }
 
+static bool take_remap(struct options *options, const char *value, struct text *why)
+{
+	char from[8] = "";
+	size_t length = strcspn(value, "=");
+	uint8_t pair[2];
+
+	if (length < sizeof(from))
+		memcpy(from, value, length);
+	if (!statuses_pair(from, value[length] == '=' ? value + length + 1 : "0", pair)) {
+		text_addf(why, "--remap %.32s: takes an exit status, or two as in 143=0", value);
+		return false;
+	}
+	options->remap[pair[0]] = (struct remap){ true, pair[1] };
+	return true;
+}
+
+static bool take_death_signal(struct options *options, const char *value, struct text *why)
+{
+	options->death_signal = signal_number(value, strlen(value));
+	if (options->death_signal != 0)
+		return true;
+	text_addf(why,
+	          "'%.64s' is no signal: behind 'run', -p is --parent-death-signal; write --policy for the policy",
+	          value);
+	return false;
+}
+
 static bool take(struct options *options, enum option option, const char *value, struct text *why)
 {
 	static const char *const levels[] = { "presence", "size", "structure", "digest" },
@@ -199,44 +235,46 @@ static bool take(struct options *options, enum option option, const char *value,
 		return options->version = true;
 	case OPTION_HELP:
 		return options->help = true;
-	case OPTION_LATER:
-		text_addf(why, "this option comes with a later version");
-		return false;
+	case OPTION_INIT:
+		return options->init = true;
+	case OPTION_GROUP:
+		return options->init = options->group = true;
+	case OPTION_SUBREAPER:
+		return options->init = options->subreaper = true;
+	case OPTION_DEATH_SIGNAL:
+		options->init = true;
+		return take_death_signal(options, value, why);
+	case OPTION_REMAP:
+		options->init = true;
+		return take_remap(options, value, why);
 	}
 	return false;
 }
 
-/* --name VALUE, --name=VALUE, -n VALUE, -nVALUE. Moves *argv over what it took. */
-static bool parse_option(struct options *options, char *const **argv, struct text *why)
+/* The option that a letter means; behind `run`, tini's come first. -1: none. */
+static int letter_index(char letter, bool behind_run)
 {
-	const char *word = **argv, *value = NULL, *near;
+	for (int i = (int)LENGTH_OF(table); i-- > 0;)
+		if (table[i].letter == letter &&
+		    (behind_run || table[i].option < FIRST_LETTER_OF_RUN))
+			return i;
+	return -1;
+}
+
+static int name_index(const char *name, size_t length)
+{
+	for (int i = 0; i < (int)LENGTH_OF(table); i++)
+		if (strlen(table[i].name) == length && strncmp(table[i].name, name, length) == 0)
+			return i;
+	return -1;
+}
+
+static bool unknown(const char *word, struct text *why)
+{
 	char name[64] = "";
 	size_t length = strcspn(word, "=");
+	const char *near;
 
-	for (size_t i = 0; i < LENGTH_OF(table); i++) {
-		if (word[1] == '-' ? strlen(table[i].name) != length - 2 ||
-		                             strncmp(table[i].name, word + 2, length - 2) != 0 :
-		                     table[i].letter == 0 || word[1] != table[i].letter)
-			continue;
-		(*argv)++;
-		if (word[1] == '-' && word[length] == '=')
-			value = word + length + 1;
-		else if (word[1] != '-' && word[2] != '\0')
-			value = word + 2;
-		if (table[i].argument == NULL && value != NULL) {
-			text_addf(why, "--%s takes no value", table[i].name);
-			return false;
-		}
-		if (table[i].argument != NULL && value == NULL) {
-			value = **argv;
-			if (value == NULL) {
-				text_addf(why, "--%s needs %s", table[i].name, table[i].argument);
-				return false;
-			}
-			(*argv)++;
-		}
-		return take(options, table[i].option, value == NULL ? "" : value, why);
-	}
 	if (word[1] == '-' && length - 2 < sizeof(name))
 		memcpy(name, word + 2, length - 2);
 	near = suggest_option(name);
@@ -244,6 +282,60 @@ static bool parse_option(struct options *options, char *const **argv, struct tex
 	          near != NULL ? "; did you mean '--" : "", near != NULL ? near : "",
 	          near != NULL ? "'?" : "");
 	return false;
+}
+
+/* Takes the value at hand, or the next word, which *argv then moves over. */
+static bool take_with_value(struct options *options, int index, const char *value,
+                            char *const **argv, struct text *why)
+{
+	if (table[index].argument != NULL && value == NULL) {
+		value = **argv;
+		if (value == NULL) {
+			text_addf(why, "--%s needs %s", table[index].name, table[index].argument);
+			return false;
+		}
+		(*argv)++;
+	}
+	return take(options, table[index].option, value == NULL ? "" : value, why);
+}
+
+/* -n VALUE, -nVALUE, and letters that take none together: -sgv. */
+static bool parse_letters(struct options *options, const char *word, bool behind_run,
+                          char *const **argv, struct text *why)
+{
+	for (const char *letter = word + 1; *letter != '\0'; letter++) {
+		int index = letter_index(*letter, behind_run);
+
+		if (index < 0)
+			return unknown(word, why);
+		if (table[index].argument != NULL)
+			return take_with_value(options, index,
+			                       letter[1] != '\0' ? letter + 1 : NULL, argv, why);
+		if (!take(options, table[index].option, "", why))
+			return false;
+	}
+	return true;
+}
+
+/* --name VALUE, --name=VALUE and letters. Moves *argv over what it took. */
+static bool parse_option(struct options *options, bool behind_run, char *const **argv,
+                         struct text *why)
+{
+	const char *word = *(*argv)++;
+	size_t length = strcspn(word, "=");
+	int index;
+
+	if (word[1] != '-')
+		return parse_letters(options, word, behind_run, argv, why);
+	index = name_index(word + 2, length - 2);
+	if (index < 0)
+		return unknown(word, why);
+	if (table[index].argument == NULL && word[length] == '=') {
+		text_addf(why, "--%s takes no value", table[index].name);
+		return false;
+	}
+	return take_with_value(options, index, word[length] == '=' ? word + length + 1 : NULL, argv,
+	                       why);
 }
 
 bool options_use_command(struct options *options, const char *word)
@@ -281,7 +373,8 @@ bool options_parse(struct options *options, char *const *argv, struct text *why)
 			break;
 		}
 		if (argv[0][0] == '-' && argv[0][1] != '\0') {
-			if (!parse_option(options, &argv, why))
+			if (!parse_option(options, named && options->command == COMMAND_RUN, &argv,
+			                  why))
 				return false;
 			continue;
 		}

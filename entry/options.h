@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "report.h"
@@ -35,6 +36,12 @@ struct options {
 	size_t report_count;
 	enum color_when color;
 	bool quiet, verbose, version, help;
+	bool init, group, subreaper;
+	int death_signal; /* 0: none */
+	struct remap {
+		bool given;
+		uint8_t to;
+	} remap[256]; /* by the service's exit status */
 	char *const *service; /* COMMAND [ARG...], NULL at the end; NULL: none */
 };
 

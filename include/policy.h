@@ -70,7 +70,6 @@ struct key {
 	const char *argument;
 	const char *initial; /* "" where there is no default */
 	enum key_effect effect;
-	const char *help;
 };
 extern const struct key policy_keys[KEY_COUNT];
 extern const char *const policy_section_names[SECTION_COUNT];
@@ -96,7 +95,7 @@ struct row {
 	enum key_section section;
 	const char *name;
 	const char *text;
-	uint64_t number; /* free.PATH: bytes; severity: enum severity */
+	uint64_t number; /* free.PATH: bytes; severity: enum severity; forward, remap: from << 8 | to */
 	uint32_t line;
 };
 

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/capability.h>
 #include <sys/prctl.h>
 
 #include "policy.h"
@@ -12,7 +11,8 @@
 
 static void cleanup_caps(const cap_t *caps)
 {
-	(void)cap_free(*caps);
+	if (*caps != NULL)
+		(void)cap_free(*caps);
 }
 
 static bool parse_one(const char *word, size_t length, uint64_t *mask)
@@ -75,7 +75,7 @@ int capabilities_keep(uint64_t mask)
 	return mask != 0 && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0 ? -errno : 0;
 }
 
-static int set_three(uint64_t mask)
+static int set_sets(uint64_t mask, size_t sets)
 {
 	static const cap_flag_t flags[] = { CAP_PERMITTED, CAP_EFFECTIVE, CAP_INHERITABLE };
 	CLEANUP(cleanup_caps) cap_t caps = cap_init();
@@ -83,20 +83,46 @@ static int set_three(uint64_t mask)
 	if (caps == NULL)
 		return -ENOMEM;
 	for (cap_value_t value = 0; value <= 63; value++)
-		for (size_t i = 0; (mask >> value & 1) != 0 && i < LENGTH_OF(flags); i++)
+		for (size_t i = 0; (mask >> value & 1) != 0 && i < sets; i++)
 			if (cap_set_flag(caps, flags[i], 1, &value, CAP_SET) != 0)
 				return -errno;
 	return cap_set_proc(caps) != 0 ? -errno : 0;
 }
 
+/* The ambient set goes first: it must be within permitted and inheritable at any time. */
+static int clear_ambient(void)
+{
+	return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 && errno != EINVAL ?
+	               -errno :
+	               0;
+}
+
+bool capability_is_held(int value)
+{
+	CLEANUP(cleanup_caps) cap_t now = cap_get_proc();
+	cap_flag_value_t held = CAP_CLEAR;
+
+	if (now != NULL)
+		(void)cap_get_flag(now, value, CAP_EFFECTIVE, &held);
+	return held == CAP_SET;
+}
+
+int capabilities_drop(uint64_t mask)
+{
+	int error = clear_ambient();
+
+	for (int value = 0; value <= 63; value++)
+		if ((mask >> value & 1) != 0 && !capability_is_held(value))
+			mask &= ~(1ull << value);
+	return error < 0 ? error : set_sets(mask, 2);
+}
+
 int capabilities_become(uint64_t mask)
 {
-	int error;
+	int error = clear_ambient();
 
-	/* The ambient set goes first: it must be within the two others at any time. */
-	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 && errno != EINVAL)
-		return -errno;
-	error = set_three(mask);
+	if (error == 0)
+		error = set_sets(mask, 3);
 	for (int value = 0; error == 0 && value <= 63; value++)
 		if ((mask >> value & 1) != 0 &&
 		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, value, 0, 0) != 0)

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/capability.h>
 
 #include "text.h"
 
@@ -23,5 +24,13 @@ int capabilities_bound(uint64_t mask);
 int capabilities_keep(uint64_t mask);
 /* Permitted, effective, inheritable and ambient are these and no others; -EPERM: some are not to be had. */
 int capabilities_become(uint64_t mask);
+/*
+ * For aweigh's own processes: those of the mask that are held stay permitted and effective, none is
+ * handed on by exec.
+ */
+int capabilities_drop(uint64_t mask);
+bool capability_is_held(int value);
+/* What root passes over file permissions by: without them an inspector would see less than a root service. */
+#define CAPABILITIES_OF_FILES (1ull << CAP_DAC_OVERRIDE | 1ull << CAP_DAC_READ_SEARCH)
 
 #endif

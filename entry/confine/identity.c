@@ -5,9 +5,9 @@
 #include <grp.h>
 #include <string.h>
 #include <sys/capability.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
+#include "caps.h"
 #include "util.h"
 
 void identity_current(struct identity *identity)
@@ -48,21 +48,9 @@ bool identity_is_current(const struct identity *identity)
 	       (same_groups(&now, identity) && same_groups(identity, &now));
 }
 
-static bool has_capability(cap_value_t capability)
-{
-	cap_t now = cap_get_proc();
-	cap_flag_value_t value = CAP_CLEAR;
-
-	if (now == NULL)
-		return false;
-	(void)cap_get_flag(now, capability, CAP_EFFECTIVE, &value);
-	(void)cap_free(now);
-	return value == CAP_SET;
-}
-
 bool identity_may_change(void)
 {
-	return has_capability(CAP_SETUID) && has_capability(CAP_SETGID);
+	return capability_is_held(CAP_SETUID) && capability_is_held(CAP_SETGID);
 }
 
 int identity_assume(const struct identity *identity, const char **step)
@@ -95,27 +83,4 @@ int identity_assume(const struct identity *identity, const char **step)
 	if (identity->uid != 0 && setuid(0) == 0)
 		return -EPERM;
 	return 0;
-}
-
-int capabilities_drop(bool keep_file_access)
-{
-	static const cap_value_t file_access[] = { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH };
-	cap_value_t kept[LENGTH_OF(file_access)];
-	int count = 0, result;
-	cap_t none;
-
-	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 && errno != EINVAL)
-		return -errno;
-	for (size_t i = 0; keep_file_access && i < LENGTH_OF(file_access); i++)
-		if (has_capability(file_access[i]))
-			kept[count++] = file_access[i];
-	none = cap_init();
-	if (none == NULL)
-		return -ENOMEM;
-	if (count > 0)
-		(void)(cap_set_flag(none, CAP_PERMITTED, count, kept, CAP_SET) |
-		       cap_set_flag(none, CAP_EFFECTIVE, count, kept, CAP_SET));
-	result = cap_set_proc(none) != 0 ? -errno : 0;
-	(void)cap_free(none);
-	return result;
 }

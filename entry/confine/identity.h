@@ -13,10 +13,5 @@ bool identity_is_current(const struct identity *identity);
 bool identity_may_change(void);
 /* Groups, then group, then user, each verified. 0, or a negative errno with the step's name in *step. */
 int identity_assume(const struct identity *identity, const char **step);
-/*
- * Gives up every capability but, for a service that will be root, those by which root passes over
- * file permissions: without them the inspector would see less than the service.
- */
-int capabilities_drop(bool keep_file_access);
 
 #endif

@@ -207,12 +207,29 @@ static int confine(const struct launch *launch, const char **step, const char **
 	return 0;
 }
 
+/* Sockets are handed over with the receiver's pid beside them (sd_listen_fds(3)); ours is not that any more. */
+static void rewrite_listen_pid(char **rows, pid_t from)
+{
+	static char row[32];
+	struct text own = TEXT_OVER(row);
+
+	text_addf(&own, "LISTEN_PID=%d", (int)from);
+	while (*rows != NULL && strcmp(*rows, row) != 0)
+		rows++;
+	if (*rows == NULL)
+		return;
+	own = TEXT_OVER(row);
+	text_addf(&own, "LISTEN_PID=%d", (int)getpid());
+	*rows = row;
+}
+
 enum status launch_exec(const struct launch *launch, struct text *why)
 {
 	char path[MAX_PATH_BYTES];
 	const char *step = "", *value = "";
-	char *const *rows;
+	char **rows;
 	int error = confine(launch, &step, &value), stop;
+	pid_t before = getpid();
 
 	if (error < 0) {
 		text_addf(why, "the service cannot run as uid %u, gid %u: %s %s: %s",
@@ -226,9 +243,18 @@ enum status launch_exec(const struct launch *launch, struct text *why)
 	stop = signals_stop_request(launch->signals);
 	if (stop != 0)
 		return (enum status)(STATUS_SIGNAL + stop);
-	signals_restore(launch->signals);
 	memcpy(&rows, &launch->environment->rows,
 	       sizeof(rows)); /* execve() wants them without their const */
+	if (launch->supervision != NULL) {
+		error = init_divide(launch->supervision);
+		if (error < 0) {
+			text_addf(why, "no process for the service can be had: %s",
+			          strerror(-error));
+			return STATUS_SYSTEM;
+		}
+		rewrite_listen_pid(rows, before);
+	}
+	signals_restore(launch->signals);
 	(void)execve(path, launch->argv, rows);
 	return explain(path, errno, why);
 }

@@ -4,6 +4,7 @@
 #define AWEIGH_EXEC_H
 
 #include "check.h"
+#include "init.h"
 #include "process/signals.h"
 #include "text.h"
 
@@ -13,9 +14,10 @@ struct launch {
 	const struct identity *who;
 	const struct policy *policy; /* its [confine] and [service] */
 	const struct signals *signals;
+	struct supervision *supervision; /* NULL: the service takes aweigh's place */
 };
 
-/* Does not return when the service starts; otherwise the exit status, with a sentence in `why`. */
+/* Does not return when the service starts; otherwise, in the process that was to become it, the exit status, with a sentence in `why`. */
 enum status launch_exec(const struct launch *launch, struct text *why);
 /* Finds a command in PATH as execvp(3) does; false with errno. */
 bool launch_find(const char *command, const struct environment *environment, char *out,

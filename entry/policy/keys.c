@@ -14,8 +14,8 @@
 
 const struct key policy_keys[KEY_COUNT] = {
 #define KEY(section_, id, name_, type_, argument_, initial_, effect_, help_)                       \
-	[KEY_##id] = { SECTION_##section_, name_, TYPE_##type_, argument_, initial_,               \
-		       EFFECT_##effect_,   help_ },
+	[KEY_##id] = { SECTION_##section_, name_,    TYPE_##type_,                                 \
+		       argument_,          initial_, EFFECT_##effect_ },
 #include "keys.def"
 #undef KEY
 };

@@ -13,6 +13,7 @@
 #include "arena.h"
 #include "dist_info.h"
 #include "glob.h"
+#include "process/signals.h"
 #include "raised.h"
 #include "scan.h"
 #include "text.h"
@@ -297,6 +298,30 @@ static bool check_path_row(struct reader *reader, struct row *row)
 }
 
 /* Whether a row of a section with free names is sound; says what is not. */
+/* forward.SIGNAL = SIGNAL, remap.STATUS = STATUS */
+static bool check_service_row(struct reader *reader, struct row *row)
+{
+	bool forward = strncmp(row->name, "forward.", 8) == 0;
+	uint8_t pair[2];
+
+	if (!forward && strncmp(row->name, "remap.", 6) != 0) {
+		report_unknown_key(reader);
+		return false;
+	}
+	if (forward ? signals_pair(row->name + 8, row->text, pair) :
+	              statuses_pair(row->name + 6, row->text, pair)) {
+		row->number = (uint64_t)pair[0] << 8 | pair[1];
+		return true;
+	}
+	policy_error(reader->policy, RAISED_POLICY_VALUE, SOURCE_POLICY, row->line,
+	             forward ? "write forward.SIGTERM = SIGINT, or none to keep it from the service" :
+	                       "write remap.143 = 0",
+	             "%.64s = %.64s: takes %s", row->name, row->text,
+	             forward ? "the name of a signal that can be caught, and that of a signal or none" :
+	                       "two exit statuses, 0 to 255");
+	return false;
+}
+
 static bool check_row(struct reader *reader, struct row *row)
 {
 	if (row->section == SECTION_SEVERITY)
@@ -316,12 +341,7 @@ static bool check_row(struct reader *reader, struct row *row)
 		        row->name, row->text);
 		return false;
 	}
-	if (row->section == SECTION_SERVICE && strncmp(row->name, "forward.SIG", 11) != 0 &&
-	    strncmp(row->name, "remap.", 6) != 0) {
-		report_unknown_key(reader);
-		return false;
-	}
-	return true;
+	return row->section != SECTION_SERVICE || check_service_row(reader, row);
 }
 
 static void store_row(struct reader *reader, const char *value)

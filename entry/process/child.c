@@ -9,6 +9,14 @@
 
 #include "util.h"
 
+void close_from(int lowest)
+{
+	if (syscall(SYS_close_range, (unsigned)lowest, ~0u, 0) == 0)
+		return;
+	for (int fd = lowest; fd < 65536; fd++) /* before Linux 5.9, or forbidden */
+		(void)close(fd);
+}
+
 int child_keep(int *pipe_fd, int *root_fd)
 {
 	int highest = *root_fd >= 0 ? 4 : 3;
@@ -23,10 +31,7 @@ int child_keep(int *pipe_fd, int *root_fd)
 		return -errno;
 	*pipe_fd = 3;
 	*root_fd = highest == 4 ? 4 : -1;
-	if (syscall(SYS_close_range, (unsigned)highest + 1, ~0u, 0) == 0)
-		return 0;
-	for (int fd = highest + 1; fd < 65536; fd++) /* before Linux 5.9, or forbidden */
-		(void)close(fd);
+	close_from(highest + 1);
 	return 0;
 }
 

@@ -9,10 +9,14 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MAX_SIGNAL 64 /* _NSIG of asm/signal.h, on x86-64 and aarch64 */
 
 struct signals {
 	int fd; /* signalfd: stop requests and SIGCHLD */
-	sigset_t mask; /* as inherited */
+	uint64_t mask; /* as inherited */
 	struct sigaction child; /* SIGCHLD's disposition as inherited */
 };
 
@@ -25,5 +29,12 @@ int signals_stop_request(const struct signals *signals);
  * ends the process with 128+n until the new program is in place: as PID 1 it would be lost otherwise.
  */
 void signals_restore(const struct signals *signals);
+
+/* The number of SIGTERM, TERM, 15, SIGRTMIN+3 or SIGRTMAX-1 (34 and 64 of signal(7)); 0: no signal. */
+int signal_number(const char *name, size_t length);
+/* pair[0]: a signal that can be caught; pair[1]: what goes to the service instead, 0 for `none`. */
+bool signals_pair(const char *from, const char *to, uint8_t pair[static 2]);
+/* Two exit statuses, 0 to 255. */
+bool statuses_pair(const char *from, const char *to, uint8_t pair[static 2]);
 
 #endif

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "init.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <sys/auxv.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+
+#include "confine/caps.h"
+#include "process/child.h"
+#include "process/clock.h"
+#include "scan.h"
+#include "tree.h"
+#include "util.h"
+
+#define MAGIC 0x61776731u /* changes with the structure */
+#define HANDOVER_FD 3
+#define SIGNALS_AT_ONCE 16u /* read from the kernel */
+#define REAPED_AT_ONCE 256u /* before signals are looked at again */
+#define MAX_GENERATIONS 64u /* from a process up to aweigh */
+#define KILLED_WITHIN_MS 2000u /* SIGKILL waits for nothing but the disk */
+static const char init_name[] = "aweigh: init";
+
+struct init {
+	const struct supervision *set;
+	int fd; /* signalfd */
+	int status; /* of the service, as waitpid(2) gives it */
+	bool ended; /* the service has */
+	bool alone; /* no child is left */
+};
+
+void supervision_init(struct supervision *set, const struct policy *policy)
+{
+	/* Its own business, what a terminal does to background processes, and what cannot be caught. */
+	static const uint8_t kept[] = { SIGCHLD, SIGTTIN, SIGTTOU, SIGKILL, SIGSTOP };
+
+	*set = (struct supervision){
+		.magic = MAGIC,
+		.parent = getppid(),
+		.grace_ms = (uint32_t)policy->set[KEY_GRACE].number,
+		.to_group = policy->set[KEY_SIGNAL_TARGET].number != 0,
+	};
+	for (unsigned i = 1; i <= MAX_SIGNAL; i++)
+		set->forward[i] = (uint8_t)i;
+	for (size_t i = 0; i < LENGTH_OF(kept); i++)
+		set->forward[kept[i]] = 0;
+	for (unsigned i = 0; i < sizeof(set->remap); i++)
+		set->remap[i] = (uint8_t)i;
+	for (size_t i = 0; i < policy->row_count; i++) {
+		const struct row *row = &policy->rows[i];
+		uint8_t from = (uint8_t)(row->number >> 8), to = (uint8_t)row->number;
+
+		if (row->section != SECTION_SERVICE)
+			continue;
+		if (strncmp(row->name, "remap.", 6) == 0)
+			set->remap[from] = to;
+		else
+			set->forward[from] = to;
+	}
+}
+
+/* What the service has left */
+
+static pid_t parent_of(pid_t pid)
+{
+	char path[32], stat[512];
+	struct text text = TEXT_OVER(path);
+	CLEANUP(cleanup_fd) int fd = -1;
+	const char *behind_name;
+	uint64_t parent;
+	ssize_t got;
+
+	text_addf(&text, "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	got = fd < 0 ? -1 : read(fd, stat, sizeof(stat) - 1);
+	if (got <= 0)
+		return 0;
+	stat[got] = '\0';
+	/* pid (name) state parent: the name may hold brackets and blanks of its own (proc(5)). */
+	behind_name = strrchr(stat, ')');
+	if (behind_name == NULL || strlen(behind_name) < 5 ||
+	    !scan_u64(behind_name + 4, strspn(behind_name + 4, "0123456789"), &parent))
+		return 0;
+	return (pid_t)parent;
+}
+
+static bool descends_from(pid_t pid, pid_t from)
+{
+	for (unsigned i = 0; i < MAX_GENERATIONS && pid > 1; i++) {
+		pid = parent_of(pid);
+		if (pid == from)
+			return true;
+	}
+	return false;
+}
+
+/* To everything in the namespace as PID 1, else to every descendant. */
+static void signal_rest(const struct init *init, int number)
+{
+	pid_t self = getpid();
+	DIR *proc;
+	struct dirent *entry;
+	uint64_t pid;
+
+	if (self == 1) {
+		(void)kill(-1, number);
+		return;
+	}
+	proc = opendir("/proc");
+	if (proc == NULL) {
+		(void)kill(-init->set->main, number);
+		return;
+	}
+	while ((entry = readdir(proc)) != NULL)
+		if (scan_u64(entry->d_name, strlen(entry->d_name), &pid) && pid <= INT32_MAX &&
+		    descends_from((pid_t)pid, self))
+			(void)kill((pid_t)pid, number);
+	(void)closedir(proc);
+}
+
+/* Signals and deaths */
+
+static void forward(const struct init *init, unsigned number)
+{
+	int sent = number <= MAX_SIGNAL ? init->set->forward[number] : 0;
+
+	if (sent == 0)
+		return;
+	if (init->ended)
+		signal_rest(init, sent);
+	else
+		(void)kill(init->set->to_group ? -init->set->main : init->set->main, sent);
+}
+
+static void take_signals(const struct init *init)
+{
+	struct signalfd_siginfo infos[SIGNALS_AT_ONCE];
+	ssize_t got = read(init->fd, infos, sizeof(infos));
+
+	for (ssize_t i = 0; i < got / (ssize_t)sizeof(infos[0]); i++)
+		forward(init, infos[i].ssi_signo);
+}
+
+/* One SIGCHLD may stand for many deaths. Bounded, so that signals do not wait; whether it reaped any. */
+static bool reap(struct init *init)
+{
+	unsigned reaped = 0;
+
+	while (reaped < REAPED_AT_ONCE) {
+		int status;
+		pid_t pid = waitpid(-1, &status, WNOHANG);
+
+		init->alone = pid < 0 && errno == ECHILD;
+		if (pid <= 0)
+			break;
+		reaped++;
+		if (pid == init->set->main) {
+			init->ended = true;
+			init->status = status;
+		}
+	}
+	return reaped > 0;
+}
+
+/* Waits for a signal unless there may be more to reap; `limit_ms` -1: for ever. */
+static void wait_for_signal(const struct init *init, bool reaped, int limit_ms)
+{
+	struct pollfd ready = { .fd = init->fd, .events = POLLIN };
+
+	if (poll(&ready, 1, reaped ? 0 : limit_ms) > 0)
+		take_signals(init);
+}
+
+static void wait_for_rest(struct init *init, uint32_t limit_ms, int again)
+{
+	uint64_t deadline = clock_now_ns() + limit_ms * 1000000ull;
+
+	for (int left = 1; left > 0; left = clock_left_ms(deadline)) {
+		bool reaped = reap(init);
+
+		if (init->alone)
+			return;
+		if (reaped && again != 0) /* what the dead have left is a descendant, too */
+			signal_rest(init, again);
+		wait_for_signal(init, reaped, clock_left_ms(deadline));
+	}
+}
+
+static void end_rest(struct init *init)
+{
+	if (init->alone || (getpid() != 1 && !init->set->subreaper))
+		return;
+	signal_rest(init, SIGTERM);
+	signal_rest(init, SIGCONT); /* a stopped process cannot act on it */
+	wait_for_rest(init, init->set->grace_ms, 0);
+	if (init->alone)
+		return;
+	signal_rest(init, SIGKILL);
+	wait_for_rest(init, KILLED_WITHIN_MS, SIGKILL);
+}
+
+static int supervise(const struct supervision *set)
+{
+	struct init init = { .set = set };
+	sigset_t all;
+
+	(void)prctl(PR_SET_NAME, "aweigh");
+	(void)chdir("/"); /* whatever the service has mounted may be unmounted */
+	close_from(3);
+	memset(&all, 0xff, sizeof(all)); /* sigfillset(3) leaves some out */
+	init.fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (set->death_signal != 0 &&
+	    (prctl(PR_SET_PDEATHSIG, set->death_signal) != 0 || getppid() != set->parent))
+		(void)kill(getpid(), set->death_signal);
+	while (!init.ended) {
+		bool reaped = reap(&init);
+
+		if (init.alone && !init.ended)
+			return STATUS_SYSTEM; /* not our child: this start was no hand-over */
+		if (!init.ended)
+			wait_for_signal(&init, reaped, -1);
+	}
+	(void)reap(&init);
+	end_rest(&init);
+	return set->remap[(WIFSIGNALED(init.status) ? STATUS_SIGNAL + WTERMSIG(init.status) :
+	                                              WEXITSTATUS(init.status)) &
+	                  0xff];
+}
+
+/* Two processes */
+
+/* The terminal goes to the service only if aweigh had it: a background job must not take it. */
+static void take_terminal(pid_t own_group)
+{
+	CLEANUP(cleanup_fd) int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	int terminal = fd >= 0 ? fd : STDIN_FILENO;
+
+	(void)setpgid(0, 0);
+	if (tcgetpgrp(terminal) == own_group)
+		(void)tcsetpgrp(terminal, getpid()); /* SIGTTOU is blocked here */
+}
+
+static _Noreturn void stay(const struct supervision *set)
+{
+	char name[sizeof(init_name)], *argv[] = { name, NULL }, *nothing[] = { NULL };
+	uintptr_t own = getauxval(AT_EXECFN);
+	const char *file = NULL;
+	int pipe_fds[2];
+
+	memcpy(name, init_name, sizeof(name));
+	memcpy(&file, &own, sizeof(file));
+	/* Nothing but the right to signal is needed from here on, and a start anew must not bring more. */
+	(void)capabilities_drop(1ull << CAP_KILL);
+	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (pipe(pipe_fds) == 0 && write_whole(pipe_fds[1], set, sizeof(*set)) == 0 &&
+	    (pipe_fds[0] == HANDOVER_FD || dup2(pipe_fds[0], HANDOVER_FD) == HANDOVER_FD)) {
+		close_from(HANDOVER_FD + 1);
+		(void)execve("/proc/self/exe", argv, nothing);
+		if (file != NULL && file[0] == '/') /* there is no /proc */
+			(void)execve(file, argv, nothing);
+	}
+	_exit(supervise(set)); /* as well, if larger */
+}
+
+int init_divide(struct supervision *set)
+{
+	pid_t own_group = getpgrp(), child;
+
+	if (set->subreaper && prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
+		return -errno;
+	child = fork();
+	if (child < 0)
+		return -errno;
+	if (child == 0) {
+		take_terminal(own_group);
+		return 0;
+	}
+	(void)setpgid(child, child); /* whoever is first: a signal to the group must find it */
+	set->main = child;
+	stay(set);
+}
+
+bool init_resume(char *const *argv, int *status)
+{
+	struct supervision set;
+
+	if (argv[0] == NULL || strcmp(argv[0], init_name) != 0 || argv[1] != NULL ||
+	    read(HANDOVER_FD, &set, sizeof(set)) != (ssize_t)sizeof(set) || set.magic != MAGIC)
+		return false;
+	*status = supervise(&set);
+	return true;
+}
