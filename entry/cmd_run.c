@@ -5,6 +5,7 @@
 #include "gate.h"
 #include "gate_fetch.h"
 #include "launch/exec.h"
+#include "raised.h"
 #include "util.h"
 
 static bool stays_as_init(const struct gate *gate)
@@ -107,6 +108,10 @@ int command_run(struct run *run)
 		                                  "the inspector or the fetcher cannot be started");
 	} else {
 		gate_tell_models(gate, false);
+		if (stays_as_init(gate) && getpid() != 1 && !run->options.subreaper)
+			gate_raise(gate, RAISED_SERVICE_REAPER, gate->policy.set[KEY_INIT].line,
+			           "aweigh stays as init at pid %d, so orphans of the service go to another process",
+			           (int)getpid());
 		status = gate_report(gate, STDERR_FILENO);
 		if (status != STATUS_OK)
 			result = (int)status;

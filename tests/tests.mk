@@ -4,8 +4,9 @@
 PYTEST ?=
 VENV := build/venv
 
-# The fixture program is static and small, so that it runs in an image built FROM scratch.
-build/fixtures/payload: tests/fixtures/payload.c $(DEPS)/out/VERSIONS
+# The fixture programs are static and small, so that they run in an image built FROM scratch.
+FIXTURES := build/fixtures/payload build/fixtures/worker
+build/fixtures/%: tests/fixtures/%.c $(DEPS)/out/VERSIONS
 	@mkdir -p $(@D)
 	$(Q)$(DEPS)/bin/mcc -std=c17 -D_GNU_SOURCE -Os -static $< -o $@
 
@@ -29,7 +30,7 @@ test check: tools
 	$(Q)$(MAKE) --no-print-directory fuzz TIME=3
 	$(Q)$(MAKE) --no-print-directory e2e
 
-e2e: $(TARGET) build/fixtures/payload $(VENV)/ready
+e2e: $(TARGET) $(FIXTURES) $(VENV)/ready
 	$(Q)$(VENV)/bin/python -m pytest -q -p no:cacheprovider -rs tests/e2e $(PYTEST)
 
 # Unit tests run under the sanitizers, with Debian's shared libraries.
@@ -81,7 +82,7 @@ sanitize: tools
 	$(Q)$(MAKE) --no-print-directory all SANITIZE=thread
 	$(Q)TSAN_OPTIONS=halt_on_error=1 AWEIGH=$(CURDIR)/build/sanitize-thread/aweigh $(MAKE) --no-print-directory e2e PYTEST='-k "test_fetch or verify_digest"'
 
-bench: $(TARGET) build/fixtures/payload $(VENV)/ready
+bench: $(TARGET) $(FIXTURES) $(VENV)/ready
 	$(Q)$(VENV)/bin/python tests/bench/bench.py $(BENCH)
 
 golden: $(TARGET) $(VENV)/ready
