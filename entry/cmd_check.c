@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "commands.h"
 #include "gate.h"
+#include "gate_confine.h"
 #include "gate_fetch.h"
 #include "util.h"
 
@@ -28,6 +29,7 @@ static int check(struct run *run, bool fetches)
 		                                 sentence :
 		                                 "the inspector or the fetcher cannot be started");
 	} else {
+		gate_confine(gate);
 		if (fetches)
 			gate_tell_models(gate, true);
 		stop = gate_report(gate, STDOUT_FILENO);

@@ -3,6 +3,7 @@
 
 #include "commands.h"
 #include "gate.h"
+#include "gate_confine.h"
 #include "gate_fetch.h"
 #include "launch/exec.h"
 #include "raised.h"
@@ -39,6 +40,7 @@ static int launch(struct run *run, struct gate *gate)
 		                 .who = &gate->who,
 		                 .signals = &run->signals,
 		                 .policy = &gate->policy,
+		                 .limits = &gate->limits,
 		                 .supervision = stays_as_init(gate) ? &supervision : NULL };
 	enum status status = launch_exec(&launch, &why);
 
@@ -107,6 +109,7 @@ int command_run(struct run *run)
 		                                  sentence :
 		                                  "the inspector or the fetcher cannot be started");
 	} else {
+		gate_confine(gate);
 		gate_tell_models(gate, false);
 		if (stays_as_init(gate) && getpid() != 1 && !run->options.subreaper)
 			gate_raise(gate, RAISED_SERVICE_REAPER, gate->policy.set[KEY_INIT].line,

@@ -21,11 +21,21 @@
 
 /* The report */
 
+/* What confine.landlock = require does not put up with. */
+static bool is_withheld(const struct finding_kind *kind)
+{
+	return kind == &raised_kinds[RAISED_CONFINE_UNAVAILABLE] ||
+	       kind == &raised_kinds[RAISED_CONFINE_EGRESS] ||
+	       kind == &raised_kinds[RAISED_CONFINE_MODELS];
+}
+
 static enum severity severity_of(const struct gate *gate, const struct finding_kind *kind,
                                  int model)
 {
 	enum severity severity = kind->severity;
 
+	if (gate->policy.set[KEY_LANDLOCK].number != 0 && is_withheld(kind))
+		severity = SEVERITY_ERROR;
 	for (size_t i = 0; i < gate->policy.row_count; i++)
 		if (gate->policy.rows[i].section == SECTION_SEVERITY &&
 		    strcmp(gate->policy.rows[i].name, kind->code) == 0)
@@ -321,7 +331,7 @@ enum status gate_prepare(struct gate *gate, const struct options *options,
 	gate->started_ns = clock_now_ns();
 	gate->options = options;
 	gate->signals = signals;
-	gate->tree.root_fd = gate->host.root_fd = -1;
+	gate->tree.root_fd = gate->host.root_fd = gate->limits.ruleset_fd = -1;
 	while (rows[count] != NULL)
 		count++;
 	gate->given = (struct environment){ (const char *const *)rows, count };
@@ -643,6 +653,7 @@ enum status gate_report(struct gate *gate, int terminal_fd)
 
 void gate_release(struct gate *gate)
 {
+	cleanup_fd(&gate->limits.ruleset_fd);
 	free(gate->fetched);
 	free(gate->report.findings);
 	free(gate->report.models);

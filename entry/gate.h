@@ -8,6 +8,7 @@
 
 #include "check.h"
 #include "launch/environ.h"
+#include "launch/exec.h"
 #include "options.h"
 #include "passwd.h"
 #include "policy/read.h"
@@ -34,6 +35,10 @@ struct gate {
 	char working_directory[MAX_PATH_BYTES];
 	struct report report;
 	enum fetched *fetched; /* a model each; NULL: nothing was fetched */
+	struct limits limits; /* made ready by gate_confine() */
+	const char *folders[MAX_PLACES]; /* of models, to be kept from changes */
+	size_t folder_count;
+	bool folders_left_out;
 	uint64_t started_ns, deadline_ns;
 };
 

@@ -24,10 +24,8 @@ int main(int argc, char **argv)
 	struct run run = { .environ = environ };
 	char sentence[512];
 	struct text why = TEXT_OVER(sentence);
-	int status;
 
-	if (init_resume(argv, &status))
-		return status;
+	init_resume(argv);
 	if (signals_init(&run.signals) < 0)
 		return complain(STATUS_SYSTEM, "signals cannot be blocked");
 	if (argc < 1 || !options_parse(&run.options, argv, &why)) {

@@ -70,6 +70,15 @@
 #define MAX_MOUNTINFO_BYTES (4ul << 20)
 #define MAX_FOLDER_ENTRIES 200000u /* names looked at in a cache root or site-packages */
 
+#define MAX_EGRESS_PORTS 64u /* of the hosts that a service talks to: a handful */
+#define MAX_PLACES 128u /* folders with models that are kept from changes, and their parents */
+#define MAX_GRANTED_NEIGHBOURS 10000u /* beside them in one folder; each costs the kernel an object */
+
+#define SIGNALS_AT_ONCE 16u /* read from the kernel by init */
+#define REAPED_AT_ONCE 256u /* before init looks at signals again */
+#define MAX_GENERATIONS 64u /* from a process up to init */
+#define KILLED_WITHIN_MS 2000u /* SIGKILL waits for nothing but the disk */
+
 #define MAX_FINDINGS 20000u /* further ones are counted, not kept */
 #define FINDINGS_PER_KIND 8u /* of a model: further ones are counted */
 

@@ -48,7 +48,8 @@ enum key_type {
 	TYPE_REPO,
 	TYPE_URL, /* may hold a password: never printed whole */
 	TYPE_URLS,
-	TYPE_CAPABILITIES
+	TYPE_CAPABILITIES,
+	TYPE_EGRESS
 };
 enum key_effect { EFFECT_NOW, EFFECT_LATER };
 

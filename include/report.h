@@ -36,6 +36,15 @@ struct report_model {
 	struct report_list findings;
 };
 
+/* What of [confine] the kernel and the platform let aweigh enforce upon the service. */
+enum models_kept { MODELS_NOT_KEPT, MODELS_KEPT_BY_LANDLOCK, MODELS_KEPT_BY_MOUNT };
+const char *models_kept_name(enum models_kept kept); /* no, landlock, mount */
+struct confinement {
+	bool looked_at;
+	bool tcp, others; /* of egress: is enforced */
+	enum models_kept models;
+};
+
 struct report {
 	const struct policy *policy;
 	const struct identity *who;
@@ -47,6 +56,7 @@ struct report {
 	struct report_model *models;
 	struct arena *arena;
 	const char *landlock; /* NULL: enforced; otherwise why not */
+	struct confinement confinement;
 	bool exact; /* looked at with the service's own user */
 	enum status status; /* of the findings, whether enforced or not */
 	bool enforced;

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "landlock.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
 #include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "bounds.h"
 #include "util.h"
 
 /* Debian 12's headers end at ABI 2; numbers from linux/landlock.h of 6.15. */
@@ -46,6 +50,8 @@ const char *landlock_words(int error)
 		return "the kernel has Landlock, but was started without it (lsm=)";
 	case EPERM:
 		return "a seccomp profile forbids Landlock";
+	case E2BIG:
+		return "too much lies beside the models' folders for Landlock's rules";
 	default:
 		return "Landlock failed";
 	}
@@ -110,7 +116,168 @@ int landlock_restrict(const struct landlock_grant *grant)
 	if (fd < 0)
 		return fd;
 	error = add_rules(fd, grant, &ruleset);
-	if (error == 0 && syscall(SYS_landlock_restrict_self, fd, 0) != 0)
-		error = -errno;
+	return error == 0 ? landlock_enforce(fd) : error;
+}
+
+int landlock_enforce(int ruleset_fd)
+{
+	return syscall(SYS_landlock_restrict_self, ruleset_fd, 0) != 0 ? -errno : 0;
+}
+
+/* Limits of a service: everything but some folders is granted */
+
+struct place {
+	dev_t dev;
+	ino_t ino;
+};
+
+struct places {
+	struct place at[MAX_PLACES];
+	int fds[MAX_PLACES]; /* of parents */
+	size_t count;
+};
+
+static bool has_place(const struct places *places, const struct stat *st)
+{
+	for (size_t i = 0; i < places->count; i++)
+		if (places->at[i].dev == st->st_dev && places->at[i].ino == st->st_ino)
+			return true;
+	return false;
+}
+
+/* Takes the descriptor. */
+static int add_place(struct places *places, int fd)
+{
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) != 0 || has_place(places, &st) || places->count == MAX_PLACES) {
+		int error = places->count == MAX_PLACES ? -E2BIG : 0;
+
+		(void)close(fd);
+		return error;
+	}
+	places->at[places->count] = (struct place){ st.st_dev, st.st_ino };
+	places->fds[places->count++] = fd;
+	return 0;
+}
+
+static void shorten_places(struct places *places, size_t count)
+{
+	while (places->count > count)
+		(void)close(places->fds[--places->count]);
+}
+
+static void cleanup_places(struct places *places)
+{
+	shorten_places(places, 0);
+}
+
+/*
+ * From a folder's parent up to the root, by "..": names and links play no part. None where it lies in
+ * another kept folder: what is beside it there must not be granted.
+ */
+static int add_parents(struct places *parents, int folder_fd, const struct places *kept)
+{
+	size_t before = parents->count;
+	struct stat here, above;
+	int fd = dup(folder_fd), error = fd < 0 ? -errno : 0;
+
+	while (error == 0) {
+		int parent = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		if (parent < 0 || fstat(fd, &here) != 0 || fstat(parent, &above) != 0) {
+			error = -errno;
+			cleanup_fd(&parent);
+			break;
+		}
+		(void)close(fd);
+		fd = parent;
+		if (here.st_dev == above.st_dev && here.st_ino == above.st_ino) /* the root */
+			break;
+		if (has_place(kept, &above)) {
+			shorten_places(parents, before);
+			break;
+		}
+		error = add_place(parents, fcntl(fd, F_DUPFD_CLOEXEC, 0));
+	}
+	cleanup_fd(&fd);
+	return error;
+}
+
+/* Everything in the folder that is neither kept nor on the way to what is. */
+static int grant_rest(int ruleset_fd, int folder_fd, uint64_t rights, const struct places *kept,
+                      const struct places *parents)
+{
+	static const uint64_t for_files = LANDLOCK_ACCESS_FS_WRITE_FILE | RIGHT_TRUNCATE;
+	DIR *folder = fdopendir(fcntl(folder_fd, F_DUPFD_CLOEXEC, 0));
+	const struct dirent *entry;
+	unsigned count = 0;
+	int error = folder == NULL ? -errno : 0;
+
+	while (error == 0 && (entry = readdir(folder)) != NULL) {
+		CLEANUP(cleanup_fd)
+		int fd = openat(folder_fd, entry->d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		struct stat st;
+
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 || fd < 0 ||
+		    fstat(fd, &st) != 0 || S_ISLNK(st.st_mode) || has_place(kept, &st) ||
+		    has_place(parents, &st))
+			continue;
+		if (++count > MAX_GRANTED_NEIGHBOURS)
+			error = -E2BIG;
+		else
+			error = add_path(ruleset_fd, fd,
+			                 S_ISDIR(st.st_mode) ? rights : rights & for_files);
+	}
+	if (folder != NULL)
+		(void)closedir(folder);
+	return error;
+}
+
+static int grant_all_but(int ruleset_fd, const struct landlock_limits *limits, uint64_t rights)
+{
+	CLEANUP(cleanup_places) struct places kept = { .count = 0 }, parents = { .count = 0 };
+	int error = 0;
+
+	for (size_t i = 0; error == 0 && i < limits->folder_count; i++)
+		error = add_place(&kept, open(limits->folders[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	for (size_t i = 0; error == 0 && i < kept.count; i++)
+		error = add_parents(&parents, kept.fds[i], &kept);
+	for (size_t i = 0; error == 0 && i < parents.count; i++)
+		error = grant_rest(ruleset_fd, parents.fds[i], rights, &kept, &parents);
+	return error;
+}
+
+int landlock_limit(const struct landlock_limits *limits)
+{
+	int abi = limits->abi, fd, error = 0;
+	struct ruleset ruleset = { 0 };
+
+	if (abi < 0)
+		return abi;
+	if (limits->folder_count > 0 && abi < 2) /* it would forbid all renaming between folders */
+		return -EPROTONOSUPPORT;
+	if (limits->folder_count > 0) {
+		ruleset.files = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REFER |
+		                (abi >= 3 ? RIGHT_TRUNCATE : 0);
+		for (uint64_t right = LANDLOCK_ACCESS_FS_REMOVE_DIR;
+		     right <= LANDLOCK_ACCESS_FS_MAKE_SYM; right <<= 1)
+			ruleset.files |= right;
+	}
+	ruleset.net = limits->no_connect && abi >= 4 ? NET_CONNECT_TCP : 0;
+	if (ruleset.files == 0 && ruleset.net == 0)
+		return -EPROTONOSUPPORT;
+	fd = create_ruleset(&ruleset, abi >= 4 ? 16 : 8, 0);
+	if (fd < 0)
+		return fd;
+	for (size_t i = 0; error == 0 && ruleset.net != 0 && i < limits->port_count; i++)
+		error = add_port(fd, limits->ports[i]);
+	if (error == 0 && ruleset.files != 0)
+		error = grant_all_but(fd, limits, ruleset.files);
+	if (error == 0)
+		return fd;
+	(void)close(fd);
 	return error;
 }

@@ -3,6 +3,7 @@
 #ifndef AWEIGH_LANDLOCK_H
 #define AWEIGH_LANDLOCK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,5 +23,23 @@ struct landlock_grant {
 	size_t port_count;
 };
 int landlock_restrict(const struct landlock_grant *grant);
+
+/* What a service loses, while all else stays as it is. */
+struct landlock_limits {
+	int abi; /* as landlock_abi() says */
+	bool no_connect; /* TCP, but to these ports; wants ABI 4 */
+	const uint16_t *ports;
+	size_t port_count;
+	/*
+	 * Folders beneath which nothing is written, made, renamed, truncated (ABI 3) or removed. Landlock only
+	 * grants, so everything beside them is granted: what is in their parent folders now, not what will be.
+	 */
+	const char *const *folders;
+	size_t folder_count;
+};
+/* A ruleset for landlock_enforce(), or a negative errno. Whoever builds it reads the folders' parents. */
+int landlock_limit(const struct landlock_limits *limits);
+/* For good. Wants no_new_privs. 0 or a negative errno. */
+int landlock_enforce(int ruleset_fd);
 
 #endif

@@ -10,7 +10,10 @@
 #include <sys/stat.h>
 
 #include "confine/caps.h"
+#include "confine/egress.h"
 #include "confine/identity.h"
+#include "confine/landlock.h"
+#include "confine/read_only.h"
 #include "util.h"
 
 bool launch_find(const char *command, const struct environment *environment, char *out, size_t size)
@@ -155,6 +158,22 @@ static int limit_files(const struct setting *nofile)
 	return set_text(nofile)[0] != '\0' && setrlimit(RLIMIT_NOFILE, &limit) != 0 ? -errno : 0;
 }
 
+/* The last steps: the filter forbids what the others need. */
+static int limit(const struct limits *limits, const char **step)
+{
+	int error = 0;
+
+	for (int fd = 0; limits->filter && (fd = egress_descriptor(fd, limits->udp)) >= 0; fd++)
+		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	*step = "Landlock";
+	if (limits->ruleset_fd >= 0)
+		error = landlock_enforce(limits->ruleset_fd);
+	if (error < 0)
+		return error;
+	*step = "egress";
+	return limits->filter ? egress_filter(limits->udp) : 0;
+}
+
 /*
  * What the policy takes from the service, in the only order in which each step still has the right
  * to be made. *step and *value say what failed.
@@ -162,6 +181,7 @@ static int limit_files(const struct setting *nofile)
 static int confine(const struct launch *launch, const char **step, const char **value)
 {
 	const struct setting *set = launch->policy->set;
+	const struct limits *limits = launch->limits;
 	const char *capabilities = set_text(&set[KEY_CAPABILITIES]),
 	           *directory = set_text(&set[KEY_WORKING_DIRECTORY]);
 	bool exactly = capabilities[0] != '\0' && strcmp(capabilities, "keep") != 0;
@@ -174,7 +194,15 @@ static int confine(const struct launch *launch, const char **step, const char **
 	error = limit_files(&set[KEY_NOFILE]);
 	if (error < 0)
 		return error;
-	/* 2. The bounding set, while there is CAP_SETPCAP, and what is to survive the change of user. */
+	/* 2. Mounts, while there may be CAP_SYS_ADMIN; before the working directory, which may lie beneath. */
+	*step = "models_read_only";
+	*value = "yes";
+	error = limits->mounted_count > 0 ?
+	                read_only_mount(limits->mounted, limits->mounted_count) :
+	                0;
+	if (error < 0)
+		return error;
+	/* 3. The bounding set, while there is CAP_SETPCAP, and what is to survive the change of user. */
 	*step = "capabilities";
 	*value = capabilities;
 	error = exactly ? capabilities_bound(mask) : 0;
@@ -182,17 +210,17 @@ static int confine(const struct launch *launch, const char **step, const char **
 		error = capabilities_keep(mask);
 	if (error < 0)
 		return error;
-	/* 3. The user, while there is the right to change it. */
+	/* 4. The user, while there is the right to change it. */
 	*value = set_text(&set[KEY_USER]);
 	error = identity_assume(launch->who, step);
 	if (error < 0)
 		return error;
-	/* 4. The folder, as that user: a folder that it may not enter must fail here. */
+	/* 5. The folder, as that user: a folder that it may not enter must fail here. */
 	*step = "working_directory";
 	*value = directory;
 	if (directory[0] != '\0' && chdir(directory) != 0)
 		return -errno;
-	/* 5. Capabilities after the user, whose change clears them. */
+	/* 6. Capabilities after the user, whose change clears them. */
 	*step = "capabilities";
 	*value = capabilities;
 	error = exactly ? capabilities_become(mask) : 0;
@@ -200,11 +228,13 @@ static int confine(const struct launch *launch, const char **step, const char **
 		return error;
 	if (set_text(&set[KEY_UMASK])[0] != '\0')
 		(void)umask((mode_t)set[KEY_UMASK].number);
+	/* 7. No new privileges: without CAP_SYS_ADMIN, Landlock and seccomp demand it. */
 	*step = "no_new_privileges";
 	*value = "yes";
-	if (set[KEY_NO_NEW_PRIVILEGES].number != 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+	if ((set[KEY_NO_NEW_PRIVILEGES].number != 0 || limits->ruleset_fd >= 0 || limits->filter) &&
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		return -errno;
-	return 0;
+	return limit(limits, step);
 }
 
 /* Sockets are handed over with the receiver's pid beside them (sd_listen_fds(3)); ours is not that any more. */

@@ -8,12 +8,21 @@
 #include "process/signals.h"
 #include "text.h"
 
+/* What of [confine] was found to be enforceable, made ready. */
+struct limits {
+	int ruleset_fd; /* of Landlock; -1: none */
+	bool filter, udp; /* of egress */
+	const char *const *mounted; /* folders to be mounted read-only */
+	size_t mounted_count;
+};
+
 struct launch {
 	char *const *argv;
 	const struct environment *environment;
 	const struct identity *who;
 	const struct policy *policy; /* its [confine] and [service] */
 	const struct signals *signals;
+	const struct limits *limits;
 	struct supervision *supervision; /* NULL: the service takes aweigh's place */
 };
 

@@ -20,10 +20,6 @@
 
 #define MAGIC 0x61776731u /* changes with the structure */
 #define HANDOVER_FD 3
-#define SIGNALS_AT_ONCE 16u /* read from the kernel */
-#define REAPED_AT_ONCE 256u /* before signals are looked at again */
-#define MAX_GENERATIONS 64u /* from a process up to aweigh */
-#define KILLED_WITHIN_MS 2000u /* SIGKILL waits for nothing but the disk */
 static const char init_name[] = "aweigh: init";
 
 struct init {
@@ -285,13 +281,12 @@ int init_divide(struct supervision *set)
 	stay(set);
 }
 
-bool init_resume(char *const *argv, int *status)
+void init_resume(char *const *argv)
 {
 	struct supervision set;
 
 	if (argv[0] == NULL || strcmp(argv[0], init_name) != 0 || argv[1] != NULL ||
 	    read(HANDOVER_FD, &set, sizeof(set)) != (ssize_t)sizeof(set) || set.magic != MAGIC)
-		return false;
-	*status = supervise(&set);
-	return true;
+		return;
+	_exit(supervise(&set));
 }

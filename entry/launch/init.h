@@ -11,7 +11,6 @@
 #ifndef AWEIGH_INIT_H
 #define AWEIGH_INIT_H
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -36,7 +35,7 @@ void supervision_init(struct supervision *set, const struct policy *policy);
  * it; a negative errno where no process can be had. The process that stays does not return.
  */
 int init_divide(struct supervision *set);
-/* false: an ordinary start. Otherwise *status is what to end with: the service and what it left have ended. */
-bool init_resume(char *const *argv, int *status);
+/* Returns from an ordinary start. Otherwise ends with the service's status, once what it left has ended. */
+void init_resume(char *const *argv);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "confine/caps.h"
+#include "confine/egress.h"
 #include "hub_cache.h"
 #include "raised.h"
 #include "read.h"
@@ -139,7 +140,8 @@ static bool are_urls(const char *text)
 /* NULL: taken; otherwise what the key takes, to be put after "takes". */
 static const char *read_value(const struct key *key, const char *text, uint64_t *number)
 {
-	size_t length = strlen(text);
+	size_t length = strlen(text), count;
+	uint16_t ports[MAX_EGRESS_PORTS];
 	char sentence[64];
 	struct text why = TEXT_OVER(sentence);
 	bool truth;
@@ -193,6 +195,10 @@ static const char *read_value(const struct key *key, const char *text, uint64_t 
 		return strcmp(text, "keep") == 0 || capabilities_parse(text, number, &why) ?
 		               NULL :
 		               "none, keep, or names such as net_bind_service";
+	case TYPE_EGRESS:
+		return egress_parse(text, number, ports, &count) ?
+		               NULL :
+		               "allow, deny, or up to 64 TCP ports such as 443, 8080";
 	case TYPE_TEXT:
 	case TYPE_LIST:
 	case TYPE_USER:

@@ -216,6 +216,23 @@ static void print_environment(const struct paint *paint, const struct report *re
 	(void)fputs(any ? "\n" : " no offline variable is set\n", paint->out);
 }
 
+/* What is enforced, as promised: what is not is a finding below. */
+static void print_confinement(const struct paint *paint, const struct report *report)
+{
+	const struct confinement *confinement = &report->confinement;
+	const struct setting *set = report->policy->set;
+	bool egress = confinement->tcp && confinement->others,
+	     models = confinement->models != MODELS_NOT_KEPT;
+
+	if (!egress && !models)
+		return;
+	print_verdict_word(paint, SEVERITY_OFF);
+	(void)fprintf(paint->out, " %-12s  %s%s%s%s%s\n", "confinement", egress ? "egress " : "",
+	              egress ? set[KEY_EGRESS].text : "", egress && models ? ", " : "",
+	              models ? "models read-only by " : "",
+	              models ? models_kept_name(confinement->models) : "");
+}
+
 static void print_head(const struct paint *paint, const struct report *report)
 {
 	(void)fputs("aweigh: ", paint->out);
@@ -274,6 +291,7 @@ void report_write_human(const struct report *report, const struct report_style *
 	}
 	if (report->env != NULL)
 		print_environment(&paint, report);
+	print_confinement(&paint, report);
 	print_findings(&paint, report, style, NO_MODEL);
 	print_end(&paint, report);
 }

@@ -117,6 +117,19 @@ static void put_policy(yajl_gen gen, const struct report *report)
 	(void)yajl_gen_map_close(gen);
 }
 
+/* Of the service, where the policy asks for it. */
+static void put_confinement(yajl_gen gen, const struct report *report)
+{
+	const struct setting *set = report->policy->set;
+
+	if (!report->confinement.looked_at)
+		return;
+	put_text(gen, "egress", set[KEY_EGRESS].text);
+	put_bool(gen, "egress_tcp_enforced", report->confinement.tcp);
+	put_bool(gen, "egress_others_enforced", report->confinement.others);
+	put_text(gen, "models_read_only", models_kept_name(report->confinement.models));
+}
+
 /* What the libraries read of the environment; never a secret's value. */
 static void put_environment(yajl_gen gen, const struct report *report)
 {
@@ -136,6 +149,7 @@ static void put_environment(yajl_gen gen, const struct report *report)
 	put_bool(gen, "inspector_is_service_user", report->exact);
 	put_bool(gen, "inspector_landlock", report->landlock == NULL);
 	put_text(gen, "landlock_reason", report->landlock);
+	put_confinement(gen, report);
 	(void)yajl_gen_map_close(gen);
 }
 

@@ -43,3 +43,10 @@ void report_model_path(const struct report *report, size_t index, char *out, siz
 	         path_join(repo, sizeof(repo), report->hub_cache, folder))
 		text_addf(&text, "%s/snapshots/%s", repo, report->models[index].commit);
 }
+
+const char *models_kept_name(enum models_kept kept)
+{
+	return kept == MODELS_KEPT_BY_MOUNT    ? "mount" :
+	       kept == MODELS_KEPT_BY_LANDLOCK ? "landlock" :
+	                                         "no";
+}

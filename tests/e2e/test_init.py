@@ -136,7 +136,7 @@ def test_no_process_to_be_had(world, payload, need_root):
     """A limit on processes: said, and nothing starts."""
     import resource
     world.policy("[policy]\nuser = 54321:54321\n[service]\ninit = yes\n")
-    result = world.start(payload, "0", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NPROC, (0, 0)))
+    result = world.start(payload, "0", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NPROC, (0, 0)), env={"ASAN_OPTIONS": "detect_leaks=0"})
     assert result.status == 71 and "no process for the service can be had" in result.err, result
 
 
