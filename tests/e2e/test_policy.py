@@ -179,12 +179,12 @@ def test_missing_manifest_is_named(world):
 
 def test_keys_of_later_versions_are_never_silent(world):
     complete(world.hub)
-    text = ("[policy]\nlock = aweigh.lock\n[model m]\nrepo = org/m\n[confine]\negress = deny\n"
-            "[service]\ninit = yes\nforward.SIGTERM = SIGINT\n[report]\ntap = /tmp/x\n")
+    text = ("[policy]\nlock = aweigh.lock\n[model m]\nrepo = org/m\n"
+            "[service]\nready_within = 5s\nlog_expect = started\n[report]\ntap = /tmp/x\n")
     result = world.policy(text).check()
     assert result.status == 0
     said = " ".join(f["message"] for f in result.report["findings"] if f["code"] == "policy.not-yet")
-    for words in ("lock = aweigh.lock", "egress", "init", "forward.SIGTERM", "[report] tap"):
+    for words in ("lock = aweigh.lock", "ready_within = 5s", "log_expect = started", "[report] tap"):
         assert words in said, (words, said)
 
 
