@@ -403,6 +403,8 @@ static void take_record(struct gate *gate, const struct record *record, void *co
 
 		if (kind == &raised_kinds[RAISED_CONFINE_UNAVAILABLE])
 			gate->report.landlock = keep(gate, record->message);
+		if (kind == &raised_kinds[RAISED_CONFINE_IDENTITY])
+			gate->report.exact = false;
 		(void)gate_add_finding(gate, kind, record);
 	} else if (record->type == RECORD_MODEL) {
 		take_model(gate, record);

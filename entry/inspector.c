@@ -23,6 +23,14 @@ static void report_landlock(struct look *look, int error)
 	            "the inspector is confined by its user alone: %s", landlock_words(error));
 }
 
+/* Some platforms grant the capabilities and refuse the step, as user namespaces do that deny setgroups(2). */
+static void report_identity(struct look *look, const char *step, int error)
+{
+	look_report(look, &raised_kinds[RAISED_CONFINE_IDENTITY], (struct report_at){ 0 },
+	            "aweigh could not become uid %u: %s: %s; whether that user can open the files was not tried",
+	            (unsigned)look->who->uid, step, strerror(-error));
+}
+
 /* What is handed over is given up in this order: user, capabilities, new privileges, files and network. */
 static const char *restrict_self(struct look *look, pid_t gate, int *landlock)
 {
@@ -31,7 +39,7 @@ static const char *restrict_self(struct look *look, pid_t gate, int *landlock)
 	int error = look->who->exact ? identity_assume(look->who, &step) : 0;
 
 	if (error < 0)
-		return step;
+		report_identity(look, step, error);
 	if (child_die_with(gate) < 0)
 		return "parent-death signal";
 	if (capabilities_drop(look->who->uid == 0 ? CAPABILITIES_OF_FILES : 0) < 0)

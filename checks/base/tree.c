@@ -173,6 +173,16 @@ void tree_release(struct tree *tree)
 	tree->root_fd = -1;
 }
 
+/* EAGAIN: somebody renames or mounts anywhere in the system (openat2(2)); the walk by hand does not mind. */
+static int open_within(const struct tree *tree, int fd, const char *path, int flags, bool beneath)
+{
+	int result = tree->by_hand ? -EAGAIN :
+	                             open_kernel(fd, path, flags,
+	                                         beneath ? RESOLVE_BENEATH : RESOLVE_IN_ROOT);
+
+	return result == -EAGAIN ? walk_open(fd, path, flags, beneath, NULL) : result;
+}
+
 int tree_open(const struct tree *tree, const char *path, int flags)
 {
 	int fd;
@@ -181,9 +191,7 @@ int tree_open(const struct tree *tree, const char *path, int flags)
 		fd = open(path, with_always(flags));
 		return fd < 0 ? -errno : fd;
 	}
-	if (tree->by_hand)
-		return walk_open(tree->root_fd, path, flags, false, NULL);
-	return open_kernel(tree->root_fd, path, flags, RESOLVE_IN_ROOT);
+	return open_within(tree, tree->root_fd, path, flags, false);
 }
 
 int tree_stat(const struct tree *tree, const char *path, struct stat *st)
@@ -200,9 +208,7 @@ int tree_stat(const struct tree *tree, const char *path, struct stat *st)
 
 int tree_open_beneath(const struct tree *tree, int folder_fd, const char *name, int flags)
 {
-	if (tree->by_hand)
-		return walk_open(folder_fd, name, flags, true, NULL);
-	return open_kernel(folder_fd, name, flags, RESOLVE_BENEATH);
+	return open_within(tree, folder_fd, name, flags, true);
 }
 
 int tree_access(const struct tree *tree, const char *path, int mode)

@@ -259,6 +259,13 @@ def test_openat2_forbidden(world):
     assert {"file.link-escapes", "file.link-loop"} <= world.check(prefix=prefix).codes()
 
 
+def test_renames_elsewhere(world):
+    """openat2(2) answers EAGAIN while anybody in the system renames or mounts: that is no fault of the model."""
+    complete(world.hub)
+    assert world.check(prefix=["strace", "-f", "-o", "/dev/null", "-e", "trace=openat2", "-e", "inject=openat2:error=EAGAIN:when=2+2"]).status == 0
+    assert world.check(prefix=["strace", "-f", "-o", "/dev/null", "-e", "trace=openat2", "-e", "inject=openat2:error=EAGAIN:when=2+"]).status == 0
+
+
 @pytest.mark.parametrize("error, words", [("ENOSYS", "the kernel has no Landlock"), ("EOPNOTSUPP", "started without it"), ("EPERM", "seccomp profile forbids")])
 def test_landlock_withheld(world, error, words):
     import subprocess
