@@ -112,9 +112,10 @@ int command_run(struct run *run)
 		gate_confine(gate);
 		gate_tell_models(gate, false);
 		if (stays_as_init(gate) && getpid() != 1 && !run->options.subreaper)
-			gate_raise(gate, RAISED_SERVICE_REAPER, gate->policy.set[KEY_INIT].line,
-			           "aweigh stays as init at pid %d, so orphans of the service go to another process",
-			           (int)getpid());
+			gate_raise(
+			        gate, RAISED_SERVICE_REAPER, gate->policy.set[KEY_INIT].line,
+			        "aweigh stays as init at pid %d, so orphans of the service go to another process",
+			        (int)getpid());
 		status = gate_report(gate, STDERR_FILENO);
 		if (status != STATUS_OK)
 			result = (int)status;

@@ -100,9 +100,10 @@ static void raise_models(struct gate *gate, int abi, int error)
 	unsigned line = gate->policy.set[KEY_MODELS_READ_ONLY].line;
 
 	if (error < 0) {
-		gate_raise(gate, RAISED_CONFINE_MODELS, line,
-		           "models_read_only is not enforced: %s, and no read-only mount can be made",
-		           landlock_words(error));
+		gate_raise(
+		        gate, RAISED_CONFINE_MODELS, line,
+		        "models_read_only is not enforced: %s, and no read-only mount can be made",
+		        landlock_words(error));
 		return;
 	}
 	gate->report.confinement.models = MODELS_KEPT_BY_LANDLOCK;
@@ -152,7 +153,8 @@ void gate_confine(struct gate *gate)
 		                          .ports = ports };
 	int fd = -1, refused, models_error = 0;
 
-	if (gate->options->root != NULL || gate->policy.error_count > 0 || (egress == EGRESS_ALLOW && !keep))
+	if (gate->options->root != NULL || gate->policy.error_count > 0 ||
+	    (egress == EGRESS_ALLOW && !keep))
 		return;
 	gate->report.confinement.looked_at = true;
 	if (egress != EGRESS_ALLOW)

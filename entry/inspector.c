@@ -26,9 +26,10 @@ static void report_landlock(struct look *look, int error)
 /* Some platforms grant the capabilities and refuse the step, as user namespaces do that deny setgroups(2). */
 static void report_identity(struct look *look, const char *step, int error)
 {
-	look_report(look, &raised_kinds[RAISED_CONFINE_IDENTITY], (struct report_at){ 0 },
-	            "aweigh could not become uid %u: %s: %s; whether that user can open the files was not tried",
-	            (unsigned)look->who->uid, step, strerror(-error));
+	look_report(
+	        look, &raised_kinds[RAISED_CONFINE_IDENTITY], (struct report_at){ 0 },
+	        "aweigh could not become uid %u: %s: %s; whether that user can open the files was not tried",
+	        (unsigned)look->who->uid, step, strerror(-error));
 }
 
 /* What is handed over is given up in this order: user, capabilities, new privileges, files and network. */

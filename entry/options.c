@@ -191,9 +191,10 @@ static bool take_death_signal(struct options *options, const char *value, struct
 	options->death_signal = signal_number(value, strlen(value));
 	if (options->death_signal != 0)
 		return true;
-	text_addf(why,
-	          "'%.64s' is no signal: behind 'run', -p is --parent-death-signal; write --policy for the policy",
-	          value);
+	text_addf(
+	        why,
+	        "'%.64s' is no signal: behind 'run', -p is --parent-death-signal; write --policy for the policy",
+	        value);
 	return false;
 }
 

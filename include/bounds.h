@@ -72,7 +72,8 @@
 
 #define MAX_EGRESS_PORTS 64u /* of the hosts that a service talks to: a handful */
 #define MAX_PLACES 128u /* folders with models that are kept from changes, and their parents */
-#define MAX_GRANTED_NEIGHBOURS 10000u /* beside them in one folder; each costs the kernel an object */
+#define MAX_GRANTED_NEIGHBOURS                                                                     \
+	10000u /* beside them in one folder; each costs the kernel an object */
 
 #define SIGNALS_AT_ONCE 16u /* read from the kernel by init */
 #define REAPED_AT_ONCE 256u /* before init looks at signals again */

@@ -96,7 +96,8 @@ struct row {
 	enum key_section section;
 	const char *name;
 	const char *text;
-	uint64_t number; /* free.PATH: bytes; severity: enum severity; forward, remap: from << 8 | to */
+	uint64_t
+	        number; /* free.PATH: bytes; severity: enum severity; forward, remap: from << 8 | to */
 	uint32_t line;
 };
 

@@ -25,7 +25,8 @@
 #else
 #error "name this machine's architecture of linux/audit.h"
 #endif
-#define X32_CALLS 0x40000000u /* __X32_SYSCALL_BIT of asm/unistd.h: the same calls by other numbers */
+#define X32_CALLS                                                                                  \
+	0x40000000u /* __X32_SYSCALL_BIT of asm/unistd.h: the same calls by other numbers */
 #define IO_URING_SETUP 425u /* asm-generic/unistd.h; the same on every architecture */
 #define IO_URING_REGISTER 427u
 #define PIDFD_GETFD 438u /* takes another process's descriptor */
@@ -62,8 +63,7 @@ static void put(struct filter *filter, unsigned code, uint32_t k, uint8_t if_tru
 {
 	if (filter->length == LENGTH_OF(filter->at))
 		BUG("the filter is longer than its room");
-	filter->at[filter->length++] =
-	        (struct sock_filter){ (uint16_t)code, if_true, if_false, k };
+	filter->at[filter->length++] = (struct sock_filter){ (uint16_t)code, if_true, if_false, k };
 }
 
 static void load(struct filter *filter, size_t offset)
@@ -117,8 +117,10 @@ static void judge_socket(struct filter *filter, bool udp)
 	for (size_t i = 0; i < LENGTH_OF(families); i++) {
 		block = begin(filter, families[i]);
 		load_argument(filter, 1);
-		put(filter, BPF_ALU | BPF_AND | BPF_K, 0xf, 0, 0); /* SOCK_TYPE_MASK of linux/net.h */
-		kind = begin(filter, SOCK_STREAM); /* not MPTCP, SCTP, SMC: Landlock sees TCP alone */
+		put(filter, BPF_ALU | BPF_AND | BPF_K, 0xf, 0,
+		    0); /* SOCK_TYPE_MASK of linux/net.h */
+		kind = begin(filter,
+		             SOCK_STREAM); /* not MPTCP, SCTP, SMC: Landlock sees TCP alone */
 		load_argument(filter, 2);
 		answer_if(filter, BPF_JEQ, 0, allow);
 		answer_if(filter, BPF_JEQ, IPPROTO_TCP, allow);

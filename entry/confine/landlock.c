@@ -242,7 +242,8 @@ static int grant_all_but(int ruleset_fd, const struct landlock_limits *limits, u
 	int error = 0;
 
 	for (size_t i = 0; error == 0 && i < limits->folder_count; i++)
-		error = add_place(&kept, open(limits->folders[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+		error = add_place(&kept,
+		                  open(limits->folders[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	for (size_t i = 0; error == 0 && i < kept.count; i++)
 		error = add_parents(&parents, kept.fds[i], &kept);
 	for (size_t i = 0; error == 0 && i < parents.count; i++)

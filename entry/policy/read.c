@@ -313,12 +313,13 @@ static bool check_service_row(struct reader *reader, struct row *row)
 		row->number = (uint64_t)pair[0] << 8 | pair[1];
 		return true;
 	}
-	policy_error(reader->policy, RAISED_POLICY_VALUE, SOURCE_POLICY, row->line,
-	             forward ? "write forward.SIGTERM = SIGINT, or none to keep it from the service" :
-	                       "write remap.143 = 0",
-	             "%.64s = %.64s: takes %s", row->name, row->text,
-	             forward ? "the name of a signal that can be caught, and that of a signal or none" :
-	                       "two exit statuses, 0 to 255");
+	policy_error(
+	        reader->policy, RAISED_POLICY_VALUE, SOURCE_POLICY, row->line,
+	        forward ? "write forward.SIGTERM = SIGINT, or none to keep it from the service" :
+	                  "write remap.143 = 0",
+	        "%.64s = %.64s: takes %s", row->name, row->text,
+	        forward ? "the name of a signal that can be caught, and that of a signal or none" :
+	                  "two exit statuses, 0 to 255");
 	return false;
 }
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """make bench: speed as ratios in one run, medians, beside tini-static, Python, sha256sum and openssl speed.
-BENCH="gate digest scale fetch size" selects."""
+BENCH="gate digest scale init fetch size" selects."""
 
 import os
 import re
@@ -14,13 +14,14 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "fixtures"))
 sys.path.insert(0, str(ROOT / "tests" / "bench"))
 from fetching import bench_fetch  # noqa: E402, F401
+from supervising import bench_init  # noqa: E402, F401
 from models import COMMIT, Repo, bert_files, safetensors, sha256  # noqa: E402
 
 AWEIGH = str(ROOT / "build" / "aweigh")
 HUB = str(ROOT / "build" / "venv-hub-0" / "bin" / "python")
 BUILD = ROOT / "build" / "bench"
 BUILD.mkdir(parents=True, exist_ok=True)
-for name, source in (("spawn", (ROOT / "tests/bench/spawn.c").read_text()), ("true", "int main(void) { return 0; }\n")):
+for name, source in (("spawn", (ROOT / "tests/bench/spawn.c").read_text()), ("inits", (ROOT / "tests/bench/inits.c").read_text()), ("true", "int main(void) { return 0; }\n")):
     subprocess.run([ROOT / "build/deps/bin/mcc", "-Os", "-static", "-D_GNU_SOURCE", "-x", "c", "-", "-o", BUILD / name], input=source, text=True, check=True)
 TRUE = str(BUILD / "true")
 
@@ -123,6 +124,6 @@ def bench_size(_):
             print(f"{name:40} {(ROOT / name).stat().st_size:9} bytes")
 
 
-for name in sys.argv[1:] or ["gate", "digest", "scale", "fetch", "size"]:
+for name in sys.argv[1:] or ["gate", "digest", "scale", "init", "fetch", "size"]:
     with tempfile.TemporaryDirectory(dir=BUILD) as folder:
         globals()[f"bench_{name}"](folder)

@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import pty
+import re
 import select
 import shutil
 import signal
@@ -14,7 +15,7 @@ import time
 import pytest
 from conftest import HANG_LIMIT, ROOT, missing
 from hub_server import Hub, one_repo
-from models import Repo, bert_files, safetensors
+from models import Repo, bert_files, gguf, safetensors
 from test_signals import wait_for
 
 NUMBERS = itertools.count()
@@ -360,13 +361,13 @@ def test_a_terminal(engine):
 
     until(b"ready")
     os.write(fd, b"\x03")
-    until(b"\n2\r\n")
+    until(b"2\r\n")
     import fcntl
     import struct
     import termios
     fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 31, 71, 0, 0))
     os.kill(pid, signal.SIGWINCH)
-    until(b"\n28\r\n")
+    until(b"28\r\n")
     docker("kill", "-s", "KILL", name)
     os.waitpid(pid, 0)
 
@@ -385,13 +386,14 @@ def test_compose(engine, tmp_path):
     shutil.copy(ROOT / "build/aweigh", root)
     shutil.copy(ROOT / "build/fixtures/worker", root / "usr/bin/python")   # `python -m ml_service` waits for SIGTERM
     shutil.copytree(root, folder / "root")
-    engine.build("homeiq-service", folder, "FROM scratch\nCOPY root/ /\nENV PATH=/usr/bin\n")
+    image = f"{engine.name}-homeiq"
+    engine.build(image, folder, "FROM scratch\nCOPY root/ /\nENV PATH=/usr/bin\n")
     repos = {}
     for name in ("sentence-transformers/all-MiniLM-L6-v2", "BAAI/bge-reranker-base", "google/flan-t5-small"):
         repos |= one_repo(bert_files(), repo=name)
     with Hub(repos) as hub:
-        prep = {"model-prep": {"network_mode": "host", "environment": {"HF_ENDPOINT": hub.url}}}
-        services = {f"{name}-service": {"network_mode": "none"} for name in ("openvino", "ml", "ai-core")}
+        prep = {"model-prep": {"image": image, "network_mode": "host", "environment": {"HF_ENDPOINT": hub.url}}}
+        services = {f"{name}-service": {"image": image, "network_mode": "none"} for name in ("openvino", "ml", "ai-core")}
         (folder / "test.json").write_text(json.dumps({"services": prep | services}))
         policy = folder / "policy.ini"
         policy.write_text(policy.read_text() + "\n[fetch]\nallow_http = yes\n")
@@ -417,11 +419,6 @@ def test_compose(engine, tmp_path):
             compose("--profile", "setup", "down", "-v")
 
 
-def weights(root, size):
-    from test_seeds import sparse_weights
-    sparse_weights(root / "model.safetensors", size)
-
-
 def catalyst(root):
     from test_seeds import minilm_files
     hub = root / "home/catalyst/.cache/huggingface/hub"
@@ -431,8 +428,19 @@ def catalyst(root):
     dist = root / "usr/lib/python3.11/site-packages/requests-2.32.5.dist-info"
     dist.mkdir(parents=True)
     (dist / "METADATA").write_text("Metadata-Version: 2.1\nName: requests\nVersion: 2.32.5\n")
-    subprocess.run(["chown", "-R", "1000:1000", root / "home"], check=True)
     return "uvicorn"
+
+
+def candle(root):
+    for line in (ROOT / "policies/candle-gem/model_manifest.txt").read_text().splitlines():
+        words = line.split("#")[0].split()
+        if words:
+            files = {"model.gguf": gguf()} if "GGUF" in words[0] or "gguf" in line else bert_files()
+            for word in words[1:]:
+                if word.startswith("gguf:"):
+                    files = {word[5:]: gguf()}
+            Repo(root / "cache/hub", words[0].split("@")[0]).all(files).ref().manifest()
+    return "bundle"
 
 
 def gnosis(root):
@@ -442,10 +450,11 @@ def gnosis(root):
 
 @pytest.mark.parametrize("system, fill, options, status", [
     ("catalyst-backend", catalyst, [], 0),
-    ("gnosis-ocr", gnosis, ["-e", "STORAGE_PATH=/s", "-e", "GCS_BUCKET_NAME=b", "-e", "MODEL_BUCKET_NAME=m"], 77),   # /cache is no bucket here
+    ("candle-gem", candle, [], 0),
+    ("gnosis-ocr", gnosis, ["-e", "STORAGE_PATH=/s", "-e", "GCS_BUCKET_NAME=b", "-e", "MODEL_BUCKET_NAME=m"], 76),   # /cache is no bucket here
 ])
 def test_images_of_the_systems(engine, tmp_path, system, fill, options, status):
-    """Their Dockerfiles as they are, upon a base image with their models; RUN ["/aweigh", "check"] is one of the lines."""
+    """Their Dockerfiles but for FROM, upon a base image with their models; RUN ["/aweigh", "check"] is one of the lines."""
     base, context = tmp_path / "base", tmp_path / "context"
     (base / "root/usr/bin").mkdir(parents=True)
     (base / "root/etc").mkdir()
@@ -453,10 +462,11 @@ def test_images_of_the_systems(engine, tmp_path, system, fill, options, status):
     (base / "root/etc/passwd").write_text("root:x:0:0::/root:/bin/sh\ncatalyst:x:1000:1000::/home/catalyst:/bin/sh\n")
     (base / "root/etc/group").write_text("root:x:0:\ncatalyst:x:1000:\n")
     shutil.copy(ROOT / "build/fixtures/worker", base / "root/usr/bin" / fill(base / "root"))
-    engine.build(f"{system}-base", base, "FROM scratch\nCOPY root/ /\nENV PATH=/usr/bin\n")
+    owned = "COPY --chown=1000:1000 root/home /home\n" if (base / "root/home").exists() else ""
+    engine.build(f"{engine.name}-{system}-base", base, f"FROM scratch\nCOPY root/ /\n{owned}ENV PATH=/usr/bin\n")
     shutil.copytree(ROOT / "policies" / system, context)
     shutil.copy(ROOT / "build/aweigh", context)
-    engine.build(f"{engine.name}-{system}", context)
+    engine.build(f"{engine.name}-{system}", context, re.sub("(?m)^FROM .*", f"FROM {engine.name}-{system}-base", (context / "Dockerfile").read_text()))
     name = f"{engine.name}-{next(NUMBERS)}"
     engine.containers.append(name)
     docker("run", "-d", "--name", name, "--network", "none", *options, f"{engine.name}-{system}")
