@@ -185,7 +185,7 @@ static int add_parents(struct places *parents, int folder_fd, const struct place
 	int fd = dup(folder_fd), error = fd < 0 ? -errno : 0;
 
 	while (error == 0) {
-		int parent = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		int parent = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 		if (parent < 0 || fstat(fd, &here) != 0 || fstat(parent, &above) != 0) {
 			error = -errno;
@@ -206,16 +206,22 @@ static int add_parents(struct places *parents, int folder_fd, const struct place
 	return error;
 }
 
-/* Everything in the folder that is neither kept nor on the way to what is. */
+/* Everything in the folder that is neither kept nor on the way to what is; nothing where it may not be listed. */
 static int grant_rest(int ruleset_fd, int folder_fd, uint64_t rights, const struct places *kept,
                       const struct places *parents)
 {
 	static const uint64_t for_files = LANDLOCK_ACCESS_FS_WRITE_FILE | RIGHT_TRUNCATE;
-	DIR *folder = fdopendir(fcntl(folder_fd, F_DUPFD_CLOEXEC, 0));
+	int listed = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *folder = listed < 0 ? NULL : fdopendir(listed);
 	const struct dirent *entry;
 	unsigned count = 0;
-	int error = folder == NULL ? -errno : 0;
+	int error = 0;
 
+	if (folder == NULL) {
+		error = errno == EACCES ? 0 : -errno;
+		cleanup_fd(&listed);
+		return error;
+	}
 	while (error == 0 && (entry = readdir(folder)) != NULL) {
 		CLEANUP(cleanup_fd)
 		int fd = openat(folder_fd, entry->d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -231,8 +237,7 @@ static int grant_rest(int ruleset_fd, int folder_fd, uint64_t rights, const stru
 			error = add_path(ruleset_fd, fd,
 			                 S_ISDIR(st.st_mode) ? rights : rights & for_files);
 	}
-	if (folder != NULL)
-		(void)closedir(folder);
+	(void)closedir(folder);
 	return error;
 }
 
@@ -243,7 +248,7 @@ static int grant_all_but(int ruleset_fd, const struct landlock_limits *limits, u
 
 	for (size_t i = 0; error == 0 && i < limits->folder_count; i++)
 		error = add_place(&kept,
-		                  open(limits->folders[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+		                  open(limits->folders[i], O_PATH | O_DIRECTORY | O_CLOEXEC));
 	for (size_t i = 0; error == 0 && i < kept.count; i++)
 		error = add_parents(&parents, kept.fds[i], &kept);
 	for (size_t i = 0; error == 0 && i < parents.count; i++)

@@ -117,7 +117,7 @@ def test_what_was_handed_in(world, worker, server, kind):   # noqa: F811
     handed.close()
 
 
-@pytest.mark.parametrize("text", ["maybe", "0", "65536", "443, deny", ",", "1-5", ", ".join(map(str, range(1, 67)))])
+@pytest.mark.parametrize("text", ["maybe", "0", "65536", "443, deny", ",", "1-5", ",".join("1" * 66)])
 def test_what_is_no_egress(world, text):
     result = world.policy(f"[confine]\negress = {text}\n").check()
     assert result.status == 78 and "takes allow, deny, or up to 64 TCP ports" in result.finding("policy.value")["message"]

@@ -495,3 +495,39 @@ def test_a_background_job_does_not_take_the_terminal(world, worker):
     assert os.tcgetpgrp(fd) == pid
     os.write(fd, b"\n")
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+# Memory errors that the sanitizers of the other build cannot see in the release
+
+def test_under_valgrind(world, worker):
+    """The supervisor of the release itself. valgrind cannot follow it through /proc/self/exe, so it is handed its service here."""
+    import ctypes
+    import re
+    import shutil
+    import struct
+    if not shutil.which("valgrind"):
+        from conftest import missing
+        missing("valgrind")
+    (world.path / "aweigh: init").symlink_to(ROOT / "build/aweigh")
+    magic = int(re.search(r"#define MAGIC (0x\w+?)u", (ROOT / "entry/launch/init.c").read_text())[1], 16)
+    read_end, write_end = os.pipe()
+
+    def hand_over():
+        ctypes.CDLL(None).prctl(36, 1)   # PR_SET_CHILD_SUBREAPER
+        ends, before = os.pipe(), os.getppid()
+        service = os.fork()
+        if service == 0:
+            os.dup2(write_end, 1)
+            os.execv(worker, [worker, "orphans", "200", "6"])
+        os.write(ends[1], struct.pack("<IiiIBBB65s256s", magic, service, before, 500, 0, 1, 0, bytes(range(65)), bytes(range(256))))
+        os.dup2(ends[0], 3)
+        signal.pthread_sigmask(signal.SIG_BLOCK, set(signal.valid_signals()))
+
+    process = subprocess.Popen(["valgrind", "-q", "--error-exitcode=99", "--log-file=" + str(world.path / "log"), "aweigh: init"],
+                               env={"PATH": f"{world.path}:{os.environ['PATH']}"}, preexec_fn=hand_over, close_fds=False, stdin=subprocess.DEVNULL)
+    os.close(write_end)
+    with os.fdopen(read_end) as out:
+        assert out.readline() == "ready\n"
+        wait_for(lambda: len(children(process.pid)) == 1)
+        os.kill(children(process.pid)[0], signal.SIGUSR1), process.send_signal(signal.SIGTERM)
+        assert process.wait(HANG_LIMIT) == 6, (world.path / "log").read_text()

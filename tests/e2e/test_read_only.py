@@ -133,6 +133,14 @@ def test_neighbours_are_granted_and_new_ones_are_not(world, worker, model, need_
     assert world.start("/bin/sh", "-c", script, prefix=USER).out == "granted\ndenied\nmoved\n"
 
 
+def test_a_folder_above_that_cannot_be_listed(world, worker, model, need_root):   # noqa: F811
+    os.chown(world.path / "models", 0, 0)
+    (world.path / "models").chmod(0o711)
+    policy(world, model)
+    holds(changed(world, worker, model, USER), CONTENT, OTHER)
+    assert world.check(prefix=USER).report["confinement"]["models_read_only"] == "landlock"
+
+
 def test_links_to_the_models(world, worker, model, need_root):   # noqa: F811
     """The folder counts, not the way to it."""
     (world.path / "link").symlink_to(model)
