@@ -5,7 +5,7 @@ PYTEST ?=
 VENV := build/venv
 
 # The fixture programs are static and small, so that they run in an image built FROM scratch.
-FIXTURES := build/fixtures/payload build/fixtures/worker
+FIXTURES := build/fixtures/payload build/fixtures/worker build/fixtures/box
 build/fixtures/%: tests/fixtures/%.c $(DEPS)/out/VERSIONS
 	@mkdir -p $(@D)
 	$(Q)$(DEPS)/bin/mcc -std=c17 -D_GNU_SOURCE -Os -static $< -o $@
