@@ -75,7 +75,6 @@
 #define MAX_GRANTED_NEIGHBOURS                                                                     \
 	10000u /* beside them in one folder; each costs the kernel an object */
 
-#define SIGNALS_AT_ONCE 16u /* read from the kernel by init */
 #define REAPED_AT_ONCE 256u /* before init looks at signals again */
 #define MAX_GENERATIONS 64u /* from a process up to init */
 #define KILLED_WITHIN_MS 2000u /* SIGKILL waits for nothing but the disk */

@@ -3,12 +3,11 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <sys/auxv.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "confine/caps.h"
@@ -21,10 +20,10 @@
 #define MAGIC 0x61776731u /* changes with the structure */
 #define HANDOVER_FD 3
 static const char init_name[] = "aweigh: init";
+extern char **environ;
 
 struct init {
 	const struct supervision *set;
-	int fd; /* signalfd */
 	int status; /* of the service, as waitpid(2) gives it */
 	bool ended; /* the service has */
 	bool alone; /* no child is left */
@@ -133,15 +132,6 @@ static void forward(const struct init *init, unsigned number)
 		(void)kill(init->set->to_group ? -init->set->main : init->set->main, sent);
 }
 
-static void take_signals(const struct init *init)
-{
-	struct signalfd_siginfo infos[SIGNALS_AT_ONCE];
-	ssize_t got = read(init->fd, infos, sizeof(infos));
-
-	for (ssize_t i = 0; i < got / (ssize_t)sizeof(infos[0]); i++)
-		forward(init, infos[i].ssi_signo);
-}
-
 /* One SIGCHLD may stand for many deaths. Bounded, so that signals do not wait; whether it reaped any. */
 static bool reap(struct init *init)
 {
@@ -163,13 +153,23 @@ static bool reap(struct init *init)
 	return reaped > 0;
 }
 
-/* Waits for a signal unless there may be more to reap; `limit_ms` -1: for ever. */
+/*
+ * Waits for one signal, not at all where there may be more to reap; `limit_ms` -1: for ever. Not by a
+ * signalfd: that is a descriptor, and the service's limit on them may be reached.
+ */
 static void wait_for_signal(const struct init *init, bool reaped, int limit_ms)
 {
-	struct pollfd ready = { .fd = init->fd, .events = POLLIN };
+	static const uint64_t all = ~0ull;
+	struct timespec limit = { .tv_sec = limit_ms / 1000,
+		                  .tv_nsec = limit_ms % 1000 * 1000000l };
+	long number;
 
-	if (poll(&ready, 1, reaped ? 0 : limit_ms) > 0)
-		take_signals(init);
+	if (reaped)
+		limit = (struct timespec){ 0 };
+	number = syscall(SYS_rt_sigtimedwait, &all, NULL, reaped || limit_ms >= 0 ? &limit : NULL,
+	                 sizeof(all));
+	if (number > 0)
+		forward(init, (unsigned)number);
 }
 
 static void wait_for_rest(struct init *init, uint32_t limit_ms, int again)
@@ -203,13 +203,10 @@ static void end_rest(struct init *init)
 static int supervise(const struct supervision *set)
 {
 	struct init init = { .set = set };
-	sigset_t all;
 
 	(void)prctl(PR_SET_NAME, "aweigh");
 	(void)chdir("/"); /* whatever the service has mounted may be unmounted */
 	close_from(3);
-	memset(&all, 0xff, sizeof(all)); /* sigfillset(3) leaves some out */
-	init.fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (set->death_signal != 0 &&
 	    (prctl(PR_SET_PDEATHSIG, set->death_signal) != 0 || getppid() != set->parent))
 		(void)kill(getpid(), set->death_signal);
@@ -260,6 +257,8 @@ static _Noreturn void stay(const struct supervision *set)
 		if (file != NULL && file[0] == '/') /* there is no /proc */
 			(void)execve(file, argv, nothing);
 	}
+	for (char **row = environ; *row != NULL; row++) /* /proc/PID/environ shows them, a token too */
+		explicit_bzero(*row, strlen(*row));
 	_exit(supervise(set)); /* as well, if larger */
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What stays beside the service with `init = yes`: it forwards signals, reaps, and ends what the service
- * leaves. All signals are blocked and read from a signalfd, so none is lost and none interrupts; while
- * nothing happens it sleeps without a limit.
+ * leaves. All signals are blocked and waited for, so none is lost and none interrupts; while nothing
+ * happens it sleeps without a limit.
  *
  * init_divide() makes two processes of one that is confined as the service will be. The one that stays
  * starts its own file anew, with an empty environment: nothing is left in its memory of policy, token
