@@ -82,12 +82,11 @@ void fetcher_run(struct fetch_job *job, bool is_folder, bool may_change, int pip
 		error = store_open(&store, job->path, is_folder);
 	grant.write_fd = store.fd;
 	landlock = landlock_restrict(&grant);
-	if (landlock < 0) {
+	if (landlock != 0) {
 		char message[256];
 		struct text text = TEXT_OVER(message);
 
-		text_addf(&text, "the fetcher is confined by its user alone: %s",
-		          landlock_words(landlock));
+		landlock_explain(&text, "fetcher", landlock);
 		send_raised(sender, RAISED_CONFINE_UNAVAILABLE, message);
 	}
 	error = fetch_run(job, &store, error);

@@ -127,8 +127,7 @@ static void raise_egress(struct gate *gate, int abi, int error, int refused)
 	if (!confinement->tcp)
 		gate_raise(gate, RAISED_CONFINE_EGRESS, line,
 		           "the service can still open TCP connections: %s",
-		           abi >= 0 && abi < 4 ? "the kernel's Landlock is older than Linux 6.7" :
-		                                 landlock_words(error));
+		           landlock_words(abi >= 0 && abi < 4 ? -ENOPROTOOPT : error));
 	if (!confinement->others)
 		gate_raise(
 		        gate, RAISED_CONFINE_EGRESS, line,

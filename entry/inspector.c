@@ -17,10 +17,14 @@ static int send_record(struct look *look, const struct record *record)
 	return sender_put(look->send_context, record);
 }
 
-static void report_landlock(struct look *look, int error)
+static void report_landlock(struct look *look, int result)
 {
-	look_report(look, &raised_kinds[RAISED_CONFINE_UNAVAILABLE], (struct report_at){ 0 },
-	            "the inspector is confined by its user alone: %s", landlock_words(error));
+	char sentence[256];
+	struct text text = TEXT_OVER(sentence);
+
+	landlock_explain(&text, "inspector", result);
+	look_report(look, &raised_kinds[RAISED_CONFINE_UNAVAILABLE], (struct report_at){ 0 }, "%s",
+	            sentence);
 }
 
 /* Some platforms grant the capabilities and refuse the step, as user namespaces do that deny setgroups(2). */
@@ -74,7 +78,7 @@ void inspector_run(struct look *look, struct tree *tree, int pipe_fd)
 		(void)sender_flush(sender);
 		_exit(STATUS_SYSTEM);
 	}
-	if (landlock < 0)
+	if (landlock != 0)
 		report_landlock(look, landlock);
 	inspect(look);
 	if (look->failed == 0)

@@ -50,6 +50,8 @@ const char *landlock_words(int error)
 		return "the kernel has Landlock, but was started without it (lsm=)";
 	case EPERM:
 		return "a seccomp profile forbids Landlock";
+	case ENOPROTOOPT:
+		return "the kernel's Landlock is older than Linux 6.7";
 	case E2BIG:
 		return "too much lies beside the models' folders for Landlock's rules";
 	default:
@@ -116,7 +118,19 @@ int landlock_restrict(const struct landlock_grant *grant)
 	if (fd < 0)
 		return fd;
 	error = add_rules(fd, grant, &ruleset);
-	return error == 0 ? landlock_enforce(fd) : error;
+	if (error == 0)
+		error = landlock_enforce(fd);
+	return error == 0 && abi < 4 ? 1 : error;
+}
+
+void landlock_explain(struct text *text, const char *who, int result)
+{
+	if (result < 0)
+		text_addf(text, "the %s is confined by its user alone: %s", who,
+		          landlock_words(result));
+	else
+		text_addf(text, "the %s could open TCP connections to any port: %s", who,
+		          landlock_words(-ENOPROTOOPT));
 }
 
 int landlock_enforce(int ruleset_fd)

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "text.h"
+
 /* The kernel's ABI version, 1 and up; -ENOSYS, -EOPNOTSUPP or -EPERM: not to be had, and why. */
 int landlock_abi(void);
 /* Words for the three ways in which it is not to be had. */
@@ -14,8 +16,8 @@ const char *landlock_words(int error);
 
 /*
  * Leaves the process reading everywhere, writing beneath one folder, connecting to some TCP ports, and
- * nothing else: no executing, no devices, no listening (TCP from ABI 4 on). Wants no_new_privs. 0 or
- * a negative errno.
+ * nothing else: no executing, no devices, no listening. Wants no_new_privs. 0, 1 where ABI is below 4
+ * and TCP is left out, or a negative errno.
  */
 struct landlock_grant {
 	int write_fd; /* -1: nowhere */
@@ -23,6 +25,8 @@ struct landlock_grant {
 	size_t port_count;
 };
 int landlock_restrict(const struct landlock_grant *grant);
+/* What is weaker then for `who`, a process of aweigh's; `result` is not 0. */
+void landlock_explain(struct text *text, const char *who, int result);
 
 /* What a service loses, while all else stays as it is. */
 struct landlock_limits {

@@ -143,6 +143,7 @@ def test_landlock_that_is_older(world, worker, server):   # noqa: F811
     assert seen["tcp4"] == 0 and seen["udp4"] == errno.EACCES
     result = world.check(prefix=older_landlock(3))
     assert "older than Linux 6.7" in result.finding("confine.egress")["message"]
+    assert "the inspector could open TCP connections" in result.finding("confine.unavailable")["message"]
 
 
 def test_without_seccomp(world, worker, server):   # noqa: F811
