@@ -391,5 +391,10 @@ bool options_parse(struct options *options, char *const *argv, struct text *why)
 			report_stray_word(*argv, why);
 		return false;
 	}
+	if (options->init && options->command != COMMAND_RUN) {
+		text_addf(why, "--init and what goes with it are for run: %s starts no service",
+		          options->command_name);
+		return false;
+	}
 	return true;
 }

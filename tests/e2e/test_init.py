@@ -207,9 +207,10 @@ def test_what_is_no_signal_or_status(world, row):
 
 
 @pytest.mark.parametrize("args, words", [(["run", "-p", "/etc/policy.ini"], "behind 'run', -p is --parent-death-signal"), (["--remap", "300"], "--remap 300"),
-                                         (["run", "-sx"], "unknown option '-sx'"), (["-s"], "unknown option '-s'"), (["--init=yes"], "takes no value")])
+                                         (["run", "-sx"], "unknown option '-sx'"), (["-s"], "unknown option '-s'"), (["--init=yes"], "takes no value"),
+                                         (["check", "--init"], "check starts no service")])
 def test_wrong_options(world, args, words):
-    result = world.run(*args, "--", "/bin/true")
+    result = world.run(*args, *([] if "check" in args else ["--", "/bin/true"]))
     assert result.status == 64 and words in result.err, result
 
 
