@@ -131,16 +131,22 @@ enum severity gate_add_finding(struct gate *gate, const struct finding_kind *kin
 	return severity;
 }
 
+void record_word(struct record *record, unsigned raised, const char *format, va_list arguments)
+{
+	struct text text = TEXT_OVER(record->message), fix = TEXT_OVER(record->fix);
+
+	text_addv(&text, format, arguments);
+	text_add(&fix, raised_kinds[raised].fix);
+}
+
 void gate_raise(struct gate *gate, unsigned raised, unsigned line, const char *format, ...)
 {
 	struct record record = { .model = NO_MODEL, .line = line };
-	struct text text = TEXT_OVER(record.message), fix = TEXT_OVER(record.fix);
 	va_list arguments;
 
 	va_start(arguments, format);
-	text_addv(&text, format, arguments);
+	record_word(&record, raised, format, arguments);
 	va_end(arguments);
-	text_add(&fix, raised_kinds[raised].fix);
 	(void)gate_add_finding(gate, &raised_kinds[raised], &record);
 }
 

@@ -67,6 +67,9 @@ enum severity gate_add_finding(struct gate *gate, const struct finding_kind *kin
                                const struct record *record);
 /* Forgets what a failed fetch has answered. */
 void gate_drop_answered(struct gate *gate);
+/* Message and fix of a kind that entry/ raises. */
+void record_word(struct record *record, unsigned raised, const char *format, va_list arguments)
+        __attribute__((format(printf, 3, 0)));
 void gate_raise(struct gate *gate, unsigned raised, unsigned line, const char *format, ...)
         __attribute__((format(printf, 4, 5)));
 

@@ -163,13 +163,11 @@ raise_about(struct gate *gate, size_t index, unsigned raised, const char *format
 	struct record record = { .model = (int)index,
 		                 .line = model->line,
 		                 .source = model->source };
-	struct text text = TEXT_OVER(record.message), fix = TEXT_OVER(record.fix);
 	va_list arguments;
 
 	va_start(arguments, format);
-	text_addv(&text, format, arguments);
+	record_word(&record, raised, format, arguments);
 	va_end(arguments);
-	text_add(&fix, raised_kinds[raised].fix);
 	add_failure(gate, &raised_kinds[raised], &record);
 }
 

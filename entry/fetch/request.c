@@ -397,6 +397,22 @@ static void explain_status(struct request *request, struct text *text)
 		text_addf(text, ": %s", headers->error_message);
 }
 
+static void explain_certificate(const struct request *request, const char *words, struct text *text)
+{
+	const struct fetch_settings *settings = request->network->settings;
+
+	text_add(text, ": the certificate is not trusted");
+	if (request->issuer[0] != '\0')
+		text_addf(text, "; it was issued by '%.200s'", request->issuer);
+	if (settings->ca_file != NULL)
+		text_addf(text, ", and trusted are those in %.200s (from %s)", settings->ca_file,
+		          settings->ca_origin);
+	else if (settings->ca_folder == NULL)
+		text_add(text, "; no file of trusted certificates was found");
+	if (request->issuer[0] == '\0')
+		text_addf(text, ": %.200s", words);
+}
+
 static void explain_curl(struct request *request, CURLcode code, struct text *text)
 {
 	struct failure *failure = &request->failure;
@@ -430,17 +446,7 @@ static void explain_curl(struct request *request, CURLcode code, struct text *te
 	case CURLE_SSL_CACERT_BADFILE:
 		failure->raised = RAISED_FETCH_TLS;
 		failure->temporary = false;
-		text_add(text, ": the certificate is not trusted");
-		if (request->issuer[0] != '\0')
-			text_addf(text, "; it was issued by '%.200s'", request->issuer);
-		if (request->network->settings->ca_file != NULL)
-			text_addf(text, ", and trusted are those in %.200s (from %s)",
-			          request->network->settings->ca_file,
-			          request->network->settings->ca_origin);
-		else if (request->network->settings->ca_folder == NULL)
-			text_add(text, "; no file of trusted certificates was found");
-		if (request->issuer[0] == '\0')
-			text_addf(text, ": %.200s", words);
+		explain_certificate(request, words, text);
 		return;
 	case CURLE_SSL_CONNECT_ERROR:
 	case CURLE_SSL_CIPHER:
