@@ -257,7 +257,8 @@ static _Noreturn void stay(const struct supervision *set)
 		if (file != NULL && file[0] == '/') /* there is no /proc */
 			(void)execve(file, argv, nothing);
 	}
-	for (char **row = environ; *row != NULL; row++) /* /proc/PID/environ shows them, a token too */
+	for (char **row = environ; *row != NULL;
+	     row++) /* /proc/PID/environ shows them, a token too */
 		explicit_bzero(*row, strlen(*row));
 	_exit(supervise(set)); /* as well, if larger */
 }
