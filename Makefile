@@ -13,7 +13,7 @@ DESTDIR ?=
 CC ?= gcc
 STRIP ?= strip
 # Speed for the gate, size for the build that has no network code.
-CFLAGS ?= $(if $(filter no,$(FETCH)),-Os,-O2)
+CFLAGS ?= $(if $(filter no,$(FETCH)),-Oz,-O2)
 LDFLAGS ?=
 
 # What the build needs survives `make CFLAGS=-O0`.
