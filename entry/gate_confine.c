@@ -76,9 +76,8 @@ static bool keeps_admin(const struct gate *gate)
 {
 	const struct setting *set = &gate->policy.set[KEY_CAPABILITIES];
 
-	if (set->text != NULL && set->text[0] != '\0' && strcmp(set->text, "keep") != 0)
-		return (set->number >> CAP_SYS_ADMIN & 1) != 0;
-	return gate->who.uid == 0;
+	return capabilities_are_named(set->text) ? (set->number >> CAP_SYS_ADMIN & 1) != 0 :
+	                                           gate->who.uid == 0;
 }
 
 static void keep_by_mount(struct gate *gate)
@@ -92,7 +91,24 @@ static void keep_by_mount(struct gate *gate)
 		return;
 	gate->limits.mounted = gate->folders;
 	gate->limits.mounted_count = gate->folder_count;
-	gate->report.confinement.models = MODELS_KEPT_BY_MOUNT;
+}
+
+/*
+ * For the folders too where they are wanted, else without them: *models says why. A descriptor, or a
+ * negative errno where TCP cannot be denied either.
+ */
+static int make_ruleset(const struct gate *gate, struct landlock_limits *wanted, int *models)
+{
+	int fd;
+
+	if (wanted->folder_count > 0) {
+		fd = gate->folders_left_out ? -E2BIG : landlock_limit(wanted);
+		if (fd >= 0)
+			return fd;
+		*models = fd;
+		wanted->folder_count = 0;
+	}
+	return landlock_limit(wanted);
 }
 
 static void raise_models(struct gate *gate, int abi, int error)
@@ -145,12 +161,12 @@ static void raise_egress(struct gate *gate, int abi, int error, int refused)
 void gate_confine(struct gate *gate)
 {
 	uint64_t egress = gate->policy.set[KEY_EGRESS].number;
-	bool keep = gate->policy.set[KEY_MODELS_READ_ONLY].number != 0, by_landlock;
+	bool keep = gate->policy.set[KEY_MODELS_READ_ONLY].number != 0;
 	uint16_t ports[MAX_EGRESS_PORTS];
-	struct landlock_limits wanted = { .abi = landlock_abi(),
-		                          .no_connect = egress != EGRESS_ALLOW,
-		                          .ports = ports };
-	int fd = -1, refused, models_error = 0;
+	struct landlock_limits wanted = { .no_connect = egress != EGRESS_ALLOW, .ports = ports };
+	struct limits tried;
+	int fd, refused, models_error = 0;
+	bool by_landlock;
 
 	if (gate->options->root != NULL || gate->policy.error_count > 0 ||
 	    (egress == EGRESS_ALLOW && !keep))
@@ -166,17 +182,14 @@ void gate_confine(struct gate *gate)
 		keep_by_mount(gate);
 	}
 	by_landlock = gate->folder_count > 0 && gate->limits.mounted_count == 0;
-	if (by_landlock) {
-		wanted.folders = gate->folders;
-		wanted.folder_count = gate->folder_count;
-		fd = gate->folders_left_out ? -E2BIG : landlock_limit(&wanted);
-		models_error = fd;
-		wanted.folder_count = 0;
-	}
-	if (fd < 0 && wanted.no_connect)
-		fd = landlock_limit(&wanted);
+	wanted.abi = landlock_abi();
+	wanted.folders = gate->folders;
+	wanted.folder_count = by_landlock ? gate->folder_count : 0;
+	fd = make_ruleset(gate, &wanted, &models_error);
 	gate->limits.ruleset_fd = fd < 0 ? -1 : fd;
-	refused = try_in_child(&gate->limits);
+	tried = gate->limits;
+	tried.mounted_count = 0; /* keep_by_mount() has tried them */
+	refused = tried.ruleset_fd >= 0 || tried.filter ? try_in_child(&tried) : 0;
 	if ((refused & REFUSED_LANDLOCK) != 0) {
 		(void)close(take_fd(&gate->limits.ruleset_fd));
 		fd = models_error = -EPERM;
@@ -184,7 +197,7 @@ void gate_confine(struct gate *gate)
 	if ((refused & REFUSED_FILTER) != 0)
 		gate->limits.filter = false;
 	if (keep && by_landlock)
-		raise_models(gate, wanted.abi, models_error < 0 ? models_error : 0);
+		raise_models(gate, wanted.abi, models_error);
 	else if (keep && gate->policy.model_count > 0)
 		gate->report.confinement.models = MODELS_KEPT_BY_MOUNT;
 	if (egress != EGRESS_ALLOW)

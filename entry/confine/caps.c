@@ -53,6 +53,11 @@ bool capabilities_parse(const char *list, uint64_t *mask, struct text *why)
 	return true;
 }
 
+bool capabilities_are_named(const char *word)
+{
+	return word != NULL && word[0] != '\0' && strcmp(word, "keep") != 0;
+}
+
 int capabilities_bound(uint64_t mask)
 {
 	for (int value = 0; value <= 63; value++) {

@@ -15,6 +15,8 @@
 
 /* A bit a capability. `none`, or names with or without cap_, in any case. false: `why` says which. */
 bool capabilities_parse(const char *list, uint64_t *mask, struct text *why);
+/* Whether the policy's word says what they are; else (`keep`, or no word) they stay as they are. */
+bool capabilities_are_named(const char *word);
 /*
  * Takes all others out of the bounding set. Without CAP_SETPCAP that is not to be had: then new
  * privileges are forbidden, which comes to the same at exec.

@@ -196,7 +196,7 @@ static int add_parents(struct places *parents, int folder_fd, const struct place
 {
 	size_t before = parents->count;
 	struct stat here, above;
-	int fd = dup(folder_fd), error = fd < 0 ? -errno : 0;
+	int fd = fcntl(folder_fd, F_DUPFD_CLOEXEC, 0), error = fd < 0 ? -errno : 0;
 
 	while (error == 0) {
 		int parent = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);

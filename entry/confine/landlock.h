@@ -11,7 +11,7 @@
 
 /* The kernel's ABI version, 1 and up; -ENOSYS, -EOPNOTSUPP or -EPERM: not to be had, and why. */
 int landlock_abi(void);
-/* Words for the three ways in which it is not to be had. */
+/* Words for the ways in which it, or a part of it, is not to be had. */
 const char *landlock_words(int error);
 
 /*

@@ -184,7 +184,7 @@ static int confine(const struct launch *launch, const char **step, const char **
 	const struct limits *limits = launch->limits;
 	const char *capabilities = set_text(&set[KEY_CAPABILITIES]),
 	           *directory = set_text(&set[KEY_WORKING_DIRECTORY]);
-	bool exactly = capabilities[0] != '\0' && strcmp(capabilities, "keep") != 0;
+	bool exactly = capabilities_are_named(capabilities);
 	uint64_t mask = set[KEY_CAPABILITIES].number;
 	int error;
 

@@ -175,16 +175,18 @@ static void wait_for_signal(const struct init *init, bool reaped, int limit_ms)
 static void wait_for_rest(struct init *init, uint32_t limit_ms, int again)
 {
 	uint64_t deadline = clock_now_ns() + limit_ms * 1000000ull;
+	int left;
 
-	for (int left = 1; left > 0; left = clock_left_ms(deadline)) {
+	do {
 		bool reaped = reap(init);
 
 		if (init->alone)
 			return;
 		if (reaped && again != 0) /* what the dead have left is a descendant, too */
 			signal_rest(init, again);
-		wait_for_signal(init, reaped, clock_left_ms(deadline));
-	}
+		left = clock_left_ms(deadline);
+		wait_for_signal(init, reaped, left);
+	} while (left > 0);
 }
 
 static void end_rest(struct init *init)
@@ -210,13 +212,14 @@ static int supervise(const struct supervision *set)
 	if (set->death_signal != 0 &&
 	    (prctl(PR_SET_PDEATHSIG, set->death_signal) != 0 || getppid() != set->parent))
 		(void)kill(getpid(), set->death_signal);
-	while (!init.ended) {
+	for (;;) {
 		bool reaped = reap(&init);
 
-		if (init.alone && !init.ended)
+		if (init.ended)
+			break;
+		if (init.alone)
 			return STATUS_SYSTEM; /* not our child: this start was no hand-over */
-		if (!init.ended)
-			wait_for_signal(&init, reaped, -1);
+		wait_for_signal(&init, reaped, -1);
 	}
 	(void)reap(&init);
 	end_rest(&init);

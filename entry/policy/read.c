@@ -297,7 +297,6 @@ static bool check_path_row(struct reader *reader, struct row *row)
 	return false;
 }
 
-/* Whether a row of a section with free names is sound; says what is not. */
 /* forward.SIGNAL = SIGNAL, remap.STATUS = STATUS */
 static bool check_service_row(struct reader *reader, struct row *row)
 {
@@ -323,6 +322,7 @@ static bool check_service_row(struct reader *reader, struct row *row)
 	return false;
 }
 
+/* Whether a row of a section with free names is sound; says what is not. */
 static bool check_row(struct reader *reader, struct row *row)
 {
 	if (row->section == SECTION_SEVERITY)

@@ -10,6 +10,7 @@
  * given belong to the service, not to what parses bytes from outside. Both move. 0 or a negative errno.
  */
 int child_keep(int *pipe_fd, int *root_fd);
+/* Closes every descriptor from `lowest` on. */
 void close_from(int lowest);
 /* The kernel kills it when the parent ends; -ESRCH: it has ended already. After the user has changed. */
 int child_die_with(pid_t parent);
