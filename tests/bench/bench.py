@@ -22,7 +22,7 @@ HUB = str(ROOT / "build" / "venv-hub-0" / "bin" / "python")
 BUILD = ROOT / "build" / "bench"
 BUILD.mkdir(parents=True, exist_ok=True)
 for name, source in (("spawn", (ROOT / "tests/bench/spawn.c").read_text()), ("inits", (ROOT / "tests/bench/inits.c").read_text()), ("true", "int main(void) { return 0; }\n")):
-    subprocess.run([ROOT / "build/deps/bin/mcc", "-Os", "-static", "-D_GNU_SOURCE", "-x", "c", "-", "-o", BUILD / name], input=source, text=True, check=True)
+    subprocess.run([ROOT / "build/deps/bin/mcc", "-Os", "-static", "-D_GNU_SOURCE", "-I", ROOT / "tests/bench", "-x", "c", "-", "-o", BUILD / name], input=source, text=True, check=True)
 TRUE = str(BUILD / "true")
 
 

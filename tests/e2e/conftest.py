@@ -39,6 +39,11 @@ def payload():
     return str(ROOT / "build" / "fixtures" / "payload")
 
 
+@pytest.fixture(scope="session")
+def worker():
+    return str(ROOT / "build" / "fixtures" / "worker")
+
+
 class Result:
     def __init__(self, process):
         self.status = process.returncode

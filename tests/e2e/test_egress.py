@@ -10,7 +10,6 @@ import threading
 
 import pytest
 from conftest import ROOT
-from test_init import worker  # noqa: F401
 
 OPEN_ALWAYS = {"netlink-route", "unix", "unix-pair"}   # to the kernel and to neighbours that listen
 TCP = {"tcp4", "tcp4-by-name", "tcp6", "child"}
@@ -36,7 +35,7 @@ def server():
     listener.close()
 
 
-def tried(world, worker, port, confine, args=(), policy="", inherited=-1, **options):   # noqa: F811
+def tried(world, worker, port, confine, args=(), policy="", inherited=-1, **options):
     world.policy(f"[policy]\n{policy}\n[confine]\n{confine}\n")
     result = world.start(worker, "out", str(port), str(inherited), args=args, **options)
     assert result.status == 0, result
@@ -55,7 +54,7 @@ def older_landlock(abi):
     return ["strace", "-f", "-o", "/dev/null", "-e", "trace=landlock_create_ruleset", "-e", f"inject=landlock_create_ruleset:retval={abi}:when=1+2"]
 
 
-def test_all_is_open_when_not_asked(world, worker, server):   # noqa: F811
+def test_all_is_open_when_not_asked(world, worker, server):
     """The test itself: what succeeds here is what the others must stop."""
     seen = tried(world, worker, server, "egress = allow")
     assert {name for name in TCP | UDP | OPEN_ALWAYS if seen[name] != 0} == set()
@@ -63,7 +62,7 @@ def test_all_is_open_when_not_asked(world, worker, server):   # noqa: F811
 
 @pytest.mark.parametrize("user", ["", "user = 1000:1000", "user = 1000:1000\n[confine]\ncapabilities = none"], ids=["as started", "user", "no capabilities"])
 @pytest.mark.parametrize("init", ["no", "yes"])
-def test_deny(world, worker, server, user, init, request):   # noqa: F811
+def test_deny(world, worker, server, user, init, request):
     if user:
         request.getfixturevalue("need_root")
     confine = "egress = deny\n[service]\ninit = " + init
@@ -77,7 +76,7 @@ def test_deny(world, worker, server, user, init, request):   # noqa: F811
     assert all(seen[name] == 0 for name in OPEN_ALWAYS)
 
 
-def test_ports(world, worker, server):   # noqa: F811
+def test_ports(world, worker, server):
     seen = tried(world, worker, server, f"egress = 443, {server}")
     assert all(seen[name] == 0 for name in TCP | UDP | OPEN_ALWAYS), seen
     for name in seen.keys() - TCP - UDP - OPEN_ALWAYS - OTHER_CALLS - {"inherited"}:
@@ -87,7 +86,7 @@ def test_ports(world, worker, server):   # noqa: F811
     assert "UDP stays open" in world.check().finding("confine.udp")["message"]
 
 
-def test_it_listens_and_answers(world, worker):   # noqa: F811
+def test_it_listens_and_answers(world, worker):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -100,7 +99,7 @@ def test_it_listens_and_answers(world, worker):   # noqa: F811
 
 
 @pytest.mark.parametrize("kind", ["connected", "udp", "listening", "unix", "file"])
-def test_what_was_handed_in(world, worker, server, kind):   # noqa: F811
+def test_what_was_handed_in(world, worker, server, kind):
     """A socket that leads out does not reach the service, and that is said; others do."""
     pair = socket.socketpair()
     handed = {"connected": lambda: socket.create_connection(("127.0.0.1", server)), "udp": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
@@ -124,7 +123,7 @@ def test_what_is_no_egress(world, text):
 
 
 @pytest.mark.parametrize("withheld, words", [("ENOSYS", "the kernel has no Landlock"), ("EOPNOTSUPP", "started without it"), ("EPERM", "seccomp profile forbids")])
-def test_without_landlock(world, worker, server, withheld, words):   # noqa: F811
+def test_without_landlock(world, worker, server, withheld, words):
     """TCP stays open, and that is said; the filter holds all the same; require refuses."""
     prefix = [program(world, f"-DLANDLOCK={withheld}")]
     seen = tried(world, worker, server, "egress = deny", prefix=prefix)
@@ -138,7 +137,7 @@ def test_without_landlock(world, worker, server, withheld, words):   # noqa: F81
     assert refused.status == 76 and refused.out == "" and "confine.egress" in refused.err
 
 
-def test_landlock_that_is_older(world, worker, server):   # noqa: F811
+def test_landlock_that_is_older(world, worker, server):
     seen = tried(world, worker, server, "egress = deny", prefix=older_landlock(3))
     assert seen["tcp4"] == 0 and seen["udp4"] == errno.EACCES
     result = world.check(prefix=older_landlock(3))
@@ -146,7 +145,7 @@ def test_landlock_that_is_older(world, worker, server):   # noqa: F811
     assert "the inspector could open TCP connections" in result.finding("confine.unavailable")["message"]
 
 
-def test_without_seccomp(world, worker, server):   # noqa: F811
+def test_without_seccomp(world, worker, server):
     prefix = [program(world, "-DCALL=SYS_seccomp", "-DANSWER=EPERM")]
     seen = tried(world, worker, server, "egress = deny", prefix=prefix)
     assert seen["tcp4"] == errno.EACCES and seen["udp4"] == 0
@@ -155,7 +154,7 @@ def test_without_seccomp(world, worker, server):   # noqa: F811
     assert result.report["confinement"]["egress_others_enforced"] is False
 
 
-def test_require_where_all_is_there(world, worker, server):   # noqa: F811
+def test_require_where_all_is_there(world, worker, server):
     seen = tried(world, worker, server, "egress = deny\nlandlock = require")
     assert seen["tcp4"] == errno.EACCES
     assert world.check().report["confinement"] | {"inspector_is_service_user": True} == {

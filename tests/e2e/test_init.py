@@ -10,18 +10,13 @@ import subprocess
 import time
 
 import pytest
-from conftest import HANG_LIMIT, ROOT
+from conftest import HANG_LIMIT, ROOT, missing
 from test_signals import children, wait_for
 
 # Its own, what a terminal does to background processes, and what cannot be caught.
 KEPT = {signal.SIGCHLD, signal.SIGTTIN, signal.SIGTTOU, signal.SIGKILL, signal.SIGSTOP}
 FORWARDED = [n for n in range(1, 65) if n not in KEPT]
 PID_1 = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
-
-
-@pytest.fixture(scope="session")
-def worker():
-    return str(ROOT / "build" / "fixtures" / "worker")
 
 
 class Started:
@@ -88,7 +83,6 @@ def is_gone(pid):
 
 def as_pid_1(prefix):
     if prefix and os.geteuid() != 0:
-        from conftest import missing
         missing("root")
 
 
@@ -530,7 +524,6 @@ def test_under_valgrind(world, worker):
     import shutil
     import struct
     if not shutil.which("valgrind"):
-        from conftest import missing
         missing("valgrind")
     (world.path / "aweigh: init").symlink_to(ROOT / "build/aweigh")
     magic = int(re.search(r"#define MAGIC (0x\w+?)u", (ROOT / "entry/launch/init.c").read_text())[1], 16)

@@ -10,7 +10,6 @@ import subprocess
 import pytest
 from models import Repo, bert_files, complete
 from test_egress import older_landlock, program
-from test_init import worker  # noqa: F401
 
 CONTENT = {"write", "append", "truncate-open", "truncate", "create", "tmpfile", "mkdir", "symlink", "fifo", "link", "rename", "out", "unlink", "rmdir", "into"}
 ATTRIBUTES = {"chmod", "chown", "utimes"}
@@ -44,7 +43,7 @@ def policy(world, model, extra="", user=""):
     world.policy(f"[policy]\nmode = offline\n{user}\n[confine]\nmodels_read_only = yes\n{extra}\n[model m]\npath = {model}\n")
 
 
-def changed(world, worker, model, prefix=(), **options):   # noqa: F811
+def changed(world, worker, model, prefix=(), **options):
     result = world.start(worker, "change", str(model), str(world.path / "scratch" / "other"), prefix=prefix, **options)
     assert result.status == 0, result
     return {name: int(number) for name, number in (line.split() for line in result.out.splitlines())}
@@ -58,7 +57,7 @@ def holds(seen, refused, allowed):
         assert seen[name] == 0, (name, seen)
 
 
-def test_without_it_all_can_be_changed(world, worker, model):   # noqa: F811
+def test_without_it_all_can_be_changed(world, worker, model):
     """The test itself."""
     world.policy(f"[policy]\n[model m]\npath = {model}\n")
     seen = changed(world, worker, model)
@@ -66,7 +65,7 @@ def test_without_it_all_can_be_changed(world, worker, model):   # noqa: F811
 
 
 @pytest.mark.parametrize("init", ["no", "yes"])
-def test_by_landlock_as_the_owner(world, worker, model, need_root, init):   # noqa: F811
+def test_by_landlock_as_the_owner(world, worker, model, need_root, init):
     policy(world, model, f"[service]\ninit = {init}")
     holds(changed(world, worker, model, USER), CONTENT, OTHER | ATTRIBUTES)
     result = world.check(prefix=USER)
@@ -74,13 +73,13 @@ def test_by_landlock_as_the_owner(world, worker, model, need_root, init):   # no
     assert "modes, owners and times" in result.finding("confine.attributes")["message"] and result.finding("confine.attributes")["severity"] == "note"
 
 
-def test_by_landlock_as_root(world, worker, model, need_root):   # noqa: F811
+def test_by_landlock_as_root(world, worker, model, need_root):
     policy(world, model)
     holds(changed(world, worker, model, NO_ADMIN), CONTENT, OTHER)
 
 
 @pytest.mark.parametrize("user", ["user = 1000:1000", ""], ids=["as the owner", "as root"])
-def test_by_a_mount(world, worker, model, need_root, user):   # noqa: F811
+def test_by_a_mount(world, worker, model, need_root, user):
     """Where CAP_SYS_ADMIN is there for the launch and not for the service: modes, owners and times are kept as well."""
     policy(world, model, "capabilities = chown, dac_override, fowner" if not user else "", user)
     holds(changed(world, worker, model), CONTENT | ATTRIBUTES | {"umount"}, OTHER)
@@ -88,14 +87,14 @@ def test_by_a_mount(world, worker, model, need_root, user):   # noqa: F811
     assert os.access(model, os.W_OK) and not os.path.ismount(model)   # outside nothing has changed
 
 
-def test_root_with_all_rights_gets_landlock(world, worker, model, need_root):   # noqa: F811
+def test_root_with_all_rights_gets_landlock(world, worker, model, need_root):
     """It could take a mount away again."""
     policy(world, model)
     holds(changed(world, worker, model), CONTENT, OTHER)
     assert world.check().report["confinement"]["models_read_only"] == "landlock"
 
 
-def test_a_working_directory_within(world, worker, model, need_root):   # noqa: F811
+def test_a_working_directory_within(world, worker, model, need_root):
     """It must not lead beneath the mount."""
     policy(world, model, user="user = 1000:1000")
     result = world.start("/bin/sh", "-c", "echo changed > file; echo new > created; pwd", cwd=model)
@@ -103,7 +102,7 @@ def test_a_working_directory_within(world, worker, model, need_root):   # noqa: 
 
 
 @pytest.mark.parametrize("prefix", [[], USER], ids=["mount", "landlock"])
-def test_the_hub_cache(world, worker, model, need_root, prefix):   # noqa: F811
+def test_the_hub_cache(world, worker, model, need_root, prefix):
     """Links of the snapshot lead to blobs: both are kept, the cache's neighbours are not."""
     world.policy("[policy]\nmode = offline\n" + ("user = 1000:1000\n" if not prefix else "") + "[confine]\nmodels_read_only = yes\n[model m]\nrepo = org/m\n")
     snapshot = Repo(world.hub).snapshot
@@ -114,7 +113,7 @@ def test_the_hub_cache(world, worker, model, need_root, prefix):   # noqa: F811
     assert sorted((str(p), p.read_bytes()) for p in world.hub.rglob("*") if p.is_file()) == before
 
 
-def test_one_folder_within_another(world, worker, model, need_root):   # noqa: F811
+def test_one_folder_within_another(world, worker, model, need_root):
     """What lies beside the inner one belongs to the outer one."""
     inner = model / "deep" / "inner"
     shutil.copytree(model, inner)
@@ -124,7 +123,7 @@ def test_one_folder_within_another(world, worker, model, need_root):   # noqa: F
     assert "new" in result.out and not [path for path in world.path.rglob("new") if "scratch" not in path.parts], result
 
 
-def test_neighbours_are_granted_and_new_ones_are_not(world, worker, model, need_root):   # noqa: F811
+def test_neighbours_are_granted_and_new_ones_are_not(world, worker, model, need_root):
     """The limit of Landlock that the note names."""
     (world.path / "models" / "other").mkdir()
     os.chown(world.path / "models" / "other", 1000, 1000)
@@ -133,7 +132,7 @@ def test_neighbours_are_granted_and_new_ones_are_not(world, worker, model, need_
     assert world.start("/bin/sh", "-c", script, prefix=USER).out == "granted\ndenied\nmoved\n"
 
 
-def test_a_folder_above_that_cannot_be_listed(world, worker, model, need_root):   # noqa: F811
+def test_a_folder_above_that_cannot_be_listed(world, worker, model, need_root):
     os.chown(world.path / "models", 0, 0)
     (world.path / "models").chmod(0o711)
     policy(world, model)
@@ -141,14 +140,14 @@ def test_a_folder_above_that_cannot_be_listed(world, worker, model, need_root): 
     assert world.check(prefix=USER).report["confinement"]["models_read_only"] == "landlock"
 
 
-def test_links_to_the_models(world, worker, model, need_root):   # noqa: F811
+def test_links_to_the_models(world, worker, model, need_root):
     """The folder counts, not the way to it."""
     (world.path / "link").symlink_to(model)
     policy(world, world.path / "link")
     holds(changed(world, worker, model, USER), CONTENT, OTHER)
 
 
-def test_read_only_already(world, worker, model, need_root):   # noqa: F811
+def test_read_only_already(world, worker, model, need_root):
     """A volume that is mounted read-only needs nothing, and nothing weaker is said."""
     policy(world, model)
     script = f"mount --bind -o ro {model} {model} && exec setpriv {' '.join(USER[1:])} '{world.binary}' check -p {world.policy_file} --format json"
@@ -158,7 +157,7 @@ def test_read_only_already(world, worker, model, need_root):   # noqa: F811
 
 
 @pytest.mark.parametrize("abi, open_still", [(2, {"truncate"}), (3, set())])
-def test_landlock_that_is_older(world, worker, model, need_root, abi, open_still):   # noqa: F811
+def test_landlock_that_is_older(world, worker, model, need_root, abi, open_still):
     policy(world, model)
     seen = changed(world, worker, model, [*USER, *older_landlock(abi)])
     holds(seen, CONTENT - open_still, OTHER | open_still)
@@ -167,7 +166,7 @@ def test_landlock_that_is_older(world, worker, model, need_root, abi, open_still
 
 
 @pytest.mark.parametrize("withheld", ["ENOSYS", "EPERM"])
-def test_without_landlock(world, worker, model, need_root, withheld):   # noqa: F811
+def test_without_landlock(world, worker, model, need_root, withheld):
     prefix = [program(world, f"-DLANDLOCK={withheld}"), *USER]
     policy(world, model)
     result = world.check(prefix=prefix)
@@ -178,14 +177,14 @@ def test_without_landlock(world, worker, model, need_root, withheld):   # noqa: 
     assert refused.status in (76, 77) and refused.out == ""
 
 
-def test_both_limits_at_once(world, worker, model, need_root):   # noqa: F811
+def test_both_limits_at_once(world, worker, model, need_root):
     policy(world, model, "egress = deny")
     holds(changed(world, worker, model, USER), CONTENT, OTHER)
     result = world.start("python3", "-c", "import socket; socket.create_connection(('127.0.0.1', 1))", prefix=USER)
     assert "PermissionError" in result.err
 
 
-def test_more_than_landlock_can_be_told(world, worker, model, need_root):   # noqa: F811
+def test_more_than_landlock_can_be_told(world, worker, model, need_root):
     crowd = world.path / "models"
     for i in range(10050):
         (crowd / f"n{i}").touch()
