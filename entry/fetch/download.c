@@ -437,7 +437,9 @@ static void try_lock(struct download *download)
 	}
 	download->lock_fd = fd < 0 ? -1 : fd;
 	if (file->state == FILE_DOUBTED ||
-	    repo_store_has(repo, download->etag, file->size)) /* another has brought it meanwhile */
+	    repo_store_has(repo, download->etag, file->size) ||
+	    repo_store_has_file(repo, download->model->commit, file->path, file->size))
+		/* Another has brought it meanwhile. */
 		begin_verify(download);
 	else
 		begin_fetch(download);

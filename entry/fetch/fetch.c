@@ -10,6 +10,7 @@
 
 /* Beside those that are on their way: files that are being hashed, or wait for the disk or a lock. */
 #define FILES_AT_ONCE 32u
+#define PUBLISH_TRIES 8u /* other fetches of the same model are in the way for moments only */
 #define ROOM_BYTES (16ull << 20) /* for folders, links and manifests */
 
 static void send_record(struct work *work, struct record *record)
@@ -204,7 +205,7 @@ static void look_for_room(struct work *work)
 static int put_files(struct plan_model *model, const char **at)
 {
 	struct publication publication = { .folder_fd = -1 };
-	int error = publication_begin(&publication, &model->repo, model->commit), ended;
+	int error = publication_begin(&publication, &model->repo, model->commit);
 	char etag[SHA256_HEX + 1];
 
 	plan_sort(model);
@@ -215,24 +216,26 @@ static int put_files(struct plan_model *model, const char **at)
 
 		*at = file->path;
 		plan_etag(file, etag);
-		if (file->state != FILE_PLACED)
-			error = publication_add(&publication, file->path, etag, keep);
+		error = file->state == FILE_PLACED ?
+		                publication_keep(&publication, file->path, etag, file->size) :
+		                publication_add(&publication, file->path, etag, file->size, keep);
 	}
-	if (error != 0) {
-		cleanup_fd(&publication.folder_fd);
-		return error;
+	if (error == 0) {
+		*at = "";
+		error = publication_end(&publication);
 	}
-	*at = "";
-	ended = publication_end(&publication);
-	return ended;
+	publication_release(&publication);
+	return error;
 }
 
 /* Names come last: nothing is found under a ref before all of it is there. */
 static void publish(struct work *work, struct plan_model *model)
 {
 	const char *revision = MODEL_SET(model->model, REVISION).text, *at = "";
-	int error = put_files(model, &at);
+	int error = -ENOENT;
 
+	for (unsigned tries = 0; tries < PUBLISH_TRIES && error == -ENOENT; tries++)
+		error = put_files(model, &at);
 	if (error == 0 && !work->store.is_folder && strcmp(revision, model->commit) != 0)
 		error = repo_store_write_ref(&model->repo, revision, model->commit);
 	if (error == 0) {

@@ -17,6 +17,11 @@
 
 #define DOWNLOAD_FOLDER                                                                            \
 	".cache/huggingface/download" /* _local_folder.py, get_local_download_paths */
+/*
+ * In DOWNLOAD_FOLDER while files take their places in a plain folder, one after the other: the check
+ * model.interrupted knows the ending.
+ */
+#define FOLDER_MARKER "aweigh.incomplete"
 #define MAX_LEFTOVERS 4096u
 
 static const char cachedir_tag[] =
@@ -517,28 +522,41 @@ int repo_store_lock(const struct repo_store *repo, const char *etag, const char 
 
 /* What is there */
 
-static bool is_file_of(int folder_fd, const char *name, int flags, uint64_t size)
+static bool is_file_of(int folder_fd, const char *name, uint64_t size)
 {
 	struct stat st;
 
-	return fstatat(folder_fd, name, &st, flags) == 0 && S_ISREG(st.st_mode) &&
+	return fstatat(folder_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
 	       (uint64_t)st.st_size == size;
 }
 
 bool repo_store_has(const struct repo_store *repo, const char *etag, uint64_t size)
 {
-	return is_file_of(repo->blobs_fd, etag, AT_SYMLINK_NOFOLLOW, size);
+	return is_file_of(repo->blobs_fd, etag, size);
 }
 
-static bool snapshot_path(const struct repo_store *repo, const char *commit, const char *path,
-                          char *out, size_t size)
+/* Where a snapshot is made ready: under one name, so that another fetch goes on with what a killed one left. */
+static void add_staging(struct text *text, const char *commit)
+{
+	text_addf(text, ".%s.tmp", commit);
+}
+
+/* The places of a file itself, in the order in which it moves on; false: no such place. */
+static bool place_of(const struct repo_store *repo, unsigned place, const char *commit,
+                     const char *path, char *out, size_t size)
 {
 	struct text text = text_over(out, size);
 
-	if (repo->store->is_folder)
+	if (place > (repo->store->is_folder ? 0 : 1))
+		return false;
+	if (repo->store->is_folder) {
 		text_add(&text, path);
-	else
+	} else if (place == 0) {
+		add_staging(&text, commit);
+		text_addf(&text, "/%s", path);
+	} else {
 		text_addf(&text, "snapshots/%s/%s", commit, path);
+	}
 	return !text.cut;
 }
 
@@ -547,8 +565,10 @@ bool repo_store_has_file(const struct repo_store *repo, const char *commit, cons
 {
 	char name[MAX_PATH_BYTES];
 
-	return snapshot_path(repo, commit, path, name, sizeof(name)) &&
-	       is_file_of(repo->fd, name, AT_SYMLINK_NOFOLLOW, size);
+	for (unsigned i = 0; place_of(repo, i, commit, path, name, sizeof(name)); i++)
+		if (is_file_of(repo->fd, name, size))
+			return true;
+	return false;
 }
 
 int repo_store_open_blob(const struct repo_store *repo, const char *etag)
@@ -559,10 +579,11 @@ int repo_store_open_blob(const struct repo_store *repo, const char *etag)
 int repo_store_open_file(const struct repo_store *repo, const char *commit, const char *path)
 {
 	char name[MAX_PATH_BYTES];
+	int fd = -ENOENT;
 
-	return snapshot_path(repo, commit, path, name, sizeof(name)) ?
-	               open_regular(repo->fd, name) :
-	               -ENAMETOOLONG;
+	for (unsigned i = 0; fd < 0 && place_of(repo, i, commit, path, name, sizeof(name)); i++)
+		fd = open_regular(repo->fd, name);
+	return fd;
 }
 
 /* commit, etag and time, a line each; valid while the file is no younger than the time, a second allowed. */
@@ -616,23 +637,24 @@ static int write_metadata(const struct repo_store *repo, const char *commit, con
 int publication_begin(struct publication *publication, const struct repo_store *repo,
                       const char *commit)
 {
-	char path[sizeof("snapshots/") + COMMIT_HEX], hex[9];
-	struct text text = TEXT_OVER(path), temporary = TEXT_OVER(publication->temporary);
+	char path[sizeof("snapshots/") + COMMIT_HEX];
+	struct text text = TEXT_OVER(path), staging = TEXT_OVER(publication->staging);
 	struct stat st;
 
 	publication->repo = repo;
 	memcpy(publication->commit, commit, COMMIT_HEX + 1);
 	if (repo->store->is_folder) {
+		/* One at a time, so that one which finds all in place sees no other's marker. */
+		if (repo->store->has_locks)
+			(void)flock(repo->blobs_fd, LOCK_EX);
 		publication->folder_fd = fcntl(repo->fd, F_DUPFD_CLOEXEC, 3);
 		return publication->folder_fd < 0 ? -errno : 0;
 	}
 	text_addf(&text, "snapshots/%s", commit);
-	if (fstatat(repo->fd, path, &st, AT_SYMLINK_NOFOLLOW) != 0) {
-		random_hex(hex);
-		text_addf(&temporary, ".%s.tmp", hex);
-	}
+	if (fstatat(repo->fd, path, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		add_staging(&staging, commit);
 	publication->folder_fd =
-	        make_folders(repo->fd, temporary.length > 0 ? publication->temporary : path, false);
+	        make_folders(repo->fd, staging.length > 0 ? publication->staging : path, false);
 	return publication->folder_fd < 0 ? publication->folder_fd : 0;
 }
 
@@ -712,7 +734,35 @@ static int put_file(const struct repo_store *repo, int folder_fd, const char *na
 	return error;
 }
 
-int publication_add(struct publication *publication, const char *path, const char *etag, bool keep)
+/* Another fetch has put the file into its place meanwhile, or one that was killed has on its way there. */
+static int take_placed(const struct publication *publication, int folder_fd, const char *name,
+                       const char *path, uint64_t size)
+{
+	const struct repo_store *repo = publication->repo;
+	const char *commit = publication->commit;
+	char staged[MAX_PATH_BYTES];
+
+	if (is_file_of(folder_fd, name, size))
+		return 0;
+	if (!repo->store->is_folder && place_of(repo, 0, commit, path, staged, sizeof(staged)) &&
+	    is_file_of(repo->fd, staged, size) &&
+	    renameat(repo->fd, staged, folder_fd, name) == 0)
+		return 0;
+	return repo_store_has_file(repo, commit, path, size) ? 0 : -ENOENT;
+}
+
+/* From the first file that takes its place in a plain folder until the last has: see FOLDER_MARKER. */
+static int set_marker(const struct repo_store *repo)
+{
+	CLEANUP(cleanup_fd) int fd =
+	        openat(repo->blobs_fd, FOLDER_MARKER,
+	               O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
+
+	return fd < 0 ? -errno : 0;
+}
+
+int publication_add(struct publication *publication, const char *path, const char *etag,
+                    uint64_t size, bool keep)
 {
 	const struct repo_store *repo = publication->repo;
 	const char *name;
@@ -723,10 +773,31 @@ int publication_add(struct publication *publication, const char *path, const cha
 		return fd;
 	if (repo->store->has_links)
 		return put_link(fd, name, path, etag);
-	error = put_file(repo, fd, name, etag, keep);
+	error = repo->store->is_folder && repo_store_has(repo, etag, size) ? set_marker(repo) : 0;
+	if (error == 0)
+		error = put_file(repo, fd, name, etag, keep);
+	if (error == -ENOENT)
+		error = take_placed(publication, fd, name, path, size);
 	if (error == 0 && repo->store->is_folder)
 		error = write_metadata(repo, publication->commit, path, etag);
 	return error;
+}
+
+int publication_keep(struct publication *publication, const char *path, const char *etag,
+                     uint64_t size)
+{
+	const struct repo_store *repo = publication->repo;
+	const char *name;
+	CLEANUP(cleanup_fd) int fd = -1;
+
+	if (repo->store->is_folder)
+		return repo_store_metadata_fits(repo, path, etag) ?
+		               0 :
+		               write_metadata(repo, publication->commit, path, etag);
+	if (repo->store->has_links)
+		return 0;
+	fd = make_parent(publication->folder_fd, path, &name);
+	return fd < 0 ? fd : take_placed(publication, fd, name, path, size);
 }
 
 static int copy_links(int from_fd, int to_fd, unsigned depth);
@@ -765,48 +836,68 @@ static int copy_links(int from_fd, int to_fd, unsigned depth)
 	return error;
 }
 
-static void remove_folder(int parent_fd, const char *name, unsigned depth)
+/* Only folders: what stands in one was put there by another fetch just now, which goes on with it. */
+static void remove_empty_folders(int parent_fd, const char *name, unsigned depth)
 {
 	int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 
-	while (folder != NULL && depth < MAX_DEPTH_FOLDERS && (entry = readdir(folder)) != NULL) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		if (unlinkat(dirfd(folder), entry->d_name, 0) != 0)
-			remove_folder(dirfd(folder), entry->d_name, depth + 1);
-	}
+	while (folder != NULL && depth < MAX_DEPTH_FOLDERS && (entry = readdir(folder)) != NULL)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			remove_empty_folders(dirfd(folder), entry->d_name, depth + 1);
 	if (folder != NULL)
 		(void)closedir(folder);
 	(void)unlinkat(parent_fd, name, AT_REMOVEDIR);
+}
+
+/* All at once: the folder that was made ready becomes the snapshot. */
+static int name_snapshot(const struct publication *publication, int fd)
+{
+	const struct repo_store *repo = publication->repo;
+	CLEANUP(cleanup_fd) int snapshots = make_folders(repo->fd, "snapshots", false), there = -1;
+	int error;
+
+	if (snapshots < 0)
+		return snapshots;
+	if (renameat(repo->fd, publication->staging, snapshots, publication->commit) == 0)
+		return sync_folder(snapshots);
+	error = errno;
+	if (error != EEXIST && error != ENOTEMPTY && error != ENOENT)
+		return -error;
+	there = openat(snapshots, publication->commit,
+	               O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (there < 0)
+		return -errno;
+	if (error == ENOENT) /* another fetch has named it: the two had the same folder */
+		return 0;
+	error = copy_links(fd, there, 0);
+	remove_empty_folders(repo->fd, publication->staging, 0);
+	return error != 0 ? error : sync_folder(there);
 }
 
 int publication_end(struct publication *publication)
 {
 	const struct repo_store *repo = publication->repo;
 	CLEANUP(cleanup_fd) int fd = take_fd(&publication->folder_fd);
-	CLEANUP(cleanup_fd) int snapshots = -1, there = -1;
-	int error = 0;
-
 	/* On disk before a ref names it. */
-	error = sync_folder(repo->blobs_fd);
+	int error = sync_folder(repo->blobs_fd);
+
 	if (error == 0)
 		error = sync_folder(fd);
 	if (error != 0)
 		return error;
-	if (repo->store->is_folder || publication->temporary[0] == '\0')
-		return 0;
-	snapshots = make_folders(repo->fd, "snapshots", false);
-	if (snapshots < 0)
-		return snapshots;
-	if (renameat(repo->fd, publication->temporary, snapshots, publication->commit) != 0) {
-		if (errno != EEXIST && errno != ENOTEMPTY)
-			return -errno;
-		there = openat(snapshots, publication->commit,
-		               O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-		error = there < 0 ? -errno : copy_links(fd, there, 0);
-		remove_folder(repo->fd, publication->temporary, 0);
-	}
-	return error != 0 ? error : sync_folder(snapshots);
+	if (repo->store->is_folder)
+		return unlinkat(repo->blobs_fd, FOLDER_MARKER, 0) != 0 && errno != ENOENT ? -errno :
+		                                                                            0;
+	return publication->staging[0] == '\0' ? 0 : name_snapshot(publication, fd);
+}
+
+void publication_release(struct publication *publication)
+{
+	const struct repo_store *repo = publication->repo;
+
+	cleanup_fd(&publication->folder_fd);
+	if (repo->store->is_folder && repo->store->has_locks)
+		(void)flock(repo->blobs_fd, LOCK_UN);
 }

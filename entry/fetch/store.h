@@ -79,7 +79,10 @@ void manifest_writer_cancel(struct manifest_writer *writer);
  */
 int repo_store_lock(const struct repo_store *repo, const char *etag, const char *path);
 
-/* Whether the blob waits under its name, or (`path`, where the volume has no links) in the snapshot. */
+/*
+ * Whether the blob waits under its name, or (`path`, where the volume has no links) itself in the snapshot, or
+ * on its way there.
+ */
 bool repo_store_has(const struct repo_store *repo, const char *etag, uint64_t size);
 bool repo_store_has_file(const struct repo_store *repo, const char *commit, const char *path,
                          uint64_t size);
@@ -88,18 +91,23 @@ bool repo_store_metadata_fits(const struct repo_store *repo, const char *path, c
 int repo_store_open_blob(const struct repo_store *repo, const char *etag);
 int repo_store_open_file(const struct repo_store *repo, const char *commit, const char *path);
 
-/* Puts the files of a commit into their places: `begin`, each file, `end`. */
+/* Puts the files of a commit into their places: `begin`, each file, `end`; `release` however it went. */
 struct publication {
 	const struct repo_store *repo;
 	char commit[COMMIT_HEX + 1];
-	char temporary[64]; /* "": straight into the snapshot, which is there already */
+	char staging[64]; /* "": straight into the snapshot, which is there already */
 	int folder_fd;
 };
 int publication_begin(struct publication *publication, const struct repo_store *repo,
                       const char *commit);
-/* `keep`: the blob is also wanted by another path. */
-int publication_add(struct publication *publication, const char *path, const char *etag, bool keep);
+/* `keep`: the blob is also wanted by another path. -ENOENT: another fetch was in the way, begin again. */
+int publication_add(struct publication *publication, const char *path, const char *etag,
+                    uint64_t size, bool keep);
+/* A file that is in its place already, or on its way there. */
+int publication_keep(struct publication *publication, const char *path, const char *etag,
+                     uint64_t size);
 int publication_end(struct publication *publication);
+void publication_release(struct publication *publication);
 
 /* Eight random hexadecimal digits. */
 void random_hex(char out[static 9]);

@@ -694,7 +694,8 @@ def test_eight_at_once_fetch_once(fetcher):
 
 
 def test_beside_the_library(fetcher):
-    files = big_repo()
+    """In the cache: into a plain folder the library fetches anew what another has just put there, removing it first."""
+    files = {**big_repo(), **{f"f{i}.json": b'{"n": %d}' % i for i in range(40)}}
     python = python_of("hub-2")
     with Hub(one_repo(files)) as hub:
         hub.fault("/cdn/.*big", rate=20_000_000)
@@ -702,6 +703,10 @@ def test_beside_the_library(fetcher):
         env = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "HF_ENDPOINT": hub.url, "HF_HUB_CACHE": str(fetcher.hub), "HF_HUB_DISABLE_XET": "1",
                "HF_HUB_DISABLE_TELEMETRY": "1"}
         theirs = subprocess.Popen([python, "-c", "from huggingface_hub import snapshot_download as s; s('org/m')"], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        limit = time.monotonic() + HANG_LIMIT
+        while not hub.requests:   # the library takes a moment to start
+            assert time.monotonic() < limit and theirs.poll() is None
+            time.sleep(0.01)
         ours = fetcher.fetch()
         _, err = theirs.communicate(timeout=HANG_LIMIT)
         assert ours.status == 0 and theirs.returncode == 0, (ours, err)

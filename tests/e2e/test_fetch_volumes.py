@@ -4,6 +4,7 @@
 import json
 import os
 import pty
+import random
 import re
 import select
 import shutil
@@ -70,6 +71,78 @@ def test_locks_that_lie(fetcher, without):
             out, _ = process.communicate(timeout=HANG_LIMIT)
             assert process.returncode == 0, out.decode()
     assert complete_or_absent(fetcher, same_files())
+
+
+@pytest.mark.parametrize("place", ["cache", "folder"])
+def test_eight_at_once_without_links(fetcher, without, place, tmp_path):
+    """Where a file itself takes its place, another fetcher may just have moved it there."""
+    prefix = without("SYS_symlinkat", "EPERM")
+    files = {**same_files(), **{f"f{i}.json": b'{"n": %d}' % i for i in range(40)}}
+    model, where = "repo = org/m", fetcher.snapshot
+    if place == "folder":
+        where = tmp_path / "plain"
+        model += f"\npath = {where}"
+    for _ in range(5):
+        with Hub(one_repo(files)) as hub:
+            fetcher.write(hub.url, model=model)
+            running = [subprocess.Popen([*prefix, fetcher.world.binary, "fetch", "-p", str(fetcher.world.policy_file)], env=fetcher.world.env, stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(8)]
+            for process in running:
+                out, _ = process.communicate(timeout=HANG_LIMIT)
+                assert process.returncode == 0, out.decode()
+            once = [(s["path"].split("?")[0], s.get("range")) for s in hub.seen if "resolve" in s["path"] and not s["path"].endswith(".safetensors")]
+        assert len(once) == len(set(once)), once
+        assert all((where / name).read_bytes() == data for name, data in files.items())
+        assert not fetcher.partials()
+        shutil.rmtree(where if place == "folder" else fetcher.repo)
+
+
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("snapshot", ["absent", "begun"])
+def test_killed_before_the_snapshot_has_its_name(fetcher, without, links, snapshot):
+    """What was made ready is gone on with, also where another client has begun the snapshot meanwhile."""
+    prefix = [] if links else without("SYS_symlinkat", "EPERM")
+    with Hub(one_repo(same_files())) as hub:
+        assert fetcher.write(hub.url).fetch(prefix=prefix).status == 0
+        fetcher.snapshot.rename(fetcher.repo / f".{COMMIT}.tmp")
+        (fetcher.repo / "refs/main").unlink()
+        if snapshot == "begun":
+            fetcher.snapshot.mkdir()
+        hub.requests.clear()
+        result = fetcher.fetch(prefix=prefix)
+        assert result.status == 0 and not hub.paths("resolve"), (result, hub.requests)
+    assert complete_or_absent(fetcher, same_files())
+
+
+@pytest.mark.parametrize("place", ["cache", "folder"])
+def test_killed_where_there_are_no_links(fetcher, without, place, tmp_path):
+    """100 kills; in between, what passes the check offline is whole."""
+    prefix = without("SYS_symlinkat", "EPERM")
+    files = {**same_files(), **{f"f{i}.json": b'{"n": %d}' % i for i in range(20)}}
+    model, where = "repo = org/m", fetcher.snapshot
+    if place == "folder":
+        where = tmp_path / "plain"
+        model += f"\npath = {where}"
+    generator, passed = random.Random(100), 0
+    with Hub(one_repo(files)) as hub:
+        hub.fault("/cdn/.*big", rate=200_000_000)
+        for _ in range(100):
+            fetcher.write(hub.url, model=model)
+            process = subprocess.Popen([*prefix, fetcher.world.binary, "fetch", "-q", "-p", str(fetcher.world.policy_file)], env=fetcher.world.env,
+                                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                process.wait(generator.random() * 0.25)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            fetcher.write(hub.url, mode="offline", model=model)
+            if fetcher.world.run("check", "-p", str(fetcher.world.policy_file)).status == 0:
+                passed += 1
+                assert all((where / name).read_bytes() == data for name, data in files.items())
+                shutil.rmtree(where if place == "folder" else fetcher.repo)
+        fetcher.write(hub.url, model=model)
+        assert fetcher.fetch(prefix=prefix).status == 0
+    assert all((where / name).read_bytes() == data for name, data in files.items())
 
 
 def test_a_lock_that_another_holds(fetcher):
