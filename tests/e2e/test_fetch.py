@@ -479,10 +479,18 @@ def test_a_tree_of_100000_files(fetcher):
     assert len(json.loads((fetcher.repo / "trees" / f"{COMMIT}.json").read_text())["files"]) == 100_003
 
 
-def test_a_list_without_end(fetcher):
+ENTRY = b'{"type": "file", "path": "x", "size": 1, "oid": "' + b"0" * 40 + b'"}, '
+
+
+@pytest.mark.parametrize("said", [True, False])
+@pytest.mark.parametrize("call,begin,more", [("/tree/", b'[{"type": "file", "path": "', b"x"), ("/tree/", b"[", ENTRY), ("/tree/", b"", b"["),
+                                             ("/revision/", b'{"sha": "', b"0"), ("/revision/", b'{"siblings": [', b'{"rfilename": "x"}, ')])
+def test_json_of_a_gigabyte(fetcher, call, begin, more, said):
+    """Given up at the limit of 64 MB, or before: what is in the sockets' buffers besides is the server's loss."""
     with Hub(one_repo(bert_files())) as hub:
-        hub.fault("/tree/", body=b'[{"type": "file", "path": "' + b"x" * (80 << 20))
+        hub.fault(call, stream=(begin, more, 1 << 30), unsaid=not said)
         result = fetcher.write(hub.url).fetch()
+        assert hub.streamed < 80 << 20
     assert result.status == 69 and "fetch.protocol" in result.codes(), result
 
 

@@ -209,6 +209,13 @@ def test_a_volume_that_fills_in_the_middle(fetcher, need_root):
         assert "incomplete" not in result.stderr, result.stderr
 
 
+def test_a_quota_that_is_used_up(fetcher, without):
+    with Hub(one_repo(same_files())) as hub:
+        result = fetcher.write(hub.url).fetch(prefix=without("SYS_pwrite64", "EDQUOT"))
+    assert result.status == 74 and "uota exceeded" in result.finding("fetch.disk")["message"], result
+    assert not fetcher.partials()
+
+
 def test_what_is_there_already_needs_no_room(fetcher, need_root):
     """A resume counts what its partial file takes up already."""
     with Hub(one_repo(same_files())) as hub:
