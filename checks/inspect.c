@@ -209,8 +209,8 @@ int model_open_manifest(const struct look *look)
 
 	if (view->commit[0] == '\0')
 		return -ENOENT;
-	text_addf(&text, "%strees/%s.json",
-	          view->place == PLACE_FOLDER ? ".cache/huggingface/" : "", view->commit);
+	text_addf(&text, "%s/%s.json", view->place == PLACE_FOLDER ? FOLDER_TREES : "trees",
+	          view->commit);
 	if (fstatat(folder, name, &st, 0) != 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
@@ -560,6 +560,10 @@ static void locate(struct look *look)
 		view->place = PLACE_FOLDER;
 	if (revision_is_commit(MODEL_SET(view->model, REVISION).text))
 		memcpy(view->commit, MODEL_SET(view->model, REVISION).text, COMMIT_HEX + 1);
+	else if (view->dir_fd >= 0)
+		(void)folder_commit(tree_open_beneath(look->tree, view->dir_fd, FOLDER_TREES,
+		                                      O_RDONLY | O_DIRECTORY),
+		                    view->commit);
 }
 
 static void send_model(struct look *look)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hub_cache.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 
@@ -207,4 +208,28 @@ enum cache_outcome hub_cache_locate(const struct tree *tree, const char *hub_cac
 			return outcome;
 	}
 	return open_snapshot(tree, view);
+}
+
+bool manifest_is_named(const char *name)
+{
+	return strlen(name) == COMMIT_HEX + 5 && scan_is_hex(name, COMMIT_HEX, COMMIT_HEX) &&
+	       strcmp(name + COMMIT_HEX, ".json") == 0;
+}
+
+bool folder_commit(int trees_fd, char commit[static COMMIT_HEX + 1])
+{
+	DIR *folder = trees_fd < 0 ? NULL : fdopendir(trees_fd);
+	struct dirent *entry;
+	unsigned count = 0;
+
+	if (folder == NULL) {
+		cleanup_fd(&trees_fd);
+		return false;
+	}
+	while (count < 2 && (entry = readdir(folder)) != NULL)
+		if (manifest_is_named(entry->d_name) && count++ == 0)
+			memcpy(commit, entry->d_name, COMMIT_HEX);
+	(void)closedir(folder);
+	commit[count == 1 ? COMMIT_HEX : 0] = '\0';
+	return count == 1;
 }

@@ -37,4 +37,13 @@ enum cache_outcome hub_cache_locate(const struct tree *tree, const char *hub_cac
 void hub_cache_ref_text(const struct tree *tree, const struct model_view *view,
                         const char *revision, char *out, size_t size);
 
+/* Where a plain folder has its manifests (_local_folder.py), and what one is called: COMMIT.json. */
+#define FOLDER_TREES ".cache/huggingface/trees"
+bool manifest_is_named(const char *name);
+/*
+ * The commit of a plain folder, if its folder of manifests has exactly one: several do not say which one
+ * stands there. Takes the descriptor, or the error in its place.
+ */
+bool folder_commit(int trees_fd, char commit[static COMMIT_HEX + 1]);
+
 #endif

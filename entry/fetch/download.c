@@ -436,8 +436,7 @@ static void try_lock(struct download *download)
 		return;
 	}
 	download->lock_fd = fd < 0 ? -1 : fd;
-	if (file->state == FILE_DOUBTED ||
-	    repo_store_has(repo, download->etag, file->size) ||
+	if (file->state == FILE_DOUBTED || repo_store_has(repo, download->etag, file->size) ||
 	    repo_store_has_file(repo, download->model->commit, file->path, file->size))
 		/* Another has brought it meanwhile. */
 		begin_verify(download);

@@ -202,23 +202,34 @@ static void look_for_room(struct work *work)
 	}
 }
 
+static bool same_content(const struct plan_file *a, const struct plan_file *b)
+{
+	return a->kind == b->kind && memcmp(a->digest, b->digest, sizeof(a->digest)) == 0;
+}
+
 static int put_files(struct plan_model *model, const char **at)
 {
 	struct publication publication = { .folder_fd = -1 };
 	int error = publication_begin(&publication, &model->repo, model->commit);
+	const struct plan_file *placed = NULL;
 	char etag[SHA256_HEX + 1];
 
 	plan_sort(model);
 	for (size_t i = 0; error == 0 && i < model->count; i++) {
-		struct plan_file *file = &model->files[i];
-		bool keep = i + 1 < model->count && file[1].kind == file->kind &&
-		            memcmp(file[1].digest, file->digest, sizeof(file->digest)) == 0;
+		const struct plan_file *file = &model->files[i];
+		struct published published = { .path = file->path,
+			                       .etag = etag,
+			                       .size = file->size };
 
 		*at = file->path;
 		plan_etag(file, etag);
-		error = file->state == FILE_PLACED ?
-		                publication_keep(&publication, file->path, etag, file->size) :
-		                publication_add(&publication, file->path, etag, file->size, keep);
+		published.is_placed = file->state == FILE_PLACED;
+		published.keep = i + 1 < model->count && same_content(file, file + 1);
+		if (published.is_placed)
+			placed = file;
+		else if (placed != NULL && same_content(file, placed))
+			published.equal = placed->path;
+		error = publication_add(&publication, &published);
 	}
 	if (error == 0) {
 		*at = "";

@@ -338,6 +338,8 @@ bool repo_store_ref(const struct repo_store *repo, const char *revision,
 	CLEANUP(cleanup_fd) int fd = -1;
 	struct stat st;
 
+	if (repo->store->is_folder)
+		return folder_commit(make_folders(repo->fd, FOLDER_TREES, false), commit);
 	if (!path_join(name, sizeof(name), "refs", revision))
 		return false;
 	fd = openat(repo->fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
@@ -366,7 +368,7 @@ int repo_store_write_ref(const struct repo_store *repo, const char *revision, co
 
 static const char *trees_folder(const struct repo_store *repo)
 {
-	return repo->store->is_folder ? ".cache/huggingface/trees" : "trees";
+	return repo->store->is_folder ? FOLDER_TREES : "trees";
 }
 
 int repo_store_open_manifest(const struct repo_store *repo, const char *commit)
@@ -706,22 +708,18 @@ static int copy_bytes(int from, int to)
 	return fsync(to) != 0 ? -errno : 0;
 }
 
-/* Where there are no links the file itself takes the place; a copy where another path wants it too. */
-static int put_file(const struct repo_store *repo, int folder_fd, const char *name,
-                    const char *etag, bool keep)
+/* Closes `from`. */
+static int copy_file(int from_fd, int folder_fd, const char *name)
 {
 	char temporary[32], hex[9];
 	struct text beside = TEXT_OVER(temporary);
-	CLEANUP(cleanup_fd) int from = -1, to = -1;
+	CLEANUP(cleanup_fd) int from = from_fd, to = -1;
 	int error;
 
-	if (!keep)
-		return renameat(repo->blobs_fd, etag, folder_fd, name) != 0 ? -errno : 0;
-	random_hex(hex);
-	text_addf(&beside, ".%s.tmp", hex);
-	from = open_regular(repo->blobs_fd, etag);
 	if (from < 0)
 		return from;
+	random_hex(hex);
+	text_addf(&beside, ".%s.tmp", hex);
 	to = openat(folder_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
 	            0666);
 	if (to < 0)
@@ -734,70 +732,82 @@ static int put_file(const struct repo_store *repo, int folder_fd, const char *na
 	return error;
 }
 
+/* Where there are no links the file itself takes the place; a copy where another path wants it too. */
+static int put_file(const struct repo_store *repo, int folder_fd, const char *name,
+                    const struct published *file)
+{
+	if (file->keep)
+		return copy_file(open_regular(repo->blobs_fd, file->etag), folder_fd, name);
+	return renameat(repo->blobs_fd, file->etag, folder_fd, name) != 0 ? -errno : 0;
+}
+
 /* Another fetch has put the file into its place meanwhile, or one that was killed has on its way there. */
 static int take_placed(const struct publication *publication, int folder_fd, const char *name,
-                       const char *path, uint64_t size)
+                       const struct published *file)
 {
 	const struct repo_store *repo = publication->repo;
 	const char *commit = publication->commit;
 	char staged[MAX_PATH_BYTES];
 
-	if (is_file_of(folder_fd, name, size))
+	if (is_file_of(folder_fd, name, file->size))
 		return 0;
-	if (!repo->store->is_folder && place_of(repo, 0, commit, path, staged, sizeof(staged)) &&
-	    is_file_of(repo->fd, staged, size) &&
+	if (!repo->store->is_folder &&
+	    place_of(repo, 0, commit, file->path, staged, sizeof(staged)) &&
+	    is_file_of(repo->fd, staged, file->size) &&
 	    renameat(repo->fd, staged, folder_fd, name) == 0)
 		return 0;
-	return repo_store_has_file(repo, commit, path, size) ? 0 : -ENOENT;
+	return repo_store_has_file(repo, commit, file->path, file->size) ? 0 : -ENOENT;
 }
 
 /* From the first file that takes its place in a plain folder until the last has: see FOLDER_MARKER. */
 static int set_marker(const struct repo_store *repo)
 {
-	CLEANUP(cleanup_fd) int fd =
-	        openat(repo->blobs_fd, FOLDER_MARKER,
-	               O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
+	CLEANUP(cleanup_fd)
+	int fd = openat(repo->blobs_fd, FOLDER_MARKER,
+	                O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
 
 	return fd < 0 ? -errno : 0;
 }
 
-int publication_add(struct publication *publication, const char *path, const char *etag,
-                    uint64_t size, bool keep)
+static int put(const struct publication *publication, int folder_fd, const char *name,
+               const struct published *file)
 {
 	const struct repo_store *repo = publication->repo;
-	const char *name;
-	CLEANUP(cleanup_fd) int fd = make_parent(publication->folder_fd, path, &name);
-	int error;
+	bool has_blob = repo_store_has(repo, file->etag, file->size);
+	int error = has_blob ? 0 : -ENOENT;
 
-	if (fd < 0)
-		return fd;
-	if (repo->store->has_links)
-		return put_link(fd, name, path, etag);
-	error = repo->store->is_folder && repo_store_has(repo, etag, size) ? set_marker(repo) : 0;
-	if (error == 0)
-		error = put_file(repo, fd, name, etag, keep);
-	if (error == -ENOENT)
-		error = take_placed(publication, fd, name, path, size);
+	if (repo->store->has_links && (has_blob || file->equal == NULL))
+		return put_link(folder_fd, name, file->path, file->etag);
 	if (error == 0 && repo->store->is_folder)
-		error = write_metadata(repo, publication->commit, path, etag);
+		error = set_marker(repo);
+	if (error == 0)
+		error = put_file(repo, folder_fd, name, file);
+	if (error == -ENOENT)
+		error = take_placed(publication, folder_fd, name, file);
+	if (error == -ENOENT && file->equal != NULL)
+		error = copy_file(repo_store_open_file(repo, publication->commit, file->equal),
+		                  folder_fd, name);
 	return error;
 }
 
-int publication_keep(struct publication *publication, const char *path, const char *etag,
-                     uint64_t size)
+int publication_add(struct publication *publication, const struct published *file)
 {
 	const struct repo_store *repo = publication->repo;
 	const char *name;
 	CLEANUP(cleanup_fd) int fd = -1;
+	int error = 0;
 
-	if (repo->store->is_folder)
-		return repo_store_metadata_fits(repo, path, etag) ?
-		               0 :
-		               write_metadata(repo, publication->commit, path, etag);
-	if (repo->store->has_links)
+	if (file->is_placed && repo->store->has_links)
 		return 0;
-	fd = make_parent(publication->folder_fd, path, &name);
-	return fd < 0 ? fd : take_placed(publication, fd, name, path, size);
+	fd = make_parent(publication->folder_fd, file->path, &name);
+	if (fd < 0)
+		return fd;
+	error = file->is_placed ? take_placed(publication, fd, name, file) :
+	                          put(publication, fd, name, file);
+	if (error == 0 && repo->store->is_folder &&
+	    !repo_store_metadata_fits(repo, file->path, file->etag))
+		error = write_metadata(repo, publication->commit, file->path, file->etag);
+	return error;
 }
 
 static int copy_links(int from_fd, int to_fd, unsigned depth);
@@ -876,6 +886,25 @@ static int name_snapshot(const struct publication *publication, int fd)
 	return error != 0 ? error : sync_folder(there);
 }
 
+/* What they list does not stand in the folder any more, and with one alone the folder's commit is known. */
+static void forget_other_manifests(const struct repo_store *repo, const char *commit)
+{
+	CLEANUP(cleanup_fd) int trees = make_folders(repo->fd, FOLDER_TREES, false);
+	int fd = trees < 0 ? -1 : openat(trees, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (folder == NULL) {
+		cleanup_fd(&fd);
+		return;
+	}
+	while ((entry = readdir(folder)) != NULL)
+		if (manifest_is_named(entry->d_name) &&
+		    strncmp(entry->d_name, commit, COMMIT_HEX) != 0)
+			(void)unlinkat(trees, entry->d_name, 0);
+	(void)closedir(folder);
+}
+
 int publication_end(struct publication *publication)
 {
 	const struct repo_store *repo = publication->repo;
@@ -887,9 +916,11 @@ int publication_end(struct publication *publication)
 		error = sync_folder(fd);
 	if (error != 0)
 		return error;
-	if (repo->store->is_folder)
+	if (repo->store->is_folder) {
+		forget_other_manifests(repo, publication->commit);
 		return unlinkat(repo->blobs_fd, FOLDER_MARKER, 0) != 0 && errno != ENOENT ? -errno :
 		                                                                            0;
+	}
 	return publication->staging[0] == '\0' ? 0 : name_snapshot(publication, fd);
 }
 

@@ -54,7 +54,7 @@ int repo_store_open(struct repo_store *repo, const struct store *store, const ch
 uint64_t repo_store_leftover_bytes(const struct repo_store *repo);
 void repo_store_release(struct repo_store *repo);
 
-/* The commit that refs/REVISION names; false: none. */
+/* The commit that refs/REVISION names, or that stands in a plain folder; false: none. */
 bool repo_store_ref(const struct repo_store *repo, const char *revision,
                     char commit[static COMMIT_HEX + 1]);
 int repo_store_write_ref(const struct repo_store *repo, const char *revision, const char *commit);
@@ -100,12 +100,16 @@ struct publication {
 };
 int publication_begin(struct publication *publication, const struct repo_store *repo,
                       const char *commit);
-/* `keep`: the blob is also wanted by another path. -ENOENT: another fetch was in the way, begin again. */
-int publication_add(struct publication *publication, const char *path, const char *etag,
-                    uint64_t size, bool keep);
-/* A file that is in its place already, or on its way there. */
-int publication_keep(struct publication *publication, const char *path, const char *etag,
-                     uint64_t size);
+struct published {
+	const char *path, *etag;
+	uint64_t size;
+	bool is_placed; /* the file itself is in its place already, or on its way there */
+	bool keep; /* the blob is also wanted by another path */
+	const char *
+	        equal; /* a placed path of the same content, for which there may be no blob; or NULL */
+};
+/* -ENOENT: another fetch was in the way, begin again. */
+int publication_add(struct publication *publication, const struct published *file);
 int publication_end(struct publication *publication);
 void publication_release(struct publication *publication);
 

@@ -341,6 +341,39 @@ def test_online_follows_a_branch(fetcher):
     assert (fetcher.repo / "snapshots" / COMMIT / "config.json").read_bytes() == bert_files()["config.json"]
 
 
+def test_online_follows_a_branch_in_a_plain_folder(fetcher, tmp_path):
+    """The folder has one commit at a time, and its manifest tells what belongs to it."""
+    where, repos = tmp_path / "plain", one_repo({**bert_files(), "old.txt": b"old"})
+    model = f"repo = org/m\npath = {where}"
+    with Hub(repos) as hub:
+        assert fetcher.write(hub.url, mode="online", model=model).fetch().status == 0
+        newer = {**bert_files(), "config.json": b'{"model_type": "bert", "architectures": ["BertModel"], "v": 2}', "new.txt": b"new"}
+        repos["org/m"].update(commit=OTHER, refs={"main": OTHER}, files=newer)
+        hub.requests.clear()
+        result = fetcher.fetch()
+        assert result.status == 0 and len(hub.paths("resolve")) == 2, (result, hub.requests)
+        assert result.report["models"][0]["commit"] == OTHER
+        assert [path.name for path in (where / ".cache/huggingface/trees").iterdir()] == [f"{OTHER}.json"]
+        assert all((where / name).read_bytes() == data for name, data in newer.items())
+        hub.requests.clear()
+        assert fetcher.fetch().status == 0 and hub.paths() == ["/api/models/org/m/revision/main"]
+        (where / "new.txt").unlink()
+        fetcher.write(hub.url, mode="offline", model=model)
+        result = fetcher.world.run("check", "-p", str(fetcher.world.policy_file), "--format", "json")
+        assert result.finding("model.incomplete")["path"] == "new.txt", result
+
+
+def test_a_lost_file_of_a_plain_folder_comes_from_its_own_commit(fetcher, tmp_path):
+    """In auto: what is mended stays the model that it was, though the branch has moved."""
+    repos = one_repo(bert_files())
+    with Hub(repos) as hub:
+        assert fetcher.write(hub.url, model=f"repo = org/m\npath = {tmp_path}/plain").fetch().status == 0
+        repos["org/m"].update(old={COMMIT: bert_files()}, commit=OTHER, refs={"main": OTHER}, files={"config.json": b"{}"})
+        (tmp_path / "plain/config.json").unlink()
+        assert fetcher.fetch().status == 0
+    assert (tmp_path / "plain/config.json").read_bytes() == bert_files()["config.json"]
+
+
 def test_online_without_a_hub_keeps_what_is_aboard(fetcher):
     with Hub(one_repo(bert_files())) as hub:
         assert fetcher.write(hub.url, mode="online").fetch().status == 0

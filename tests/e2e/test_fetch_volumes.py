@@ -324,3 +324,27 @@ def test_progress_on_a_terminal(fetcher):
     assert re.search(r"\[=+>? *\] [\d.]+ MB of 20\.0 MB  [\d.]+ MB/s  \d+:\d\d  big\.safetensors", text), text
     assert re.search(r"\[=* *>? *\] .* of 20\.0 MB .*\d of 5 files", text), text
     assert "\u202e" not in text
+
+
+@pytest.mark.parametrize("lost", ["a.txt", "b/c.txt"])
+@pytest.mark.parametrize("place", ["links", "no links", "real files", "folder"])
+def test_one_of_two_equal_files_is_lost(fetcher, without, place, lost, tmp_path):
+    """What is left of the two may be no blob but the file itself, of which nothing says the digest."""
+    prefix = without("SYS_symlinkat", "EPERM") if place == "no links" else []
+    model, where = "repo = org/m", fetcher.snapshot
+    if place == "folder":
+        where = tmp_path / "plain"
+        model += f"\npath = {where}"
+    with Hub(one_repo(same_files())) as hub:
+        assert fetcher.write(hub.url, model=model).fetch(prefix=prefix).status == 0
+        if place == "real files":   # as cp -L leaves them
+            subprocess.run(["cp", "-rL", where, tmp_path / "copy"], check=True)
+            shutil.rmtree(fetcher.repo / "blobs")
+            shutil.rmtree(where)
+            (tmp_path / "copy").rename(where)
+        if place == "folder":
+            shutil.rmtree(where / ".cache/huggingface/download")
+        (where / lost).unlink()
+        result = fetcher.fetch(prefix=prefix)
+        assert result.status == 0, result
+    assert all((where / name).read_bytes() == data for name, data in same_files().items())
