@@ -2,6 +2,7 @@
 /* The sequence: what is wanted, whether there is room, the files, their places, the refs. */
 #include <string.h>
 
+#include "fetch/publish.h"
 #include "fetch/work.h"
 #include "hub_cache.h"
 #include "platform.h"

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "fetch/folder.h"
 #include "scan.h"
 #include "text.h"
 #include "util.h"

@@ -5,23 +5,16 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/statvfs.h>
-#include <time.h>
 
+#include "fetch/folder.h"
 #include "hub_cache.h"
 #include "scan.h"
 #include "text.h"
-#include "tree.h"
 #include "util.h"
 
 #define DOWNLOAD_FOLDER                                                                            \
 	".cache/huggingface/download" /* _local_folder.py, get_local_download_paths */
-/*
- * In DOWNLOAD_FOLDER while files take their places in a plain folder, one after the other: the check
- * model.interrupted knows the ending.
- */
-#define FOLDER_MARKER "aweigh.incomplete"
 #define MAX_LEFTOVERS 4096u
 
 static const char cachedir_tag[] =
@@ -29,118 +22,6 @@ static const char cachedir_tag[] =
         "# This file is a cache directory tag created by aweigh, in the layout of huggingface_hub.\n"
         "# For information about cache directory tags, see:\n"
         "#	https://bford.info/cachedir/\n";
-
-void random_hex(char out[static 9])
-{
-	unsigned char bytes[4];
-
-	while (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
-		;
-	hex_encode(out, bytes, sizeof(bytes));
-}
-
-/* Folders */
-
-/*
- * Makes and opens the folder `name` of an open one; a link in its place is refused where `follow` is not
- * set. A folder on the way that may be searched but not read, such as a home of mode 0711, will do.
- */
-static int enter(int fd, const char *name, bool follow)
-{
-	int flags = O_DIRECTORY | O_CLOEXEC | (follow ? 0 : O_NOFOLLOW), next;
-
-	if (mkdirat(fd, name, 0777) != 0 && errno != EEXIST)
-		return -errno;
-	next = openat(fd, name, O_RDONLY | flags);
-	if (next < 0 && errno == EACCES)
-		next = openat(fd, name, O_PATH | flags);
-	return next < 0 ? -errno : next;
-}
-
-/* Makes every folder of a path beneath an open one, and opens the last. */
-static int make_folders(int base_fd, const char *path, bool follow)
-{
-	int fd = fcntl(base_fd, F_DUPFD_CLOEXEC, 3);
-	char name[MAX_NAME_BYTES];
-
-	if (fd < 0)
-		return -errno;
-	while (*(path += strspn(path, "/")) != '\0') {
-		size_t length = strcspn(path, "/");
-		int next = -ENAMETOOLONG;
-
-		if (length < sizeof(name)) {
-			memcpy(name, path, length);
-			name[length] = '\0';
-			next = enter(fd, name, follow);
-		}
-		(void)close(fd);
-		if (next < 0)
-			return next;
-		fd = next;
-		path += length;
-	}
-	return fd;
-}
-
-/* The folder of a file's path, made where it is missing; *name is the file's own. */
-static int make_parent(int base_fd, const char *path, const char **name)
-{
-	const char *slash = strrchr(path, '/');
-	char folder[MAX_PATH_BYTES];
-
-	*name = slash == NULL ? path : slash + 1;
-	if (slash == NULL)
-		return make_folders(base_fd, "", false);
-	if ((size_t)(slash - path) >= sizeof(folder))
-		return -ENAMETOOLONG;
-	memcpy(folder, path, (size_t)(slash - path));
-	folder[slash - path] = '\0';
-	return make_folders(base_fd, folder, false);
-}
-
-/* Some network file systems refuse to sync a folder, and one that may not be read cannot be: no more to be done. */
-static int sync_folder(int fd)
-{
-	return fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP && errno != EBADF ? -errno : 0;
-}
-
-static int open_regular(int folder_fd, const char *name)
-{
-	int fd = openat(folder_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	struct stat st;
-
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		return fd;
-	(void)close(fd);
-	return -EINVAL;
-}
-
-/* Replaces a small file: written beside it, on disk, renamed. */
-static int replace_file(int folder_fd, const char *name, const char *content)
-{
-	char temporary[MAX_NAME_BYTES + 16], hex[9];
-	struct text text = TEXT_OVER(temporary);
-	CLEANUP(cleanup_fd) int fd = -1;
-	int error;
-
-	random_hex(hex);
-	text_addf(&text, "%s.%s.tmp", name, hex);
-	if (text.cut)
-		return -ENAMETOOLONG;
-	fd = openat(folder_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-	            0666);
-	if (fd < 0)
-		return -errno;
-	error = write_whole(fd, content, strlen(content));
-	if (error == 0 && (fsync(fd) != 0 || renameat(folder_fd, temporary, folder_fd, name) != 0))
-		error = -errno;
-	if (error != 0)
-		(void)unlinkat(folder_fd, temporary, 0);
-	return error;
-}
 
 /* The store */
 
@@ -524,28 +405,18 @@ int repo_store_lock(const struct repo_store *repo, const char *etag, const char 
 
 /* What is there */
 
-static bool is_file_of(int folder_fd, const char *name, uint64_t size)
-{
-	struct stat st;
-
-	return fstatat(folder_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-	       (uint64_t)st.st_size == size;
-}
-
 bool repo_store_has(const struct repo_store *repo, const char *etag, uint64_t size)
 {
 	return is_file_of(repo->blobs_fd, etag, size);
 }
 
-/* Where a snapshot is made ready: under one name, so that another fetch goes on with what a killed one left. */
-static void add_staging(struct text *text, const char *commit)
+void repo_store_staging(struct text *text, const char *commit)
 {
 	text_addf(text, ".%s.tmp", commit);
 }
 
-/* The places of a file itself, in the order in which it moves on; false: no such place. */
-static bool place_of(const struct repo_store *repo, unsigned place, const char *commit,
-                     const char *path, char *out, size_t size)
+bool repo_store_place(const struct repo_store *repo, unsigned place, const char *commit,
+                      const char *path, char *out, size_t size)
 {
 	struct text text = text_over(out, size);
 
@@ -554,7 +425,7 @@ static bool place_of(const struct repo_store *repo, unsigned place, const char *
 	if (repo->store->is_folder) {
 		text_add(&text, path);
 	} else if (place == 0) {
-		add_staging(&text, commit);
+		repo_store_staging(&text, commit);
 		text_addf(&text, "/%s", path);
 	} else {
 		text_addf(&text, "snapshots/%s/%s", commit, path);
@@ -567,7 +438,7 @@ bool repo_store_has_file(const struct repo_store *repo, const char *commit, cons
 {
 	char name[MAX_PATH_BYTES];
 
-	for (unsigned i = 0; place_of(repo, i, commit, path, name, sizeof(name)); i++)
+	for (unsigned i = 0; repo_store_place(repo, i, commit, path, name, sizeof(name)); i++)
 		if (is_file_of(repo->fd, name, size))
 			return true;
 	return false;
@@ -583,7 +454,8 @@ int repo_store_open_file(const struct repo_store *repo, const char *commit, cons
 	char name[MAX_PATH_BYTES];
 	int fd = -ENOENT;
 
-	for (unsigned i = 0; fd < 0 && place_of(repo, i, commit, path, name, sizeof(name)); i++)
+	for (unsigned i = 0; fd < 0 && repo_store_place(repo, i, commit, path, name, sizeof(name));
+	     i++)
 		fd = open_regular(repo->fd, name);
 	return fd;
 }
@@ -613,322 +485,4 @@ bool repo_store_metadata_fits(const struct repo_store *repo, const char *path, c
 		return false;
 	stamp = strtod(line + 2 + length, NULL);
 	return (double)st.st_mtim.tv_sec + (double)st.st_mtim.tv_nsec / 1e9 - 1 <= stamp;
-}
-
-static int write_metadata(const struct repo_store *repo, const char *commit, const char *path,
-                          const char *etag)
-{
-	char name[MAX_PATH_BYTES], content[256];
-	struct text join = TEXT_OVER(name), text = TEXT_OVER(content);
-	CLEANUP(cleanup_fd) int fd = -1;
-	struct timespec now;
-	const char *last;
-
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	text_addf(&join, "%s.metadata", path);
-	text_addf(&text, "%s\n%s\n%lld.%06ld\n", commit, etag, (long long)now.tv_sec,
-	          now.tv_nsec / 1000);
-	if (join.cut)
-		return -ENAMETOOLONG;
-	fd = make_parent(repo->blobs_fd, name, &last);
-	return fd < 0 ? fd : replace_file(fd, last, content);
-}
-
-/* Publication */
-
-int publication_begin(struct publication *publication, const struct repo_store *repo,
-                      const char *commit)
-{
-	char path[sizeof("snapshots/") + COMMIT_HEX];
-	struct text text = TEXT_OVER(path), staging = TEXT_OVER(publication->staging);
-	struct stat st;
-
-	publication->repo = repo;
-	memcpy(publication->commit, commit, COMMIT_HEX + 1);
-	if (repo->store->is_folder) {
-		/* One at a time, so that one which finds all in place sees no other's marker. */
-		if (repo->store->has_locks)
-			(void)flock(repo->blobs_fd, LOCK_EX);
-		publication->folder_fd = fcntl(repo->fd, F_DUPFD_CLOEXEC, 3);
-		return publication->folder_fd < 0 ? -errno : 0;
-	}
-	text_addf(&text, "snapshots/%s", commit);
-	if (fstatat(repo->fd, path, &st, AT_SYMLINK_NOFOLLOW) != 0)
-		add_staging(&staging, commit);
-	publication->folder_fd =
-	        make_folders(repo->fd, staging.length > 0 ? publication->staging : path, false);
-	return publication->folder_fd < 0 ? publication->folder_fd : 0;
-}
-
-/* ../../blobs/ETAG, with one more step up for each folder of the path. */
-static int put_link(int folder_fd, const char *name, const char *path, const char *etag)
-{
-	char target[MAX_PATH_BYTES], now[MAX_PATH_BYTES], temporary[32], hex[9];
-	struct text text = TEXT_OVER(target), beside = TEXT_OVER(temporary);
-	ssize_t length;
-
-	text_add(&text, "../../");
-	for (const char *at = path; (at = strchr(at, '/')) != NULL; at++)
-		text_add(&text, "../");
-	text_addf(&text, "blobs/%s", etag);
-	if (text.cut)
-		return -ENAMETOOLONG;
-	if (symlinkat(target, folder_fd, name) == 0)
-		return 0;
-	if (errno != EEXIST)
-		return -errno;
-	length = readlinkat(folder_fd, name, now, sizeof(now));
-	if (length == (ssize_t)text.length && memcmp(now, target, text.length) == 0)
-		return 0;
-	random_hex(hex);
-	text_addf(&beside, ".%s.tmp", hex);
-	if (symlinkat(target, folder_fd, temporary) != 0)
-		return -errno;
-	if (renameat(folder_fd, temporary, folder_fd, name) == 0)
-		return 0;
-	length = errno;
-	(void)unlinkat(folder_fd, temporary, 0);
-	return -(int)length;
-}
-
-static int copy_bytes(int from, int to)
-{
-	char buffer[65536];
-	ssize_t got;
-
-	while ((got = read(from, buffer, sizeof(buffer))) != 0) {
-		int error;
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		error = got < 0 ? -errno : write_whole(to, buffer, (size_t)got);
-		if (error != 0)
-			return error;
-	}
-	return fsync(to) != 0 ? -errno : 0;
-}
-
-/* Closes `from`. */
-static int copy_file(int from_fd, int folder_fd, const char *name)
-{
-	char temporary[32], hex[9];
-	struct text beside = TEXT_OVER(temporary);
-	CLEANUP(cleanup_fd) int from = from_fd, to = -1;
-	int error;
-
-	if (from < 0)
-		return from;
-	random_hex(hex);
-	text_addf(&beside, ".%s.tmp", hex);
-	to = openat(folder_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-	            0666);
-	if (to < 0)
-		return -errno;
-	error = copy_bytes(from, to);
-	if (error == 0 && renameat(folder_fd, temporary, folder_fd, name) != 0)
-		error = -errno;
-	if (error != 0)
-		(void)unlinkat(folder_fd, temporary, 0);
-	return error;
-}
-
-/* Where there are no links the file itself takes the place; a copy where another path wants it too. */
-static int put_file(const struct repo_store *repo, int folder_fd, const char *name,
-                    const struct published *file)
-{
-	if (file->keep)
-		return copy_file(open_regular(repo->blobs_fd, file->etag), folder_fd, name);
-	return renameat(repo->blobs_fd, file->etag, folder_fd, name) != 0 ? -errno : 0;
-}
-
-/* Another fetch has put the file into its place meanwhile, or one that was killed has on its way there. */
-static int take_placed(const struct publication *publication, int folder_fd, const char *name,
-                       const struct published *file)
-{
-	const struct repo_store *repo = publication->repo;
-	const char *commit = publication->commit;
-	char staged[MAX_PATH_BYTES];
-
-	if (is_file_of(folder_fd, name, file->size))
-		return 0;
-	if (!repo->store->is_folder &&
-	    place_of(repo, 0, commit, file->path, staged, sizeof(staged)) &&
-	    is_file_of(repo->fd, staged, file->size) &&
-	    renameat(repo->fd, staged, folder_fd, name) == 0)
-		return 0;
-	return repo_store_has_file(repo, commit, file->path, file->size) ? 0 : -ENOENT;
-}
-
-/* From the first file that takes its place in a plain folder until the last has: see FOLDER_MARKER. */
-static int set_marker(const struct repo_store *repo)
-{
-	CLEANUP(cleanup_fd)
-	int fd = openat(repo->blobs_fd, FOLDER_MARKER,
-	                O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
-
-	return fd < 0 ? -errno : 0;
-}
-
-static int put(const struct publication *publication, int folder_fd, const char *name,
-               const struct published *file)
-{
-	const struct repo_store *repo = publication->repo;
-	bool has_blob = repo_store_has(repo, file->etag, file->size);
-	int error = has_blob ? 0 : -ENOENT;
-
-	if (repo->store->has_links && (has_blob || file->equal == NULL))
-		return put_link(folder_fd, name, file->path, file->etag);
-	if (error == 0 && repo->store->is_folder)
-		error = set_marker(repo);
-	if (error == 0)
-		error = put_file(repo, folder_fd, name, file);
-	if (error == -ENOENT)
-		error = take_placed(publication, folder_fd, name, file);
-	if (error == -ENOENT && file->equal != NULL)
-		error = copy_file(repo_store_open_file(repo, publication->commit, file->equal),
-		                  folder_fd, name);
-	return error;
-}
-
-int publication_add(struct publication *publication, const struct published *file)
-{
-	const struct repo_store *repo = publication->repo;
-	const char *name;
-	CLEANUP(cleanup_fd) int fd = -1;
-	int error = 0;
-
-	if (file->is_placed && repo->store->has_links)
-		return 0;
-	fd = make_parent(publication->folder_fd, file->path, &name);
-	if (fd < 0)
-		return fd;
-	error = file->is_placed ? take_placed(publication, fd, name, file) :
-	                          put(publication, fd, name, file);
-	if (error == 0 && repo->store->is_folder &&
-	    !repo_store_metadata_fits(repo, file->path, file->etag))
-		error = write_metadata(repo, publication->commit, file->path, file->etag);
-	return error;
-}
-
-static int copy_links(int from_fd, int to_fd, unsigned depth);
-
-/* Somebody else has made the snapshot meanwhile: each name goes into it by itself. */
-static int move_entry(int from_fd, int to_fd, const struct dirent *entry, unsigned depth)
-{
-	CLEANUP(cleanup_fd) int from = -1, to = -1;
-
-	if (renameat(from_fd, entry->d_name, to_fd, entry->d_name) == 0)
-		return 0;
-	if (errno != EEXIST && errno != ENOTEMPTY && errno != EISDIR)
-		return -errno;
-	from = openat(from_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	to = openat(to_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (from < 0 || to < 0)
-		return -EEXIST;
-	return copy_links(from, to, depth + 1);
-}
-
-static int copy_links(int from_fd, int to_fd, unsigned depth)
-{
-	int fd = openat(from_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), error = 0;
-	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-
-	if (folder == NULL || depth > MAX_DEPTH_FOLDERS) {
-		if (folder != NULL)
-			(void)closedir(folder);
-		return -ELOOP;
-	}
-	while (error == 0 && (entry = readdir(folder)) != NULL)
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			error = move_entry(from_fd, to_fd, entry, depth);
-	(void)closedir(folder);
-	return error;
-}
-
-/* Only folders: what stands in one was put there by another fetch just now, which goes on with it. */
-static void remove_empty_folders(int parent_fd, const char *name, unsigned depth)
-{
-	int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-
-	while (folder != NULL && depth < MAX_DEPTH_FOLDERS && (entry = readdir(folder)) != NULL)
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			remove_empty_folders(dirfd(folder), entry->d_name, depth + 1);
-	if (folder != NULL)
-		(void)closedir(folder);
-	(void)unlinkat(parent_fd, name, AT_REMOVEDIR);
-}
-
-/* All at once: the folder that was made ready becomes the snapshot. */
-static int name_snapshot(const struct publication *publication, int fd)
-{
-	const struct repo_store *repo = publication->repo;
-	CLEANUP(cleanup_fd) int snapshots = make_folders(repo->fd, "snapshots", false), there = -1;
-	int error;
-
-	if (snapshots < 0)
-		return snapshots;
-	if (renameat(repo->fd, publication->staging, snapshots, publication->commit) == 0)
-		return sync_folder(snapshots);
-	error = errno;
-	if (error != EEXIST && error != ENOTEMPTY && error != ENOENT)
-		return -error;
-	there = openat(snapshots, publication->commit,
-	               O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (there < 0)
-		return -errno;
-	if (error == ENOENT) /* another fetch has named it: the two had the same folder */
-		return 0;
-	error = copy_links(fd, there, 0);
-	remove_empty_folders(repo->fd, publication->staging, 0);
-	return error != 0 ? error : sync_folder(there);
-}
-
-/* What they list does not stand in the folder any more, and with one alone the folder's commit is known. */
-static void forget_other_manifests(const struct repo_store *repo, const char *commit)
-{
-	CLEANUP(cleanup_fd) int trees = make_folders(repo->fd, FOLDER_TREES, false);
-	int fd = trees < 0 ? -1 : openat(trees, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-
-	if (folder == NULL) {
-		cleanup_fd(&fd);
-		return;
-	}
-	while ((entry = readdir(folder)) != NULL)
-		if (manifest_is_named(entry->d_name) &&
-		    strncmp(entry->d_name, commit, COMMIT_HEX) != 0)
-			(void)unlinkat(trees, entry->d_name, 0);
-	(void)closedir(folder);
-}
-
-int publication_end(struct publication *publication)
-{
-	const struct repo_store *repo = publication->repo;
-	CLEANUP(cleanup_fd) int fd = take_fd(&publication->folder_fd);
-	/* On disk before a ref names it. */
-	int error = sync_folder(repo->blobs_fd);
-
-	if (error == 0)
-		error = sync_folder(fd);
-	if (error != 0)
-		return error;
-	if (repo->store->is_folder) {
-		forget_other_manifests(repo, publication->commit);
-		return unlinkat(repo->blobs_fd, FOLDER_MARKER, 0) != 0 && errno != ENOENT ? -errno :
-		                                                                            0;
-	}
-	return publication->staging[0] == '\0' ? 0 : name_snapshot(publication, fd);
-}
-
-void publication_release(struct publication *publication)
-{
-	const struct repo_store *repo = publication->repo;
-
-	cleanup_fd(&publication->folder_fd);
-	if (repo->store->is_folder && repo->store->has_locks)
-		(void)flock(repo->blobs_fd, LOCK_UN);
 }

@@ -21,6 +21,7 @@
 #include <yajl/yajl_gen.h>
 
 #include "manifest.h"
+#include "text.h"
 
 /* Where models are kept: the hub cache, or one plain folder. */
 struct store {
@@ -79,6 +80,11 @@ void manifest_writer_cancel(struct manifest_writer *writer);
  */
 int repo_store_lock(const struct repo_store *repo, const char *etag, const char *path);
 
+/* Where a snapshot is made ready: under one name, so that another fetch goes on with what a killed one left. */
+void repo_store_staging(struct text *text, const char *commit);
+/* The places of a file itself, from 0 on in the order in which it moves; false: no such place. */
+bool repo_store_place(const struct repo_store *repo, unsigned place, const char *commit,
+                      const char *path, char *out, size_t size);
 /*
  * Whether the blob waits under its name, or (`path`, where the volume has no links) itself in the snapshot, or
  * on its way there.
@@ -90,30 +96,5 @@ bool repo_store_has_file(const struct repo_store *repo, const char *commit, cons
 bool repo_store_metadata_fits(const struct repo_store *repo, const char *path, const char *etag);
 int repo_store_open_blob(const struct repo_store *repo, const char *etag);
 int repo_store_open_file(const struct repo_store *repo, const char *commit, const char *path);
-
-/* Puts the files of a commit into their places: `begin`, each file, `end`; `release` however it went. */
-struct publication {
-	const struct repo_store *repo;
-	char commit[COMMIT_HEX + 1];
-	char staging[64]; /* "": straight into the snapshot, which is there already */
-	int folder_fd;
-};
-int publication_begin(struct publication *publication, const struct repo_store *repo,
-                      const char *commit);
-struct published {
-	const char *path, *etag;
-	uint64_t size;
-	bool is_placed; /* the file itself is in its place already, or on its way there */
-	bool keep; /* the blob is also wanted by another path */
-	const char *
-	        equal; /* a placed path of the same content, for which there may be no blob; or NULL */
-};
-/* -ENOENT: another fetch was in the way, begin again. */
-int publication_add(struct publication *publication, const struct published *file);
-int publication_end(struct publication *publication);
-void publication_release(struct publication *publication);
-
-/* Eight random hexadecimal digits. */
-void random_hex(char out[static 9]);
 
 #endif
