@@ -483,7 +483,8 @@ static bool resolve_and_list(struct work *work, struct plan_model *model, size_t
 	forget_files(model);
 	if (revision_is_commit(revision)) {
 		memcpy(model->commit, revision, sizeof(model->commit));
-	} else if (repo_store_ref(&model->repo, revision, aboard) && !online) {
+	} else if (repo_store_ref(&model->repo, revision, aboard) && !online &&
+	           !work->store.is_folder) {
 		/* What was begun is completed: a newer commit would be another model. */
 		memcpy(model->commit, aboard, sizeof(model->commit));
 	} else if (!ask_revision(work, model, endpoint, revision, NULL, failure)) {

@@ -55,7 +55,7 @@ int repo_store_open(struct repo_store *repo, const struct store *store, const ch
 uint64_t repo_store_leftover_bytes(const struct repo_store *repo);
 void repo_store_release(struct repo_store *repo);
 
-/* The commit that refs/REVISION names, or that stands in a plain folder; false: none. */
+/* The commit that refs/REVISION names, or that stands in a plain folder, for whatever revision; false: none. */
 bool repo_store_ref(const struct repo_store *repo, const char *revision,
                     char commit[static COMMIT_HEX + 1]);
 int repo_store_write_ref(const struct repo_store *repo, const char *revision, const char *commit);

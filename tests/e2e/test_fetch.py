@@ -363,15 +363,17 @@ def test_online_follows_a_branch_in_a_plain_folder(fetcher, tmp_path):
         assert result.finding("model.incomplete")["path"] == "new.txt", result
 
 
-def test_a_lost_file_of_a_plain_folder_comes_from_its_own_commit(fetcher, tmp_path):
-    """In auto: what is mended stays the model that it was, though the branch has moved."""
+def test_another_revision_of_a_plain_folder(fetcher, tmp_path):
+    """What is lost comes with the revision of the policy, whichever the folder was filled from."""
+    where = tmp_path / "plain"
+    old = {**bert_files(), "config.json": b'{"model_type": "bert", "architectures": ["BertModel"], "v": 1}'}
     repos = one_repo(bert_files())
+    repos["org/m"].update(old={OTHER: old}, refs={"main": COMMIT, "v1": OTHER})
     with Hub(repos) as hub:
-        assert fetcher.write(hub.url, model=f"repo = org/m\npath = {tmp_path}/plain").fetch().status == 0
-        repos["org/m"].update(old={COMMIT: bert_files()}, commit=OTHER, refs={"main": OTHER}, files={"config.json": b"{}"})
-        (tmp_path / "plain/config.json").unlink()
-        assert fetcher.fetch().status == 0
-    assert (tmp_path / "plain/config.json").read_bytes() == bert_files()["config.json"]
+        assert fetcher.write(hub.url, model=f"repo = org/m\npath = {where}").fetch().status == 0
+        (where / "tokenizer.json").unlink()
+        assert fetcher.write(hub.url, model=f"repo = org/m\npath = {where}\nrevision = v1").fetch().status == 0
+    assert all((where / name).read_bytes() == data for name, data in old.items())
 
 
 def test_online_without_a_hub_keeps_what_is_aboard(fetcher):
