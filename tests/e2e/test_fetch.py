@@ -60,6 +60,20 @@ class Fetcher:
     def partials(self):
         return list(self.hub.rglob("*.incomplete"))
 
+    def placed(self, place, folder):
+        """The model's lines in the policy and where its files will be: the cache's snapshot, or a plain folder."""
+        return ("repo = org/m", self.snapshot) if place != "folder" else (f"repo = org/m\npath = {folder}", folder)
+
+    def fetch_killed(self, seconds, prefix=()):
+        """A fetch that is killed after so long, if it has not ended before."""
+        process = subprocess.Popen([*prefix, self.world.binary, "fetch", "-q", "-p", str(self.world.policy_file)], env=self.world.env,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
 
 @pytest.fixture
 def fetcher(world):
@@ -641,13 +655,7 @@ def test_killed_at_200_moments(fetcher):
         hub.fault("/cdn/.*big", rate=200_000_000)
         fetcher.write(hub.url)
         while rounds < 200:
-            process = subprocess.Popen([fetcher.world.binary, "fetch", "-q", "-p", str(fetcher.world.policy_file)], env=fetcher.world.env,
-                                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            try:
-                process.wait(generator.random() * 0.15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            fetcher.fetch_killed(generator.random() * 0.15)
             rounds += 1
             if complete_or_absent(fetcher, files):   # begun again from nothing
                 subprocess.run(["rm", "-rf", fetcher.repo], check=True)

@@ -78,10 +78,7 @@ def test_eight_at_once_without_links(fetcher, without, place, tmp_path):
     """Where a file itself takes its place, another fetcher may just have moved it there."""
     prefix = without("SYS_symlinkat", "EPERM")
     files = {**same_files(), **{f"f{i}.json": b'{"n": %d}' % i for i in range(40)}}
-    model, where = "repo = org/m", fetcher.snapshot
-    if place == "folder":
-        where = tmp_path / "plain"
-        model += f"\npath = {where}"
+    model, where = fetcher.placed(place, tmp_path / "plain")
     for _ in range(5):
         with Hub(one_repo(files)) as hub:
             fetcher.write(hub.url, model=model)
@@ -119,25 +116,15 @@ def test_killed_where_there_are_no_links(fetcher, without, place, tmp_path):
     """100 kills; in between, what passes the check offline is whole."""
     prefix = without("SYS_symlinkat", "EPERM")
     files = {**same_files(), **{f"f{i}.json": b'{"n": %d}' % i for i in range(20)}}
-    model, where = "repo = org/m", fetcher.snapshot
-    if place == "folder":
-        where = tmp_path / "plain"
-        model += f"\npath = {where}"
-    generator, passed = random.Random(100), 0
+    model, where = fetcher.placed(place, tmp_path / "plain")
+    generator = random.Random(100)
     with Hub(one_repo(files)) as hub:
         hub.fault("/cdn/.*big", rate=200_000_000)
         for _ in range(100):
             fetcher.write(hub.url, model=model)
-            process = subprocess.Popen([*prefix, fetcher.world.binary, "fetch", "-q", "-p", str(fetcher.world.policy_file)], env=fetcher.world.env,
-                                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            try:
-                process.wait(generator.random() * 0.25)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            fetcher.fetch_killed(generator.random() * 0.25, prefix)
             fetcher.write(hub.url, mode="offline", model=model)
             if fetcher.world.run("check", "-p", str(fetcher.world.policy_file)).status == 0:
-                passed += 1
                 assert all((where / name).read_bytes() == data for name, data in files.items())
                 shutil.rmtree(where if place == "folder" else fetcher.repo)
         fetcher.write(hub.url, model=model)
@@ -331,10 +318,7 @@ def test_progress_on_a_terminal(fetcher):
 def test_one_of_two_equal_files_is_lost(fetcher, without, place, lost, tmp_path):
     """What is left of the two may be no blob but the file itself, of which nothing says the digest."""
     prefix = without("SYS_symlinkat", "EPERM") if place == "no links" else []
-    model, where = "repo = org/m", fetcher.snapshot
-    if place == "folder":
-        where = tmp_path / "plain"
-        model += f"\npath = {where}"
+    model, where = fetcher.placed(place, tmp_path / "plain")
     with Hub(one_repo(same_files())) as hub:
         assert fetcher.write(hub.url, model=model).fetch(prefix=prefix).status == 0
         if place == "real files":   # as cp -L leaves them
