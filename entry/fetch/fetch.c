@@ -203,11 +203,6 @@ static void look_for_room(struct work *work)
 	}
 }
 
-static bool same_content(const struct plan_file *a, const struct plan_file *b)
-{
-	return a->kind == b->kind && memcmp(a->digest, b->digest, sizeof(a->digest)) == 0;
-}
-
 static int put_files(struct plan_model *model, const char **at)
 {
 	struct publication publication = { .folder_fd = -1 };
@@ -225,10 +220,10 @@ static int put_files(struct plan_model *model, const char **at)
 		*at = file->path;
 		plan_etag(file, etag);
 		published.is_placed = file->state == FILE_PLACED;
-		published.keep = i + 1 < model->count && same_content(file, file + 1);
+		published.keep = i + 1 < model->count && plan_same_content(file, file + 1);
 		if (published.is_placed)
 			placed = file;
-		else if (placed != NULL && same_content(file, placed))
+		else if (placed != NULL && plan_same_content(file, placed))
 			published.equal = placed->path;
 		error = publication_add(&publication, &published);
 	}

@@ -515,6 +515,11 @@ bool plan_model(struct work *work, struct plan_model *model)
 	return false;
 }
 
+bool plan_same_content(const struct plan_file *a, const struct plan_file *b)
+{
+	return a->kind == b->kind && memcmp(a->digest, b->digest, sizeof(a->digest)) == 0;
+}
+
 static int by_digest(const void *a, const void *b)
 {
 	const struct plan_file *left = a, *right = b;
@@ -560,8 +565,8 @@ void plan_compare(struct plan_model *model)
 	for (size_t i = 0; i < model->count; i++) {
 		struct plan_file *file = &model->files[i], *before = i == 0 ? NULL : file - 1;
 
-		if (before != NULL && before->state != FILE_PLACED && before->kind == file->kind &&
-		    memcmp(before->digest, file->digest, sizeof(file->digest)) == 0)
+		if (before != NULL && before->state != FILE_PLACED &&
+		    plan_same_content(before, file))
 			file->state = FILE_SAME;
 		else
 			file->state = (uint8_t)state_of(model, file);

@@ -175,13 +175,14 @@ static int put(const struct publication *publication, int folder_fd, const char 
                const struct published *file)
 {
 	const struct repo_store *repo = publication->repo;
-	bool has_blob = repo_store_has(repo, file->etag, file->size);
-	int error = has_blob ? 0 : -ENOENT;
+	/* Of a blob that has just come the volume is not asked again, so that a link is one call. */
+	bool has_blob = (repo->store->has_links && file->equal == NULL) ||
+	                repo_store_has(repo, file->etag, file->size);
+	int error;
 
-	if (repo->store->has_links && (has_blob || file->equal == NULL))
+	if (repo->store->has_links && has_blob)
 		return put_link(folder_fd, name, file->path, file->etag);
-	if (error == 0 && repo->store->is_folder)
-		error = set_marker(repo);
+	error = !has_blob ? -ENOENT : repo->store->is_folder ? set_marker(repo) : 0;
 	if (error == 0)
 		error = put_file(repo, folder_fd, name, file);
 	if (error == -ENOENT)
@@ -291,8 +292,7 @@ static int name_snapshot(const struct publication *publication, int fd)
 /* What they list does not stand in the folder any more, and with one alone the folder's commit is known. */
 static void forget_other_manifests(const struct repo_store *repo, const char *commit)
 {
-	CLEANUP(cleanup_fd) int trees = make_folders(repo->fd, FOLDER_TREES, false);
-	int fd = trees < 0 ? -1 : openat(trees, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = make_folders(repo->fd, FOLDER_TREES, false);
 	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 
@@ -303,7 +303,7 @@ static void forget_other_manifests(const struct repo_store *repo, const char *co
 	while ((entry = readdir(folder)) != NULL)
 		if (manifest_is_named(entry->d_name) &&
 		    strncmp(entry->d_name, commit, COMMIT_HEX) != 0)
-			(void)unlinkat(trees, entry->d_name, 0);
+			(void)unlinkat(dirfd(folder), entry->d_name, 0);
 	(void)closedir(folder);
 }
 

@@ -102,6 +102,7 @@ bool plan_model(struct work *work, struct plan_model *model);
 /* Looks what is there already. */
 void plan_compare(struct plan_model *model);
 void plan_etag(const struct plan_file *file, char etag[static SHA256_HEX + 1]);
+bool plan_same_content(const struct plan_file *a, const struct plan_file *b);
 /* By digest: files of the same content stand together. */
 void plan_sort(struct plan_model *model);
 
