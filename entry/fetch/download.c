@@ -163,9 +163,12 @@ static bool begin_part(struct request *request)
 		return true;
 	}
 	if (request->length > 0) {
-		/* The whole file, though a part was asked for: the beginning again, over one connection. */
+		/*
+		 * The whole file, though a part was asked for: the beginning again, over one connection.
+		 * What is there may be hashed already, so nothing may be written over it.
+		 */
 		download->single = true;
-		if (download->parts > 1 || part->at > 0) {
+		if (download->parts > 1 || part->at > 0 || download->partial.present > 0) {
 			text_addf(&text, "it sends the whole where a part was asked for");
 			download->restart = true;
 			return false;

@@ -4,6 +4,7 @@
 import hashlib
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -94,10 +95,11 @@ def big_file(path, size):
 
 
 def timed(rounds, *commands, before=None):
-    """Medians in milliseconds of each command, run in turn; and the largest kB."""
+    """Medians in milliseconds of each command, and the largest kB. In a new order each round: who comes after whom matters by some percent."""
     times, largest = [[] for _ in commands], [0] * len(commands)
     for _ in range(rounds):
-        for i, (command, env) in enumerate(commands):
+        for i in random.sample(range(len(commands)), len(commands)):
+            command, env = commands[i]
             before()
             # A small static parent: a child of Python begins with Python's pages in its account.
             out = subprocess.run([SPAWN, "1", *map(str, command)], env={"PATH": os.environ["PATH"], "HOME": "/tmp", **env}, capture_output=True, text=True,
@@ -147,7 +149,7 @@ def bench_site(folder):
         curl = (["curl", "-s", "--cacert", site.ca, "-o", out / "x", url], {})
         aria = (["aria2c", "-q", "-x8", "-s8", f"--ca-certificate={site.ca}", "--file-allocation=none", "-d", out, "-o", "x", url], {})
         hf = ([HF, "download", "org/big"], their_env)
-        (a, kb), (b, _), (c, _), (d, dkb) = timed(5, ours, curl, aria, hf, before=clean)
+        (a, kb), (b, _), (c, _), (d, dkb) = timed(12, ours, curl, aria, hf, before=clean)
         print(f"2 GB in one file, hashed                 {a:8.0f} ms   {size / a / 1e6:.2f} GB/s, {kb / 1000:.1f} MB")
         print(f"curl -o, not hashed                      {b:8.0f} ms   {b / a * 100:.0f} % of it reached")
         print(f"aria2c -x8, not hashed                   {c:8.0f} ms   {c / a * 100:.0f} % of it reached")
@@ -171,11 +173,11 @@ def bench_site(folder):
         offline = folder / "offline.ini"
         offline.write_text(policy.read_text().replace("mode = auto", "mode = offline"))
         site.forget()
-        (f, _), (g, _) = timed(101, ([AWEIGH, "-q", "-p", policy, "--", "/bin/true"], env), ([AWEIGH, "-q", "-p", offline, "--", "/bin/true"], env), before=lambda: None)
+        (f, _), (g, _) = timed(102, ([AWEIGH, "-q", "-p", policy, "--", "/bin/true"], env), ([AWEIGH, "-q", "-p", offline, "--", "/bin/true"], env), before=lambda: None)
         print(f"a complete model in auto                 {f:8.2f} ms   {f - g:+.2f} ms beside offline, {len((site.folder / 'access.log').read_text())} requests")
 
         write("org/many")
-        (h, hkb), (i, _) = timed(3, ours, ([HF, "download", "org/many"], their_env), before=clean)
+        (h, hkb), (i, _) = timed(4, ours, ([HF, "download", "org/many"], their_env), before=clean)
         print(f"1,000 files of 20 kB                     {h:8.0f} ms   {hkb / 1000:.1f} MB")
         print(f"hf download                              {i:8.0f} ms   {i / h:.1f} times")
         site.stop()

@@ -15,7 +15,7 @@ import certificates
 import pytest
 from conftest import HANG_LIMIT, ROOT, missing
 from hub_server import Hub, one_repo
-from models import COMMIT, OTHER, Repo, bert_files, git_sha1, onnx, safetensors
+from models import COMMIT, OTHER, Repo, bert_files, git_sha1, onnx, safetensors, sha256
 
 VERSIONS = ["hub-0", "hub-1", "hub-2"]
 BIG = safetensors({"w": 5_000_000})   # 20 MB: several parts
@@ -645,6 +645,21 @@ def complete_or_absent(fetcher, files):
             assert (fetcher.snapshot / name).read_bytes() == data, name
         return True
     return False
+
+
+def test_a_whole_answer_is_not_written_over_what_is_there(fetcher):
+    """What an earlier run left may be hashed already: an answer that brings it again, and wrong, must not get beneath that digest."""
+    weights, chunk = safetensors({"w": 1_000_000}), 1 << 20
+    left = bytes(chunk) + weights[chunk:2 * chunk] + bytes(len(weights) - 2 * chunk)   # its second chunk, but not its first
+    footer = bytes([0, 1, 0, 0]) + b"aweigh1\n" + len(weights).to_bytes(8, "little") + chunk.to_bytes(8, "little")
+    (fetcher.repo / "blobs").mkdir(parents=True)
+    (fetcher.repo / "blobs" / (sha256(weights) + ".ab12cd34.incomplete")).write_bytes(left + footer)
+    with Hub(one_repo({**bert_files(), "model.safetensors": weights}), ranges=False) as hub:
+        hub.fault("/cdn/.*model", times=1, rate=4 << 20, wrong=chunk + chunk // 2)
+        result = fetcher.write(hub.url).fetch()
+    assert result.status == 0, result
+    assert (fetcher.snapshot / "model.safetensors").read_bytes() == weights
+    assert not fetcher.partials()
 
 
 def test_killed_at_200_moments(fetcher):
