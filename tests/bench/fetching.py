@@ -156,7 +156,7 @@ def bench_site(folder):
         print(f"hf download, not hashed                  {d:8.0f} ms   {d / a:.1f} times, {dkb / 1000:.0f} MB")
 
         clean()
-        process = subprocess.Popen(ours[0], env={"PATH": os.environ["PATH"], **env}, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(ours[0], env={"PATH": os.environ["PATH"], **env}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while site_partial(hub) < size * 0.9 and process.poll() is None:
             time.sleep(0.001)
         subprocess.run(["pkill", "-KILL", "-P", str(process.pid)])
