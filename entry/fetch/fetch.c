@@ -235,6 +235,17 @@ static int put_files(struct plan_model *model, const char **at)
 	return error;
 }
 
+/* A fetch that was killed beside one that went on has left partial files that nobody resumes. */
+static void sweep(const struct plan_model *model)
+{
+	char etag[SHA256_HEX + 1];
+
+	for (size_t i = 0; model->repo.leftover_count > 0 && i < model->count; i++) {
+		plan_etag(&model->files[i], etag);
+		partial_sweep(&model->repo, etag, model->files[i].path);
+	}
+}
+
 /* Names come last: nothing is found under a ref before all of it is there. */
 static void publish(struct work *work, struct plan_model *model)
 {
@@ -246,6 +257,7 @@ static void publish(struct work *work, struct plan_model *model)
 	if (error == 0 && !work->store.is_folder && strcmp(revision, model->commit) != 0)
 		error = repo_store_write_ref(&model->repo, revision, model->commit);
 	if (error == 0) {
+		sweep(model);
 		tell_model(work, model, RECORD_FETCH_DONE);
 		return;
 	}

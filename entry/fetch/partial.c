@@ -109,21 +109,34 @@ static void new_name(struct partial *partial, const char *etag)
 	text_addf(&text, "%s.%s.incomplete", etag, hex);
 }
 
+static bool is_partial_of(const char *leftover, const char *etag)
+{
+	size_t length = strlen(etag);
+
+	return strncmp(leftover, etag, length) == 0 && leftover[length] == '.';
+}
+
+/* The lock of its file is ours: where locks exclude, who wrote it is gone. */
+static bool is_abandoned(const struct repo_store *repo, const struct stat *st)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return S_ISREG(st->st_mode) && st->st_uid == geteuid() &&
+	       (repo->store->has_locks || now.tv_sec - st->st_mtim.tv_sec > STALE_PARTIAL_S);
+}
+
 /* Claims a leftover by renaming it, so that no two go on with the same one. */
 static bool claim(struct partial *partial, const struct repo_store *repo, const char *leftover,
                   const char *etag)
 {
 	struct stat st;
-	struct timespec now;
 
 	partial->fd =
 	        openat(repo->blobs_fd, leftover, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (partial->fd < 0)
 		return false;
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	if (fstat(partial->fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
-	    (repo->store->has_locks || now.tv_sec - st.st_mtim.tv_sec > STALE_PARTIAL_S) &&
-	    read_footer(partial, &st)) {
+	if (fstat(partial->fd, &st) == 0 && is_abandoned(repo, &st) && read_footer(partial, &st)) {
 		new_name(partial, etag);
 		if (renameat(repo->blobs_fd, leftover, repo->blobs_fd, partial->name) == 0)
 			return true;
@@ -136,7 +149,6 @@ static bool claim(struct partial *partial, const struct repo_store *repo, const 
 int partial_open(struct partial *partial, const struct repo_store *repo, const char *etag,
                  uint64_t size)
 {
-	size_t length = strlen(etag);
 	int error;
 
 	*partial = PARTIAL_INIT;
@@ -146,8 +158,7 @@ int partial_open(struct partial *partial, const struct repo_store *repo, const c
 	if (partial->chunks == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < repo->leftover_count && partial->fd < 0; i++)
-		if (strncmp(repo->leftovers[i], etag, length) == 0 &&
-		    repo->leftovers[i][length] == '.' &&
+		if (is_partial_of(repo->leftovers[i], etag) &&
 		    claim(partial, repo, repo->leftovers[i], etag)) {
 			count_chunks(partial);
 			partial->resumed = partial->present > 0;
@@ -254,6 +265,25 @@ void partial_discard(struct partial *partial)
 	if (partial->fd >= 0)
 		(void)unlinkat(partial->folder_fd, partial->name, 0);
 	partial_release(partial);
+}
+
+static void remove_abandoned(const struct repo_store *repo, const char *leftover, const char *etag,
+                             const char *path)
+{
+	CLEANUP(cleanup_fd) int lock = repo_store_lock(repo, etag, path);
+	struct stat st;
+
+	if ((lock >= 0 || lock == -ENOLCK) &&
+	    fstatat(repo->blobs_fd, leftover, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    is_abandoned(repo, &st))
+		(void)unlinkat(repo->blobs_fd, leftover, 0);
+}
+
+void partial_sweep(const struct repo_store *repo, const char *etag, const char *path)
+{
+	for (size_t i = 0; i < repo->leftover_count; i++)
+		if (is_partial_of(repo->leftovers[i], etag))
+			remove_abandoned(repo, repo->leftovers[i], etag, path);
 }
 
 void partial_release(struct partial *partial)

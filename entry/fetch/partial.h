@@ -42,6 +42,8 @@ uint64_t partial_chunk_end(const struct partial *partial, size_t chunk);
 int partial_finish(const struct partial *partial, const char *etag);
 /* Removes the file. */
 void partial_discard(struct partial *partial);
+/* Removes what earlier runs left of a file that is there, unless another is busy with it. */
+void partial_sweep(const struct repo_store *repo, const char *etag, const char *path);
 void partial_release(struct partial *partial);
 
 #endif

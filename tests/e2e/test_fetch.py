@@ -605,6 +605,41 @@ def test_a_refusal_by_the_cdn_is_no_expiry(fetcher):
         assert len(hub.paths("/cdn/")) == 2
 
 
+def test_a_whole_answer_is_not_written_over_what_is_there(fetcher):
+    """What an earlier run left may be hashed already: an answer that brings it again, and wrong, must not get beneath that digest."""
+    weights, chunk = safetensors({"w": 1_000_000}), 1 << 20
+    left = bytes(chunk) + weights[chunk:2 * chunk] + bytes(len(weights) - 2 * chunk)   # its second chunk, but not its first
+    footer = bytes([0, 1, 0, 0]) + b"aweigh1\n" + len(weights).to_bytes(8, "little") + chunk.to_bytes(8, "little")
+    (fetcher.repo / "blobs").mkdir(parents=True)
+    (fetcher.repo / "blobs" / (sha256(weights) + ".ab12cd34.incomplete")).write_bytes(left + footer)
+    with Hub(one_repo({**bert_files(), "model.safetensors": weights}), ranges=False) as hub:
+        hub.fault("/cdn/.*model", times=1, rate=4 << 20, wrong=chunk + chunk // 2)
+        result = fetcher.write(hub.url).fetch()
+    assert result.status == 0, result
+    assert (fetcher.snapshot / "model.safetensors").read_bytes() == weights
+    assert not fetcher.partials()
+
+
+@pytest.mark.parametrize("place", ["cache", "folder"])
+def test_partial_files_of_what_is_there_are_removed(fetcher, place, tmp_path):
+    """A fetch was killed beside one that went on: nobody resumes what it left, and in a plain folder that is a refusal."""
+    model, where = fetcher.placed(place, tmp_path / "plain")
+    with Hub(one_repo(bert_files())) as hub:
+        assert fetcher.write(hub.url, model=model).fetch().status == 0
+        blobs = where / ".cache/huggingface/download" if place == "folder" else fetcher.repo / "blobs"
+        left = [blobs / f"{git_sha1(bert_files()[name])}.{i:08x}.incomplete" for name in ("config.json", "tokenizer.json") for i in range(2)]
+        for path in left:
+            path.touch()
+        other = blobs / f"{'0' * 40}.00000000.incomplete"   # of no file of this model: not ours to judge
+        if place == "cache":
+            other.touch()
+            (fetcher.repo / "refs/main").unlink()
+        hub.requests.clear()
+        result = fetcher.fetch()
+        assert result.status == 0 and not hub.paths("resolve"), (result, hub.requests)
+    assert list(blobs.glob("*.incomplete")) == ([other] if place == "cache" else [])
+
+
 def test_resume_moves_only_what_is_missing(fetcher):
     with Hub(one_repo(big_repo())) as hub:
         hub.fault("/cdn/.*big", after=3, reset=0)
@@ -645,21 +680,6 @@ def complete_or_absent(fetcher, files):
             assert (fetcher.snapshot / name).read_bytes() == data, name
         return True
     return False
-
-
-def test_a_whole_answer_is_not_written_over_what_is_there(fetcher):
-    """What an earlier run left may be hashed already: an answer that brings it again, and wrong, must not get beneath that digest."""
-    weights, chunk = safetensors({"w": 1_000_000}), 1 << 20
-    left = bytes(chunk) + weights[chunk:2 * chunk] + bytes(len(weights) - 2 * chunk)   # its second chunk, but not its first
-    footer = bytes([0, 1, 0, 0]) + b"aweigh1\n" + len(weights).to_bytes(8, "little") + chunk.to_bytes(8, "little")
-    (fetcher.repo / "blobs").mkdir(parents=True)
-    (fetcher.repo / "blobs" / (sha256(weights) + ".ab12cd34.incomplete")).write_bytes(left + footer)
-    with Hub(one_repo({**bert_files(), "model.safetensors": weights}), ranges=False) as hub:
-        hub.fault("/cdn/.*model", times=1, rate=4 << 20, wrong=chunk + chunk // 2)
-        result = fetcher.write(hub.url).fetch()
-    assert result.status == 0, result
-    assert (fetcher.snapshot / "model.safetensors").read_bytes() == weights
-    assert not fetcher.partials()
 
 
 def test_killed_at_200_moments(fetcher):
