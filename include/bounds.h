@@ -59,6 +59,7 @@
 #define WRITE_BYTES                                                                                \
 	(256ul                                                                                     \
 	 << 10) /* one write while fetching: TLS hands out 16 kB, which costs twice the time */
+#define WRITE_PIECES 16u /* of WRITE_BYTES, between the network and the disk */
 #define FETCH_BUFFER_BYTES (512ul << 10) /* CURLOPT_BUFFERSIZE; a connection */
 #define MAX_HASH_THREADS 8u /* beside the one that talks: more wait for the disk only */
 #define LOCK_POLL_MS 100u /* as often as filelock asks twice */

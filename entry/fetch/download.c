@@ -10,6 +10,55 @@
 #include "scan.h"
 #include "util.h"
 
+/* Writing */
+
+/* Marks the chunk that ends there, if one does; a write never crosses a chunk's end. */
+static int mark_written(struct download *download, uint64_t from, size_t length)
+{
+	struct partial *partial = &download->partial;
+	size_t chunk = (size_t)(from / partial->chunk_bytes);
+	int error;
+
+	if (from + length != partial_chunk_end(partial, chunk))
+		return 0;
+	error = partial_mark(partial, chunk);
+	if (error == 0)
+		hasher_advance(&download->work->hasher, &download->job, partial_ready(partial));
+	return error;
+}
+
+/* What the writer has written. An error waits for downloads_step(): a transfer may be in the midst. */
+static void take_written(struct work *work, bool wait)
+{
+	struct piece piece;
+
+	for (; writer_take(&work->writer, &piece, wait); wait = false) {
+		struct download *download = piece.context;
+
+		download->unwritten--;
+		if (piece.error == 0 && download->write_error == 0)
+			piece.error = mark_written(download, piece.at, piece.length);
+		if (download->write_error == 0)
+			download->write_error = piece.error;
+	}
+}
+
+static void write_part(struct part *part)
+{
+	struct download *download = part->download;
+	struct piece piece = { .partial = &download->partial,
+		               .at = part->at - part->buffered,
+		               .length = part->buffered,
+		               .bytes = part->buffer,
+		               .context = download };
+
+	while (!writer_put(&download->work->writer, &piece))
+		take_written(download->work, true);
+	download->unwritten++;
+	part->buffer = piece.bytes;
+	part->buffered = 0;
+}
+
 /* Ending */
 
 static void drop_parts(struct download *download)
@@ -26,6 +75,8 @@ static void drop_parts(struct download *download)
 		part->download = NULL;
 	}
 	download->parts = 0;
+	while (download->unwritten > 0)
+		take_written(work, true);
 }
 
 /*
@@ -168,7 +219,8 @@ static bool begin_part(struct request *request)
 		 * What is there may be hashed already, so nothing may be written over it.
 		 */
 		download->single = true;
-		if (download->parts > 1 || part->at > 0 || download->partial.present > 0) {
+		if (download->parts > 1 || part->at > 0 || download->partial.present > 0 ||
+		    download->unwritten > 0) {
 			text_addf(&text, "it sends the whole where a part was asked for");
 			download->restart = true;
 			return false;
@@ -182,24 +234,6 @@ static bool begin_part(struct request *request)
 		return false;
 	}
 	return true;
-}
-
-/* Writes what is buffered, and marks the chunk that ends there; a write never crosses a chunk's end. */
-static int write_part(struct part *part)
-{
-	struct partial *partial = &part->download->partial;
-	uint64_t from = part->at - part->buffered;
-	int error = partial_write(partial, from, part->buffer, part->buffered);
-	size_t chunk = (size_t)(from / partial->chunk_bytes);
-
-	part->buffered = 0;
-	if (error != 0 || part->at != partial_chunk_end(partial, chunk))
-		return error;
-	error = partial_mark(partial, chunk);
-	if (error == 0)
-		hasher_advance(&part->download->work->hasher, &part->download->job,
-		               partial_ready(partial));
-	return error;
 }
 
 /* As many bytes as go into the buffer before it is full or the chunk ends. */
@@ -224,7 +258,6 @@ static bool take_bytes(struct request *request, const void *bytes, size_t length
 	struct partial *partial = &download->partial;
 	struct text text = TEXT_OVER(request->failure.message);
 	const unsigned char *at = bytes, *end = at + length;
-	int error = 0;
 
 	request->failure.temporary = false;
 	if (length > part->end - part->at) {
@@ -234,19 +267,13 @@ static bool take_bytes(struct request *request, const void *bytes, size_t length
 		return false;
 	}
 	download->model->fetched_bytes += length;
-	while (error == 0 && at < end) {
+	while (at < end) {
 		at += buffer_bytes(part, at, (size_t)(end - at));
 		if (part->buffered == WRITE_BYTES || part->at == part->end ||
 		    part->at % partial->chunk_bytes == 0)
-			error = write_part(part);
+			write_part(part);
 	}
-	if (error == 0)
-		return true;
-	request->failure.raised =
-	        error == -EACCES || error == -EROFS ? RAISED_FETCH_FOLDER : RAISED_FETCH_DISK;
-	text_addf(&text, "%.300s cannot be written: %s", download->work->store.path,
-	          strerror(-error));
-	return false;
+	return true;
 }
 
 static enum next_step go_on_part(struct request *request)
@@ -281,8 +308,6 @@ static bool recover(struct download *download, const struct part *part,
 	bool refused = failure->http == 401 || failure->http == 403 || failure->http == 404 ||
 	               failure->http == 410;
 
-	if (failure->raised == RAISED_FETCH_DISK || failure->raised == RAISED_FETCH_FOLDER)
-		return false;
 	/* The signed address has expired: the endpoint knows a new one. */
 	if (part->used_address && refused && download->refreshed == 0) {
 		download->refreshed++;
@@ -576,10 +601,13 @@ bool downloads_step(struct work *work)
 	uint64_t now = clock_now_ns();
 	bool any = false;
 
+	take_written(work, false);
 	take_hashed(work);
 	for (size_t i = 0; i < work->download_count; i++) {
 		struct download *download = &work->downloads[i];
 
+		if (download->write_error != 0)
+			fail_disk(download, "written", download->write_error);
 		if (download->phase == PHASE_LOCK && download->lock_due_ns <= now)
 			try_lock(download);
 	}

@@ -118,6 +118,8 @@ static int begin(struct work *work)
 		work->downloads[i].partial = PARTIAL_INIT;
 	}
 	error = network_init(&work->network, work->settings);
+	if (error == 0)
+		error = writer_init(&work->writer, wake, &work->network);
 	return error != 0 ? error : hasher_init(&work->hasher, cores + 2, wake, &work->network);
 }
 
@@ -295,6 +297,7 @@ static void release(struct work *work)
 {
 	if (work->downloads != NULL)
 		downloads_release(work);
+	writer_release(&work->writer);
 	if (work->hasher.thread_count > 0)
 		hasher_release(&work->hasher);
 	for (size_t i = 0; i < work->model_count; i++) {

@@ -14,6 +14,7 @@
 #include "fetch/partial.h"
 #include "fetch/request.h"
 #include "fetch/store.h"
+#include "fetch/writer.h"
 
 enum file_state {
 	FILE_WANTED,
@@ -73,6 +74,8 @@ struct download {
 	struct partial partial;
 	struct hash_job job;
 	struct work *work;
+	size_t unwritten; /* pieces that the writer has */
+	int write_error; /* the first one; a negative errno */
 	unsigned parts, source, damaged, refreshed, shorts, restarts;
 	bool ranges; /* the server gives parts */
 	bool single; /* one connection at a time: it does not, or not to several */
@@ -86,6 +89,7 @@ struct work {
 	const struct fetch_settings *settings;
 	struct network network;
 	struct hasher hasher;
+	struct writer writer;
 	struct store store;
 	struct arena *names;
 	size_t names_bytes;

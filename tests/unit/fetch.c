@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* entry/fetch/: headers, listings, addresses, partial files, hashing beside a writer. */
+/* entry/fetch/: headers, listings, addresses, partial files, writing and hashing beside the transfers. */
 #include "unit.h"
 
 #include <fcntl.h>
@@ -12,6 +12,7 @@
 #include "fetch/partial.h"
 #include "fetch/settings.h"
 #include "fetch/url.h"
+#include "fetch/writer.h"
 #include "text.h"
 #include "util.h"
 
@@ -311,6 +312,48 @@ static void hashing_follows_a_writer(void **state)
 	free(bytes);
 }
 
+/* More than there is room for, the file's end first: each comes back once, written, in its order. */
+static void pieces_are_written_and_taken_in_order(void **state)
+{
+	char name[] = "/tmp/aweigh-unit-XXXXXX", got[WRITE_PIECES * 3];
+	struct partial partial = { .fd = mkstemp(name) }, closed = PARTIAL_INIT;
+	struct piece piece = { .partial = &partial, .length = 1, .bytes = malloc(WRITE_BYTES) };
+	struct piece taken;
+	struct writer writer;
+	size_t count = 0;
+
+	(void)state;
+	assert_int_equal(writer_init(&writer, wake, NULL), 0);
+	assert_false(writer_take(&writer, &taken, true)); /* nothing was put: no wait */
+	for (size_t i = 0; i < sizeof(got); i++) {
+		piece.at = sizeof(got) - 1 - i;
+		piece.bytes[0] = (unsigned char)piece.at;
+		while (!writer_put(&writer, &piece)) {
+			assert_true(writer_take(&writer, &taken, true));
+			assert_int_equal(taken.at, sizeof(got) - 1 - count++);
+			assert_int_equal(taken.error, 0);
+		}
+	}
+	assert_true(count >= sizeof(got) - WRITE_PIECES);
+	piece.partial = &closed;
+	while (!writer_put(&writer, &piece)) {
+		assert_true(writer_take(&writer, &taken, true));
+		count++;
+	}
+	for (; count < sizeof(got); count++)
+		assert_true(writer_take(&writer, &taken, true) && taken.error == 0);
+	assert_true(writer_take(&writer, &taken, true));
+	assert_int_equal(taken.error, -EBADF);
+	assert_false(writer_take(&writer, &taken, false));
+	assert_int_equal(pread(partial.fd, got, sizeof(got), 0), sizeof(got));
+	for (size_t i = 0; i < sizeof(got); i++)
+		assert_int_equal(got[i], i);
+	writer_release(&writer);
+	free(piece.bytes);
+	(void)close(partial.fd);
+	(void)unlink(name);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -322,6 +365,7 @@ int main(void)
 		cmocka_unit_test(partials_remember_their_chunks),
 		cmocka_unit_test(huge_files_have_larger_chunks),
 		cmocka_unit_test(hashing_follows_a_writer),
+		cmocka_unit_test(pieces_are_written_and_taken_in_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
