@@ -142,8 +142,8 @@ def bench_site(folder):
     env = {"HF_HUB_CACHE": str(hub)}
     their_env = {"HF_HUB_CACHE": str(hub), "HF_ENDPOINT": site.url, "SSL_CERT_FILE": str(site.ca), "HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1",
                  "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_UPDATE_CHECK": "1"}
-    size, small = 2 << 30, 400 << 20
-    for repo, length in (("org/big", size), ("org/slow", small)):
+    size, middle, small = 2 << 30, 512 << 20, 400 << 20
+    for repo, length in (("org/big", size), ("org/middle", middle), ("org/slow", small)):
         path = site.folder / "www" / repo / "resolve" / COMMIT / "model.safetensors"
         site.add(repo, {"config.json": b'{"model_type": "x"}', "tokenizer.json": b"{}", "model.safetensors": (length, big_file(path, length))})
     site.add("org/many", {"config.json": b'{"model_type": "x"}', **{f"f{i:04}.txt": os.urandom(10_000).hex().encode() for i in range(1000)}})
@@ -161,7 +161,14 @@ def bench_site(folder):
         print(f"aria2c -x8, not hashed                   {c:8.0f} ms   {c / a * 100:.0f} % of it reached")
         print(f"hf download, not hashed                  {d:8.0f} ms   {d / a:.1f} times, {dkb / 1000:.0f} MB")
 
+        write("org/middle")
+        curl = (["curl", "-s", "--cacert", site.ca, "-o", out / "x", f"{site.url}/org/middle/resolve/{COMMIT}/model.safetensors"], {})
+        (a, _), (b, _) = timed(12, ours, curl, before=clean)
+        print(f"512 MB, memory at hand, hashed           {a:8.0f} ms   {middle / a / 1e6:.2f} GB/s")
+        print(f"curl -o, not hashed                      {b:8.0f} ms   {b / a * 100:.0f} % of it reached")
+
         clean()
+        write("org/big")
         process = subprocess.Popen(ours[0], env={"PATH": os.environ["PATH"], **env}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while site_partial(hub) < size * 0.9 and process.poll() is None:
             time.sleep(0.001)
