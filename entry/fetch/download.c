@@ -36,10 +36,11 @@ static void take_written(struct work *work, bool wait)
 		struct download *download = piece.context;
 
 		download->unwritten--;
-		if (piece.error == 0 && download->write_error == 0)
-			piece.error = mark_written(download, piece.at, piece.length);
-		if (download->write_error == 0)
-			download->write_error = piece.error;
+		if (download->write_error != 0)
+			continue;
+		download->write_error = piece.error != 0 ?
+		                                piece.error :
+		                                mark_written(download, piece.at, piece.length);
 	}
 }
 

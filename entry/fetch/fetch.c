@@ -120,7 +120,9 @@ static int begin(struct work *work)
 	error = network_init(&work->network, work->settings);
 	if (error == 0)
 		error = writer_init(&work->writer, wake, &work->network);
-	return error != 0 ? error : hasher_init(&work->hasher, cores + 2, wake, &work->network);
+	if (error == 0)
+		error = hasher_init(&work->hasher, cores + 2, wake, &work->network);
+	return error;
 }
 
 static void say_volume(struct work *work)
