@@ -133,6 +133,12 @@ def bench_site(folder):
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir()
 
+    def address(repo):
+        return f"{site.url}/{repo}/resolve/{COMMIT}/model.safetensors"
+
+    def curl(repo):
+        return (["curl", "-s", "--cacert", site.ca, "-o", out / "x", address(repo)], {})
+
     def settle():
         # What was just freed goes back to the host within a moment. Without a wait each command would find as much of it as its predecessor
         # was slow; with it, all write into memory that is fresh, as in a container that has just started.
@@ -150,20 +156,17 @@ def bench_site(folder):
     site.start()
     try:
         write("org/big")
-        url = f"{site.url}/org/big/resolve/{COMMIT}/model.safetensors"
         ours = ([AWEIGH, "fetch", "-q", "-p", policy], env)
-        curl = (["curl", "-s", "--cacert", site.ca, "-o", out / "x", url], {})
-        aria = (["aria2c", "-q", "-x8", "-s8", f"--ca-certificate={site.ca}", "--file-allocation=none", "-d", out, "-o", "x", url], {})
+        aria = (["aria2c", "-q", "-x8", "-s8", f"--ca-certificate={site.ca}", "--file-allocation=none", "-d", out, "-o", "x", address("org/big")], {})
         hf = ([HF, "download", "org/big"], their_env)
-        (a, kb), (b, _), (c, _), (d, dkb) = timed(12, ours, curl, aria, hf, before=settle)
+        (a, kb), (b, _), (c, _), (d, dkb) = timed(12, ours, curl("org/big"), aria, hf, before=settle)
         print(f"2 GB in one file, hashed                 {a:8.0f} ms   {size / a / 1e6:.2f} GB/s, {kb / 1000:.1f} MB")
         print(f"curl -o, not hashed                      {b:8.0f} ms   {b / a * 100:.0f} % of it reached")
         print(f"aria2c -x8, not hashed                   {c:8.0f} ms   {c / a * 100:.0f} % of it reached")
         print(f"hf download, not hashed                  {d:8.0f} ms   {d / a:.1f} times, {dkb / 1000:.0f} MB")
 
         write("org/middle")
-        curl = (["curl", "-s", "--cacert", site.ca, "-o", out / "x", f"{site.url}/org/middle/resolve/{COMMIT}/model.safetensors"], {})
-        (a, _), (b, _) = timed(12, ours, curl, before=clean)
+        (a, _), (b, _) = timed(12, ours, curl("org/middle"), before=clean)
         print(f"512 MB, memory at hand, hashed           {a:8.0f} ms   {middle / a / 1e6:.2f} GB/s")
         print(f"curl -o, not hashed                      {b:8.0f} ms   {b / a * 100:.0f} % of it reached")
 
@@ -197,9 +200,7 @@ def bench_site(folder):
         # nginx sleeps whole milliseconds after each send: with its own 64 kB, eight connections get 16 MB/s each, and one alone gets 20.
         site.start("limit_rate 20m; output_buffers 2 512k;")
         write("org/slow")
-        url = f"{site.url}/org/slow/resolve/{COMMIT}/model.safetensors"
-        curl = (["curl", "-s", "--cacert", site.ca, "-o", out / "x", url], {})
-        (j, jkb), (k, _) = timed(3, ours, curl, before=clean)
+        (j, jkb), (k, _) = timed(3, ours, curl("org/slow"), before=clean)
         print(f"400 MB, each connection at 20 MB/s       {j:8.0f} ms   {jkb / 1000:.1f} MB")
         print(f"curl -o                                  {k:8.0f} ms   {k / j:.1f} times")
     finally:
