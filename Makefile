@@ -18,7 +18,7 @@ LDFLAGS ?=
 
 # What the build needs survives `make CFLAGS=-O0`.
 DEPS := build/deps
-STD := -std=c17 -D_GNU_SOURCE -Iinclude -Ichecks -Ichecks/base -Ichecks/know -Ientry
+STD := -std=c17 -D_GNU_SOURCE -Iinclude -Ichecks -Ientry
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
 	-Wcast-qual -Wformat=2 -Wundef -Wvla -Wswitch-enum -Wimplicit-fallthrough
 HARDEN := -ffunction-sections -fdata-sections -fstack-protector-strong -fno-common
@@ -33,8 +33,8 @@ NETLIBS := -lcurl -lcares -lssl
 endif
 Q := $(if $(filter 1,$(V)),,@)
 
-CHECKS := $(wildcard checks/*.c checks/base/*.c checks/know/*.c)
-ENTRY := $(wildcard entry/*.c entry/*/*.c)
+CHECKS := $(wildcard checks/*.c checks/*/*.c)
+ENTRY := $(wildcard entry/*.c entry/*/*.c entry/*/*/*.c)
 ifeq ($(FETCH),no)
 ENTRY := $(filter-out entry/fetcher.c entry/fetch/% entry/report/progress.c,$(ENTRY))
 endif

@@ -2,11 +2,11 @@
 /* Whether policy and libraries mean the same cache, and whether the folder they derive it from can serve. */
 #include <string.h>
 
-#include "check.h"
-#include "library_env.h"
-#include "platform.h"
-#include "text.h"
-#include "tree.h"
+#include "engine/inspection.h"
+#include "hub/variables.h"
+#include "system/mounts.h"
+#include "base/text.h"
+#include "base/tree.h"
 #include "util.h"
 
 enum { MISMATCH, DISAGREE, HOME, MODULES, EPHEMERAL };

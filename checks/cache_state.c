@@ -4,11 +4,11 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "check.h"
-#include "hub_cache.h"
-#include "inspect.h"
-#include "text.h"
-#include "tree.h"
+#include "engine/inspection.h"
+#include "hub/cache.h"
+#include "engine/inspect.h"
+#include "base/text.h"
+#include "base/tree.h"
 #include "util.h"
 
 enum { INTERRUPTED, FOLDER_INTERRUPTED, NO_EXIST, SHADOW, TWO_COPIES };

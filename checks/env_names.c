@@ -2,10 +2,10 @@
 /* Names that nothing reads, old names, empty folders, and numbers that end the service at import. */
 #include <string.h>
 
-#include "check.h"
-#include "library_env.h"
-#include "scan.h"
-#include "text.h"
+#include "engine/inspection.h"
+#include "hub/variables.h"
+#include "base/scan.h"
+#include "base/text.h"
 #include "util.h"
 
 enum { MISSPELT, OLD, EMPTY, NUMBER };

@@ -2,10 +2,10 @@
 /* Whether the service's libraries will stay offline, by their own truth rules. */
 #include <string.h>
 
-#include "check.h"
-#include "library_env.h"
-#include "scan.h"
-#include "text.h"
+#include "engine/inspection.h"
+#include "hub/variables.h"
+#include "base/scan.h"
+#include "base/text.h"
 #include "util.h"
 
 enum { ONLINE, CONFLICT, VALUE };

@@ -2,8 +2,8 @@
 /* [environment require] and [environment forbid], on what the service will get. */
 #include <string.h>
 
-#include "check.h"
-#include "glob.h"
+#include "engine/inspection.h"
+#include "base/glob.h"
 #include "util.h"
 
 enum { REQUIRED, FORBIDDEN };

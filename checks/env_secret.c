@@ -2,12 +2,12 @@
 /* Hub tokens where they need not be: in the environment of an offline service, and in files of the image. */
 #include <string.h>
 
-#include "check.h"
-#include "library_env.h"
-#include "platform.h"
-#include "scan.h"
-#include "text.h"
-#include "tree.h"
+#include "engine/inspection.h"
+#include "hub/variables.h"
+#include "system/mounts.h"
+#include "base/scan.h"
+#include "base/text.h"
+#include "base/tree.h"
 #include "util.h"
 
 enum { SECRET, TOKEN_VALUE, TOKEN_FILE, TOKEN_OPEN };

@@ -2,10 +2,10 @@
 /* Certificate verification that was switched off for a build and left off, and bundles that are not there. */
 #include <string.h>
 
-#include "check.h"
-#include "library_env.h"
-#include "text.h"
-#include "tree.h"
+#include "engine/inspection.h"
+#include "hub/variables.h"
+#include "base/text.h"
+#include "base/tree.h"
 #include "util.h"
 
 enum { TLS_OFF, BUNDLE, PROXY };

@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "check.h"
-#include "text.h"
-#include "tree.h"
+#include "engine/inspection.h"
+#include "base/text.h"
+#include "base/tree.h"
 #include "util.h"
 
 enum { UNREADABLE, BROKEN };

@@ -9,13 +9,13 @@
 
 #include <fcntl.h>
 
-#include "check.h"
-#include "digest.h"
-#include "inspect.h"
-#include "manifest.h"
-#include "platform.h"
-#include "scan.h"
-#include "text.h"
+#include "engine/inspection.h"
+#include "hub/digest.h"
+#include "engine/inspect.h"
+#include "hub/manifest.h"
+#include "system/mounts.h"
+#include "base/scan.h"
+#include "base/text.h"
 #include "util.h"
 
 #define WORTH_PAIRING_BYTES (1ul << 20)

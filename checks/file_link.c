@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "check.h"
+#include "engine/inspection.h"
 #include "util.h"
 
 enum { DANGLING, ESCAPES, LOOP, ABSOLUTE, SPECIAL };

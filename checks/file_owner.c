@@ -2,8 +2,8 @@
 /* Owners and modes: what the policy wants of them, and files that anyone may change. */
 #include <string.h>
 
-#include "check.h"
-#include "passwd.h"
+#include "engine/inspection.h"
+#include "system/passwd.h"
 #include "util.h"
 
 enum { OWNER, MODE, WRITABLE };

@@ -2,10 +2,10 @@
 /* Texts that stand where a file should be: Git LFS pointers, and error pages of a proxy or a hub. */
 #include <string.h>
 
-#include "check.h"
-#include "lfs_pointer.h"
-#include "scan.h"
-#include "text.h"
+#include "engine/inspection.h"
+#include "formats/lfs_pointer.h"
+#include "base/scan.h"
+#include "base/text.h"
 #include "util.h"
 
 enum { POINTER, PAGE };

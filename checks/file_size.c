@@ -2,7 +2,7 @@
 /* Empty files, and weights whose end was never written. */
 #include <string.h>
 
-#include "check.h"
+#include "engine/inspection.h"
 #include "util.h"
 
 enum { EMPTY, ZERO_TAIL };

@@ -2,16 +2,16 @@
 /* Files that prove by their headers that they are whole: safetensors, GGUF, ONNX, zip archives, JSON. */
 #include <string.h>
 
-#include "check.h"
-#include "gguf.h"
-#include "json.h"
-#include "lfs_pointer.h"
-#include "onnx.h"
-#include "safetensors.h"
-#include "scan.h"
-#include "text.h"
-#include "tree.h"
-#include "inspect.h"
+#include "engine/inspection.h"
+#include "formats/gguf.h"
+#include "base/json.h"
+#include "formats/lfs_pointer.h"
+#include "formats/onnx.h"
+#include "formats/safetensors.h"
+#include "base/scan.h"
+#include "base/text.h"
+#include "base/tree.h"
+#include "engine/inspect.h"
 #include "util.h"
 
 enum { TRUNCATED, TRAILING, HEADER, NOT_JSON, SPLIT, UNSIZED };

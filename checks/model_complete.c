@@ -3,12 +3,12 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "check.h"
-#include "glob.h"
-#include "hub_cache.h"
-#include "inspect.h"
-#include "manifest.h"
-#include "text.h"
+#include "engine/inspection.h"
+#include "base/glob.h"
+#include "hub/cache.h"
+#include "engine/inspect.h"
+#include "hub/manifest.h"
+#include "base/text.h"
 #include "util.h"
 
 enum { INCOMPLETE, REQUIRED, SIZE, PARTIAL, MANIFEST, NO_MANIFEST };

@@ -2,8 +2,8 @@
 /* Formats of weights: what the policy allows, and pickle, which executes code when it is loaded. */
 #include <string.h>
 
-#include "check.h"
-#include "scan.h"
+#include "engine/inspection.h"
+#include "base/scan.h"
 #include "util.h"
 
 enum { FORMAT, PICKLE };

@@ -3,8 +3,8 @@
 #include <linux/magic.h>
 #include <sys/statfs.h>
 
-#include "check.h"
-#include "text.h"
+#include "engine/inspection.h"
+#include "base/text.h"
 #include "util.h"
 
 enum { MEMORY, TMPFS };

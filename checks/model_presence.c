@@ -4,14 +4,14 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "check.h"
-#include "hub_cache.h"
-#include "inspect.h"
-#include "library_env.h"
-#include "platform.h"
-#include "scan.h"
-#include "text.h"
-#include "tree.h"
+#include "engine/inspection.h"
+#include "hub/cache.h"
+#include "engine/inspect.h"
+#include "hub/variables.h"
+#include "system/mounts.h"
+#include "base/scan.h"
+#include "base/text.h"
+#include "base/tree.h"
 #include "util.h"
 
 enum { MISSING, ELSEWHERE, REFUSED, NAME };

@@ -2,12 +2,12 @@
 /* Python code that a model brings along: auto_map of its configurations, modules of other libraries, *.py. */
 #include <string.h>
 
-#include "check.h"
-#include "hub_cache.h"
-#include "inspect.h"
-#include "json.h"
-#include "text.h"
-#include "tree.h"
+#include "engine/inspection.h"
+#include "hub/cache.h"
+#include "engine/inspect.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "base/tree.h"
 #include "util.h"
 
 enum { REMOTE_CODE, CODE_MISSING, PYTHON };

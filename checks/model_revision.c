@@ -4,11 +4,11 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "check.h"
-#include "hub_cache.h"
-#include "inspect.h"
-#include "text.h"
-#include "tree.h"
+#include "engine/inspection.h"
+#include "hub/cache.h"
+#include "engine/inspect.h"
+#include "base/text.h"
+#include "base/tree.h"
 #include "util.h"
 
 enum { REVISION, NO_REF, NO_SNAPSHOT, UNPINNED, PIN };

@@ -2,11 +2,11 @@
 /* Sharded weights: every file that an index names must be there. */
 #include <string.h>
 
-#include "check.h"
-#include "hub_cache.h"
-#include "inspect.h"
-#include "shard_index.h"
-#include "text.h"
+#include "engine/inspection.h"
+#include "hub/cache.h"
+#include "engine/inspect.h"
+#include "formats/shard_index.h"
+#include "base/text.h"
 #include "util.h"
 
 enum { SHARD, INDEX };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* min_size and max_size: the sum of the model's files, links followed. */
-#include "check.h"
-#include "text.h"
+#include "engine/inspection.h"
+#include "base/text.h"
 #include "util.h"
 
 enum { SMALL, LARGE };

@@ -2,8 +2,8 @@
 /* [packages]: Python distributions by their dist-info folders. */
 #include <string.h>
 
-#include "check.h"
-#include "dist_info.h"
+#include "engine/inspection.h"
+#include "system/python.h"
 #include "util.h"
 
 enum { VERSION };

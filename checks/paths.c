@@ -5,11 +5,11 @@
 
 #include <fcntl.h>
 
-#include "check.h"
-#include "glob.h"
-#include "platform.h"
-#include "text.h"
-#include "tree.h"
+#include "engine/inspection.h"
+#include "base/glob.h"
+#include "system/mounts.h"
+#include "base/text.h"
+#include "base/tree.h"
 #include "util.h"
 
 enum { FULL, NOT_WRITABLE, NOT_MOUNTED };

@@ -8,8 +8,8 @@
 #include "confine/landlock.h"
 #include "process/channel.h"
 #include "process/child.h"
-#include "raised.h"
-#include "text.h"
+#include "engine/raised.h"
+#include "base/text.h"
 #include "util.h"
 
 /* Progress is what a watcher waits for, and a finding is rare: each goes out at once. */

@@ -8,8 +8,8 @@
 #include "confine/landlock.h"
 #include "process/channel.h"
 #include "process/child.h"
-#include "raised.h"
-#include "tree.h"
+#include "engine/raised.h"
+#include "base/tree.h"
 #include "util.h"
 
 static int send_record(struct look *look, const struct record *record)

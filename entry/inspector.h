@@ -6,7 +6,7 @@
 #ifndef AWEIGH_INSPECTOR_H
 #define AWEIGH_INSPECTOR_H
 
-#include "check.h"
+#include "engine/inspection.h"
 
 /* Runs in the child and never returns. `look` is set up but for sending, and looks
  * through `tree`; records go to `pipe_fd`. */

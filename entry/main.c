@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "commands.h"
+#include "commands/commands.h"
 #include "launch/init.h"
 #include "util.h"
 #include "version.h"

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "process/signals.h"
-#include "scan.h"
+#include "base/scan.h"
 #include "util.h"
 
 static const struct {

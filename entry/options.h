@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "report.h"
-#include "text.h"
+#include "report/report.h"
+#include "base/text.h"
 
 enum command {
 	COMMAND_RUN,

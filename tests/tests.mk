@@ -92,7 +92,7 @@ lint: tools compile_commands.json
 	$(Q)! grep -n '#include.*entry/' checks -r
 	$(Q)! grep -nE '#include "(entry|report|gate|options)' -r checks
 	$(Q)cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr --suppress=missingIncludeSystem \
-		-D_GNU_SOURCE -D__x86_64__ -Iinclude -Ichecks -Ichecks/base -Ichecks/know -Ientry checks entry
+		-D_GNU_SOURCE -D__x86_64__ -Iinclude -Ichecks -Ientry checks entry
 	$(Q)clang-tidy --quiet -p build $(SOURCES)
 
 compile_commands.json:

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "glob.h"
+#include "base/glob.h"
 
 #include <string.h>
 
 #include "policy.h"
-#include "scan.h"
+#include "base/scan.h"
 
 static size_t character(const char *at, size_t left)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "json.h"
+#include "base/json.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include <yajl/yajl_parse.h>
 
-#include "scan.h"
+#include "base/scan.h"
 
 static bool stop(struct json *json, enum json_result why)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tree.h"
+#include "base/tree.h"
 
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/syscall.h>
 
-#include "text.h"
+#include "base/text.h"
 #include "util.h"
 
 #define ALWAYS (O_CLOEXEC | O_NONBLOCK | O_NOCTTY)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "caps.h"
+#include "confine/caps.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/prctl.h>
 
 #include "policy.h"
-#include "scan.h"
+#include "base/scan.h"
 #include "util.h"
 
 static void cleanup_caps(const cap_t *caps)

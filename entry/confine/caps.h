@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <sys/capability.h>
 
-#include "text.h"
+#include "base/text.h"
 
 /* A bit a capability. `none`, or names with or without cap_, in any case. false: `why` says which. */
 bool capabilities_parse(const char *list, uint64_t *mask, struct text *why);

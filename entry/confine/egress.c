@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "egress.h"
+#include "confine/egress.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "policy.h"
-#include "scan.h"
+#include "base/scan.h"
 #include "util.h"
 
 #if defined(__x86_64__)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "identity.h"
+#include "confine/identity.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -7,7 +7,7 @@
 #include <sys/capability.h>
 #include <unistd.h>
 
-#include "caps.h"
+#include "confine/caps.h"
 #include "util.h"
 
 void identity_current(struct identity *identity)

@@ -3,7 +3,7 @@
 #ifndef AWEIGH_IDENTITY_H
 #define AWEIGH_IDENTITY_H
 
-#include "check.h"
+#include "engine/inspection.h"
 
 /* Who the process is: uid, gid and groups. */
 void identity_current(struct identity *identity);

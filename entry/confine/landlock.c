@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "landlock.h"
+#include "confine/landlock.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "text.h"
+#include "base/text.h"
 
 /* The kernel's ABI version, 1 and up; -ENOSYS, -EOPNOTSUPP or -EPERM: not to be had, and why. */
 int landlock_abi(void);

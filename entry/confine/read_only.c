@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "read_only.h"
+#include "confine/read_only.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -7,7 +7,7 @@
 
 #include "fetch/work.h"
 #include "process/clock.h"
-#include "scan.h"
+#include "base/scan.h"
 #include "util.h"
 
 /* Writing */

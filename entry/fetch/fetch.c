@@ -2,10 +2,10 @@
 /* The sequence: what is wanted, whether there is room, the files, their places, the refs. */
 #include <string.h>
 
-#include "fetch/publish.h"
+#include "fetch/store/publish.h"
 #include "fetch/work.h"
-#include "hub_cache.h"
-#include "platform.h"
+#include "hub/cache.h"
+#include "system/mounts.h"
 #include "process/clock.h"
 #include "util.h"
 

@@ -7,7 +7,7 @@
 #define AWEIGH_FETCH_H
 
 #include "fetch/settings.h"
-#include "fetch/store.h"
+#include "fetch/store/store.h"
 #include "policy.h"
 
 enum want {

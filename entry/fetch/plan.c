@@ -2,11 +2,11 @@
 /* What is to be fetched: a revision's commit, its files with sizes and digests, and which of them are there. */
 #include <string.h>
 
-#include "fetch/listing.h"
+#include "fetch/hub/listing.h"
 #include "fetch/work.h"
-#include "glob.h"
-#include "hub_cache.h"
-#include "scan.h"
+#include "base/glob.h"
+#include "hub/cache.h"
+#include "base/scan.h"
 #include "util.h"
 
 /* Addresses */

@@ -6,10 +6,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "fetch/url.h"
-#include "library_env.h"
-#include "scan.h"
-#include "tree.h"
+#include "fetch/http/url.h"
+#include "hub/variables.h"
+#include "base/scan.h"
+#include "base/tree.h"
 #include "util.h"
 
 #define DEFAULT_ENDPOINT "https://huggingface.co" /* constants.py, ENDPOINT */

@@ -10,10 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "arena.h"
-#include "check.h"
+#include "base/arena.h"
+#include "engine/inspection.h"
 #include "policy.h"
-#include "text.h"
+#include "base/text.h"
 
 #define MAX_FETCH_PORTS 16u
 

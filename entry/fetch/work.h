@@ -7,14 +7,14 @@
 #ifndef AWEIGH_WORK_H
 #define AWEIGH_WORK_H
 
-#include "arena.h"
-#include "digest.h"
+#include "base/arena.h"
+#include "hub/digest.h"
 #include "fetch/fetch.h"
-#include "fetch/hasher.h"
-#include "fetch/partial.h"
-#include "fetch/request.h"
-#include "fetch/store.h"
-#include "fetch/writer.h"
+#include "fetch/threads/hasher.h"
+#include "fetch/store/partial.h"
+#include "fetch/http/request.h"
+#include "fetch/store/store.h"
+#include "fetch/threads/writer.h"
 
 enum file_state {
 	FILE_WANTED,

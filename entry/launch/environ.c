@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "environ.h"
+#include "launch/environ.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "library_env.h"
-#include "arena.h"
-#include "text.h"
+#include "hub/variables.h"
+#include "base/arena.h"
+#include "base/text.h"
 #include "util.h"
 
 const char *environ_origin_name(enum environ_origin origin)

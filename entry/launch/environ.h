@@ -3,7 +3,7 @@
 #ifndef AWEIGH_ENVIRON_H
 #define AWEIGH_ENVIRON_H
 
-#include "check.h"
+#include "engine/inspection.h"
 
 enum environ_origin { ORIGIN_GIVEN, ORIGIN_SET, ORIGIN_OFFLINE, ORIGIN_HOME, ORIGIN_EXPORT };
 

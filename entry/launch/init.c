@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "init.h"
+#include "launch/init.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -13,8 +13,8 @@
 #include "confine/caps.h"
 #include "process/child.h"
 #include "process/clock.h"
-#include "scan.h"
-#include "tree.h"
+#include "base/scan.h"
+#include "base/tree.h"
 #include "util.h"
 
 #define MAGIC 0x61776731u /* changes with the structure */

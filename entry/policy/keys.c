@@ -5,13 +5,13 @@
 
 #include "confine/caps.h"
 #include "confine/egress.h"
-#include "hub_cache.h"
-#include "raised.h"
-#include "read.h"
-#include "scan.h"
-#include "text.h"
+#include "hub/cache.h"
+#include "engine/raised.h"
+#include "policy/read.h"
+#include "base/scan.h"
+#include "base/text.h"
 #include "util.h"
-#include "arena.h"
+#include "base/arena.h"
 
 const struct key policy_keys[KEY_COUNT] = {
 #define KEY(section_, id, name_, type_, argument_, initial_, effect_, help_)                       \

@@ -2,10 +2,10 @@
 /* A manifest of models: `org/name[@revision] [gguf:FILE]` a line; blank lines and # comments are skipped. */
 #include <string.h>
 
-#include "hub_cache.h"
-#include "raised.h"
-#include "read.h"
-#include "scan.h"
+#include "hub/cache.h"
+#include "engine/raised.h"
+#include "policy/read.h"
+#include "base/scan.h"
 #include "util.h"
 
 static void store(struct policy *policy, struct model *model, enum key_id id, const char *text,

@@ -4,19 +4,19 @@
  * longer than it keeps, section names that it cuts (49 bytes), indented keys that it takes for the
  * value above, lines that are neither. Sections and line numbers are followed here as well.
  */
-#include "read.h"
+#include "policy/read.h"
 
 #include <errno.h>
 #include <ini.h>
 #include <string.h>
 
-#include "arena.h"
-#include "dist_info.h"
-#include "glob.h"
+#include "base/arena.h"
+#include "system/python.h"
+#include "base/glob.h"
 #include "process/signals.h"
-#include "raised.h"
-#include "scan.h"
-#include "text.h"
+#include "engine/raised.h"
+#include "base/scan.h"
+#include "base/text.h"
 #include "util.h"
 
 #define SKIP SECTION_COUNT /* in a section that is wrong: its keys are not looked at */

@@ -6,10 +6,10 @@
 #ifndef AWEIGH_POLICY_READ_H
 #define AWEIGH_POLICY_READ_H
 
-#include "check.h"
+#include "engine/inspection.h"
 #include "policy.h"
-#include "text.h"
-#include "tree.h"
+#include "base/text.h"
+#include "base/tree.h"
 
 struct policy_input {
 	const char *file; /* as the user named it */

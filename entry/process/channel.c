@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "channel.h"
+#include "process/channel.h"
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "policy.h"
-#include "scan.h"
-#include "tree.h"
+#include "base/scan.h"
+#include "base/tree.h"
 
 int sender_flush(struct sender *sender)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "signals.h"
+#include "process/signals.h"
 
 #include <errno.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "scan.h"
+#include "base/scan.h"
 #include "status.h"
 #include "util.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "escape.h"
+#include "report/escape.h"
 
 #include <string.h>
 
-#include "scan.h"
-#include "text.h"
+#include "base/scan.h"
+#include "base/text.h"
 
 /* C1 controls (U+0080 to U+009F) and the overrides of writing direction move text about, too. */
 static int is_plain(const unsigned char *at, size_t length)

@@ -2,10 +2,10 @@
 /* The report for people: a line a model, its findings beneath, the verdict last; readable at 80 columns. */
 #include <string.h>
 
-#include "escape.h"
-#include "inspect.h"
-#include "report.h"
-#include "text.h"
+#include "report/escape.h"
+#include "engine/inspect.h"
+#include "report/report.h"
+#include "base/text.h"
 #include "util.h"
 
 #define WIDTH 80u

@@ -3,10 +3,10 @@
 #include <string.h>
 #include <yajl/yajl_gen.h>
 
-#include "escape.h"
-#include "library_env.h"
-#include "report.h"
-#include "scan.h"
+#include "report/escape.h"
+#include "hub/variables.h"
+#include "report/report.h"
+#include "base/scan.h"
 #include "util.h"
 #include "version.h"
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "progress.h"
+#include "report/progress.h"
 
 #include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include "escape.h"
-#include "text.h"
+#include "report/escape.h"
+#include "base/text.h"
 #include "util.h"
 
 #define REDRAW_NS 100000000u

@@ -2,9 +2,9 @@
 /* The table of formats. A format is one file and one row here. */
 #include <string.h>
 
-#include "hub_cache.h"
-#include "report.h"
-#include "text.h"
+#include "hub/cache.h"
+#include "report/report.h"
+#include "base/text.h"
 #include "util.h"
 
 report_write report_write_human, report_write_json;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "gguf.h"
+#include "formats/gguf.h"
 #include <stddef.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

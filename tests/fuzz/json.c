@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* config.json and its like: the values, the path that leads to each, in two pieces. */
-#include "json.h"
+#include "base/json.h"
 #include "util.h"
 
 static bool visit(void *context, const struct json_value *value)

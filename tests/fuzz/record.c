@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Records from the inspector: what the gate believes must be safe to use. */
-#include "check.h"
+#include "engine/inspection.h"
 #include "process/channel.h"
 #include "util.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What names say: repository ids, revisions, paths, LFS pointers, patterns. */
-#include "glob.h"
-#include "hub_cache.h"
-#include "lfs_pointer.h"
+#include "base/glob.h"
+#include "hub/cache.h"
+#include "formats/lfs_pointer.h"
 #include "util.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A page of the hub's list of files, fed in two pieces. */
-#include "fetch/listing.h"
-#include "hub_cache.h"
+#include "fetch/hub/listing.h"
+#include "hub/cache.h"
 #include "util.h"
 
 static bool visit(void *context, const struct manifest_file *file)

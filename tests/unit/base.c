@@ -2,11 +2,11 @@
 /* checks/base: bounded text, numbers, patterns, JSON. */
 #include "unit.h"
 
-#include "glob.h"
-#include "json.h"
+#include "base/glob.h"
+#include "base/json.h"
 #include "policy.h"
-#include "scan.h"
-#include "text.h"
+#include "base/scan.h"
+#include "base/text.h"
 #include "util.h"
 
 static void text_never_overflows(void **state)

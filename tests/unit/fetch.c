@@ -6,14 +6,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "fetch/hasher.h"
-#include "fetch/headers.h"
-#include "fetch/listing.h"
-#include "fetch/partial.h"
+#include "fetch/threads/hasher.h"
+#include "fetch/http/headers.h"
+#include "fetch/hub/listing.h"
+#include "fetch/store/partial.h"
 #include "fetch/settings.h"
-#include "fetch/url.h"
-#include "fetch/writer.h"
-#include "text.h"
+#include "fetch/http/url.h"
+#include "fetch/threads/writer.h"
+#include "base/text.h"
 #include "util.h"
 
 #define SHA "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

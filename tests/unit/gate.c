@@ -2,7 +2,7 @@
 /* entry/: records from a process that may have been taken over, statuses, the catalogue. */
 #include "unit.h"
 
-#include "check.h"
+#include "engine/inspection.h"
 #include "process/channel.h"
 #include "report/escape.h"
 #include "util.h"

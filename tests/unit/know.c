@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* checks/know: names, digests, users, versions, truth as the libraries have it. */
+/* checks: names, digests, users, versions, truth as the libraries have it. */
 #include "unit.h"
 
-#include "check.h"
-#include "digest.h"
-#include "dist_info.h"
-#include "hub_cache.h"
-#include "lfs_pointer.h"
-#include "library_env.h"
-#include "manifest.h"
-#include "passwd.h"
-#include "platform.h"
-#include "safetensors.h"
+#include "engine/inspection.h"
+#include "hub/digest.h"
+#include "system/python.h"
+#include "hub/cache.h"
+#include "formats/lfs_pointer.h"
+#include "hub/variables.h"
+#include "hub/manifest.h"
+#include "system/passwd.h"
+#include "system/mounts.h"
+#include "formats/safetensors.h"
 #include "util.h"
 
 static void digests_have_their_known_values(void **state)

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "formats/onnx.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "bounds.h"
+#include "base/scan.h"
+#include "base/text.h"
+#include "util.h"
+
+enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
+enum {
+	MODEL_GRAPH = 7,
+	GRAPH_INITIALIZER = 5,
+	TENSOR_EXTERNAL = 13,
+	ENTRY_KEY = 1,
+	ENTRY_VALUE = 2
+};
+
+#define MAX_LOCATIONS 64u
+
+struct parser {
+	int fd;
+	unsigned char buffer[4096];
+	uint64_t buffer_at;
+	size_t buffered;
+	uint64_t fields;
+	enum onnx_result result;
+	struct {
+		char name[MAX_NAME_BYTES];
+		uint64_t end;
+	} location[MAX_LOCATIONS];
+	size_t locations;
+};
+
+struct field {
+	uint32_t number, wire;
+	uint64_t start, end; /* of its bytes, WIRE_BYTES only */
+};
+
+static bool fail(struct parser *parser, enum onnx_result why)
+{
+	parser->result = why;
+	return false;
+}
+
+static bool byte_at(struct parser *parser, uint64_t at, unsigned char *out)
+{
+	if (at < parser->buffer_at || at - parser->buffer_at >= parser->buffered) {
+		ssize_t got = pread(parser->fd, parser->buffer, sizeof(parser->buffer), (off_t)at);
+
+		if (got <= 0)
+			return fail(parser, got < 0 ? ONNX_READ : ONNX_SHORT);
+		parser->buffer_at = at;
+		parser->buffered = (size_t)got;
+	}
+	*out = parser->buffer[at - parser->buffer_at];
+	return true;
+}
+
+static bool take_varint(struct parser *parser, uint64_t *at, uint64_t end, uint64_t *out)
+{
+	unsigned char byte;
+
+	*out = 0;
+	for (unsigned shift = 0; shift < 64; shift += 7) {
+		if (*at >= end)
+			return fail(parser, ONNX_SHORT);
+		if (!byte_at(parser, *at, &byte))
+			return false;
+		(*at)++;
+		*out |= (uint64_t)(byte & 0x7F) << shift;
+		if ((byte & 0x80) == 0)
+			return true;
+	}
+	return fail(parser, ONNX_NOT);
+}
+
+/* Reads a field's tag and moves *at behind the field. */
+static bool take_field(struct parser *parser, uint64_t *at, uint64_t end, struct field *field)
+{
+	uint64_t tag, length = 0;
+
+	if (++parser->fields > MAX_PROTOBUF_FIELDS)
+		return fail(parser, ONNX_TOO_MANY);
+	if (!take_varint(parser, at, end, &tag))
+		return false;
+	field->number = (uint32_t)(tag >> 3);
+	field->wire = (uint32_t)(tag & 7);
+	if (field->number == 0 || tag > UINT32_MAX)
+		return fail(parser, ONNX_NOT);
+	if (field->wire == WIRE_VARINT)
+		return take_varint(parser, at, end, &length);
+	if (field->wire == WIRE_BYTES) {
+		if (!take_varint(parser, at, end, &length))
+			return false;
+	} else if (field->wire == WIRE_64 || field->wire == WIRE_32) {
+		length = field->wire == WIRE_64 ? 8 : 4;
+	} else {
+		return fail(parser, ONNX_NOT);
+	}
+	if (length > end - *at)
+		return fail(parser, ONNX_SHORT);
+	field->start = *at;
+	*at += length;
+	field->end = *at;
+	return true;
+}
+
+static bool take_text(struct parser *parser, const struct field *field, char *out, size_t size)
+{
+	size_t to = 0;
+
+	for (uint64_t at = field->start; at < field->end && to + 1 < size; at++) {
+		unsigned char byte;
+
+		if (!byte_at(parser, at, &byte))
+			return false;
+		out[to++] = (char)byte;
+	}
+	out[to] = '\0';
+	return true;
+}
+
+/* StringStringEntryProto: location, offset, length, checksum. */
+static bool read_entry(struct parser *parser, const struct field *entry, char *location,
+                       uint64_t *offset, uint64_t *length)
+{
+	char key[16] = "", value[MAX_NAME_BYTES] = "";
+	uint64_t at = entry->start;
+	struct field field;
+
+	while (at < entry->end) {
+		if (!take_field(parser, &at, entry->end, &field))
+			return false;
+		if (field.wire != WIRE_BYTES)
+			continue;
+		if (field.number == ENTRY_KEY && !take_text(parser, &field, key, sizeof(key)))
+			return false;
+		if (field.number == ENTRY_VALUE && !take_text(parser, &field, value, sizeof(value)))
+			return false;
+	}
+	if (strcmp(key, "location") == 0)
+		memcpy(location, value, sizeof(value));
+	else if (strcmp(key, "offset") == 0)
+		(void)scan_u64(value, strlen(value), offset);
+	else if (strcmp(key, "length") == 0)
+		(void)scan_u64(value, strlen(value), length);
+	return true;
+}
+
+static void keep_location(struct parser *parser, const char *name, uint64_t end)
+{
+	size_t i = 0;
+
+	while (i < parser->locations && strcmp(parser->location[i].name, name) != 0)
+		i++;
+	if (i == MAX_LOCATIONS)
+		return;
+	if (i == parser->locations) {
+		parser->locations++;
+		memcpy(parser->location[i].name, name, strlen(name) + 1);
+	}
+	if (end > parser->location[i].end)
+		parser->location[i].end = end;
+}
+
+static bool read_tensor(struct parser *parser, const struct field *tensor)
+{
+	char location[MAX_NAME_BYTES] = "";
+	uint64_t at = tensor->start, offset = 0, length = 0, end;
+	struct field field;
+
+	while (at < tensor->end) {
+		if (!take_field(parser, &at, tensor->end, &field))
+			return false;
+		if (field.number == TENSOR_EXTERNAL && field.wire == WIRE_BYTES &&
+		    !read_entry(parser, &field, location, &offset, &length))
+			return false;
+	}
+	if (__builtin_add_overflow(offset, length, &end))
+		return fail(parser, ONNX_NOT);
+	if (location[0] != '\0')
+		keep_location(parser, location, end);
+	return true;
+}
+
+static bool read_graph(struct parser *parser, const struct field *graph)
+{
+	uint64_t at = graph->start;
+	struct field field;
+
+	while (at < graph->end) {
+		if (!take_field(parser, &at, graph->end, &field))
+			return false;
+		if (field.number == GRAPH_INITIALIZER && field.wire == WIRE_BYTES &&
+		    !read_tensor(parser, &field))
+			return false;
+	}
+	return true;
+}
+
+static bool read_model(struct parser *parser, uint64_t size)
+{
+	uint64_t at = 0;
+	struct field field;
+	bool graph = false;
+
+	while (at < size) {
+		if (!take_field(parser, &at, size, &field))
+			return false;
+		if (field.number == MODEL_GRAPH && field.wire == WIRE_BYTES) {
+			graph = true;
+			if (!read_graph(parser, &field))
+				return false;
+		}
+	}
+	return graph || fail(parser, ONNX_NOT);
+}
+
+enum onnx_result onnx_read(int fd, uint64_t size, onnx_visit *visit, void *context)
+{
+	struct parser *parser = calloc(1, sizeof(*parser));
+	enum onnx_result result;
+
+	if (parser == NULL)
+		return ONNX_READ;
+	parser->fd = fd;
+	if (read_model(parser, size))
+		for (size_t i = 0; i < parser->locations; i++)
+			visit(context, parser->location[i].name, parser->location[i].end);
+	result = parser->result;
+	free(parser);
+	return result;
+}
+
+const char *onnx_words(enum onnx_result result)
+{
+	switch (result) {
+	case ONNX_OK:
+		return "is whole";
+	case ONNX_SHORT:
+		return "is cut short";
+	case ONNX_NOT:
+		return "is no ONNX model: its bytes are not the protobuf of one";
+	case ONNX_TOO_MANY:
+		return "has more than 4,000,000 protobuf fields";
+	case ONNX_READ:
+		return "cannot be read";
+	}
+	return "";
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hub/cache.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/scan.h"
+#include "base/text.h"
+#include "util.h"
+
+static const char *type_of(const char **id)
+{
+	static const char *const types[] = { "datasets", "spaces" };
+
+	for (size_t i = 0; i < LENGTH_OF(types); i++) {
+		size_t length = strlen(types[i]);
+
+		if (strncmp(*id, types[i], length) == 0 && (*id)[length] == '/') {
+			*id += length + 1;
+			return types[i];
+		}
+	}
+	return "models";
+}
+
+static const char *part_fault(const char *part, size_t length)
+{
+	if (length == 0)
+		return "has an empty part";
+	if (length > MAX_REPO_PART_BYTES)
+		return "has a part longer than 96 characters";
+	if (part[0] == '-' || part[0] == '.' || part[length - 1] == '-' || part[length - 1] == '.')
+		return "has a part that begins or ends with '-' or '.'";
+	for (size_t i = 0; i < length; i++) {
+		if (!scan_is_name(part[i]) && part[i] != '-' && part[i] != '.')
+			return "has a character other than letters, digits, '-', '_' and '.'";
+		if (i > 0 && part[i] == part[i - 1] && (part[i] == '-' || part[i] == '.'))
+			return "has '--' or '..' in it";
+	}
+	return NULL;
+}
+
+const char *repo_id_fault(const char *id)
+{
+	const char *slash, *fault;
+	size_t length;
+
+	(void)type_of(&id);
+	slash = strchr(id, '/');
+	length = strlen(id);
+	if (length >= 4 && strcmp(id + length - 4, ".git") == 0)
+		return "ends in '.git'";
+	if (slash == NULL)
+		return part_fault(id, length);
+	if (strchr(slash + 1, '/') != NULL)
+		return "has more than one '/'";
+	fault = part_fault(id, (size_t)(slash - id));
+	return fault != NULL ? fault : part_fault(slash + 1, strlen(slash + 1));
+}
+
+bool repo_path_is_legal(const char *path, size_t length)
+{
+	size_t start = 0;
+
+	if (length == 0 || length >= MAX_PATH_BYTES)
+		return false;
+	for (size_t i = 0; i <= length; i++) {
+		size_t part = i - start;
+
+		if (i < length && (unsigned char)path[i] < 0x20)
+			return false;
+		if (i < length && path[i] != '/' && path[i] != '\\')
+			continue;
+		if ((part == 0 && (i == length || path[i] == '/')) ||
+		    (part == 1 && path[start] == '.') ||
+		    (part == 2 && path[start] == '.' && path[start + 1] == '.') ||
+		    part >= MAX_NAME_BYTES)
+			return false;
+		start = i + 1;
+	}
+	return true;
+}
+
+const char *revision_fault(const char *revision)
+{
+	size_t length = strlen(revision);
+
+	if (length > MAX_REVISION_BYTES)
+		return "is longer than 255 characters";
+	if (!repo_path_is_legal(revision, length) || strpbrk(revision, " ~^:?*[\\") != NULL)
+		return "is not the name of a branch, tag or commit";
+	return NULL;
+}
+
+bool revision_is_commit(const char *revision)
+{
+	return scan_is_hex(revision, strlen(revision), COMMIT_HEX);
+}
+
+bool repo_folder_name(const char *id, char *out, size_t size)
+{
+	struct text text = text_over(out, size);
+
+	text_add(&text, type_of(&id));
+	text_add(&text, "--");
+	for (; *id != '\0'; id++)
+		if (*id == '/')
+			text_add(&text, "--");
+		else
+			text_add_bytes(&text, id, 1);
+	return !text.cut;
+}
+
+static int open_ref(const struct tree *tree, const struct model_view *view, const char *revision)
+{
+	char name[MAX_REVISION_BYTES + 8];
+	struct stat st;
+	int fd;
+
+	if (!path_join(name, sizeof(name), "refs", revision))
+		return -ENAMETOOLONG;
+	if (fstatat(view->repo_fd, name, &st, 0) != 0)
+		return -errno;
+	if (!S_ISREG(
+	            st.st_mode)) /* a branch `a/b` makes `refs/a` a folder; a FIFO would not answer */
+		return -ENOENT;
+	fd = tree_open_beneath(tree, view->repo_fd, name, O_RDONLY);
+	return fd;
+}
+
+void hub_cache_ref_text(const struct tree *tree, const struct model_view *view,
+                        const char *revision, char *out, size_t size)
+{
+	CLEANUP(cleanup_fd) int fd = open_ref(tree, view, revision);
+	ssize_t got = fd < 0 ? 0 : read(fd, out, size - 1);
+
+	out[got < 0 ? 0 : got] = '\0';
+}
+
+/* The library joins the text of the ref to a path as it is: exactly 40 hexadecimal digits, no newline. */
+static enum cache_outcome read_ref(const struct tree *tree, struct model_view *view,
+                                   const char *revision)
+{
+	CLEANUP(cleanup_fd) int fd = open_ref(tree, view, revision);
+	char text[COMMIT_HEX + 2];
+	ssize_t got;
+
+	if (fd < 0) {
+		view->error = -fd;
+		return fd == -ENOENT || fd == -ENOTDIR ? CACHE_NO_REF : CACHE_REFUSED;
+	}
+	got = read(fd, text, sizeof(text));
+	if (got < 0) {
+		view->error = errno;
+		return CACHE_REFUSED;
+	}
+	if (!scan_is_hex(text, (size_t)got, COMMIT_HEX))
+		return CACHE_BAD_REF;
+	memcpy(view->commit, text, COMMIT_HEX);
+	view->commit[COMMIT_HEX] = '\0';
+	return CACHE_OK;
+}
+
+static enum cache_outcome open_snapshot(const struct tree *tree, struct model_view *view)
+{
+	char name[sizeof("snapshots/") + COMMIT_HEX];
+
+	if (!path_join(name, sizeof(name), "snapshots", view->commit) ||
+	    !path_join(view->path, sizeof(view->path), view->repo_path, name)) {
+		view->error = ENAMETOOLONG;
+		return CACHE_REFUSED;
+	}
+	view->dir_fd = tree_open_beneath(tree, view->repo_fd, name, O_RDONLY | O_DIRECTORY);
+	if (view->dir_fd < 0) {
+		view->error = -view->dir_fd;
+		return view->error == ENOENT || view->error == ENOTDIR ? CACHE_NO_SNAPSHOT :
+		                                                         CACHE_REFUSED;
+	}
+	view->place = PLACE_CACHE;
+	return CACHE_OK;
+}
+
+enum cache_outcome hub_cache_locate(const struct tree *tree, const char *hub_cache,
+                                    const char *repo, const char *revision, struct model_view *view)
+{
+	char folder[MAX_NAME_BYTES];
+	enum cache_outcome outcome;
+	struct stat st;
+
+	if (!repo_folder_name(repo, folder, sizeof(folder)) ||
+	    !path_join(view->repo_path, sizeof(view->repo_path), hub_cache, folder)) {
+		view->error = ENAMETOOLONG;
+		return CACHE_REFUSED;
+	}
+	view->repo_fd = tree_open(tree, view->repo_path, O_PATH | O_DIRECTORY);
+	if (view->repo_fd < 0) {
+		view->error = -view->repo_fd;
+		if (view->error == EACCES || (view->error != ENOENT && view->error != ENOTDIR))
+			return CACHE_REFUSED;
+		return tree_stat(tree, hub_cache, &st) == 0 ? CACHE_NO_REPO : CACHE_NO_HUB;
+	}
+	if (revision_is_commit(revision)) {
+		memcpy(view->commit, revision, COMMIT_HEX + 1);
+	} else {
+		outcome = read_ref(tree, view, revision);
+		if (outcome != CACHE_OK)
+			return outcome;
+	}
+	return open_snapshot(tree, view);
+}
+
+bool manifest_is_named(const char *name)
+{
+	return strlen(name) == COMMIT_HEX + 5 && scan_is_hex(name, COMMIT_HEX, COMMIT_HEX) &&
+	       strcmp(name + COMMIT_HEX, ".json") == 0;
+}
+
+bool folder_commit(int trees_fd, char commit[static COMMIT_HEX + 1])
+{
+	DIR *folder = trees_fd < 0 ? NULL : fdopendir(trees_fd);
+	struct dirent *entry;
+	unsigned count = 0;
+
+	if (folder == NULL) {
+		cleanup_fd(&trees_fd);
+		return false;
+	}
+	while (count < 2 && (entry = readdir(folder)) != NULL)
+		if (manifest_is_named(entry->d_name) && count++ == 0)
+			memcpy(commit, entry->d_name, COMMIT_HEX);
+	(void)closedir(folder);
+	commit[count == 1 ? COMMIT_HEX : 0] = '\0';
+	return count == 1;
+}

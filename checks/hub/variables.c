@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hub/variables.h"
+
+#include <string.h>
+
+#include "base/scan.h"
+#include "util.h"
+
+const struct library_variable library_variables[] = {
+	{ "HF_HOME", VARIABLE_LOCATION, NULL },
+	{ "HF_HUB_CACHE", VARIABLE_LOCATION, NULL },
+	{ "HUGGINGFACE_HUB_CACHE", VARIABLE_OLD, "HF_HUB_CACHE" },
+	{ "HF_ASSETS_CACHE", VARIABLE_LOCATION, NULL },
+	{ "HUGGINGFACE_ASSETS_CACHE", VARIABLE_OLD, "HF_ASSETS_CACHE" },
+	{ "HF_XET_CACHE", VARIABLE_LOCATION, NULL },
+	{ "HF_TOKEN_PATH", VARIABLE_LOCATION, NULL },
+	{ "HF_DATASETS_CACHE", VARIABLE_LOCATION, NULL },
+	{ "HF_DATASETS_DOWNLOADED_DATASETS_PATH", VARIABLE_LOCATION, NULL },
+	{ "HF_DATASETS_EXTRACTED_DATASETS_PATH", VARIABLE_LOCATION, NULL },
+	{ "HF_MODULES_CACHE", VARIABLE_LOCATION, NULL },
+	{ "XDG_CACHE_HOME", VARIABLE_LOCATION, NULL },
+	{ "TRANSFORMERS_CACHE", VARIABLE_OLD, "HF_HUB_CACHE" },
+	{ "PYTORCH_TRANSFORMERS_CACHE", VARIABLE_OLD, "HF_HUB_CACHE" },
+	{ "PYTORCH_PRETRAINED_BERT_CACHE", VARIABLE_OLD, "HF_HUB_CACHE" },
+	{ "SENTENCE_TRANSFORMERS_HOME", VARIABLE_LOCATION, NULL },
+	{ "DIFFUSERS_CACHE", VARIABLE_OLD, "HF_HUB_CACHE" },
+	{ "HF_HUB_OFFLINE", VARIABLE_OFFLINE, NULL },
+	{ "TRANSFORMERS_OFFLINE", VARIABLE_OFFLINE, NULL },
+	{ "HF_DATASETS_OFFLINE", VARIABLE_OFFLINE, NULL },
+	{ "HF_EVALUATE_OFFLINE", VARIABLE_OFFLINE, NULL },
+	{ "HF_UPDATE_DOWNLOAD_COUNTS", VARIABLE_BOOL, NULL },
+	{ "HF_ENDPOINT", VARIABLE_OTHER, NULL },
+	{ "HF_INFERENCE_ENDPOINT", VARIABLE_OTHER, NULL },
+	{ "HUGGINGFACE_CO_RESOLVE_ENDPOINT", VARIABLE_OLD, "HF_ENDPOINT" },
+	{ "HUGGINGFACE_CO_STAGING", VARIABLE_BOOL, NULL },
+	{ "HF_TOKEN", VARIABLE_SECRET, NULL },
+	{ "HUGGING_FACE_HUB_TOKEN", VARIABLE_SECRET, "HF_TOKEN" },
+	{ "HF_OIDC_RESOURCE", VARIABLE_OTHER, NULL },
+	{ "HF_OIDC_ID_TOKEN", VARIABLE_SECRET, NULL },
+	{ "HF_HUB_DISABLE_IMPLICIT_TOKEN", VARIABLE_BOOL, NULL },
+	{ "HF_HUB_ETAG_TIMEOUT", VARIABLE_INTEGER, NULL },
+	{ "HF_HUB_DOWNLOAD_TIMEOUT", VARIABLE_INTEGER, NULL },
+	{ "HF_HUB_DISABLE_PROGRESS_BARS", VARIABLE_BOOL, NULL },
+	{ "HF_HUB_VERBOSITY", VARIABLE_OTHER, NULL },
+	{ "HF_DEBUG", VARIABLE_BOOL, NULL },
+	{ "HF_HUB_DISABLE_TELEMETRY", VARIABLE_BOOL, NULL },
+	{ "DISABLE_TELEMETRY", VARIABLE_BOOL, NULL },
+	{ "DO_NOT_TRACK", VARIABLE_BOOL, NULL },
+	{ "HF_HUB_DISABLE_UPDATE_CHECK", VARIABLE_BOOL, NULL },
+	{ "HF_HUB_DISABLE_SYMLINKS", VARIABLE_BOOL, NULL },
+	{ "HF_HUB_DISABLE_SYMLINKS_WARNING", VARIABLE_BOOL, NULL },
+	{ "HF_HUB_DISABLE_EXPERIMENTAL_WARNING", VARIABLE_BOOL, NULL },
+	{ "HF_HUB_DISABLE_XET", VARIABLE_BOOL, NULL },
+	{ "HF_XET_HIGH_PERFORMANCE", VARIABLE_BOOL, NULL },
+	{ "HF_HUB_USER_AGENT_ORIGIN", VARIABLE_OTHER, NULL },
+	{ "HF_HUB_ENABLE_HF_TRANSFER", VARIABLE_OLD, "HF_XET_HIGH_PERFORMANCE" },
+	{ "HF_HUB_LOCAL_DIR_AUTO_SYMLINK_THRESHOLD", VARIABLE_OTHER, NULL },
+	{ "HF_DATASETS_IN_MEMORY_MAX_SIZE", VARIABLE_OTHER, NULL },
+	{ "HF_DATASETS_TRUST_REMOTE_CODE", VARIABLE_OTHER, NULL },
+	{ "HF_ALLOW_CODE_EVAL", VARIABLE_OTHER, NULL },
+	{ "TRANSFORMERS_VERBOSITY", VARIABLE_OTHER, NULL },
+	{ "TRANSFORMERS_NO_ADVISORY_WARNINGS", VARIABLE_OTHER, NULL },
+	/* Spellings that nothing reads. */
+	{ "HF_OFFLINE", VARIABLE_DEAD, "HF_HUB_OFFLINE" },
+	{ "HUGGINGFACE_OFFLINE", VARIABLE_DEAD, "HF_HUB_OFFLINE" },
+	{ "HUGGINGFACE_HUB_OFFLINE", VARIABLE_DEAD, "HF_HUB_OFFLINE" },
+	{ "HF_HUB_OFFLINE_MODE", VARIABLE_DEAD, "HF_HUB_OFFLINE" },
+	{ "HUB_OFFLINE", VARIABLE_DEAD, "HF_HUB_OFFLINE" },
+	{ "CI_OFFLINE_MODE", VARIABLE_DEAD, "HF_HUB_OFFLINE" },
+	{ "TRANSFORMER_OFFLINE", VARIABLE_DEAD, "TRANSFORMERS_OFFLINE" },
+	{ "HF_TRANSFORMERS_OFFLINE", VARIABLE_DEAD, "TRANSFORMERS_OFFLINE" },
+	{ "DATASETS_OFFLINE", VARIABLE_DEAD, "HF_DATASETS_OFFLINE" },
+	{ "HF_CACHE", VARIABLE_DEAD, "HF_HUB_CACHE" },
+	{ "HF_CACHE_DIR", VARIABLE_DEAD, "HF_HUB_CACHE" },
+	{ "HF_CACHE_HOME", VARIABLE_DEAD, "HF_HOME" },
+	{ "HUGGINGFACE_HOME", VARIABLE_DEAD, "HF_HOME" },
+	{ "HUGGINGFACE_CACHE", VARIABLE_DEAD, "HF_HUB_CACHE" },
+	{ "HF_HUB_HOME", VARIABLE_DEAD, "HF_HOME" },
+	{ "HF_MODEL_CACHE", VARIABLE_DEAD, "HF_HUB_CACHE" },
+	{ "HF_MODELS_CACHE", VARIABLE_DEAD, "HF_HUB_CACHE" },
+	{ "HUGGINGFACE_TOKEN", VARIABLE_DEAD, "HF_TOKEN" },
+	{ "HUGGINGFACE_HUB_TOKEN", VARIABLE_DEAD, "HF_TOKEN" },
+	{ "HF_API_TOKEN", VARIABLE_DEAD, "HF_TOKEN" },
+	{ "HF_API_KEY", VARIABLE_DEAD, "HF_TOKEN" },
+	{ "HF_ACCESS_TOKEN", VARIABLE_DEAD, "HF_TOKEN" },
+};
+const size_t library_variable_count = LENGTH_OF(library_variables);
+
+const char *environment_get(const struct environment *environment, const char *name)
+{
+	size_t length = strlen(name);
+
+	for (size_t i = environment->count; i-- > 0;)
+		if (strncmp(environment->rows[i], name, length) == 0 &&
+		    environment->rows[i][length] == '=')
+			return environment->rows[i] + length + 1;
+	return NULL;
+}
+
+const struct library_variable *library_variable(const char *name, size_t length)
+{
+	for (size_t i = 0; i < library_variable_count; i++)
+		if (strlen(library_variables[i].name) == length &&
+		    memcmp(library_variables[i].name, name, length) == 0)
+			return &library_variables[i];
+	return NULL;
+}
+
+bool variable_is_secret(const char *name)
+{
+	static const char *const words[] = { "TOKEN",   "SECRET",     "PASSWORD",    "PASSWD",
+		                             "API_KEY", "ACCESS_KEY", "PRIVATE_KEY", "CREDENTIAL" };
+	const struct library_variable *variable = library_variable(name, strlen(name));
+
+	if (variable != NULL && variable->role != VARIABLE_DEAD &&
+	    strcmp(name, "HF_TOKEN_PATH") == 0)
+		return false;
+	for (size_t i = 0; i < LENGTH_OF(words); i++)
+		if (strstr(name, words[i]) != NULL)
+			return true;
+	return variable != NULL && variable->role == VARIABLE_SECRET;
+}
+
+const char *library_nearest(const char *name)
+{
+	const char *nearest = NULL;
+	unsigned best = 3; /* two slips */
+
+	for (size_t i = 0; i < library_variable_count; i++) {
+		unsigned distance;
+
+		if (library_variables[i].role == VARIABLE_DEAD)
+			continue;
+		distance = edit_distance(name, library_variables[i].name);
+		if (distance < best) {
+			best = distance;
+			nearest = library_variables[i].name;
+		}
+	}
+	return nearest;
+}
+
+bool library_is_true(const char *value)
+{
+	static const char *const words[] = { "1", "ON", "YES", "TRUE" };
+
+	for (size_t i = 0; value != NULL && i < LENGTH_OF(words); i++)
+		if (text_equals_any_case(value, strlen(value), words[i]))
+			return true;
+	return false;
+}
+
+bool library_is_offline(const struct environment *environment, const char **decided_by)
+{
+	const char *hub = environment_get(environment, "HF_HUB_OFFLINE");
+
+	*decided_by = "HF_HUB_OFFLINE";
+	if (hub == NULL || hub[0] == '\0') { /* Python's `or`: an empty text is false */
+		const char *transformers = environment_get(environment, "TRANSFORMERS_OFFLINE");
+
+		if (transformers != NULL)
+			*decided_by = "TRANSFORMERS_OFFLINE";
+		hub = transformers;
+	}
+	return library_is_true(hub);
+}
+
+bool datasets_is_offline(const struct environment *environment)
+{
+	const char *value = environment_get(environment, "HF_DATASETS_OFFLINE");
+	const char *decided_by;
+
+	return value != NULL ? library_is_true(value) :
+	                       library_is_offline(environment, &decided_by);
+}
+
+/* os.path.expandvars: $NAME and ${NAME}; an unknown name stays as it is. */
+static void expand_variables(struct text *out, const struct environment *environment,
+                             const char *value)
+{
+	while (*value != '\0') {
+		bool braces = value[0] == '$' && value[1] == '{';
+		const char *name = value + 1 + braces;
+		size_t length = 0;
+		char copy[MAX_NAME_BYTES];
+		const char *found;
+
+		if (*value != '$') {
+			text_add_bytes(out, value++, 1);
+			continue;
+		}
+		while (scan_is_name(name[length]))
+			length++;
+		if (length == 0 || length >= sizeof(copy) || (braces && name[length] != '}')) {
+			text_add_bytes(out, value++, 1);
+			continue;
+		}
+		memcpy(copy, name, length);
+		copy[length] = '\0';
+		found = environment_get(environment, copy);
+		if (found != NULL)
+			text_add(out, found);
+		else
+			text_add_bytes(out, value, (size_t)(name + length + braces - value));
+		value = name + length + braces;
+	}
+}
+
+enum location_error library_location(const struct environment *environment, const char *passwd_home,
+                                     const char *working_directory, const char *value, char *out,
+                                     size_t size)
+{
+	char expanded[MAX_PATH_BYTES];
+	struct text text = TEXT_OVER(expanded);
+
+	if (value[0] == '\0')
+		return LOCATION_EMPTY;
+	if (value[0] == '~' && (value[1] == '/' || value[1] == '\0')) {
+		const char *home = environment_get(environment, "HOME");
+
+		if (home == NULL)
+			home = passwd_home;
+		if (home == NULL || home[0] == '\0')
+			return LOCATION_NO_HOME;
+		text_add(&text, strcmp(home, "/") == 0 ? "" : home);
+		value++;
+	}
+	expand_variables(&text, environment, value);
+	if (text.cut ||
+	    !path_join(out, size, expanded[0] == '/' ? "" : working_directory, expanded))
+		return LOCATION_LONG;
+	if (expanded[0] == '/' && !path_join(out, size, "/", expanded))
+		return LOCATION_LONG;
+	return LOCATION_OK;
+}
+
+static enum location_error location_under(const struct environment *environment, const char *home,
+                                          const char *directory, const char *value,
+                                          const char *below, char *out, size_t size)
+{
+	char parent[MAX_PATH_BYTES];
+	enum location_error error =
+	        library_location(environment, home, directory, value, parent, sizeof(parent));
+
+	if (error != LOCATION_OK)
+		return error;
+	return path_join(out, size, parent, below) ? LOCATION_OK : LOCATION_LONG;
+}
+
+enum location_error library_hf_home(const struct environment *environment, const char *passwd_home,
+                                    const char *working_directory, char *out, size_t size,
+                                    const char **origin)
+{
+	const char *value = environment_get(environment, *origin = "HF_HOME");
+
+	if (value != NULL)
+		return library_location(environment, passwd_home, working_directory, value, out,
+		                        size);
+	value = environment_get(environment, *origin = "XDG_CACHE_HOME");
+	if (value != NULL)
+		return location_under(environment, passwd_home, working_directory, value,
+		                      "huggingface", out, size);
+	*origin = environment_get(environment, "HOME") != NULL ? "HOME" : "/etc/passwd";
+	return library_location(environment, passwd_home, working_directory, "~/.cache/huggingface",
+	                        out, size);
+}
+
+enum location_error library_hub_cache(const struct environment *environment,
+                                      const char *passwd_home, const char *working_directory,
+                                      char *out, size_t size, const char **origin)
+{
+	static const char *const direct[] = { "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE" };
+	char home[MAX_PATH_BYTES];
+	enum location_error error;
+
+	for (size_t i = 0; i < LENGTH_OF(direct); i++) {
+		const char *value = environment_get(environment, *origin = direct[i]);
+
+		if (value != NULL)
+			return library_location(environment, passwd_home, working_directory, value,
+			                        out, size);
+	}
+	error = library_hf_home(environment, passwd_home, working_directory, home, sizeof(home),
+	                        origin);
+	if (error != LOCATION_OK)
+		return error;
+	return path_join(out, size, home, "hub") ? LOCATION_OK : LOCATION_LONG;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Requests over libcurl's multi interface, all in one thread. This layer follows redirects by hand,
+ * decides who sees the token, waits and tries again; whoever asks gets a body that began with a 2xx
+ * status, and in the end one call of done().
+ *
+ * The token goes to the endpoint's own server and no other, over TLS, or to loopback in the clear.
+ */
+#ifndef AWEIGH_REQUEST_H
+#define AWEIGH_REQUEST_H
+
+#include <curl/curl.h>
+
+#include "fetch/http/headers.h"
+#include "fetch/settings.h"
+#include "fetch/http/url.h"
+#include "engine/raised.h"
+
+struct failure {
+	unsigned raised; /* enum raised */
+	bool temporary; /* another try may help */
+	unsigned http; /* 0: none */
+	char message[768];
+};
+
+enum next_step { STEP_GO, STEP_GIVE_UP };
+
+struct request {
+	/* Set by whoever asks. */
+	void *context;
+	char what[160]; /* "revision main of org/m", for messages */
+	uint64_t first, length; /* of the part that is wanted; length 0: the whole */
+	uint64_t limit; /* of the body, bytes */
+	bool head; /* headers only: those of the endpoint, a redirect's included */
+	/* Before each try: the part may have shrunk. NULL: as it is. */
+	enum next_step (*prepare)(struct request *request);
+	/* A 2xx status has come, with headers; false: `failure` says why it will not do. */
+	bool (*begin)(struct request *request);
+	bool (*body)(struct request *request, const void *bytes, size_t length);
+	void (*done)(struct request *request, bool well);
+
+	/* For whoever asks to read. */
+	char url[MAX_URL_BYTES]; /* where the last try went */
+	struct headers headers; /* of the last response */
+	struct headers hub; /* of the first: that of the endpoint */
+	bool redirected; /* to another server */
+	long status;
+	struct failure failure;
+	bool progressed; /* the last try brought enough not to be counted as a failure */
+
+	/* The layer's own. */
+	struct network *network;
+	CURL *easy;
+	char start[MAX_URL_BYTES];
+	struct url server, endpoint;
+	bool has_endpoint;
+	unsigned redirects, attempts, refreshed;
+	uint64_t received, due_ns;
+	bool begun, refused, running;
+	char error_body[ERROR_BODY_BYTES + 1];
+	size_t error_body_length;
+	char issuer[256]; /* of the certificate that was not trusted */
+	char curl_error[CURL_ERROR_SIZE];
+	struct request *next; /* of those that wait for their time */
+};
+
+struct network {
+	const struct fetch_settings *settings;
+	CURLM *multi;
+	struct curl_slist *plain, *with_token; /* header lines */
+	struct request *waiting;
+	uint64_t not_before_ns; /* the server asked for a pause */
+	uint64_t random; /* for jitter */
+};
+
+/* 0, or -ENOMEM. */
+int network_init(struct network *network, const struct fetch_settings *settings);
+void network_release(struct network *network);
+/*
+ * Starts a request whose first block of fields is set; `url` is copied. Only the server of `endpoint`
+ * may see the token; NULL: nobody.
+ */
+void request_start(struct network *network, struct request *request, const char *endpoint,
+                   const char *url);
+/* Ends it without a call of done(). */
+void request_cancel(struct request *request);
+void request_release(struct request *request);
+
+/* Moves all that can be moved, then waits for at most so long, or until network_wake(). */
+int network_run(struct network *network, int wait_ms);
+/* From any thread. */
+void network_wake(struct network *network);
+
+#endif

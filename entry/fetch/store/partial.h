@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A file on its way: BLOB.XXXXXXXX.incomplete beside the blobs, as huggingface_hub names them. Behind
+ * the content of one that has several chunks stands a byte a chunk and a footer, so that the next
+ * run knows what arrived: parts arrive in any order, and a kill may come at any moment. What the bytes are
+ * worth is decided by the digest alone, over the whole, whoever wrote them.
+ */
+#ifndef AWEIGH_PARTIAL_H
+#define AWEIGH_PARTIAL_H
+
+#include "fetch/store/store.h"
+
+enum chunk { CHUNK_MISSING, CHUNK_PRESENT, CHUNK_COMING };
+
+struct partial {
+	int folder_fd; /* not its own */
+	int fd; /* -1: none */
+	char name[SHA256_HEX + 32];
+	uint64_t size, chunk_bytes;
+	size_t chunk_count, present, lead; /* lead: chunks from the start without a gap */
+	unsigned char *chunks; /* enum chunk */
+	bool resumed;
+};
+#define PARTIAL_INIT ((struct partial){ .fd = -1 })
+
+/* Goes on with one that an earlier run left, or begins one. */
+int partial_open(struct partial *partial, const struct repo_store *repo, const char *etag,
+                 uint64_t size);
+/* Begins at zero: what is there was wrong. */
+void partial_clear(struct partial *partial);
+int partial_write(const struct partial *partial, uint64_t at, const void *bytes, size_t length);
+int partial_mark(struct partial *partial, size_t chunk);
+/* The first run of missing chunks, at most `limit` bytes; they are marked as coming. false: none. */
+bool partial_take_run(struct partial *partial, uint64_t limit, uint64_t *first, uint64_t *length);
+/* Chunks of a part that will not come. */
+void partial_give_back(struct partial *partial, uint64_t first, uint64_t length);
+/* Bytes from the start that are there. */
+uint64_t partial_ready(const struct partial *partial);
+uint64_t partial_present_bytes(const struct partial *partial);
+uint64_t partial_chunk_end(const struct partial *partial, size_t chunk);
+/* Whole and verified: cuts the footer off, waits for the disk, renames it to `etag`. */
+int partial_finish(const struct partial *partial, const char *etag);
+/* Removes the file. */
+void partial_discard(struct partial *partial);
+/* Removes what earlier runs left of a file that is there, unless another is busy with it. */
+void partial_sweep(const struct repo_store *repo, const char *etag, const char *path);
+void partial_release(struct partial *partial);
+
+#endif

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fetch/store/publish.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+
+#include "fetch/store/folder.h"
+#include "hub/cache.h"
+#include "base/text.h"
+#include "base/tree.h"
+#include "util.h"
+
+/*
+ * In the folder of partial files while files take their places in a plain folder, one after the other: the check
+ * model.interrupted knows the ending.
+ */
+#define FOLDER_MARKER "aweigh.incomplete"
+
+static int write_metadata(const struct repo_store *repo, const char *commit, const char *path,
+                          const char *etag)
+{
+	char name[MAX_PATH_BYTES], content[256];
+	struct text join = TEXT_OVER(name), text = TEXT_OVER(content);
+	CLEANUP(cleanup_fd) int fd = -1;
+	struct timespec now;
+	const char *last;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	text_addf(&join, "%s.metadata", path);
+	text_addf(&text, "%s\n%s\n%lld.%06ld\n", commit, etag, (long long)now.tv_sec,
+	          now.tv_nsec / 1000);
+	if (join.cut)
+		return -ENAMETOOLONG;
+	fd = make_parent(repo->blobs_fd, name, &last);
+	return fd < 0 ? fd : replace_file(fd, last, content);
+}
+
+int publication_begin(struct publication *publication, const struct repo_store *repo,
+                      const char *commit)
+{
+	char path[sizeof("snapshots/") + COMMIT_HEX];
+	struct text text = TEXT_OVER(path), staging = TEXT_OVER(publication->staging);
+	struct stat st;
+
+	publication->repo = repo;
+	memcpy(publication->commit, commit, COMMIT_HEX + 1);
+	if (repo->store->is_folder) {
+		/* One at a time, so that one which finds all in place sees no other's marker. */
+		if (repo->store->has_locks)
+			(void)flock(repo->blobs_fd, LOCK_EX);
+		publication->folder_fd = fcntl(repo->fd, F_DUPFD_CLOEXEC, 3);
+		return publication->folder_fd < 0 ? -errno : 0;
+	}
+	text_addf(&text, "snapshots/%s", commit);
+	if (fstatat(repo->fd, path, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		repo_store_staging(&staging, commit);
+	publication->folder_fd =
+	        make_folders(repo->fd, staging.length > 0 ? publication->staging : path, false);
+	return publication->folder_fd < 0 ? publication->folder_fd : 0;
+}
+
+/* ../../blobs/ETAG, with one more step up for each folder of the path. */
+static int put_link(int folder_fd, const char *name, const char *path, const char *etag)
+{
+	char target[MAX_PATH_BYTES], now[MAX_PATH_BYTES], temporary[32], hex[9];
+	struct text text = TEXT_OVER(target), beside = TEXT_OVER(temporary);
+	ssize_t length;
+
+	text_add(&text, "../../");
+	for (const char *at = path; (at = strchr(at, '/')) != NULL; at++)
+		text_add(&text, "../");
+	text_addf(&text, "blobs/%s", etag);
+	if (text.cut)
+		return -ENAMETOOLONG;
+	if (symlinkat(target, folder_fd, name) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return -errno;
+	length = readlinkat(folder_fd, name, now, sizeof(now));
+	if (length == (ssize_t)text.length && memcmp(now, target, text.length) == 0)
+		return 0;
+	random_hex(hex);
+	text_addf(&beside, ".%s.tmp", hex);
+	if (symlinkat(target, folder_fd, temporary) != 0)
+		return -errno;
+	if (renameat(folder_fd, temporary, folder_fd, name) == 0)
+		return 0;
+	length = errno;
+	(void)unlinkat(folder_fd, temporary, 0);
+	return -(int)length;
+}
+
+static int copy_bytes(int from, int to)
+{
+	char buffer[65536];
+	ssize_t got;
+
+	while ((got = read(from, buffer, sizeof(buffer))) != 0) {
+		int error;
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		error = got < 0 ? -errno : write_whole(to, buffer, (size_t)got);
+		if (error != 0)
+			return error;
+	}
+	return fsync(to) != 0 ? -errno : 0;
+}
+
+/* Closes `from`. */
+static int copy_file(int from_fd, int folder_fd, const char *name)
+{
+	char temporary[32], hex[9];
+	struct text beside = TEXT_OVER(temporary);
+	CLEANUP(cleanup_fd) int from = from_fd, to = -1;
+	int error;
+
+	if (from < 0)
+		return from;
+	random_hex(hex);
+	text_addf(&beside, ".%s.tmp", hex);
+	to = openat(folder_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+	            0666);
+	if (to < 0)
+		return -errno;
+	error = copy_bytes(from, to);
+	if (error == 0 && renameat(folder_fd, temporary, folder_fd, name) != 0)
+		error = -errno;
+	if (error != 0)
+		(void)unlinkat(folder_fd, temporary, 0);
+	return error;
+}
+
+/* Where there are no links the file itself takes the place; a copy where another path wants it too. */
+static int put_file(const struct repo_store *repo, int folder_fd, const char *name,
+                    const struct published *file)
+{
+	if (file->keep)
+		return copy_file(open_regular(repo->blobs_fd, file->etag), folder_fd, name);
+	return renameat(repo->blobs_fd, file->etag, folder_fd, name) != 0 ? -errno : 0;
+}
+
+/* Another fetch has put the file into its place meanwhile, or one that was killed has on its way there. */
+static int take_placed(const struct publication *publication, int folder_fd, const char *name,
+                       const struct published *file)
+{
+	const struct repo_store *repo = publication->repo;
+	const char *commit = publication->commit;
+	char staged[MAX_PATH_BYTES];
+
+	if (is_file_of(folder_fd, name, file->size))
+		return 0;
+	if (!repo->store->is_folder &&
+	    repo_store_place(repo, 0, commit, file->path, staged, sizeof(staged)) &&
+	    is_file_of(repo->fd, staged, file->size) &&
+	    renameat(repo->fd, staged, folder_fd, name) == 0)
+		return 0;
+	return repo_store_has_file(repo, commit, file->path, file->size) ? 0 : -ENOENT;
+}
+
+/* From the first file that takes its place in a plain folder until the last has: see FOLDER_MARKER. */
+static int set_marker(const struct repo_store *repo)
+{
+	CLEANUP(cleanup_fd)
+	int fd = openat(repo->blobs_fd, FOLDER_MARKER,
+	                O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
+
+	return fd < 0 ? -errno : 0;
+}
+
+static int put(const struct publication *publication, int folder_fd, const char *name,
+               const struct published *file)
+{
+	const struct repo_store *repo = publication->repo;
+	/* Of a blob that has just come the volume is not asked again, so that a link is one call. */
+	bool has_blob = (repo->store->has_links && file->equal == NULL) ||
+	                repo_store_has(repo, file->etag, file->size);
+	int error;
+
+	if (repo->store->has_links && has_blob)
+		return put_link(folder_fd, name, file->path, file->etag);
+	error = !has_blob ? -ENOENT : repo->store->is_folder ? set_marker(repo) : 0;
+	if (error == 0)
+		error = put_file(repo, folder_fd, name, file);
+	if (error == -ENOENT)
+		error = take_placed(publication, folder_fd, name, file);
+	if (error == -ENOENT && file->equal != NULL)
+		error = copy_file(repo_store_open_file(repo, publication->commit, file->equal),
+		                  folder_fd, name);
+	return error;
+}
+
+int publication_add(struct publication *publication, const struct published *file)
+{
+	const struct repo_store *repo = publication->repo;
+	const char *name;
+	CLEANUP(cleanup_fd) int fd = -1;
+	int error = 0;
+
+	if (file->is_placed && repo->store->has_links)
+		return 0;
+	fd = make_parent(publication->folder_fd, file->path, &name);
+	if (fd < 0)
+		return fd;
+	error = file->is_placed ? take_placed(publication, fd, name, file) :
+	                          put(publication, fd, name, file);
+	if (error == 0 && repo->store->is_folder &&
+	    !repo_store_metadata_fits(repo, file->path, file->etag))
+		error = write_metadata(repo, publication->commit, file->path, file->etag);
+	return error;
+}
+
+static int copy_links(int from_fd, int to_fd, unsigned depth);
+
+/* Somebody else has made the snapshot meanwhile: each name goes into it by itself. */
+static int move_entry(int from_fd, int to_fd, const struct dirent *entry, unsigned depth)
+{
+	CLEANUP(cleanup_fd) int from = -1, to = -1;
+
+	if (renameat(from_fd, entry->d_name, to_fd, entry->d_name) == 0)
+		return 0;
+	if (errno != EEXIST && errno != ENOTEMPTY && errno != EISDIR)
+		return -errno;
+	from = openat(from_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	to = openat(to_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (from < 0 || to < 0)
+		return -EEXIST;
+	return copy_links(from, to, depth + 1);
+}
+
+static int copy_links(int from_fd, int to_fd, unsigned depth)
+{
+	int fd = openat(from_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), error = 0;
+	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (folder == NULL || depth > MAX_DEPTH_FOLDERS) {
+		if (folder != NULL)
+			(void)closedir(folder);
+		return -ELOOP;
+	}
+	while (error == 0 && (entry = readdir(folder)) != NULL)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			error = move_entry(from_fd, to_fd, entry, depth);
+	(void)closedir(folder);
+	return error;
+}
+
+/* Only folders: what stands in one was put there by another fetch just now, which goes on with it. */
+static void remove_empty_folders(int parent_fd, const char *name, unsigned depth)
+{
+	int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	while (folder != NULL && depth < MAX_DEPTH_FOLDERS && (entry = readdir(folder)) != NULL)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			remove_empty_folders(dirfd(folder), entry->d_name, depth + 1);
+	if (folder != NULL)
+		(void)closedir(folder);
+	(void)unlinkat(parent_fd, name, AT_REMOVEDIR);
+}
+
+/* All at once: the folder that was made ready becomes the snapshot. */
+static int name_snapshot(const struct publication *publication, int fd)
+{
+	const struct repo_store *repo = publication->repo;
+	CLEANUP(cleanup_fd) int snapshots = make_folders(repo->fd, "snapshots", false), there = -1;
+	int error;
+
+	if (snapshots < 0)
+		return snapshots;
+	if (renameat(repo->fd, publication->staging, snapshots, publication->commit) == 0)
+		return sync_folder(snapshots);
+	error = errno;
+	if (error != EEXIST && error != ENOTEMPTY && error != ENOENT)
+		return -error;
+	there = openat(snapshots, publication->commit,
+	               O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (there < 0)
+		return -errno;
+	if (error == ENOENT) /* another fetch has named it: the two had the same folder */
+		return 0;
+	error = copy_links(fd, there, 0);
+	remove_empty_folders(repo->fd, publication->staging, 0);
+	return error != 0 ? error : sync_folder(there);
+}
+
+/* What they list does not stand in the folder any more, and with one alone the folder's commit is known. */
+static void forget_other_manifests(const struct repo_store *repo, const char *commit)
+{
+	int fd = make_folders(repo->fd, FOLDER_TREES, false);
+	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (folder == NULL) {
+		cleanup_fd(&fd);
+		return;
+	}
+	while ((entry = readdir(folder)) != NULL)
+		if (manifest_is_named(entry->d_name) &&
+		    strncmp(entry->d_name, commit, COMMIT_HEX) != 0)
+			(void)unlinkat(dirfd(folder), entry->d_name, 0);
+	(void)closedir(folder);
+}
+
+int publication_end(struct publication *publication)
+{
+	const struct repo_store *repo = publication->repo;
+	CLEANUP(cleanup_fd) int fd = take_fd(&publication->folder_fd);
+	/* On disk before a ref names it. */
+	int error = sync_folder(repo->blobs_fd);
+
+	if (error == 0)
+		error = sync_folder(fd);
+	if (error != 0)
+		return error;
+	if (repo->store->is_folder) {
+		forget_other_manifests(repo, publication->commit);
+		return unlinkat(repo->blobs_fd, FOLDER_MARKER, 0) != 0 && errno != ENOENT ? -errno :
+		                                                                            0;
+	}
+	return publication->staging[0] == '\0' ? 0 : name_snapshot(publication, fd);
+}
+
+void publication_release(struct publication *publication)
+{
+	const struct repo_store *repo = publication->repo;
+
+	cleanup_fd(&publication->folder_fd);
+	if (repo->store->is_folder && repo->store->has_locks)
+		(void)flock(repo->blobs_fd, LOCK_UN);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Blobs into the snapshot of their commit, all at once; into a plain folder one after the other.
+ * Functions return 0 or a negative errno.
+ */
+#ifndef AWEIGH_PUBLISH_H
+#define AWEIGH_PUBLISH_H
+
+#include "fetch/store/store.h"
+
+/* Puts the files of a commit into their places: `begin`, each file, `end`; `release` however it went. */
+struct publication {
+	const struct repo_store *repo;
+	char commit[COMMIT_HEX + 1];
+	char staging[64]; /* "": straight into the snapshot, which is there already */
+	int folder_fd;
+};
+int publication_begin(struct publication *publication, const struct repo_store *repo,
+                      const char *commit);
+struct published {
+	const char *path, *etag;
+	uint64_t size;
+	bool is_placed; /* the file itself is in its place already, or on its way there */
+	bool keep; /* the blob is also wanted by another path */
+	const char *
+	        equal; /* a placed path of the same content, for which there may be no blob; or NULL */
+};
+/* -ENOENT: another fetch was in the way, begin again. */
+int publication_add(struct publication *publication, const struct published *file);
+int publication_end(struct publication *publication);
+void publication_release(struct publication *publication);
+
+#endif

@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fetch/store/store.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/statvfs.h>
+
+#include "fetch/store/folder.h"
+#include "hub/cache.h"
+#include "base/scan.h"
+#include "base/text.h"
+#include "util.h"
+
+#define DOWNLOAD_FOLDER                                                                            \
+	".cache/huggingface/download" /* _local_folder.py, get_local_download_paths */
+#define MAX_LEFTOVERS 4096u
+
+static const char cachedir_tag[] =
+        "Signature: 8a477f597d28d172789f06886806bc55\n"
+        "# This file is a cache directory tag created by aweigh, in the layout of huggingface_hub.\n"
+        "# For information about cache directory tags, see:\n"
+        "#	https://bford.info/cachedir/\n";
+
+/* The store */
+
+int store_owner(const char *path, struct stat *st)
+{
+	char folder[MAX_PATH_BYTES];
+
+	if (strlen(path) >= sizeof(folder) || path[0] != '/')
+		return -EINVAL;
+	memcpy(folder, path, strlen(path) + 1);
+	while (stat(folder, st) != 0) {
+		char *slash = strrchr(folder, '/');
+
+		if (errno != ENOENT)
+			return -errno;
+		slash[slash == folder] = '\0';
+	}
+	return S_ISDIR(st->st_mode) ? 0 : -ENOTDIR;
+}
+
+int store_open(struct store *store, const char *path, bool is_folder)
+{
+	CLEANUP(cleanup_fd) int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	memset(store, 0, sizeof(*store));
+	store->is_folder = is_folder;
+	store->fd = -1;
+	if (root < 0 || !path_join(store->path, sizeof(store->path), path, ""))
+		return root < 0 ? -errno : -ENAMETOOLONG;
+	/* The way to the cache is the administrator's: links on it are followed. */
+	store->fd = make_folders(root, path, true);
+	return store->fd < 0 ? store->fd : 0;
+}
+
+static bool try_links(int fd)
+{
+	char name[32], hex[9], back[16];
+	struct text text = TEXT_OVER(name);
+	ssize_t length;
+
+	random_hex(hex);
+	text_addf(&text, ".probe.%s", hex);
+	if (symlinkat("target", fd, name) != 0)
+		return false;
+	length = readlinkat(fd, name, back, sizeof(back));
+	(void)unlinkat(fd, name, 0);
+	return length == 6;
+}
+
+/* Two descriptions of one file: where both get the lock, it excludes nobody (Lustre, some NFS). */
+static bool try_locks(int fd)
+{
+	char name[32], hex[9];
+	struct text text = TEXT_OVER(name);
+	CLEANUP(cleanup_fd) int first = -1, second = -1;
+	bool works = false;
+
+	random_hex(hex);
+	text_addf(&text, ".probe.%s", hex);
+	first = openat(fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	second = openat(fd, name, O_RDWR | O_CLOEXEC);
+	if (first >= 0 && second >= 0)
+		works = flock(first, LOCK_EX | LOCK_NB) == 0 &&
+		        flock(second, LOCK_EX | LOCK_NB) != 0;
+	if (first >= 0)
+		(void)unlinkat(fd, name, 0);
+	return works;
+}
+
+int store_prepare(struct store *store)
+{
+	CLEANUP(cleanup_fd) int own = -1;
+	int fd = store->fd;
+
+	if (store->is_folder) {
+		own = make_folders(store->fd, ".cache/huggingface", false);
+		if (own < 0)
+			return own;
+		fd = own;
+		if (faccessat(fd, ".gitignore", F_OK, 0) != 0)
+			(void)replace_file(fd, ".gitignore", "*");
+	}
+	store->has_links = !store->is_folder && try_links(fd);
+	store->has_locks = try_locks(fd);
+	if (faccessat(fd, "CACHEDIR.TAG", F_OK, 0) != 0)
+		return replace_file(fd, "CACHEDIR.TAG", cachedir_tag);
+	return 0;
+}
+
+int store_free(const struct store *store, uint64_t *bytes, uint64_t *inodes)
+{
+	struct statvfs volume;
+
+	if (fstatvfs(store->fd, &volume) != 0)
+		return -errno;
+	*bytes = (uint64_t)volume.f_bavail * volume.f_frsize;
+	/* Volumes that make inodes as they go say 0 of 0. */
+	*inodes = volume.f_files == 0 ? UINT64_MAX : (uint64_t)volume.f_favail;
+	return 0;
+}
+
+void store_release(struct store *store)
+{
+	cleanup_fd(&store->fd);
+	store->fd = -1;
+}
+
+/* A repository */
+
+/* Partial files are looked for once: a folder of blobs may hold thousands of names. */
+static void find_leftovers(struct repo_store *repo)
+{
+	static const char ending[] = ".incomplete";
+	int fd = openat(repo->blobs_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (folder == NULL) {
+		cleanup_fd(&fd);
+		return;
+	}
+	while ((entry = readdir(folder)) != NULL && repo->leftover_count < MAX_LEFTOVERS) {
+		size_t length = strlen(entry->d_name);
+		char **larger, *name;
+
+		if (length < sizeof(ending) ||
+		    strcmp(entry->d_name + length - strlen(ending), ending) != 0)
+			continue;
+		larger = realloc(repo->leftovers, (repo->leftover_count + 1) * sizeof(*larger));
+		if (larger == NULL)
+			break;
+		repo->leftovers = larger;
+		name = strdup(entry->d_name);
+		if (name == NULL)
+			break;
+		repo->leftovers[repo->leftover_count++] = name;
+	}
+	(void)closedir(folder);
+}
+
+int repo_store_open(struct repo_store *repo, const struct store *store, const char *repo_id)
+{
+	char name[MAX_NAME_BYTES], locks[MAX_NAME_BYTES + 8];
+
+	*repo = (struct repo_store){ .store = store, .fd = -1, .blobs_fd = -1, .locks_fd = -1 };
+	if (store->is_folder) {
+		repo->fd = fcntl(store->fd, F_DUPFD_CLOEXEC, 3);
+		repo->blobs_fd = make_folders(store->fd, DOWNLOAD_FOLDER, false);
+		repo->locks_fd = make_folders(store->fd, DOWNLOAD_FOLDER, false);
+	} else {
+		if (!repo_folder_name(repo_id, name, sizeof(name)) ||
+		    !path_join(locks, sizeof(locks), ".locks", name))
+			return -ENAMETOOLONG;
+		repo->fd = make_folders(store->fd, name, true);
+		if (repo->fd >= 0)
+			repo->blobs_fd = make_folders(repo->fd, "blobs", false);
+		repo->locks_fd = make_folders(store->fd, locks, true);
+	}
+	if (repo->fd < 0)
+		return repo->fd;
+	if (repo->blobs_fd < 0)
+		return repo->blobs_fd;
+	if (repo->locks_fd < 0)
+		return repo->locks_fd;
+	find_leftovers(repo);
+	return 0;
+}
+
+uint64_t repo_store_leftover_bytes(const struct repo_store *repo)
+{
+	uint64_t bytes = 0;
+	struct stat st;
+
+	for (size_t i = 0; i < repo->leftover_count; i++)
+		if (fstatat(repo->blobs_fd, repo->leftovers[i], &st, AT_SYMLINK_NOFOLLOW) == 0)
+			bytes += (uint64_t)st.st_blocks * 512; /* stat(2) counts in these */
+	return bytes;
+}
+
+void repo_store_release(struct repo_store *repo)
+{
+	for (size_t i = 0; i < repo->leftover_count; i++)
+		free(repo->leftovers[i]);
+	free(repo->leftovers);
+	cleanup_fd(&repo->fd);
+	cleanup_fd(&repo->blobs_fd);
+	cleanup_fd(&repo->locks_fd);
+	*repo = (struct repo_store){ .fd = -1, .blobs_fd = -1, .locks_fd = -1 };
+}
+
+bool repo_store_ref(const struct repo_store *repo, const char *revision,
+                    char commit[static COMMIT_HEX + 1])
+{
+	char name[MAX_REVISION_BYTES + 8], text[COMMIT_HEX + 2];
+	CLEANUP(cleanup_fd) int fd = -1;
+	struct stat st;
+
+	if (repo->store->is_folder)
+		return folder_commit(make_folders(repo->fd, FOLDER_TREES, false), commit);
+	if (!path_join(name, sizeof(name), "refs", revision))
+		return false;
+	fd = openat(repo->fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+	if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) ||
+	    read(fd, text, sizeof(text)) != (ssize_t)COMMIT_HEX ||
+	    !scan_is_hex(text, COMMIT_HEX, COMMIT_HEX))
+		return false;
+	memcpy(commit, text, COMMIT_HEX);
+	commit[COMMIT_HEX] = '\0';
+	return true;
+}
+
+int repo_store_write_ref(const struct repo_store *repo, const char *revision, const char *commit)
+{
+	char path[MAX_REVISION_BYTES + 8];
+	CLEANUP(cleanup_fd) int fd = -1;
+	const char *name;
+
+	if (!path_join(path, sizeof(path), "refs", revision))
+		return -ENAMETOOLONG;
+	fd = make_parent(repo->fd, path, &name);
+	return fd < 0 ? fd : replace_file(fd, name, commit);
+}
+
+/* The manifest */
+
+static const char *trees_folder(const struct repo_store *repo)
+{
+	return repo->store->is_folder ? FOLDER_TREES : "trees";
+}
+
+int repo_store_open_manifest(const struct repo_store *repo, const char *commit)
+{
+	char path[128];
+	struct text text = TEXT_OVER(path);
+
+	text_addf(&text, "%s/%s.json", trees_folder(repo), commit);
+	return open_regular(repo->fd, path);
+}
+
+static void print_json(void *context, const char *bytes, size_t length)
+{
+	(void)fwrite(bytes, 1, length, context);
+}
+
+static void put_string(yajl_gen gen, const char *string)
+{
+	(void)yajl_gen_string(gen, (const unsigned char *)string, strlen(string));
+}
+
+int manifest_writer_begin(struct manifest_writer *writer, const struct repo_store *repo,
+                          const char *commit)
+{
+	struct text name = TEXT_OVER(writer->name), temporary = TEXT_OVER(writer->temporary);
+	char hex[9];
+	int fd;
+
+	random_hex(hex);
+	writer->file = NULL;
+	writer->gen = NULL;
+	text_addf(&name, "%s.json", commit);
+	text_addf(&temporary, "%s.tmp", hex);
+	writer->folder_fd = make_folders(repo->fd, trees_folder(repo), false);
+	if (writer->folder_fd < 0)
+		return writer->folder_fd;
+	fd = openat(writer->folder_fd, writer->temporary,
+	            O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+	writer->file = fd < 0 ? NULL : fdopen(fd, "w");
+	writer->gen = yajl_gen_alloc(NULL);
+	if (writer->file == NULL || writer->gen == NULL) {
+		int error = fd < 0 ? errno : ENOMEM;
+
+		if (fd >= 0 && writer->file == NULL)
+			(void)close(fd);
+		manifest_writer_cancel(writer);
+		return -error;
+	}
+	(void)yajl_gen_config(writer->gen, yajl_gen_beautify, 1);
+	(void)yajl_gen_config(writer->gen, yajl_gen_indent_string, " ");
+	(void)yajl_gen_config(writer->gen, yajl_gen_print_callback, print_json, writer->file);
+	(void)yajl_gen_map_open(writer->gen);
+	put_string(writer->gen, "files");
+	(void)yajl_gen_map_open(writer->gen);
+	return 0;
+}
+
+int manifest_writer_add(struct manifest_writer *writer, const struct manifest_file *file)
+{
+	put_string(writer->gen, file->path);
+	(void)yajl_gen_map_open(writer->gen);
+	put_string(writer->gen, "blob_id");
+	put_string(writer->gen, file->blob_id);
+	if (file->sha256[0] != '\0') {
+		put_string(writer->gen, "lfs_sha256");
+		put_string(writer->gen, file->sha256);
+		put_string(writer->gen, "lfs_size");
+		(void)yajl_gen_integer(writer->gen, (long long)file->size);
+	}
+	put_string(writer->gen, "size");
+	(void)yajl_gen_integer(writer->gen, (long long)file->size);
+	if (file->xet_hash[0] != '\0') {
+		put_string(writer->gen, "xet_hash");
+		put_string(writer->gen, file->xet_hash);
+	}
+	(void)yajl_gen_map_close(writer->gen);
+	return ferror(writer->file) ? -EIO : 0;
+}
+
+int manifest_writer_end(struct manifest_writer *writer)
+{
+	int error = 0;
+
+	(void)yajl_gen_map_close(writer->gen);
+	put_string(writer->gen, "format_version");
+	(void)yajl_gen_integer(writer->gen, 1);
+	(void)yajl_gen_map_close(writer->gen);
+	errno = 0;
+	if (fflush(writer->file) != 0 || ferror(writer->file) || fsync(fileno(writer->file)) != 0 ||
+	    renameat(writer->folder_fd, writer->temporary, writer->folder_fd, writer->name) != 0)
+		error = errno != 0 ? -errno : -EIO;
+	if (error == 0)
+		writer->temporary[0] = '\0';
+	manifest_writer_cancel(writer);
+	return error;
+}
+
+void manifest_writer_cancel(struct manifest_writer *writer)
+{
+	if (writer->file != NULL)
+		(void)fclose(writer->file);
+	if (writer->gen != NULL)
+		yajl_gen_free(writer->gen);
+	if (writer->folder_fd >= 0 && writer->temporary[0] != '\0')
+		(void)unlinkat(writer->folder_fd, writer->temporary, 0);
+	cleanup_fd(&writer->folder_fd);
+	writer->file = NULL;
+	writer->gen = NULL;
+	writer->folder_fd = -1;
+	writer->temporary[0] = '\0';
+}
+
+/* Locks */
+
+static int try_lock(int folder_fd, const char *name)
+{
+	struct stat st;
+	int fd = openat(folder_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+	                0664);
+	int error;
+
+	if (fd < 0)
+		return errno == EACCES || errno == EROFS ? -ENOLCK : -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		error = errno == EWOULDBLOCK ? EAGAIN : ENOLCK;
+		(void)close(fd);
+		return -error;
+	}
+	/* Some versions of filelock remove the file: a lock on what has no name excludes nobody. */
+	if (fstat(fd, &st) != 0 || st.st_nlink == 0 || !S_ISREG(st.st_mode)) {
+		(void)close(fd);
+		return -EAGAIN;
+	}
+	(void)fchmod(fd, 0664);
+	return fd;
+}
+
+int repo_store_lock(const struct repo_store *repo, const char *etag, const char *path)
+{
+	char name[MAX_PATH_BYTES];
+	struct text text = TEXT_OVER(name);
+	CLEANUP(cleanup_fd) int fd = -1;
+	const char *last;
+
+	if (!repo->store->has_locks)
+		return -ENOLCK;
+	text_addf(&text, "%s.lock", repo->store->is_folder ? path : etag);
+	if (text.cut)
+		return -ENOLCK;
+	fd = make_parent(repo->locks_fd, name, &last);
+	return fd < 0 ? fd : try_lock(fd, last);
+}
+
+/* What is there */
+
+bool repo_store_has(const struct repo_store *repo, const char *etag, uint64_t size)
+{
+	return is_file_of(repo->blobs_fd, etag, size);
+}
+
+void repo_store_staging(struct text *text, const char *commit)
+{
+	text_addf(text, ".%s.tmp", commit);
+}
+
+bool repo_store_place(const struct repo_store *repo, unsigned place, const char *commit,
+                      const char *path, char *out, size_t size)
+{
+	struct text text = text_over(out, size);
+
+	if (place > (repo->store->is_folder ? 0 : 1))
+		return false;
+	if (repo->store->is_folder) {
+		text_add(&text, path);
+	} else if (place == 0) {
+		repo_store_staging(&text, commit);
+		text_addf(&text, "/%s", path);
+	} else {
+		text_addf(&text, "snapshots/%s/%s", commit, path);
+	}
+	return !text.cut;
+}
+
+bool repo_store_has_file(const struct repo_store *repo, const char *commit, const char *path,
+                         uint64_t size)
+{
+	char name[MAX_PATH_BYTES];
+
+	for (unsigned i = 0; repo_store_place(repo, i, commit, path, name, sizeof(name)); i++)
+		if (is_file_of(repo->fd, name, size))
+			return true;
+	return false;
+}
+
+int repo_store_open_blob(const struct repo_store *repo, const char *etag)
+{
+	return open_regular(repo->blobs_fd, etag);
+}
+
+int repo_store_open_file(const struct repo_store *repo, const char *commit, const char *path)
+{
+	char name[MAX_PATH_BYTES];
+	int fd = -ENOENT;
+
+	for (unsigned i = 0; fd < 0 && repo_store_place(repo, i, commit, path, name, sizeof(name));
+	     i++)
+		fd = open_regular(repo->fd, name);
+	return fd;
+}
+
+/* commit, etag and time, a line each; valid while the file is no younger than the time, a second allowed. */
+bool repo_store_metadata_fits(const struct repo_store *repo, const char *path, const char *etag)
+{
+	char name[MAX_PATH_BYTES], text[256];
+	struct text join = TEXT_OVER(name);
+	CLEANUP(cleanup_fd) int fd = -1;
+	size_t length = strlen(etag);
+	const char *line;
+	struct stat st;
+	ssize_t got;
+	double stamp;
+
+	text_addf(&join, DOWNLOAD_FOLDER "/%s.metadata", path);
+	if (join.cut || fstatat(repo->fd, path, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return false;
+	fd = open_regular(repo->fd, name);
+	got = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (got <= 0)
+		return false;
+	text[got] = '\0';
+	line = strchr(text, '\n');
+	if (line == NULL || strncmp(line + 1, etag, length) != 0 || line[1 + length] != '\n')
+		return false;
+	stamp = strtod(line + 2 + length, NULL);
+	return (double)st.st_mtim.tv_sec + (double)st.st_mtim.tv_nsec / 1e9 - 1 <= stamp;
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gate/confinement.h"
+
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "base/arena.h"
+#include "confine/caps.h"
+#include "confine/egress.h"
+#include "confine/landlock.h"
+#include "confine/read_only.h"
+#include "engine/raised.h"
+#include "util.h"
+
+enum { REFUSED_MOUNT = 1, REFUSED_LANDLOCK = 2, REFUSED_FILTER = 4 };
+
+/* A bit for each that the kernel or the platform refuses. */
+static int try_in_child(const struct limits *limits)
+{
+	int status = 0;
+	pid_t child = fork();
+
+	if (child == 0) {
+		if (limits->mounted_count > 0 &&
+		    read_only_mount(limits->mounted, limits->mounted_count) < 0)
+			status |= REFUSED_MOUNT;
+		(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+		if (limits->ruleset_fd >= 0 && landlock_enforce(limits->ruleset_fd) < 0)
+			status |= REFUSED_LANDLOCK;
+		if (limits->filter && egress_filter(limits->udp) < 0)
+			status |= REFUSED_FILTER;
+		_exit(status);
+	}
+	if (child < 0)
+		return REFUSED_MOUNT | REFUSED_LANDLOCK | REFUSED_FILTER;
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) ? WEXITSTATUS(status) :
+	                           REFUSED_MOUNT | REFUSED_LANDLOCK | REFUSED_FILTER;
+}
+
+/* The folders of models that are not mounted read-only already. */
+static void add_folder(struct gate *gate, const char *path)
+{
+	const char *copy;
+
+	for (size_t i = 0; i < gate->folder_count; i++)
+		if (strcmp(gate->folders[i], path) == 0)
+			return;
+	if (path[0] == '\0' || access(path, F_OK) != 0 || read_only_already(path))
+		return;
+	copy = arena_copy(gate->report.arena, path, strlen(path));
+	if (copy != NULL && gate->folder_count < LENGTH_OF(gate->folders))
+		gate->folders[gate->folder_count++] = copy;
+	else
+		gate->folders_left_out = true;
+}
+
+static void list_folders(struct gate *gate)
+{
+	char path[MAX_PATH_BYTES];
+
+	for (size_t i = 0; i < gate->policy.model_count; i++) {
+		if (MODEL_SET(&gate->policy.models[i], PATH).text == NULL) {
+			add_folder(gate, gate->hub_cache_origin != NULL ? gate->hub_cache : "");
+			continue;
+		}
+		report_model_path(&gate->report, i, path, sizeof(path));
+		add_folder(gate, path);
+	}
+}
+
+/* A service with this capability can take a mount away again. */
+static bool keeps_admin(const struct gate *gate)
+{
+	const struct setting *set = &gate->policy.set[KEY_CAPABILITIES];
+
+	return capabilities_are_named(set->text) ? (set->number >> CAP_SYS_ADMIN & 1) != 0 :
+	                                           gate->who.uid == 0;
+}
+
+static void keep_by_mount(struct gate *gate)
+{
+	struct limits wanted = { .ruleset_fd = -1,
+		                 .mounted = gate->folders,
+		                 .mounted_count = gate->folder_count };
+
+	if (gate->folders_left_out || !capability_is_held(CAP_SYS_ADMIN) || keeps_admin(gate) ||
+	    (try_in_child(&wanted) & REFUSED_MOUNT) != 0)
+		return;
+	gate->limits.mounted = gate->folders;
+	gate->limits.mounted_count = gate->folder_count;
+}
+
+/*
+ * For the folders too where they are wanted, else without them: *models says why. A descriptor, or a
+ * negative errno where TCP cannot be denied either.
+ */
+static int make_ruleset(const struct gate *gate, struct landlock_limits *wanted, int *models)
+{
+	int fd;
+
+	if (wanted->folder_count > 0) {
+		fd = gate->folders_left_out ? -E2BIG : landlock_limit(wanted);
+		if (fd >= 0)
+			return fd;
+		*models = fd;
+		wanted->folder_count = 0;
+	}
+	return landlock_limit(wanted);
+}
+
+static void raise_models(struct gate *gate, int abi, int error)
+{
+	unsigned line = gate->policy.set[KEY_MODELS_READ_ONLY].line;
+
+	if (error < 0) {
+		gate_raise(
+		        gate, RAISED_CONFINE_MODELS, line,
+		        "models_read_only is not enforced: %s, and no read-only mount can be made",
+		        landlock_words(error));
+		return;
+	}
+	gate->report.confinement.models = MODELS_KEPT_BY_LANDLOCK;
+	if (abi < 3)
+		gate_raise(
+		        gate, RAISED_CONFINE_MODELS, line,
+		        "a model's file can still be cut off by truncate(2): the kernel's Landlock is older than Linux 6.2");
+	gate_raise(
+	        gate, RAISED_CONFINE_ATTRIBUTES, line,
+	        "modes, owners and times of the models can still be changed by their owner, and nothing new can be made directly in the folders above them: without CAP_SYS_ADMIN no read-only mount can be made");
+}
+
+static void raise_egress(struct gate *gate, int abi, int error, int refused)
+{
+	unsigned line = gate->policy.set[KEY_EGRESS].line;
+	struct confinement *confinement = &gate->report.confinement;
+	int fd = -1;
+
+	confinement->tcp = error == 0 && abi >= 4;
+	confinement->others = (refused & REFUSED_FILTER) == 0;
+	if (!confinement->tcp)
+		gate_raise(gate, RAISED_CONFINE_EGRESS, line,
+		           "the service can still open TCP connections: %s",
+		           landlock_words(abi >= 0 && abi < 4 ? -ENOPROTOOPT : error));
+	if (!confinement->others)
+		gate_raise(
+		        gate, RAISED_CONFINE_EGRESS, line,
+		        "the service can still use UDP, raw sockets and all else but TCP: the kernel or the platform refuses seccomp filters");
+	if (gate->limits.udp)
+		gate_raise(gate, RAISED_CONFINE_UDP, line,
+		           "UDP stays open, to any port, so that names can be resolved");
+	while (confinement->others && (fd = egress_descriptor(fd + 1, gate->limits.udp)) >= 0)
+		gate_raise(
+		        gate, RAISED_CONFINE_DESCRIPTOR, line,
+		        "descriptor %d was handed in and is a socket that leads out: the service does not get it",
+		        fd);
+}
+
+void gate_confine(struct gate *gate)
+{
+	uint64_t egress = gate->policy.set[KEY_EGRESS].number;
+	bool keep = gate->policy.set[KEY_MODELS_READ_ONLY].number != 0;
+	uint16_t ports[MAX_EGRESS_PORTS];
+	struct landlock_limits wanted = { .no_connect = egress != EGRESS_ALLOW, .ports = ports };
+	struct limits tried;
+	int fd, refused, models_error = 0;
+	bool by_landlock;
+
+	if (gate->options->root != NULL || gate->policy.error_count > 0 ||
+	    (egress == EGRESS_ALLOW && !keep))
+		return;
+	gate->report.confinement.looked_at = true;
+	if (egress != EGRESS_ALLOW)
+		(void)egress_parse(gate->policy.set[KEY_EGRESS].text, &egress, ports,
+		                   &wanted.port_count);
+	gate->limits.filter = egress != EGRESS_ALLOW;
+	gate->limits.udp = egress == EGRESS_PORTS;
+	if (keep) {
+		list_folders(gate);
+		keep_by_mount(gate);
+	}
+	by_landlock = gate->folder_count > 0 && gate->limits.mounted_count == 0;
+	wanted.abi = landlock_abi();
+	wanted.folders = gate->folders;
+	wanted.folder_count = by_landlock ? gate->folder_count : 0;
+	fd = make_ruleset(gate, &wanted, &models_error);
+	gate->limits.ruleset_fd = fd < 0 ? -1 : fd;
+	tried = gate->limits;
+	tried.mounted_count = 0; /* keep_by_mount() has tried them */
+	refused = tried.ruleset_fd >= 0 || tried.filter ? try_in_child(&tried) : 0;
+	if ((refused & REFUSED_LANDLOCK) != 0) {
+		(void)close(take_fd(&gate->limits.ruleset_fd));
+		fd = models_error = -EPERM;
+	}
+	if ((refused & REFUSED_FILTER) != 0)
+		gate->limits.filter = false;
+	if (keep && by_landlock)
+		raise_models(gate, wanted.abi, models_error);
+	else if (keep && gate->policy.model_count > 0)
+		gate->report.confinement.models = MODELS_KEPT_BY_MOUNT;
+	if (egress != EGRESS_ALLOW)
+		raise_egress(gate, wanted.abi, fd < 0 ? fd : 0, refused);
+}

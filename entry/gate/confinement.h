@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Between verdict and launch: what of [confine] can be enforced here, and a finding for what cannot. */
+#ifndef AWEIGH_GATE_CONFINE_H
+#define AWEIGH_GATE_CONFINE_H
+
+#include "gate/gate.h"
+
+/*
+ * After the last inspection. Tries egress and models_read_only in a child, since none of it can be taken
+ * back, and makes gate->limits ready. Nothing is tried with --root: that is another machine's system.
+ */
+void gate_confine(struct gate *gate);
+
+#endif

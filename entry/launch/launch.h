@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Becoming the service. */
+#ifndef AWEIGH_EXEC_H
+#define AWEIGH_EXEC_H
+
+#include "engine/inspection.h"
+#include "launch/init.h"
+#include "process/signals.h"
+#include "base/text.h"
+
+/* What of [confine] was found to be enforceable, made ready. */
+struct limits {
+	int ruleset_fd; /* of Landlock; -1: none */
+	bool filter, udp; /* of egress */
+	const char *const *mounted; /* folders to be mounted read-only */
+	size_t mounted_count;
+};
+
+struct launch {
+	char *const *argv;
+	const struct environment *environment;
+	const struct identity *who;
+	const struct policy *policy; /* its [confine] and [service] */
+	const struct signals *signals;
+	const struct limits *limits;
+	struct supervision *supervision; /* NULL: the service takes aweigh's place */
+};
+
+/* Does not return when the service starts; otherwise, in the process that was to become it, the exit status, with a sentence in `why`. */
+enum status launch_exec(const struct launch *launch, struct text *why);
+/* Finds a command in PATH as execvp(3) does; false with errno. */
+bool launch_find(const char *command, const struct environment *environment, char *out,
+                 size_t size);
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a writer of reports gets, and the writers' interface. */
+#ifndef AWEIGH_REPORT_H
+#define AWEIGH_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "engine/inspection.h"
+#include "policy.h"
+
+struct report_finding {
+	const struct finding_kind *kind;
+	enum severity severity; /* as the policy has it */
+	int model; /* or NO_MODEL */
+	uint16_t source;
+	uint32_t line;
+	const char *path, *message, *fix;
+	size_t next; /* of the same model, + 1; 0: the last */
+};
+
+/* The findings of one model, or of none, in the order of their arrival. */
+struct report_list {
+	size_t first, last; /* + 1; 0: none */
+};
+
+struct report_model {
+	uint64_t files, bytes;
+	char commit[COMMIT_HEX + 1];
+	uint8_t level;
+	bool seen; /* the inspector has told about it */
+	bool found; /* there is a folder */
+	enum severity worst;
+	struct report_list findings;
+};
+
+/* What of [confine] the kernel and the platform let aweigh enforce upon the service. */
+enum models_kept { MODELS_NOT_KEPT, MODELS_KEPT_BY_LANDLOCK, MODELS_KEPT_BY_MOUNT };
+const char *models_kept_name(enum models_kept kept); /* no, landlock, mount */
+struct confinement {
+	bool looked_at;
+	bool tcp, others; /* of egress: is enforced */
+	enum models_kept models;
+};
+
+struct report {
+	const struct policy *policy;
+	const struct identity *who;
+	const char *hub_cache, *hub_cache_origin;
+	const struct environment *env;
+	struct report_finding *findings;
+	size_t count, room, dropped; /* dropped: beyond MAX_FINDINGS */
+	struct report_list rest; /* findings about no model */
+	struct report_model *models;
+	struct arena *arena;
+	const char *landlock; /* NULL: enforced; otherwise why not */
+	struct confinement confinement;
+	bool exact; /* looked at with the service's own user */
+	enum status status; /* of the findings, whether enforced or not */
+	bool enforced;
+	uint64_t elapsed_ns;
+};
+
+struct report_style {
+	bool colour;
+	bool quiet; /* only what refuses */
+	bool verbose; /* notes, too */
+};
+
+typedef void report_write(const struct report *report, const struct report_style *style, FILE *out);
+struct report_format {
+	const char *name;
+	report_write *write; /* NULL: known, but not in this version */
+};
+extern const struct report_format report_formats[];
+extern const size_t report_format_count;
+const struct report_format *report_format_find(const char *name, size_t length);
+
+/* Where model `index` was found; "" where it was not. */
+void report_model_path(const struct report *report, size_t index, char *out, size_t size);
+
+#endif
