@@ -13,7 +13,7 @@ DESTDIR ?=
 CC ?= gcc
 STRIP ?= strip
 # Speed for the gate, size for the build that has no network code.
-CFLAGS ?= $(if $(filter no,$(FETCH)),-Oz,-O2)
+CFLAGS ?= $(if $(filter no,$(FETCH)),-Oz -flto -flto-partition=one,-O2)
 LDFLAGS ?=
 
 # What the build needs survives `make CFLAGS=-O0`.
@@ -26,7 +26,6 @@ ifeq ($(DEVELOPER),1)
 WARN += -Werror
 endif
 ifeq ($(FETCH),no)
-STD += -DAWEIGH_NO_FETCH
 NETLIBS :=
 else
 NETLIBS := -lcurl -lcares -lssl
@@ -35,9 +34,8 @@ Q := $(if $(filter 1,$(V)),,@)
 
 CHECKS := $(wildcard checks/*.c checks/*/*.c)
 ENTRY := $(wildcard entry/*.c entry/*/*.c entry/*/*/*.c)
-ifeq ($(FETCH),no)
-ENTRY := $(filter-out entry/fetcher.c entry/fetch/% entry/report/progress.c,$(ENTRY))
-endif
+# What fetches, and the one file that stands in its place.
+ENTRY := $(filter-out $(if $(filter no,$(FETCH)),entry/fetcher.c entry/fetch/% entry/report/progress.c entry/gate/refetch.c,entry/gate/refetch_none.c),$(ENTRY))
 SOURCES := $(CHECKS) $(ENTRY)
 
 # A variant has a folder of its own: objects of release, sanitizer and fuzz builds live side by side.

@@ -1,38 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whether policy and libraries mean the same cache, and whether the folder they derive it from can serve. */
+/* Whether policy and libraries mean the same cache, and whether the directory they derive it from can serve. */
 #include <string.h>
 
+#include "base/text.h"
+#include "base/tree.h"
+#include "checks.h"
+#include "engine/findings.h"
 #include "engine/inspection.h"
 #include "hub/variables.h"
 #include "system/mounts.h"
-#include "base/text.h"
-#include "base/tree.h"
 #include "util.h"
 
-enum { MISMATCH, DISAGREE, HOME, MODULES, EPHEMERAL };
-static const struct finding_kind kinds[] = {
-	[MISMATCH] = { "cache.path-mismatch", SEVERITY_ERROR, STATUS_ENVIRONMENT,
-	               "the policy's hub_cache is not where the service's libraries will look",
-	               "set HF_HUB_CACHE for the service to the policy's hub_cache" },
-	[DISAGREE] = { "cache.disagree", SEVERITY_WARNING, STATUS_ENVIRONMENT,
-	               "cache variables lead different libraries to different folders",
-	               "set HF_HOME or HF_HUB_CACHE alone and take the others away" },
-	[HOME] = { "cache.home", SEVERITY_WARNING, STATUS_ENVIRONMENT,
-	           "the cache's place follows from a HOME that cannot serve",
-	           "set HF_HOME to a folder that the service's user can use" },
-	[MODULES] = { "cache.not-writable", SEVERITY_ERROR, STATUS_PERMISSION,
-	              "a folder that must be written is not writable for the service's user",
-	              "make the folder writable for the user, or mount a volume there" },
-	[EPHEMERAL] = { "cache.ephemeral", SEVERITY_WARNING, STATUS_ENVIRONMENT,
-	                "what is fetched into the cache is lost at a restart, or is memory",
-	                "mount a volume at the cache's folder" },
-};
-
-static bool needs_cache(const struct look *look)
+static bool needs_cache(const struct inspection *inspection)
 {
-	for (size_t i = 0; i < look->policy->model_count; i++)
-		if (look->policy->models[i].selected &&
-		    MODEL_SET(&look->policy->models[i], PATH).text == NULL)
+	for (size_t i = 0; i < inspection->policy->model_count; i++)
+		if (inspection->policy->models[i].selected &&
+		    inspection->policy->models[i].path == NULL)
 			return true;
 	return false;
 }
@@ -45,18 +28,18 @@ static void strip_slashes(char *path)
 		path[--length] = '\0';
 }
 
-static void check_mismatch(struct look *look)
+static void check_mismatch(struct inspection *inspection)
 {
-	const struct setting *cache = &look->policy->set[KEY_HUB_CACHE];
+	const struct origin *cache = &inspection->policy->said[KEY_HUB_CACHE];
 	char effective[MAX_PATH_BYTES], wanted[MAX_PATH_BYTES], fix[2 * MAX_PATH_BYTES];
 	struct text text = TEXT_OVER(fix);
 	const char *origin;
 
 	if (cache->text == NULL ||
-	    library_hub_cache(look->env, look->who->home, look->working_directory, effective,
-	                      sizeof(effective), &origin) != LOCATION_OK ||
+	    library_hub_cache(inspection->env, inspection->who->home, inspection->working_directory,
+	                      effective, sizeof(effective), &origin) != LOCATION_OK ||
 	    !path_join(wanted, sizeof(wanted),
-	               cache->text[0] == '/' ? "/" : look->working_directory, cache->text))
+	               cache->text[0] == '/' ? "/" : inspection->working_directory, cache->text))
 		return;
 	strip_slashes(effective);
 	strip_slashes(wanted);
@@ -64,15 +47,15 @@ static void check_mismatch(struct look *look)
 		return;
 	text_addf(&text, "set HF_HUB_CACHE=%s for the service, or policy.hub_cache = %s", wanted,
 	          effective);
-	look_report(
-	        look, &kinds[MISMATCH],
-	        (struct report_at){ .path = wanted, .setting = cache, .fix = fix },
+	inspection_report(
+	        inspection, FINDING_CACHE_PATH_MISMATCH,
+	        (struct report_at){ .path = wanted, .said = cache, .fix = fix },
 	        "the policy looks in %.900s, the service's libraries will look in %.900s (from %s)",
 	        wanted, effective, origin);
 }
 
 /* A library that reads its own variable looks elsewhere than huggingface_hub in the same process. */
-static void check_disagreement(struct look *look)
+static void check_disagreement(struct inspection *inspection)
 {
 	static const struct {
 		const char *name, *reader;
@@ -86,142 +69,143 @@ static void check_disagreement(struct look *look)
 	char hub[MAX_PATH_BYTES], other[MAX_PATH_BYTES];
 	const char *origin;
 
-	if (library_hub_cache(look->env, look->who->home, look->working_directory, hub, sizeof(hub),
-	                      &origin) != LOCATION_OK)
+	if (library_hub_cache(inspection->env, inspection->who->home, inspection->working_directory,
+	                      hub, sizeof(hub), &origin) != LOCATION_OK)
 		return;
 	strip_slashes(hub);
 	for (size_t i = 0; i < LENGTH_OF(others); i++) {
-		const char *value = environment_get(look->env, others[i].name);
+		const char *value = environment_get(inspection->env, others[i].name);
 
 		if (value == NULL || value[0] == '\0' || strcmp(origin, others[i].name) == 0 ||
-		    library_location(look->env, look->who->home, look->working_directory, value,
-		                     other, sizeof(other)) != LOCATION_OK)
+		    library_location(inspection->env, inspection->who->home,
+		                     inspection->working_directory, value, other,
+		                     sizeof(other)) != LOCATION_OK)
 			continue;
 		strip_slashes(other);
 		if (strcmp(hub, other) != 0)
-			look_report(
-			        look, &kinds[DISAGREE],
+			inspection_report(
+			        inspection, FINDING_CACHE_DISAGREE,
 			        (struct report_at){ .path = others[i].name },
 			        "%s leads %s to %.512s, while huggingface_hub looks in %.512s (from %s)",
 			        others[i].name, others[i].reader, other, hub, origin);
 	}
 	if (strcmp(origin, "HUGGINGFACE_HUB_CACHE") == 0 &&
-	    environment_get(look->env, "HF_HOME") != NULL &&
-	    library_hf_home(look->env, look->who->home, look->working_directory, other,
-	                    sizeof(other), &origin) == LOCATION_OK &&
+	    environment_get(inspection->env, "HF_HOME") != NULL &&
+	    library_hf_home(inspection->env, inspection->who->home, inspection->working_directory,
+	                    other, sizeof(other), &origin) == LOCATION_OK &&
 	    !(path_is_beneath(hub, other) && strcmp(hub + strlen(other), "/hub") == 0))
-		look_report(
-		        look, &kinds[DISAGREE],
+		inspection_report(
+		        inspection, FINDING_CACHE_DISAGREE,
 		        (struct report_at){ .path = "HUGGINGFACE_HUB_CACHE" },
 		        "HUGGINGFACE_HUB_CACHE overrides HF_HOME: huggingface_hub looks in %.512s, not in %.512s/hub",
 		        hub, other);
 }
 
-static void check_home(struct look *look)
+static void check_home(struct inspection *inspection)
 {
-	const char *home = environment_get(look->env, "HOME"), *origin = NULL;
+	const char *home = environment_get(inspection->env, "HOME"), *origin = NULL;
 	char hub[MAX_PATH_BYTES];
 	enum location_error error;
 
-	if (!needs_cache(look) || look->policy->set[KEY_HUB_CACHE].text != NULL)
+	if (!needs_cache(inspection) || inspection->policy->hub_cache != NULL)
 		return;
-	error = library_hub_cache(look->env, look->who->home, look->working_directory, hub,
-	                          sizeof(hub), &origin);
+	error = library_hub_cache(inspection->env, inspection->who->home,
+	                          inspection->working_directory, hub, sizeof(hub), &origin);
 	if (error == LOCATION_NO_HOME || (error == LOCATION_EMPTY && strcmp(origin, "HOME") == 0))
-		look_report(
-		        look, &kinds[MISMATCH],
+		inspection_report(
+		        inspection, FINDING_CACHE_PATH_MISMATCH,
 		        (struct report_at){ .path = "HOME",
-		                            .fix = "set HF_HOME to the folder that holds hub/" },
+		                            .fix = "set HF_HOME to the directory that holds hub/" },
 		        "the cache cannot be located: neither HF_HUB_CACHE, HF_HOME nor HOME is set, and uid %u has no entry in /etc/passwd",
-		        (unsigned)look->who->uid);
+		        (unsigned)inspection->who->uid);
 	else if (error == LOCATION_OK && strcmp(origin, "HOME") == 0 && strcmp(home, "/") == 0)
-		look_report(
-		        look, &kinds[HOME], (struct report_at){ .path = "HOME" },
+		inspection_report(
+		        inspection, FINDING_CACHE_HOME, (struct report_at){ .path = "HOME" },
 		        "HOME is /, so the cache is %s, which a user without an entry in /etc/passwd can rarely use",
 		        hub);
 	else if (error == LOCATION_OK && strcmp(origin, "HOME") == 0 &&
-	         look->who->home[0] != '\0' && strcmp(home, look->who->home) != 0)
-		look_report(
-		        look, &kinds[HOME],
+	         inspection->who->home[0] != '\0' && strcmp(home, inspection->who->home) != 0)
+		inspection_report(
+		        inspection, FINDING_CACHE_HOME,
 		        (struct report_at){
 		                .path = "HOME",
 		                .fix = "set HF_HOME, or policy.home = set so that HOME follows the user" },
 		        "the cache follows HOME=%.256s, but the home of %s is %.256s", home,
-		        look->who->name, look->who->home);
+		        inspection->who->name, inspection->who->home);
 }
 
-static bool allows_remote_code(const struct look *look)
+static bool allows_remote_code(const struct inspection *inspection)
 {
-	for (size_t i = 0; i < look->policy->model_count; i++)
-		if (look->policy->models[i].selected &&
-		    MODEL_SET(&look->policy->models[i], REMOTE_CODE).number != 0)
+	for (size_t i = 0; i < inspection->policy->model_count; i++)
+		if (inspection->policy->models[i].selected &&
+		    inspection->policy->models[i].remote_code == CODE_ALLOW)
 			return true;
 	return false;
 }
 
 /* transformers copies remote code to HF_MODULES_CACHE before it imports it, offline too. */
-static void check_modules(struct look *look)
+static void check_modules(struct inspection *inspection)
 {
-	const char *named = environment_get(look->env, "HF_MODULES_CACHE"), *origin;
+	const char *named = environment_get(inspection->env, "HF_MODULES_CACHE"), *origin;
 	char modules[MAX_PATH_BYTES], home[MAX_PATH_BYTES];
 	struct stat st;
 	int error;
 
-	if (!allows_remote_code(look))
+	if (!allows_remote_code(inspection))
 		return;
-	if (library_hf_home(look->env, look->who->home, look->working_directory, home, sizeof(home),
-	                    &origin) != LOCATION_OK ||
+	if (library_hf_home(inspection->env, inspection->who->home, inspection->working_directory,
+	                    home, sizeof(home), &origin) != LOCATION_OK ||
 	    !path_join(modules, sizeof(modules), home, "modules"))
 		return;
 	if (named != NULL && named[0] != '\0' &&
-	    !path_join(modules, sizeof(modules), named[0] == '/' ? "/" : look->working_directory,
-	               named))
+	    !path_join(modules, sizeof(modules),
+	               named[0] == '/' ? "/" : inspection->working_directory, named))
 		return;
-	/* A folder that is not there yet is made in its nearest parent. */
-	while (tree_stat(look->tree, modules, &st) == -ENOENT && strrchr(modules, '/') != NULL &&
-	       strcmp(modules, "/") != 0)
+	/* A directory that is not there yet is made in its nearest parent. */
+	while (tree_stat(inspection->tree, modules, &st) == -ENOENT &&
+	       strrchr(modules, '/') != NULL && strcmp(modules, "/") != 0)
 		*(strrchr(modules, '/') == modules ? strrchr(modules, '/') + 1 :
 		                                     strrchr(modules, '/')) = '\0';
-	error = tree_access(look->tree, modules, W_OK | X_OK);
+	error = tree_access(inspection->tree, modules, W_OK | X_OK);
 	if (error < 0)
-		look_report(
-		        look, &kinds[MODULES],
+		inspection_report(
+		        inspection, FINDING_CACHE_NOT_WRITABLE,
 		        (struct report_at){
 		                .path = modules,
-		                .fix = "set HF_MODULES_CACHE to a writable folder, such as a tmpfs" },
+		                .fix = "set HF_MODULES_CACHE to a writable directory, such as a tmpfs" },
 		        "remote code is copied to HF_MODULES_CACHE before it runs, but uid %u cannot write there: %s",
-		        (unsigned)look->who->uid, strerror(-error));
+		        (unsigned)inspection->who->uid, strerror(-error));
 }
 
-static void check_ephemeral(struct look *look)
+static void check_ephemeral(struct inspection *inspection)
 {
 	CLEANUP(cleanup_free) char *mounts = NULL;
 	struct mount mount;
 	size_t length;
 
-	if (look->mode == MODE_OFFLINE || look->hub_cache == NULL || look->tree->root_fd >= 0 ||
-	    !needs_cache(look) || mounts_read(&mounts, &length) != 0 ||
-	    !mount_of(mounts, length, look->hub_cache, &mount))
+	if (inspection->mode == MODE_OFFLINE || inspection->hub_cache == NULL ||
+	    inspection->tree->root_fd >= 0 || !needs_cache(inspection) ||
+	    mounts_read(&mounts, &length) != 0 ||
+	    !mount_of(mounts, length, inspection->hub_cache, &mount))
 		return;
 	if (strcmp(mount.type, "tmpfs") == 0)
-		look_report(
-		        look, &kinds[EPHEMERAL], (struct report_at){ .path = look->hub_cache },
+		inspection_report(
+		        inspection, FINDING_CACHE_EPHEMERAL,
+		        (struct report_at){ .path = inspection->hub_cache },
 		        "lies on a tmpfs: what is fetched there is lost at a restart and counted as memory");
 	else if (strcmp(mount.type, "overlay") == 0)
-		look_report(
-		        look, &kinds[EPHEMERAL], (struct report_at){ .path = look->hub_cache },
+		inspection_report(
+		        inspection, FINDING_CACHE_EPHEMERAL,
+		        (struct report_at){ .path = inspection->hub_cache },
 		        "lies in the container's own layer: what is fetched there is lost with the container");
 }
 
-static void check(struct look *look)
+void check_cache_path(struct inspection *inspection)
 {
-	if (needs_cache(look))
-		check_mismatch(look);
-	check_disagreement(look);
-	check_home(look);
-	check_modules(look);
-	check_ephemeral(look);
+	if (needs_cache(inspection))
+		check_mismatch(inspection);
+	check_disagreement(inspection);
+	check_home(inspection);
+	check_modules(inspection);
+	check_ephemeral(inspection);
 }
-
-const struct check check_cache_path = { "cache_path", SCOPE_RUN,        LEVEL_PRESENCE,
-	                                kinds,        LENGTH_OF(kinds), check };

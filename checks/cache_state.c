@@ -1,34 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is left lying in a repository's folder: interrupted downloads, stale markers, a shadowing folder. */
-#include <dirent.h>
+/* What is left lying in a repository's directory: interrupted downloads, stale markers, a shadowing directory. */
 #include <fcntl.h>
 #include <string.h>
 
-#include "engine/inspection.h"
-#include "hub/cache.h"
-#include "engine/inspect.h"
+#include "base/dir.h"
 #include "base/text.h"
 #include "base/tree.h"
+#include "checks.h"
+#include "engine/findings.h"
+#include "engine/inspection.h"
+#include "engine/walk.h"
+#include "hub/cache.h"
 #include "util.h"
-
-enum { INTERRUPTED, FOLDER_INTERRUPTED, NO_EXIST, SHADOW, TWO_COPIES };
-static const struct finding_kind kinds[] = {
-	[INTERRUPTED] = { "cache.interrupted", SEVERITY_WARNING, STATUS_DATA,
-	                  "an interrupted download has left partial files",
-	                  "fetch the model anew; then delete the *.incomplete files" },
-	[FOLDER_INTERRUPTED] = { "model.interrupted", SEVERITY_ERROR, STATUS_DATA,
-	                         "a download into a plain folder was interrupted: nothing there says what is missing",
-	                         "fetch the model anew; then delete the *.incomplete files" },
-	[NO_EXIST] = { "cache.no-exist", SEVERITY_WARNING, STATUS_DATA,
-	               "a marker says that a file does not exist, though it does: transformers believes the marker",
-	               "delete the marker" },
-	[SHADOW] = { "model.shadowed", SEVERITY_WARNING, STATUS_DATA,
-	             "a folder of the repository's name lies in the working directory: transformers loads that instead of the cache",
-	             "rename the folder, or start the service elsewhere" },
-	[TWO_COPIES] = { "model.two-copies", SEVERITY_NOTE, STATUS_DATA,
-	                 "the model is in a plain folder and in the hub cache, and the two may differ",
-	                 "keep one of them" },
-};
 
 static bool has_ending(const char *name, const char *ending)
 {
@@ -38,103 +21,91 @@ static bool has_ending(const char *name, const char *ending)
 }
 
 /* Counts partial files, the Rust and JavaScript clients' names included. */
-static void check_partial(struct look *look, int at, const char *folder_name)
+static void check_partial(struct inspection *inspection, int at, const char *directory_name)
 {
-	int fd = openat(at, folder_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+	CLEANUP(dir_close) struct dir directory = dir_open(at, directory_name, MAX_FILES_PER_MODEL);
 	uint64_t count = 0, bytes = 0;
 	struct dirent *entry;
-	char first[MAX_NAME_BYTES] = "", path[MAX_PATH_BYTES], size[32];
-	struct text text = TEXT_OVER(size);
+	char first[MAX_NAME_BYTES] = "", path[MAX_PATH_BYTES];
 	struct stat st;
 
-	if (folder == NULL) {
-		cleanup_fd(&fd);
-		return;
-	}
-	for (unsigned seen = 0; seen < MAX_FILES_PER_MODEL && (entry = readdir(folder)) != NULL;
-	     seen++) {
+	while ((entry = dir_next(&directory)) != NULL) {
 		if (!has_ending(entry->d_name, ".incomplete") &&
 		    !has_ending(entry->d_name, ".part"))
 			continue;
 		if (count++ == 0)
 			memcpy(first, entry->d_name, strlen(entry->d_name) + 1);
-		if (fstatat(dirfd(folder), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		if (fstatat(dir_fd(&directory), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 			bytes += (uint64_t)st.st_size;
 	}
-	(void)closedir(folder);
-	if (count == 0 || !path_join(path, sizeof(path), folder_name, first))
+	if (count == 0 || !path_join(path, sizeof(path), directory_name, first))
 		return;
-	text_add_size(&text, bytes);
-	look_report(look,
-	            &kinds[look->model->place == PLACE_CACHE ? INTERRUPTED : FOLDER_INTERRUPTED],
-	            (struct report_at){ .path = path },
-	            "is the rest of an interrupted download (%llu such files, %s)",
-	            (unsigned long long)count, size);
+	inspection_report(inspection,
+	                  inspection->model->place.kind == PLACE_CACHE ? FINDING_CACHE_INTERRUPTED :
+	                                                                 FINDING_MODEL_INTERRUPTED,
+	                  (struct report_at){ .path = path },
+	                  "is the rest of an interrupted download (%llu such files, %s)",
+	                  (unsigned long long)count, size_text(bytes).text);
 }
 
 /* .no_exist/COMMIT/NAME is empty by design; it only misleads where the file is there after all. */
-static void check_markers(struct look *look)
+static void check_markers(struct inspection *inspection)
 {
 	char name[64], path[MAX_PATH_BYTES];
 	struct text text = TEXT_OVER(name);
 	struct dirent *entry;
-	DIR *folder;
-	int fd;
+	CLEANUP(dir_close) struct dir directory = { 0 };
 
-	text_addf(&text, ".no_exist/%s", look->model->commit);
-	fd = openat(look->model->repo_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	folder = fd < 0 ? NULL : fdopendir(fd);
-	if (folder == NULL) {
-		cleanup_fd(&fd);
-		return;
-	}
-	while ((entry = readdir(folder)) != NULL)
-		if (entry->d_name[0] != '.' && model_has(look, entry->d_name, NULL) &&
+	text_addf(&text, ".no_exist/%s", inspection->model->place.commit);
+	directory = dir_open(inspection->model->place.repo_fd, name, MAX_DIRECTORY_ENTRIES);
+	while ((entry = dir_next(&directory)) != NULL)
+		if (entry->d_name[0] != '.' && model_has(inspection, entry->d_name, NULL) &&
 		    path_join(path, sizeof(path), name, entry->d_name))
-			look_report(look, &kinds[NO_EXIST], (struct report_at){ .path = path },
-			            "says that %.200s does not exist, though the snapshot has it",
-			            entry->d_name);
-	(void)closedir(folder);
+			inspection_report(
+			        inspection, FINDING_CACHE_NO_EXIST,
+			        (struct report_at){ .path = path },
+			        "says that %.200s does not exist, though the snapshot has it",
+			        entry->d_name);
 }
 
-static void check_shadow(struct look *look)
+static void check_shadow(struct inspection *inspection)
 {
 	char path[MAX_PATH_BYTES];
 	struct stat st;
 
-	if (path_join(path, sizeof(path), look->working_directory,
-	              MODEL_SET(look->model->model, REPO).text) &&
-	    tree_stat(look->tree, path, &st) == 0 && S_ISDIR(st.st_mode))
-		look_report(look, &kinds[SHADOW], (struct report_at){ .path = path },
-		            "would be loaded instead of the cached model");
+	if (path_join(path, sizeof(path), inspection->working_directory,
+	              inspection->model->model->repo) &&
+	    tree_stat(inspection->tree, path, &st) == 0 && S_ISDIR(st.st_mode))
+		inspection_report(inspection, FINDING_MODEL_SHADOWED,
+		                  (struct report_at){ .path = path },
+		                  "would be loaded instead of the cached model");
 }
 
-static void check_copies(struct look *look)
+static void check_copies(struct inspection *inspection)
 {
-	const char *repo = MODEL_SET(look->model->model, REPO).text;
-	char folder[MAX_NAME_BYTES], path[MAX_PATH_BYTES];
+	const char *repo = inspection->model->model->repo;
+	char directory[MAX_NAME_BYTES], path[MAX_PATH_BYTES];
 	struct stat st;
 
-	if (repo != NULL && look->hub_cache != NULL &&
-	    repo_folder_name(repo, folder, sizeof(folder)) &&
-	    path_join(path, sizeof(path), look->hub_cache, folder) &&
-	    tree_stat(look->tree, path, &st) == 0)
-		look_report(look, &kinds[TWO_COPIES], (struct report_at){ .path = path },
-		            "is a second copy of %.200s, beside %.400s", repo, look->model->path);
+	if (repo != NULL && inspection->hub_cache != NULL &&
+	    repo_directory_name(repo, directory, sizeof(directory)) &&
+	    path_join(path, sizeof(path), inspection->hub_cache, directory) &&
+	    tree_stat(inspection->tree, path, &st) == 0)
+		inspection_report(inspection, FINDING_MODEL_TWO_COPIES,
+		                  (struct report_at){ .path = path },
+		                  "is a second copy of %.200s, beside %.400s", repo,
+		                  inspection->model->place.path);
 }
 
-static void check(struct look *look)
+void check_cache_state(struct inspection *inspection)
 {
-	if (look->model->place == PLACE_CACHE) {
-		check_partial(look, look->model->repo_fd, "blobs");
-		check_markers(look);
-		check_shadow(look);
+	if (inspection->model->place.kind == PLACE_CACHE) {
+		check_partial(inspection, inspection->model->place.repo_fd, "blobs");
+		check_markers(inspection);
+		check_shadow(inspection);
 	} else {
-		check_partial(look, look->model->dir_fd, ".cache/huggingface/download");
-		check_copies(look);
+		check_partial(inspection, inspection->model->place.dir_fd,
+		              ".cache/huggingface/download");
+		check_copies(inspection);
 	}
 }
-
-const struct check check_cache_state = { "cache_state", SCOPE_MODEL,      LEVEL_PRESENCE,
-	                                 kinds,         LENGTH_OF(kinds), check };

@@ -1,387 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Level digest: contents against the digest that the blob's name, the manifest or the folder's
+ * Level digest: contents against the digest that the blob's name, the manifest or the directory's
  * download metadata states. Files of all models are hashed together, the biggest first, on all cores.
  */
-#include <pthread.h>
 #include <string.h>
-#include <time.h>
-
-#include <fcntl.h>
-
-#include "engine/inspection.h"
-#include "hub/digest.h"
-#include "engine/inspect.h"
-#include "hub/manifest.h"
-#include "system/mounts.h"
-#include "base/scan.h"
 #include "base/text.h"
+#include "checks.h"
+#include "engine/digests.h"
+#include "engine/findings.h"
+#include "engine/inspection.h"
+#include "engine/walk.h"
+#include "hub/digest.h"
 #include "util.h"
 
-#define WORTH_PAIRING_BYTES (1ul << 20)
-
-enum { DIGEST, UNVERIFIED, CHANGED };
-static const struct finding_kind kinds[] = {
-	[DIGEST] = { "file.digest", SEVERITY_ERROR, STATUS_DATA,
-	             "a file's content does not have the digest that was stated for it",
-	             "fetch the file anew: it is damaged or was changed" },
-	[UNVERIFIED] = { "file.unverified", SEVERITY_WARNING, STATUS_DATA,
-	                 "no digest is stated for a file: neither its blob's name nor a manifest has one",
-	                 "fetch the model with a client that leaves a manifest" },
-	[CHANGED] = { "file.changed", SEVERITY_ERROR, STATUS_DATA,
-	              "a file changed, or could not be read, while it was hashed",
-	              "stop whatever writes to the model, then start again" },
-};
-
-struct job {
-	char *path; /* absolute within the tree */
-	size_t name; /* where the name beneath the model's folder begins */
-	int model;
-	uint64_t size;
-	dev_t device;
-	ino_t inode;
-	char expected[SHA256_HEX + 1];
-	char source[24]; /* who states it */
-	char actual[SHA256_HEX + 1];
-	int result; /* negative errno */
-	struct job *same; /* an earlier job of the same bytes and digest */
-	bool done, told;
-};
-
-struct digest_queue {
-	struct job *jobs;
-	size_t count, room;
-	size_t model_start; /* of the model that is being looked at */
-	/* While hashing: */
-	const struct tree *tree;
-	pthread_mutex_t lock;
-	pthread_cond_t finished;
-	size_t next;
-	size_t idle; /* threads without a file */
-	_Atomic uint64_t done_bytes;
-};
-
-struct digest_queue *digest_queue_new(void)
-{
-	return calloc(1, sizeof(struct digest_queue));
-}
-
-void digest_queue_free(struct digest_queue *queue)
-{
-	if (queue == NULL)
-		return;
-	for (size_t i = 0; i < queue->count; i++)
-		free(queue->jobs[i].path);
-	free(queue->jobs);
-	free(queue);
-}
-
-void digest_queue_add(struct look *look, const char *path, const struct stat *st,
-                      const char *expected, const char *source)
-{
-	struct digest_queue *queue = look->model->digests;
-	char absolute[MAX_PATH_BYTES];
-	struct job *job;
-	struct text text;
-
-	if (queue->count == queue->room) {
-		size_t room = queue->room == 0 ? 64 : queue->room * 2;
-		struct job *larger = realloc(queue->jobs, room * sizeof(*larger));
-
-		if (larger == NULL) {
-			look->failed = -ENOMEM;
-			return;
-		}
-		queue->jobs = larger;
-		queue->room = room;
-	}
-	if (!path_join(absolute, sizeof(absolute), look->model->path, path))
-		return;
-	job = &queue->jobs[queue->count];
-	memset(job, 0, sizeof(*job));
-	job->path = strdup(absolute);
-	if (job->path == NULL) {
-		look->failed = -ENOMEM;
-		return;
-	}
-	queue->count++;
-	job->name = strlen(absolute) - strlen(path);
-	job->model = look->model->index;
-	job->size = (uint64_t)st->st_size;
-	job->device = st->st_dev;
-	job->inode = st->st_ino;
-	text = TEXT_OVER(job->expected);
-	text_add(&text, expected);
-	text = TEXT_OVER(job->source);
-	text_add(&text, source);
-}
-
-static int by_path(const void *a, const void *b)
-{
-	const struct job *left = a, *right = b;
-
-	return strcmp(left->path + left->name, right->path + right->name);
-}
-
-void digest_queue_expect(struct look *look, const char *path, const char *expected)
-{
-	struct digest_queue *queue = look->model->digests;
-	size_t low = queue->model_start, high = queue->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		struct job *job = &queue->jobs[middle];
-		int order = strcmp(path, job->path + job->name);
-
-		if (order == 0) {
-			memcpy(job->expected, expected, strlen(expected) + 1);
-			memcpy(job->source, "the manifest", sizeof("the manifest"));
-			return;
-		}
-		if (order < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-}
-
-static bool expect_from_manifest(void *context, const struct manifest_file *file)
-{
-	if (strlen(file->path) == file->path_length)
-		digest_queue_expect(context, file->path,
-		                    file->sha256[0] != '\0' ? file->sha256 : file->blob_id);
-	return true;
-}
-
-/* The manifest knows more than a blob's name: it also covers volumes without links. */
-void digest_queue_model_done(struct look *look)
-{
-	struct digest_queue *queue = look->model->digests;
-	size_t count = queue->count - queue->model_start;
-
-	if (count > 0) {
-		CLEANUP(cleanup_fd)
-		int fd = look->model->level >= LEVEL_DIGEST ? model_open_manifest(look) : -1;
-
-		if (count > 1)
-			qsort(queue->jobs + queue->model_start, count, sizeof(struct job), by_path);
-		if (fd >= 0 && look->model->has_manifest)
-			(void)manifest_read(fd, expect_from_manifest, look);
-	}
-	queue->model_start = queue->count;
-}
-
-static bool is_hashed(const struct job *job)
-{
-	return job->same == NULL && job->expected[0] != '\0';
-}
-
-/* The next job, and a second one to go beside it where enough are left for the other threads. */
-static size_t take_jobs(struct digest_queue *queue, struct job *jobs[DIGEST_PAIR])
-{
-	size_t count = 0;
-
-	pthread_mutex_lock(&queue->lock);
-	while (queue->next < queue->count && count < DIGEST_PAIR) {
-		struct job *job = &queue->jobs[queue->next];
-
-		if (count > 0 && (queue->count - queue->next <= queue->idle || !is_hashed(job) ||
-		                  job->size < WORTH_PAIRING_BYTES))
-			break;
-		queue->idle -= count == 0;
-		queue->next++;
-		jobs[count++] = job;
-		if (!is_hashed(job)) /* nothing to do for it: told, and no partner */
-			break;
-	}
-	pthread_mutex_unlock(&queue->lock);
-	return count;
-}
-
-static void hash_together(struct digest_queue *queue, struct job *const *jobs, size_t count)
-{
-	struct digest_file files[DIGEST_PAIR];
-	struct job *opened[DIGEST_PAIR];
-	size_t open_count = 0;
-
-	for (size_t i = 0; i < count; i++) {
-		int fd = is_hashed(jobs[i]) ? tree_open(queue->tree, jobs[i]->path, O_RDONLY) :
-		                              -ENOENT;
-
-		jobs[i]->result = fd < 0 ? fd : 0;
-		if (fd < 0)
-			continue;
-		files[open_count] = (struct digest_file){
-			.fd = fd, .size = jobs[i]->size, .kind = digest_kind_of(jobs[i]->expected)
-		};
-		opened[open_count++] = jobs[i];
-	}
-	if (open_count > 0)
-		digest_files(files, open_count, &queue->done_bytes);
-	for (size_t i = 0; i < open_count; i++) {
-		opened[i]->result = files[i].result;
-		memcpy(opened[i]->actual, files[i].hex, sizeof(opened[i]->actual));
-		(void)close(files[i].fd);
-	}
-}
-
-static void *hash_files(void *context)
-{
-	struct digest_queue *queue = context;
-	struct job *jobs[DIGEST_PAIR];
-	size_t count;
-
-	while ((count = take_jobs(queue, jobs)) > 0) {
-		hash_together(queue, jobs, count);
-		pthread_mutex_lock(&queue->lock);
-		for (size_t i = 0; i < count; i++)
-			jobs[i]->done = true;
-		queue->idle++;
-		pthread_cond_signal(&queue->finished);
-		pthread_mutex_unlock(&queue->lock);
-	}
-	return NULL;
-}
-
-static int by_size(const void *a, const void *b)
-{
-	const struct job *left = a, *right = b;
-
-	if (left->size != right->size)
-		return left->size > right->size ? -1 : 1;
-	if (left->inode != right->inode)
-		return left->inode < right->inode ? -1 : 1;
-	return strcmp(left->expected, right->expected);
-}
-
-static void report_job(struct look *look, const struct job *job)
-{
-	const struct job *hashed = job->same != NULL ? job->same : job;
-	const char *name = job->path + job->name;
-	const char *algorithm =
-	        digest_kind_of(job->expected) == DIGEST_SHA256 ? "SHA-256" : "git SHA-1";
-	struct report_at at = { .path = name };
-
-	if (job->expected[0] == '\0')
-		look_report(look, &kinds[UNVERIFIED], at,
-		            "cannot be verified: no digest is stated for it");
-	else if (hashed->result < 0)
-		look_report(look, &kinds[CHANGED], at, "%s",
-		            hashed->result == -ESTALE ? "changed while it was hashed" :
-		                                        strerror(-hashed->result));
-	else if (strcmp(hashed->actual, job->expected) != 0)
-		look_report(look, &kinds[DIGEST], at, "has the %s %.16s..., but %s states %.16s...",
-		            algorithm, hashed->actual, job->source, job->expected);
-}
-
-/* Findings about a model, after all models have been looked at: its index is all that they need. */
-static void tell(struct look *look, struct model_view *view, struct job *job)
-{
-	job->told = true;
-	if (view->index != job->model)
-		memset(look->seen, 0, sizeof(look->seen));
-	view->index = job->model;
-	view->model = &look->policy->models[job->model];
-	look->model = view;
-	report_job(look, job);
-	look->model = NULL;
-}
-
-static void send_progress(struct look *look, uint64_t done, uint64_t total)
-{
-	struct record record = { .magic = RECORD_MAGIC,
-		                 .type = RECORD_PROGRESS,
-		                 .model = NO_MODEL,
-		                 .files = done,
-		                 .bytes = total };
-
-	if (look->failed == 0)
-		look->failed = look->send(look, &record);
-}
-
-/* Waits for the jobs in their order and tells each; a quarter of a second between progress records. */
-static void await(struct look *look, struct digest_queue *queue, struct model_view *view,
-                  uint64_t total)
-{
-	for (size_t i = 0; i < queue->count; i++) {
-		struct job *job = &queue->jobs[i];
-
-		pthread_mutex_lock(&queue->lock);
-		while (!job->done) {
-			struct timespec until;
-
-			clock_gettime(CLOCK_REALTIME, &until);
-			until.tv_nsec += 250000000;
-			until.tv_sec += until.tv_nsec / 1000000000;
-			until.tv_nsec %= 1000000000;
-			if (pthread_cond_timedwait(&queue->finished, &queue->lock, &until) ==
-			    ETIMEDOUT) {
-				pthread_mutex_unlock(&queue->lock);
-				send_progress(look, atomic_load(&queue->done_bytes), total);
-				pthread_mutex_lock(&queue->lock);
-			}
-		}
-		pthread_mutex_unlock(&queue->lock);
-		tell(look, view, job);
-	}
-}
-
-static uint64_t plan(struct digest_queue *queue)
-{
-	uint64_t total = 0;
-
-	qsort(queue->jobs, queue->count, sizeof(struct job), by_size);
-	for (size_t i = 0; i < queue->count; i++) {
-		struct job *job = &queue->jobs[i], *before = i == 0 ? NULL : job - 1;
-
-		if (before != NULL && job->inode == before->inode &&
-		    job->device == before->device && job->size == before->size &&
-		    strcmp(job->expected, before->expected) == 0)
-			job->same = before->same != NULL ? before->same : before;
-		else if (job->expected[0] != '\0')
-			total += job->size;
-	}
-	return total;
-}
-
-void digest_queue_run(struct look *look, struct digest_queue *queue)
-{
-	pthread_t threads[MAX_DIGEST_THREADS];
-	unsigned wanted = cores_allowed(), started = 0;
-	struct model_view *view;
-	pthread_attr_t attributes;
-	uint64_t total;
-
-	if (queue->count == 0 || look->failed != 0)
-		return;
-	total = plan(queue);
-	view = calloc(1, sizeof(*view));
-	if (view == NULL) {
-		look->failed = -ENOMEM;
-		return;
-	}
-	view->index = NO_MODEL;
-	queue->tree = look->tree;
-	queue->idle = wanted < queue->count ? wanted : queue->count;
-	pthread_mutex_init(&queue->lock, NULL);
-	pthread_cond_init(&queue->finished, NULL);
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(
-	        &attributes, 256ul << 10); /* musl's default of 128 kB is small for a path walk */
-	while (started < wanted && started < queue->count &&
-	       pthread_create(&threads[started], &attributes, hash_files, queue) == 0)
-		started++;
-	if (started == 0) /* no thread to be had: a pids limit, say */
-		(void)hash_files(queue);
-	await(look, queue, view, total);
-	for (unsigned i = 0; i < started; i++)
-		pthread_join(threads[i], NULL);
-	pthread_attr_destroy(&attributes);
-	free(view);
-}
-
-/* PATH.metadata of a plain folder: commit, digest, time, a line each (huggingface_hub _local_folder.py). */
-static bool metadata_digest(const struct look *look, const char *path, char *out)
+/* PATH.metadata of a plain directory: commit, digest, time, a line each (huggingface_hub _local_folder.py). */
+static bool metadata_digest(const struct inspection *inspection, const char *path, char *out)
 {
 	char name[MAX_PATH_BYTES], text[256];
 	struct text join = TEXT_OVER(name);
@@ -390,7 +23,7 @@ static bool metadata_digest(const struct look *look, const char *path, char *out
 	ssize_t got;
 
 	text_addf(&join, ".cache/huggingface/download/%s.metadata", path);
-	fd = model_open(look, name, NULL);
+	fd = model_open(inspection, name, NULL);
 	got = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 	cleanup_fd(&fd);
 	if (got <= 0 || join.cut)
@@ -405,21 +38,19 @@ static bool metadata_digest(const struct look *look, const char *path, char *out
 	return digest_kind_of(out) != DIGEST_NONE;
 }
 
-static void check(struct look *look)
+void check_file_digest(struct inspection *inspection)
 {
-	const struct file_view *file = look->file;
+	const struct file_view *file = inspection->file;
 	const char *blob = file->link == NULL ? NULL : strrchr(file->link, '/');
 	char metadata[SHA256_HEX + 1] = "";
 
 	if (file->fd < 0)
 		return;
 	if (blob != NULL && digest_kind_of(blob + 1) != DIGEST_NONE)
-		digest_queue_add(look, file->path, &file->st, blob + 1, "its blob's name");
-	else if (look->model->place == PLACE_FOLDER && metadata_digest(look, file->path, metadata))
-		digest_queue_add(look, file->path, &file->st, metadata, "its metadata");
+		digest_queue_add(inspection, file->path, &file->st, blob + 1, "its blob's name");
+	else if (inspection->model->place.kind == PLACE_DIRECTORY &&
+	         metadata_digest(inspection, file->path, metadata))
+		digest_queue_add(inspection, file->path, &file->st, metadata, "its metadata");
 	else
-		digest_queue_add(look, file->path, &file->st, "", "nothing");
+		digest_queue_add(inspection, file->path, &file->st, "", "nothing");
 }
-
-const struct check check_file_digest = { "file_digest", SCOPE_FILE,       LEVEL_DIGEST,
-	                                 kinds,         LENGTH_OF(kinds), check };

@@ -2,70 +2,61 @@
 /* Formats of weights: what the policy allows, and pickle, which executes code when it is loaded. */
 #include <string.h>
 
+#include "checks.h"
+#include "engine/findings.h"
 #include "engine/inspection.h"
-#include "base/scan.h"
+#include "formats/formats.h"
 #include "util.h"
 
-enum { FORMAT, PICKLE };
-static const struct finding_kind kinds[] = {
-	[FORMAT] = { "model.format", SEVERITY_ERROR, STATUS_DATA,
-	             "weights have a format that the policy's formats do not allow",
-	             "take the file away, or fetch the model in an allowed format" },
-	[PICKLE] = { "model.pickle", SEVERITY_WARNING, STATUS_DATA,
-	             "the model has pickle files, which execute code when they are loaded",
-	             "use safetensors, and say so: formats = safetensors" },
-};
-
-static bool allows(const char *formats, const char *format)
+static bool allows(const struct list *allowed, const char *format)
 {
-	const char *at = NULL, *element;
-	size_t length;
-
-	while ((element = list_next(formats, ',', &at, &length)) != NULL)
-		if (text_equals_any_case(element, length, format))
+	for (size_t i = 0; i < allowed->count; i++)
+		if (strcmp(allowed->items[i], format) == 0)
 			return true;
 	return false;
 }
 
-static void check(struct look *look)
+static void check_allowed(struct inspection *inspection, const struct model *model)
 {
-	const struct model_view *view = look->model;
-	const struct setting *formats = &MODEL_SET(view->model, FORMATS);
+	for (size_t i = 0; i < format_count; i++) {
+		const struct format_files *of = &inspection->model->of_format[i];
+		struct report_at at = { .path = of->first[0] == '\0' ? NULL : of->first,
+			                .said = MODEL_SAID(model, FORMATS) };
 
-	if (formats->text != NULL) {
-		struct report_at at = { .path = view->first_pickle[0] != '\0' ? view->first_pickle :
-			                                                        NULL,
-			                .setting = formats };
-
-		if (view->pickle_files > 0 && !allows(formats->text, "pickle"))
-			look_report(
-			        look, &kinds[FORMAT], at,
-			        "is pickle, which executes code when it is loaded (%llu such files)",
-			        (unsigned long long)view->pickle_files);
-		at.path = NULL;
-		if (view->safetensors_files > 0 && !allows(formats->text, "safetensors"))
-			look_report(look, &kinds[FORMAT], at,
-			            "%llu safetensors files, but formats = %.128s",
-			            (unsigned long long)view->safetensors_files, formats->text);
-		if (view->gguf_files > 0 && !allows(formats->text, "gguf"))
-			look_report(look, &kinds[FORMAT], at,
-			            "%llu GGUF files, but formats = %.128s",
-			            (unsigned long long)view->gguf_files, formats->text);
-		if (view->onnx_files > 0 && !allows(formats->text, "onnx"))
-			look_report(look, &kinds[FORMAT], at,
-			            "%llu ONNX files, but formats = %.128s",
-			            (unsigned long long)view->onnx_files, formats->text);
-		return;
+		if (of->files == 0 || allows(&model->formats, formats[i].name))
+			continue;
+		inspection_report(
+		        inspection, FINDING_MODEL_FORMAT, at,
+		        "is %s%s (%llu such files), but formats = %.128s", formats[i].name,
+		        formats[i].executes ? ", which executes code when it is loaded" : "",
+		        (unsigned long long)of->files, at.said->text);
 	}
-	if (view->pickle_files > 0)
-		look_report(look, &kinds[PICKLE],
-		            (struct report_at){ .path = view->first_pickle[0] != '\0' ?
-		                                                view->first_pickle :
-		                                                NULL },
-		            "executes code when it is loaded (%llu such files)%s",
-		            (unsigned long long)view->pickle_files,
-		            view->safetensors_files > 0 ? "; the model has safetensors too" : "");
 }
 
-const struct check check_model_format = { "model_format", SCOPE_MODEL,      LEVEL_PRESENCE,
-	                                  kinds,          LENGTH_OF(kinds), check };
+static void check_executing(struct inspection *inspection)
+{
+	const struct format_files *of_format = inspection->model->of_format;
+	bool safetensors = of_format[format_find("safetensors", 11) - formats].files > 0;
+
+	for (size_t i = 0; i < format_count; i++) {
+		struct report_at at = { .path = of_format[i].first[0] == '\0' ?
+			                                NULL :
+			                                of_format[i].first };
+
+		if (of_format[i].files > 0 && formats[i].executes)
+			inspection_report(inspection, FINDING_MODEL_PICKLE, at,
+			                  "executes code when it is loaded (%llu such files)%s",
+			                  (unsigned long long)of_format[i].files,
+			                  safetensors ? "; the model has safetensors too" : "");
+	}
+}
+
+void check_model_format(struct inspection *inspection)
+{
+	const struct model *model = inspection->model->model;
+
+	if (model->formats.count > 0)
+		check_allowed(inspection, model);
+	else
+		check_executing(inspection);
+}

@@ -5,39 +5,22 @@
  */
 #include <string.h>
 
-#include "engine/inspection.h"
-#include "hub/cache.h"
-#include "engine/inspect.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "base/tree.h"
+#include "checks.h"
+#include "engine/findings.h"
+#include "engine/inspection.h"
+#include "engine/walk.h"
+#include "hub/cache.h"
 #include "util.h"
 
-enum { WEIGHTS, CONFIG, PART, TOKENIZER, BASE };
-static const struct finding_kind kinds[] = {
-	[WEIGHTS] = { "model.no-weights", SEVERITY_ERROR, STATUS_DATA,
-	              "the model has its configuration, but no weights",
-	              "fetch the weights; a download that was cut off leaves the small files" },
-	[CONFIG] = { "model.no-config", SEVERITY_ERROR, STATUS_DATA,
-	             "the model has weights or a tokenizer, but no configuration to load them by",
-	             "fetch config.json; or say in require what this model is made of" },
-	[PART] = { "model.part", SEVERITY_ERROR, STATUS_DATA,
-	           "a part that the model's own list names is not there",
-	           "fetch the model anew, folders included" },
-	[TOKENIZER] = { "model.tokenizer", SEVERITY_WARNING, STATUS_DATA,
-	                "the model has neither a tokenizer nor a preprocessor",
-	                "fetch tokenizer.json, or the vocabulary that the model's tokenizer reads" },
-	[BASE] = { "model.base", SEVERITY_ERROR, STATUS_MISSING,
-	           "an adapter's base model is not in the cache",
-	           "add the base model to the policy and fetch it" },
-};
-
-static bool has_weights(const struct look *look)
+static bool has_weights(const struct inspection *inspection)
 {
-	return look->model->weight_files > 0;
+	return inspection->model->weight_files > 0;
 }
 
-static void check_transformers(struct look *look)
+static void check_transformers(struct inspection *inspection)
 {
 	static const char *const tokenizers[] = { "tokenizer.json",
 		                                  "vocab.txt",
@@ -52,25 +35,27 @@ static void check_transformers(struct look *look)
 		                                  "processor_config.json",
 		                                  "vocabulary.txt",
 		                                  "vocabulary.json" };
-	const struct model *model = look->model->model;
+	const struct model *model = inspection->model->model;
 
-	if (!has_weights(look) && MODEL_SET(model, REQUIRE).text == NULL &&
-	    (MODEL_SET(model, FILES).text == NULL || model_wants(look, "model.safetensors")))
-		look_report(look, &kinds[WEIGHTS], (struct report_at){ .path = look->model->path },
-		            "has config.json, but no weights%s",
-		            look->model->broken_files > 0 ? " that open" : "");
-	if (MODEL_SET(model, FILES).text != NULL || look->model->broken_files > 0)
+	if (!has_weights(inspection) && model->require.count == 0 &&
+	    (model->files.count == 0 || model_wants(inspection, "model.safetensors")))
+		inspection_report(inspection, FINDING_MODEL_NO_WEIGHTS,
+		                  (struct report_at){ .path = inspection->model->place.path },
+		                  "has config.json, but no weights%s",
+		                  inspection->model->broken_files > 0 ? " that open" : "");
+	if (model->files.count > 0 || inspection->model->broken_files > 0)
 		return;
 	for (size_t i = 0; i < LENGTH_OF(tokenizers); i++)
-		if (model_has(look, tokenizers[i], NULL))
+		if (model_has(inspection, tokenizers[i], NULL))
 			return;
-	look_report(look, &kinds[TOKENIZER], (struct report_at){ .path = look->model->path },
-	            "has neither tokenizer.json nor another vocabulary or preprocessor");
+	inspection_report(inspection, FINDING_MODEL_TOKENIZER,
+	                  (struct report_at){ .path = inspection->model->place.path },
+	                  "has neither tokenizer.json nor another vocabulary or preprocessor");
 }
 
 /* modules.json: [{"idx", "name", "path", "type"}]; each path but "" and Normalize has a config.json. */
 struct modules {
-	struct look *look;
+	struct inspection *inspection;
 	char path[MAX_NAME_BYTES], type[MAX_NAME_BYTES];
 	bool bad;
 };
@@ -84,7 +69,7 @@ static void copy_text(char *out, size_t size, const struct json_value *value)
 
 static void check_module(struct modules *modules)
 {
-	struct look *look = modules->look;
+	struct inspection *inspection = modules->inspection;
 	char config[MAX_PATH_BYTES];
 
 	if (modules->path[0] == '\0' || strstr(modules->type, "Normalize") != NULL ||
@@ -92,15 +77,19 @@ static void check_module(struct modules *modules)
 		return;
 	if (!repo_path_is_legal(modules->path, strlen(modules->path)) ||
 	    !path_join(config, sizeof(config), modules->path, "config.json"))
-		look_report(look, &kinds[PART], (struct report_at){ .path = "modules.json" },
-		            "names [%s] as a module, which is no folder of the model",
-		            modules->path);
-	else if (!model_has(look, config, NULL) && !model_has_folder(look, modules->path))
-		look_report(look, &kinds[PART], (struct report_at){ .path = config },
-		            "is missing: modules.json names %s", modules->path);
-	else if (strstr(modules->type, "Pooling") != NULL && !model_has(look, config, NULL))
-		look_report(look, &kinds[PART], (struct report_at){ .path = config },
-		            "is missing: the pooling's settings are in it");
+		inspection_report(inspection, FINDING_MODEL_PART,
+		                  (struct report_at){ .path = "modules.json" },
+		                  "names [%s] as a module, which is not a directory of the model",
+		                  modules->path);
+	else if (!model_has(inspection, config, NULL) &&
+	         !model_has_directory(inspection, modules->path))
+		inspection_report(inspection, FINDING_MODEL_PART,
+		                  (struct report_at){ .path = config },
+		                  "is missing: modules.json names %s", modules->path);
+	else if (strstr(modules->type, "Pooling") != NULL && !model_has(inspection, config, NULL))
+		inspection_report(inspection, FINDING_MODEL_PART,
+		                  (struct report_at){ .path = config },
+		                  "is missing: the pooling's settings are in it");
 }
 
 static bool visit_module(void *context, const struct json_value *value)
@@ -118,30 +107,31 @@ static bool visit_module(void *context, const struct json_value *value)
 	return true;
 }
 
-static void check_sentence_transformers(struct look *look)
+static void check_sentence_transformers(struct inspection *inspection)
 {
-	CLEANUP(cleanup_fd) int fd = model_open(look, "modules.json", NULL);
-	struct modules modules = { .look = look };
+	CLEANUP(cleanup_fd) int fd = model_open(inspection, "modules.json", NULL);
+	struct modules modules = { .inspection = inspection };
 	int error;
 
 	if (fd >= 0)
 		(void)json_read(fd, MAX_CONFIG_BYTES, visit_module, &modules, &error);
-	else if (model_has_folder(look, "1_Pooling"))
-		look_report(
-		        look, &kinds[PART], (struct report_at){ .path = "modules.json" },
+	else if (model_has_directory(inspection, "1_Pooling"))
+		inspection_report(
+		        inspection, FINDING_MODEL_PART,
+		        (struct report_at){ .path = "modules.json" },
 		        "is missing though 1_Pooling is there: sentence-transformers would build other vectors without saying so");
 }
 
 /* model_index.json: {"unet": ["diffusers", "UNet2DConditionModel"], ...}; null components are left out. */
 struct components {
-	struct look *look;
+	struct inspection *inspection;
 	bool present;
 };
 
 static bool visit_component(void *context, const struct json_value *value)
 {
 	struct components *components = context;
-	struct look *look = components->look;
+	struct inspection *inspection = components->inspection;
 
 	if (value->depth == 1 && value->kind == JSON_ARRAY)
 		components->present = false;
@@ -150,29 +140,32 @@ static bool visit_component(void *context, const struct json_value *value)
 	else if (value->depth == 1 && value->kind == JSON_ARRAY_END && components->present &&
 	         value->key[0][0] != '_') {
 		if (!repo_path_is_legal(value->key[0], value->key_length[0]))
-			look_report(look, &kinds[PART],
-			            (struct report_at){ .path = "model_index.json" },
-			            "names [%.128s] as a component, which is no folder",
-			            value->key[0]);
-		else if (!model_has_folder(look, value->key[0]) && model_wants(look, value->key[0]))
-			look_report(look, &kinds[PART], (struct report_at){ .path = value->key[0] },
-			            "is missing: model_index.json names it as a component");
+			inspection_report(inspection, FINDING_MODEL_PART,
+			                  (struct report_at){ .path = "model_index.json" },
+			                  "names [%.128s] as a component, which is not a directory",
+			                  value->key[0]);
+		else if (!model_has_directory(inspection, value->key[0]) &&
+		         model_wants(inspection, value->key[0]))
+			inspection_report(inspection, FINDING_MODEL_PART,
+			                  (struct report_at){ .path = value->key[0] },
+			                  "is missing: model_index.json names it as a component");
 	}
 	return true;
 }
 
-static void check_diffusers(struct look *look)
+static void check_diffusers(struct inspection *inspection)
 {
-	CLEANUP(cleanup_fd) int fd = model_open(look, "model_index.json", NULL);
-	struct components components = { .look = look };
+	CLEANUP(cleanup_fd) int fd = model_open(inspection, "model_index.json", NULL);
+	struct components components = { .inspection = inspection };
 	int error;
 
 	if (fd < 0)
 		return;
 	(void)json_read(fd, MAX_CONFIG_BYTES, visit_component, &components, &error);
-	if (!has_weights(look) && MODEL_SET(look->model->model, REQUIRE).text == NULL)
-		look_report(look, &kinds[WEIGHTS], (struct report_at){ .path = look->model->path },
-		            "has model_index.json, but no weights");
+	if (!has_weights(inspection) && inspection->model->model->require.count == 0)
+		inspection_report(inspection, FINDING_MODEL_NO_WEIGHTS,
+		                  (struct report_at){ .path = inspection->model->place.path },
+		                  "has model_index.json, but no weights");
 }
 
 static bool visit_base(void *context, const struct json_value *value)
@@ -183,58 +176,57 @@ static bool visit_base(void *context, const struct json_value *value)
 	return true;
 }
 
-static void check_adapter(struct look *look)
+static void check_adapter(struct inspection *inspection)
 {
-	CLEANUP(cleanup_fd) int fd = model_open(look, "adapter_config.json", NULL);
-	char base[MAX_NAME_BYTES] = "", folder[MAX_NAME_BYTES + 16], path[MAX_PATH_BYTES];
+	CLEANUP(cleanup_fd) int fd = model_open(inspection, "adapter_config.json", NULL);
+	char base[MAX_NAME_BYTES] = "", directory[MAX_NAME_BYTES + 16], path[MAX_PATH_BYTES];
 	struct stat st;
 	int error;
 
 	if (fd < 0)
 		return;
 	(void)json_read(fd, MAX_CONFIG_BYTES, visit_base, base, &error);
-	if (base[0] == '\0' || repo_id_fault(base) != NULL || look->hub_cache == NULL ||
-	    !repo_folder_name(base, folder, sizeof(folder)) ||
-	    !path_join(path, sizeof(path), look->hub_cache, folder))
+	if (base[0] == '\0' || repo_id_fault(base) != NULL || inspection->hub_cache == NULL ||
+	    !repo_directory_name(base, directory, sizeof(directory)) ||
+	    !path_join(path, sizeof(path), inspection->hub_cache, directory))
 		return;
-	if (tree_stat(look->tree, path, &st) != 0)
-		look_report(look, &kinds[BASE], (struct report_at){ .path = path },
-		            "is missing: the adapter works on %s", base);
+	if (tree_stat(inspection->tree, path, &st) != 0)
+		inspection_report(inspection, FINDING_MODEL_BASE,
+		                  (struct report_at){ .path = path },
+		                  "is missing: the adapter works on %s", base);
 }
 
 /* Names that only the transformers family uses: without config.json nothing can load them. */
-static void check_headless(struct look *look)
+static void check_headless(struct inspection *inspection)
 {
 	static const char *const names[] = { "model.safetensors", "model.safetensors.index.json",
 		                             "pytorch_model.bin", "pytorch_model.bin.index.json",
 		                             "tokenizer.json",    "tokenizer_config.json" };
 
 	for (size_t i = 0; i < LENGTH_OF(names); i++)
-		if (model_has(look, names[i], NULL)) {
-			look_report(look, &kinds[CONFIG],
-			            (struct report_at){ .path = look->model->path },
-			            "has %s, but no config.json", names[i]);
+		if (model_has(inspection, names[i], NULL)) {
+			inspection_report(
+			        inspection, FINDING_MODEL_NO_CONFIG,
+			        (struct report_at){ .path = inspection->model->place.path },
+			        "has %s, but no config.json", names[i]);
 			return;
 		}
 }
 
-static void check(struct look *look)
+void check_model_kind(struct inspection *inspection)
 {
-	bool sentence =
-	        model_has(look, "modules.json", NULL) || model_has_folder(look, "1_Pooling");
+	bool sentence = model_has(inspection, "modules.json", NULL) ||
+	                model_has_directory(inspection, "1_Pooling");
 
 	if (sentence)
-		check_sentence_transformers(look);
-	if (model_has(look, "model_index.json", NULL))
-		check_diffusers(look);
-	else if (model_has(look, "adapter_config.json", NULL))
-		check_adapter(look);
-	else if (model_has(look, "config.json", NULL))
-		check_transformers(look);
-	else if (MODEL_SET(look->model->model, REQUIRE).text == NULL &&
-	         model_wants(look, "config.json") && look->model->broken_files == 0)
-		check_headless(look);
+		check_sentence_transformers(inspection);
+	if (model_has(inspection, "model_index.json", NULL))
+		check_diffusers(inspection);
+	else if (model_has(inspection, "adapter_config.json", NULL))
+		check_adapter(inspection);
+	else if (model_has(inspection, "config.json", NULL))
+		check_transformers(inspection);
+	else if (inspection->model->model->require.count == 0 &&
+	         model_wants(inspection, "config.json") && inspection->model->broken_files == 0)
+		check_headless(inspection);
 }
-
-const struct check check_model_kind = { "model_kind", SCOPE_MODEL,      LEVEL_PRESENCE,
-	                                kinds,        LENGTH_OF(kinds), check };

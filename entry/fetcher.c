@@ -3,13 +3,13 @@
 
 #include <string.h>
 
+#include "base/text.h"
 #include "confine/caps.h"
 #include "confine/identity.h"
 #include "confine/landlock.h"
+#include "engine/findings.h"
 #include "process/channel.h"
 #include "process/child.h"
-#include "engine/raised.h"
-#include "base/text.h"
 #include "util.h"
 
 /* Progress is what a watcher waits for, and a finding is rare: each goes out at once. */
@@ -20,16 +20,15 @@ static int send_record(void *context, const struct record *record)
 	return error != 0 ? error : sender_flush(context);
 }
 
-static void send_raised(struct sender *sender, unsigned raised, const char *message)
+static void __attribute__((format(printf, 3, 4)))
+send_finding(struct sender *sender, enum finding_id id, const char *format, ...)
 {
-	struct record record = { .magic = RECORD_MAGIC,
-		                 .type = RECORD_FINDING,
-		                 .kind = (uint16_t)raised,
-		                 .model = NO_MODEL };
-	struct text text = TEXT_OVER(record.message), fix = TEXT_OVER(record.fix);
+	struct record record;
+	va_list arguments;
 
-	text_add(&text, message);
-	text_add(&fix, raised_kinds[raised].fix);
+	va_start(arguments, format);
+	finding_make(&record, id, NULL, 0, (struct report_at){ 0 }, format, arguments);
+	va_end(arguments);
 	(void)send_record(sender, &record);
 }
 
@@ -57,7 +56,7 @@ static int restrict_self(pid_t gate)
 	return error != 0 ? error : child_no_privileges();
 }
 
-void fetcher_run(struct fetch_job *job, bool is_folder, bool may_change, int pipe_fd)
+void fetcher_run(struct fetch_job *job, bool is_directory, bool may_change, int pipe_fd)
 {
 	static const struct record done = { .magic = RECORD_MAGIC,
 		                            .type = RECORD_DONE,
@@ -79,7 +78,7 @@ void fetcher_run(struct fetch_job *job, bool is_folder, bool may_change, int pip
 	if (restrict_self(gate) < 0)
 		_exit(STATUS_SYSTEM);
 	if (error == 0)
-		error = store_open(&store, job->path, is_folder);
+		error = store_open(&store, job->path, is_directory);
 	grant.write_fd = store.fd;
 	landlock = landlock_restrict(&grant);
 	if (landlock != 0) {
@@ -87,7 +86,7 @@ void fetcher_run(struct fetch_job *job, bool is_folder, bool may_change, int pip
 		struct text text = TEXT_OVER(message);
 
 		landlock_explain(&text, "fetcher", landlock);
-		send_raised(sender, RAISED_CONFINE_UNAVAILABLE, message);
+		send_finding(sender, FINDING_CONFINE_UNAVAILABLE, "%s", message);
 	}
 	error = fetch_run(job, &store, error);
 	if (error == 0)

@@ -9,7 +9,7 @@
 #include "fetch/fetch.h"
 
 /* Never returns. Call it in a freshly forked child; `job` with all but its way of sending. */
-void fetcher_run(struct fetch_job *job, bool is_folder, bool may_change, int pipe_fd)
+void fetcher_run(struct fetch_job *job, bool is_directory, bool may_change, int pipe_fd)
         __attribute__((noreturn));
 
 #endif

@@ -10,6 +10,7 @@
 
 /* Runs in the child and never returns. `look` is set up but for sending, and looks
  * through `tree`; records go to `pipe_fd`. */
-void inspector_run(struct look *look, struct tree *tree, int pipe_fd) __attribute__((noreturn));
+void inspector_run(struct inspection *inspection, struct tree *tree, int pipe_fd)
+        __attribute__((noreturn));
 
 #endif

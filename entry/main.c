@@ -1,21 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "commands/commands.h"
+#include "gate/refetch.h"
 #include "launch/init.h"
+#include "report/complain.h"
 #include "util.h"
 #include "version.h"
 
 extern char **environ;
 
-int complain(enum status status, const char *sentence)
-{
-	(void)fprintf(stderr, "aweigh: %s\n", sentence);
-	return (int)status;
-}
+static const struct command commands[] = {
+	{ "run", "[options] -- COMMAND [ARG...]", "check, then exec COMMAND (the default)",
+	  command_run, COMMAND_STARTS },
+	{ "check", "[options]", "check and report; start nothing", command_check, COMMAND_LOOKS },
+	{ "fetch", "[options]", "fetch what is missing, then check", command_fetch, COMMAND_LOOKS },
+	{ "explain", "[options]",
+	  "every effective setting, path and variable, and where it came from", command_explain,
+	  COMMAND_LOOKS },
+	{ "checks", "", "the catalogue: each finding's code, meaning and usual fix", command_checks,
+	  COMMAND_LOOKS },
+	{ NULL, NULL, NULL, NULL, COMMAND_LOOKS },
+};
 
 static int print_version(void)
 {
-	(void)printf("aweigh %s\n", AWEIGH_VERSION);
-	libraries_print(stdout);
+	(void)printf("aweigh %s\n%s\n", AWEIGH_VERSION, gate_fetch_libraries());
 	return fflush(stdout) != 0 ? STATUS_IO : STATUS_OK;
 }
 
@@ -28,7 +36,7 @@ int main(int argc, char **argv)
 	init_resume(argv);
 	if (signals_init(&run.signals) < 0)
 		return complain(STATUS_SYSTEM, "signals cannot be blocked");
-	if (argc < 1 || !options_parse(&run.options, argv, &why)) {
+	if (argc < 1 || !options_parse(&run.options, commands, argv, &why)) {
 		(void)complain(STATUS_USAGE, sentence);
 		(void)fputs("try 'aweigh --help'\n", stderr);
 		return STATUS_USAGE;
@@ -36,22 +44,8 @@ int main(int argc, char **argv)
 	if (run.options.version)
 		return print_version();
 	if (run.options.help) {
-		options_print_help(stdout);
+		options_print_help(commands, stdout);
 		return fflush(stdout) != 0 ? STATUS_IO : STATUS_OK;
 	}
-	switch (run.options.command) {
-	case COMMAND_RUN:
-		return command_run(&run);
-	case COMMAND_CHECK:
-		return command_check(&run);
-	case COMMAND_FETCH:
-		return command_fetch(&run);
-	case COMMAND_EXPLAIN:
-		return command_explain(&run);
-	case COMMAND_CHECKS:
-		return command_checks(&run);
-	case COMMAND_LATER:
-		break;
-	}
-	return complain(STATUS_USAGE, "this command comes with a later version");
+	return run.options.command->run(&run);
 }

@@ -3,26 +3,10 @@
 
 #include <string.h>
 
-#include "process/signals.h"
 #include "base/scan.h"
+#include "base/words.h"
+#include "process/signals.h"
 #include "util.h"
-
-static const struct {
-	const char *name, *arguments, *help;
-	enum command command;
-} commands[] = {
-	{ "run", "[options] -- COMMAND [ARG...]", "check, then exec COMMAND (the default)",
-	  COMMAND_RUN },
-	{ "check", "[options]", "check and report; start nothing", COMMAND_CHECK },
-	{ "fetch", "[options]", "fetch what is missing, then check", COMMAND_FETCH },
-	{ "explain", "[options]",
-	  "every effective setting, path and variable, and where it came from", COMMAND_EXPLAIN },
-	{ "checks", "", "the catalogue: each finding's code, meaning and usual fix",
-	  COMMAND_CHECKS },
-	{ "lock", NULL, NULL, COMMAND_LATER },
-	{ "smoke", NULL, NULL, COMMAND_LATER },
-	{ "init", NULL, NULL, COMMAND_LATER },
-};
 
 enum option {
 	OPTION_POLICY,
@@ -80,15 +64,14 @@ static const struct {
 /* From here on letters are tini's, and mean that only behind the word `run`. */
 #define FIRST_LETTER_OF_RUN OPTION_GROUP
 
-void options_print_help(FILE *out)
+void options_print_help(const struct command *commands, FILE *out)
 {
 	(void)fputs(
 	        "aweigh checks that a service's Hugging Face models are aboard, then starts it.\n\n",
 	        out);
-	for (size_t i = 0; i < LENGTH_OF(commands); i++)
-		if (commands[i].help != NULL)
-			(void)fprintf(out, "  aweigh %-7s %s\n                   %s\n",
-			              commands[i].name, commands[i].arguments, commands[i].help);
+	for (; commands->name != NULL; commands++)
+		(void)fprintf(out, "  aweigh %-7s %s\n                   %s\n", commands->name,
+		              commands->arguments, commands->help);
 	(void)fputs("\noptions:\n", out);
 	for (size_t i = 0; i < LENGTH_OF(table); i++) {
 		char left[64];
@@ -112,19 +95,6 @@ static const char *next_option(const void *context, size_t index)
 {
 	(void)context;
 	return index < LENGTH_OF(table) ? table[index].name : NULL;
-}
-
-static const char *suggest_option(const char *word)
-{
-	const char *near = NULL, *name;
-	unsigned best = 3;
-
-	for (size_t i = 0; (name = next_option(NULL, i)) != NULL; i++)
-		if (edit_distance(word, name) < best) {
-			best = edit_distance(word, name);
-			near = name;
-		}
-	return near;
 }
 
 static bool take_format(const char *name, size_t length, const struct report_format **out,
@@ -157,15 +127,15 @@ static bool take_report(struct options *options, const char *value, struct text 
 	                   &options->reports[options->report_count++].format, why);
 }
 
-/* The index of a word among a few, or -1 with a sentence. */
-static int word_index(const char *value, const char *const *words, int count, const char *option,
+/* The index of one of the words, or -1 with a sentence. */
+static int word_index(const char *value, const char *const *words, const char *option,
                       struct text *why)
 {
-	for (int i = 0; i < count; i++)
+	for (int i = 0; words[i] != NULL; i++)
 		if (strcmp(value, words[i]) == 0)
 			return i;
 	text_addf(why, "--%s %.32s: takes one of", option, value);
-	for (int i = 0; i < count; i++)
+	for (int i = 0; words[i] != NULL; i++)
 		text_addf(why, "%s %s", i == 0 ? "" : ",", words[i]);
 	return -1;
 }
@@ -193,15 +163,14 @@ static bool take_death_signal(struct options *options, const char *value, struct
 		return true;
 	text_addf(
 	        why,
-	        "'%.64s' is no signal: behind 'run', -p is --parent-death-signal; write --policy for the policy",
+	        "'%.64s' is not a signal: behind 'run', -p is --parent-death-signal; write --policy for the policy",
 	        value);
 	return false;
 }
 
 static bool take(struct options *options, enum option option, const char *value, struct text *why)
 {
-	static const char *const levels[] = { "presence", "size", "structure", "digest" },
-	                         *const when[] = { "auto", "always", "never" };
+	static const char *const when[] = { "auto", "always", "never", NULL };
 	int index;
 
 	switch (option) {
@@ -212,7 +181,7 @@ static bool take(struct options *options, enum option option, const char *value,
 		options->only = value;
 		return true;
 	case OPTION_VERIFY:
-		options->level = word_index(value, levels, 4, "verify", why);
+		options->level = word_index(value, level_words, "verify", why);
 		return options->level >= 0;
 	case OPTION_ROOT:
 		options->root = value;
@@ -225,7 +194,7 @@ static bool take(struct options *options, enum option option, const char *value,
 	case OPTION_REPORT:
 		return take_report(options, value, why);
 	case OPTION_COLOR:
-		index = word_index(value, when, 3, "color", why);
+		index = word_index(value, when, "color", why);
 		options->color = index < 0 ? COLOR_AUTO : (enum color_when)index;
 		return index >= 0;
 	case OPTION_QUIET:
@@ -278,7 +247,7 @@ static bool unknown(const char *word, struct text *why)
 
 	if (word[1] == '-' && length - 2 < sizeof(name))
 		memcpy(name, word + 2, length - 2);
-	near = suggest_option(name);
+	near = words_nearest(name, next_option, NULL);
 	text_addf(why, "unknown option '%.64s'%s%s%s", word,
 	          near != NULL ? "; did you mean '--" : "", near != NULL ? near : "",
 	          near != NULL ? "'?" : "");
@@ -341,41 +310,50 @@ static bool parse_option(struct options *options, bool behind_run, char *const *
 
 bool options_use_command(struct options *options, const char *word)
 {
-	for (size_t i = 0; i < LENGTH_OF(commands); i++)
-		if (strcmp(commands[i].name, word) == 0) {
-			options->command = commands[i].command;
-			options->command_name = commands[i].name;
+	for (const struct command *command = options->commands; command->name != NULL; command++)
+		if (strcmp(command->name, word) == 0) {
+			options->command = command;
 			return true;
 		}
 	return false;
 }
 
-static void report_stray_word(const char *word, struct text *why)
+static const char *next_command(const void *context, size_t index)
 {
+	const struct command *commands = context;
+
+	return commands[index].name;
+}
+
+static void report_stray_word(const struct options *options, const char *word, struct text *why)
+{
+	const char *near = words_nearest(word, next_command, options->commands);
+
 	text_addf(why, "unknown command '%.64s'", word);
-	for (size_t i = 0; i < LENGTH_OF(commands); i++)
-		if (commands[i].help != NULL && edit_distance(word, commands[i].name) <= 2)
-			text_addf(why, "; did you mean '%s'?", commands[i].name);
+	if (near != NULL)
+		text_addf(why, "; did you mean '%s'?", near);
 	text_add(why, "; the service's command stands behind '--'");
 }
 
-bool options_parse(struct options *options, char *const *argv, struct text *why)
+bool options_parse(struct options *options, const struct command *commands, char *const *argv,
+                   struct text *why)
 {
 	bool named = false;
 
-	*options = (struct options){ .command = COMMAND_RUN,
-		                     .command_name = "run",
+	*options = (struct options){ .command = commands,
+		                     .commands = commands,
 		                     .level = -1,
 		                     .format = report_format_find("human", 5) };
 	argv += *argv != NULL;
 	while (*argv != NULL) {
+		bool starts = options->command->kind == COMMAND_STARTS;
+
 		if (strcmp(*argv, "--") == 0) {
 			options->service = argv[1] != NULL ? argv + 1 : NULL;
 			break;
 		}
 		if (argv[0][0] == '-' && argv[0][1] != '\0') {
-			if (!parse_option(options, named && options->command == COMMAND_RUN, &argv,
-			                  why))
+			if (!parse_option(options, named && starts, &argv, why))
 				return false;
 			continue;
 		}
@@ -384,16 +362,16 @@ bool options_parse(struct options *options, char *const *argv, struct text *why)
 			argv++;
 			continue;
 		}
-		if (named && options->command != COMMAND_RUN)
-			text_addf(why, "%s takes no argument '%.64s'", options->command_name,
+		if (named && !starts)
+			text_addf(why, "%s takes no argument '%.64s'", options->command->name,
 			          *argv);
 		else
-			report_stray_word(*argv, why);
+			report_stray_word(options, *argv, why);
 		return false;
 	}
-	if (options->init && options->command != COMMAND_RUN) {
+	if (options->init && options->command->kind != COMMAND_STARTS) {
 		text_addf(why, "--init and what goes with it are for run: %s starts no service",
-		          options->command_name);
+		          options->command->name);
 		return false;
 	}
 	return true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Commands and options: one table each, from which the parser and --help come. */
+/* The command line: options are one table, from which the parser and --help come; commands are main.c's. */
 #ifndef AWEIGH_OPTIONS_H
 #define AWEIGH_OPTIONS_H
 
@@ -8,24 +8,22 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "report/report.h"
 #include "base/text.h"
+#include "report/format.h"
 
-enum command {
-	COMMAND_RUN,
-	COMMAND_CHECK,
-	COMMAND_FETCH,
-	COMMAND_EXPLAIN,
-	COMMAND_CHECKS,
-	COMMAND_LATER
+struct run;
+struct command {
+	const char *name; /* NULL: the end of the table */
+	const char *arguments, *help;
+	int (*run)(struct run *run); /* returns the exit status */
+	enum { COMMAND_LOOKS, COMMAND_STARTS } kind; /* STARTS: takes the options of a supervisor */
 };
 enum color_when { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 
 #define MAX_REPORTS 16u
 
 struct options {
-	enum command command;
-	const char *command_name;
+	const struct command *command, *commands;
 	const char *policy, *only, *root, *user;
 	int level; /* -1: not given */
 	const struct report_format *format;
@@ -45,9 +43,10 @@ struct options {
 	char *const *service; /* COMMAND [ARG...], NULL at the end; NULL: none */
 };
 
-/* false: a sentence in `why`. */
-bool options_parse(struct options *options, char *const *argv, struct text *why);
-void options_print_help(FILE *out);
+/* The first of the commands is the default. false: a sentence in `why`. */
+bool options_parse(struct options *options, const struct command *commands, char *const *argv,
+                   struct text *why);
+void options_print_help(const struct command *commands, FILE *out);
 /* Whether the word is a command; `options` then runs it. */
 bool options_use_command(struct options *options, const char *word);
 

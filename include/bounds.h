@@ -9,12 +9,13 @@
 #define MAX_PATH_BYTES 4096u /* PATH_MAX of linux/limits.h, terminator included */
 #define MAX_NAME_BYTES 256u /* NAME_MAX of linux/limits.h and a terminator */
 #define MAX_LINKS 40u /* as the kernel follows: path_resolution(7) */
-#define MAX_DEPTH_FOLDERS 32u /* deepest seen on the hub is below 10 */
+#define MAX_DEPTH_DIRECTORIES 32u /* deepest seen on the hub is below 10 */
 
 #define MAX_POLICY_BYTES (4ul << 20) /* 10,000 models with ten keys each fit three times */
 #define MAX_POLICY_ERRORS 64u /* one screenful; the rest is counted */
 #define MAX_MODELS 20000u /* twice what the benchmark holds aweigh to */
 #define MAX_SETTING_BYTES 32768u /* a list over several lines, expanded */
+#define MAX_MARKED_ELEMENTS 64u /* of files and require: a bit each while the model is walked */
 #define MAX_MANIFEST_LINE_BYTES 1024u /* repo id, revision, selector and a comment */
 
 #define MAX_REPO_PART_BYTES 96u /* huggingface_hub 1.28 utils/_validators.py */
@@ -22,6 +23,7 @@
 #define COMMIT_HEX 40u
 #define SHA256_HEX 64u
 
+#define MAX_FORMATS 32u /* rows of formats/formats.c */
 #define MAX_FILES_PER_MODEL 1000000u /* ten times the largest snapshot of the benchmark */
 #define MAX_SHARDS 4096u /* the largest published model has below 700 */
 #define MAX_JSON_DEPTH 128u /* real configurations stay below 20 */
@@ -69,12 +71,12 @@
 #define MAX_PASSWD_BYTES (4ul << 20) /* 40,000 users */
 #define MAX_GROUPS 1024u /* supplementary groups; the kernel takes 65,536 */
 #define MAX_MOUNTINFO_BYTES (4ul << 20)
-#define MAX_FOLDER_ENTRIES 200000u /* names looked at in a cache root or site-packages */
+#define MAX_DIRECTORY_ENTRIES 200000u /* names looked at in a cache root or site-packages */
 
 #define MAX_EGRESS_PORTS 64u /* of the hosts that a service talks to: a handful */
-#define MAX_PLACES 128u /* folders with models that are kept from changes, and their parents */
+#define MAX_PLACES 128u /* directories with models that are kept from changes, and their parents */
 #define MAX_GRANTED_NEIGHBOURS                                                                     \
-	10000u /* beside them in one folder; each costs the kernel an object */
+	10000u /* beside them in one directory; each costs the kernel an object */
 
 #define REAPED_AT_ONCE 256u /* before init looks at signals again */
 #define MAX_GENERATIONS 64u /* from a process up to init */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A finding is about the world that was inspected. Checks produce it, a record carries it from the
- * inspector to the gate, the report prints it. A kind's code keeps its meaning once released.
+ * A finding is about the world that was inspected. A check, the gate or the fetcher makes it, a record
+ * carries it to the gate, the report prints it. findings.def is the one list; a code keeps its meaning
+ * once released.
  */
 #ifndef AWEIGH_FINDING_H
 #define AWEIGH_FINDING_H
@@ -11,14 +12,28 @@
 #include <stdint.h>
 
 #include "bounds.h"
+#include "names.h"
 #include "status.h"
 
-enum severity { SEVERITY_OFF, SEVERITY_NOTE, SEVERITY_WARNING, SEVERITY_ERROR, SEVERITY_COUNT };
+enum finding_id {
+#define FINDING(id, code, severity, status, remedy, meaning, fix) FINDING_##id,
+#include "findings.def"
+#undef FINDING
+	FINDING_COUNT
+};
+
+/* What a fetch does about a finding of a model. */
+enum remedy {
+	REMEDY_NOTHING,
+	REMEDY_FETCHED, /* what is missing arrives */
+	REMEDY_REFETCHED, /* what is there is not believed: its content is compared */
+};
 
 struct finding_kind {
 	const char *code; /* two words, as the policy's [severity] spells it */
 	enum severity severity; /* unless the policy says otherwise */
 	enum status status; /* the exit status when it is an error */
+	enum remedy remedy;
 	const char *meaning; /* one sentence, for `aweigh checks` */
 	const char *fix; /* the usual fix, also printed where a finding brings none */
 };
@@ -45,11 +60,11 @@ enum policy_source { SOURCE_POLICY, SOURCE_MANIFEST, SOURCE_COUNT };
 struct record {
 	uint32_t magic;
 	uint16_t type; /* enum record_type */
-	uint16_t kind; /* index in the catalogue */
+	uint16_t kind; /* enum finding_id */
 	int32_t model; /* index in the policy, or NO_MODEL */
 	uint16_t source; /* enum policy_source */
 	uint16_t level; /* RECORD_MODEL: enum level that was reached */
-	uint32_t line; /* of the policy or manifest; 0: none */
+	uint32_t line; /* of the policy or models file; 0: none */
 	uint64_t files; /* RECORD_MODEL; RECORD_PROGRESS: bytes hashed */
 	uint64_t bytes; /* RECORD_MODEL; RECORD_PROGRESS: bytes in all */
 	char commit[COMMIT_HEX + 8];

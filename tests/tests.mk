@@ -5,8 +5,8 @@ PYTEST ?=
 VENV := build/venv
 
 # The fixture programs are static and small, so that they run in an image built FROM scratch.
-FIXTURES := build/fixtures/payload build/fixtures/worker build/fixtures/box
-build/fixtures/%: tests/fixtures/%.c $(DEPS)/out/VERSIONS
+PROGRAMS := build/programs/payload build/programs/worker build/programs/box
+build/programs/%: tests/programs/%.c $(DEPS)/out/VERSIONS
 	@mkdir -p $(@D)
 	$(Q)$(DEPS)/bin/mcc -std=c17 -D_GNU_SOURCE -Os -static $< -o $@
 
@@ -30,7 +30,7 @@ test check: tools
 	$(Q)$(MAKE) --no-print-directory fuzz TIME=3
 	$(Q)$(MAKE) --no-print-directory e2e
 
-e2e: $(TARGET) $(FIXTURES) $(VENV)/ready
+e2e: $(TARGET) $(PROGRAMS) $(VENV)/ready
 	$(Q)$(VENV)/bin/python -m pytest -q -p no:cacheprovider -rs tests/e2e $(PYTEST)
 
 # Unit tests run under the sanitizers, with Debian's shared libraries.
@@ -78,15 +78,15 @@ fuzzers: $(FUZZERS)
 
 sanitize: tools
 	$(Q)$(MAKE) --no-print-directory all SANITIZE=address,undefined
-	$(Q)AWEIGH=$(CURDIR)/build/sanitize-address-undefined/aweigh $(MAKE) --no-print-directory e2e PYTEST="--ignore tests/e2e/test_docker.py"
+	$(Q)AWEIGH=$(CURDIR)/build/sanitize-address-undefined/aweigh $(MAKE) --no-print-directory e2e PYTEST="--ignore tests/e2e/run/test_docker.py"
 	$(Q)$(MAKE) --no-print-directory all SANITIZE=thread
 	$(Q)TSAN_OPTIONS=halt_on_error=1 AWEIGH=$(CURDIR)/build/sanitize-thread/aweigh $(MAKE) --no-print-directory e2e PYTEST='-k "test_fetch or verify_digest"'
 
-bench: $(TARGET) $(FIXTURES) $(VENV)/ready
+bench: $(TARGET) $(PROGRAMS) $(VENV)/ready
 	$(Q)$(VENV)/bin/python tests/bench/bench.py $(BENCH)
 
 golden: $(TARGET) $(VENV)/ready
-	$(Q)AWEIGH_GOLDEN=write $(VENV)/bin/python -m pytest -q -p no:cacheprovider tests/e2e/test_golden.py
+	$(Q)AWEIGH_GOLDEN=write $(VENV)/bin/python -m pytest -q -p no:cacheprovider tests/e2e/words/test_golden.py
 
 lint: tools compile_commands.json
 	$(Q)! grep -n '#include.*entry/' checks -r

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "policy.h"
 #include "base/scan.h"
+#include "policy.h"
 
 static size_t character(const char *at, size_t left)
 {
@@ -77,10 +77,11 @@ static bool match_one(const char **pattern, const char *end, const char **path)
 	return true;
 }
 
-bool glob_matches(const char *pattern, size_t length, const char *path)
+bool glob_matches(const char *pattern, const char *path)
 {
+	size_t length = strlen(pattern);
 	const char *end = pattern + length, *star = NULL, *back = NULL;
-	bool folder = length > 0 && end[-1] == '/';
+	bool directory = length > 0 && end[-1] == '/';
 
 	while (*path != '\0') {
 		const char *try = pattern;
@@ -90,7 +91,7 @@ bool glob_matches(const char *pattern, size_t length, const char *path)
 			back = path;
 			continue;
 		}
-		if (pattern == end && folder)
+		if (pattern == end && directory)
 			return true;
 		if (pattern < end && match_one(&try, end, &path)) {
 			pattern = try;
@@ -107,46 +108,17 @@ bool glob_matches(const char *pattern, size_t length, const char *path)
 	return pattern == end;
 }
 
-bool glob_list_matches(const char *list, const char *path)
+bool glob_any(const struct list *patterns, const char *path)
 {
-	const char *at = NULL, *pattern;
-	size_t length;
-
-	while ((pattern = list_next(list, ',', &at, &length)) != NULL)
-		if (glob_matches(pattern, length, path))
+	for (size_t i = 0; i < patterns->count; i++)
+		if (glob_matches(patterns->items[i], path))
 			return true;
 	return false;
 }
 
-void glob_mark(const char *list, char separator, uint64_t *met, const char *path)
+bool glob_is_literal(const char *pattern)
 {
-	const char *at = NULL, *element;
-	size_t length;
+	size_t length = strlen(pattern);
 
-	for (unsigned i = 0;
-	     i < GLOB_MARKS && (element = list_next(list, ',', &at, &length)) != NULL; i++) {
-		const char *pattern = element, *end = element + length;
-
-		while (pattern < end && (*met >> i & 1) == 0) {
-			const char *stop = memchr(pattern, separator, (size_t)(end - pattern)),
-			           *last;
-
-			last = stop = stop == NULL ? end : stop;
-			while (pattern < last && scan_is_space(*pattern))
-				pattern++;
-			while (last > pattern && scan_is_space(last[-1]))
-				last--;
-			if (last > pattern && glob_matches(pattern, (size_t)(last - pattern), path))
-				*met |= 1ull << i;
-			pattern = stop < end ? stop + 1 : end;
-		}
-	}
-}
-
-bool glob_is_literal(const char *pattern, size_t length)
-{
-	for (size_t i = 0; i < length; i++)
-		if (pattern[i] == '*' || pattern[i] == '?' || pattern[i] == '[')
-			return false;
-	return length > 0 && pattern[length - 1] != '/';
+	return length > 0 && strpbrk(pattern, "*?[") == NULL && pattern[length - 1] != '/';
 }

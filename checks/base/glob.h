@@ -9,17 +9,13 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
-bool glob_matches(const char *pattern, size_t length, const char *path);
-/* Whether any pattern of a comma-separated list matches. */
-bool glob_list_matches(const char *list, const char *path);
-/*
- * Marks in *met, a bit an element, which elements of a comma-separated list a path meets; an element
- * is itself a list of patterns between `separator`. Elements beyond GLOB_MARKS are not marked.
- */
-#define GLOB_MARKS 64u
-void glob_mark(const char *list, char separator, uint64_t *met, const char *path);
-bool glob_is_literal(const char *pattern, size_t length);
+#include "policy.h"
+
+bool glob_matches(const char *pattern, const char *path);
+/* Whether any pattern of the list matches. */
+bool glob_any(const struct list *patterns, const char *path);
+/* Whether the pattern is a name, and can match nothing else. */
+bool glob_is_literal(const char *pattern);
 
 #endif

@@ -190,38 +190,6 @@ size_t scan_utf8(const unsigned char *at, size_t left)
 	return length;
 }
 
-/* Optimal string alignment: a swap of two neighbours is one edit, the slip that fingers make most. */
-unsigned edit_distance(const char *a, const char *b)
-{
-	size_t m = strlen(a), n = strlen(b);
-	unsigned char row[3][64];
-
-	if (m > 63 || n > 63)
-		return 255;
-	for (size_t j = 0; j <= n; j++)
-		row[0][j] = (unsigned char)j;
-	for (size_t i = 1; i <= m; i++) {
-		unsigned char *now = row[i % 3], *before = row[(i - 1) % 3],
-		              *two = row[(i + 1) % 3];
-
-		now[0] = (unsigned char)i;
-		for (size_t j = 1; j <= n; j++) {
-			unsigned best = before[j - 1] +
-			                ((unsigned)(scan_lower(a[i - 1]) != scan_lower(b[j - 1])));
-
-			if (before[j] + 1u < best)
-				best = before[j] + 1u;
-			if (now[j - 1] + 1u < best)
-				best = now[j - 1] + 1u;
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-			    two[j - 2] + 1u < best)
-				best = two[j - 2] + 1u;
-			now[j] = (unsigned char)best;
-		}
-	}
-	return row[m % 3][n];
-}
-
 uint64_t hash_bytes(const char *bytes, size_t length)
 {
 	uint64_t hash = 0xcbf29ce484222325u;

@@ -41,7 +41,4 @@ static inline uint64_t load_le64(const unsigned char *at)
 /* FNV-1a, 64 bits: to find equal names, not to withstand who forges them. */
 uint64_t hash_bytes(const char *bytes, size_t length);
 
-/* The number of single edits between two words; words longer than 63 count as far apart. */
-unsigned edit_distance(const char *a, const char *b);
-
 #endif

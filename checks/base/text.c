@@ -88,20 +88,22 @@ bool path_join(char *out, size_t size, const char *directory, const char *name)
 	return !text.cut;
 }
 
-bool path_is_beneath(const char *path, const char *folder)
+bool path_is_beneath(const char *path, const char *directory)
 {
-	size_t length = strlen(folder);
+	size_t length = strlen(directory);
 
-	while (length > 1 && folder[length - 1] == '/')
+	while (length > 1 && directory[length - 1] == '/')
 		length--;
-	if (strncmp(path, folder, length) != 0)
+	if (strncmp(path, directory, length) != 0)
 		return false;
-	return path[length] == '\0' || path[length] == '/' || folder[length - 1] == '/';
+	return path[length] == '\0' || path[length] == '/' || directory[length - 1] == '/';
 }
 
-void text_add_size(struct text *text, unsigned long long bytes)
+struct size_text size_text(unsigned long long bytes)
 {
 	static const char *const units[] = { "bytes", "kB", "MB", "GB", "TB", "PB" };
+	struct size_text out;
+	struct text text = TEXT_OVER(out.text);
 	double value = (double)bytes;
 	size_t unit = 0;
 
@@ -110,7 +112,8 @@ void text_add_size(struct text *text, unsigned long long bytes)
 		unit++;
 	}
 	if (unit == 0)
-		text_addf(text, "%llu %s", bytes, bytes == 1 ? "byte" : units[0]);
+		text_addf(&text, "%llu %s", bytes, bytes == 1 ? "byte" : units[0]);
 	else
-		text_addf(text, "%.1f %s", value, units[unit]);
+		text_addf(&text, "%.1f %s", value, units[unit]);
+	return out;
 }

@@ -32,9 +32,13 @@ void text_mark_cut(struct text *text);
 /* Puts directory and name together with one slash between them; false: longer than MAX_PATH_BYTES. */
 bool path_join(char *out, size_t size, const char *directory, const char *name)
         __attribute__((warn_unused_result));
-/* Whether `path` is `folder` or lies beneath it, by its text. */
-bool path_is_beneath(const char *path, const char *folder);
+/* Whether `path` is `directory` or lies beneath it, by its text. */
+bool path_is_beneath(const char *path, const char *directory);
 /* 1536 -> "1.5 kB": decimal units, as the hub and disk makers count. */
-void text_add_size(struct text *text, unsigned long long bytes);
+struct size_text {
+	char text[24];
+};
+/* To be used within one expression: size_text(bytes).text. */
+struct size_text size_text(unsigned long long bytes) __attribute__((const));
 
 #endif

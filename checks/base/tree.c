@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "base/file.h"
 #include "base/text.h"
 #include "util.h"
 
@@ -17,16 +18,16 @@ static int with_always(int flags)
 	return flags | ((flags & O_PATH) != 0 ? O_CLOEXEC : ALWAYS);
 }
 
-/* The walk by hand: open folders from the start to where it stands, and what is left to walk. */
+/* The walk by hand: open directories from the start to where it stands, and what is left to walk. */
 struct walk {
-	int fds[MAX_DEPTH_FOLDERS * 4];
-	size_t path_length[MAX_DEPTH_FOLDERS * 4];
+	int fds[MAX_DEPTH_DIRECTORIES * 4];
+	size_t path_length[MAX_DEPTH_DIRECTORIES * 4];
 	size_t top;
 	char path[MAX_PATH_BYTES];
 	char left[MAX_PATH_BYTES];
 	unsigned links;
 	bool beneath; /* leaving the start is -EXDEV; otherwise the start is "/" */
-	bool on_way; /* the step that failed was through a folder, not the end */
+	bool on_way; /* the step that failed was through a directory, not the end */
 };
 
 static int open_kernel(int fd, const char *path, int flags, uint64_t resolve)
@@ -109,7 +110,7 @@ static int walk_step(struct walk *walk, int flags, int *out)
 		*out = openat(walk->fds[walk->top], ".", with_always(flags));
 		return *out < 0 ? -errno : 1;
 	}
-	walk->on_way = true; /* a failure here is a folder without search permission */
+	walk->on_way = true; /* a failure here is a directory without search permission */
 	fd = openat(walk->fds[walk->top], name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) != 0)
 		return -errno;
@@ -142,7 +143,7 @@ static int walk_open(int start_fd, const char *path, int flags, bool beneath,
 		result = walk_step(&walk, flags, &out);
 	if (result < 0 && refusal != NULL) {
 		refusal->error = -result;
-		refusal->is_folder_on_the_way = walk.on_way && result == -EACCES;
+		refusal->is_directory_on_the_way = walk.on_way && result == -EACCES;
 		refusal->has_stat = fstat(walk.fds[walk.top], &refusal->st) == 0;
 		memcpy(refusal->path, walk.path[0] == '\0' ? "/" : walk.path,
 		       walk.path[0] == '\0' ? 2 : strlen(walk.path) + 1);
@@ -206,9 +207,9 @@ int tree_stat(const struct tree *tree, const char *path, struct stat *st)
 	return fstat(fd, st) != 0 ? -errno : 0;
 }
 
-int tree_open_beneath(const struct tree *tree, int folder_fd, const char *name, int flags)
+int tree_open_beneath(const struct tree *tree, int directory_fd, const char *name, int flags)
 {
-	return open_within(tree, folder_fd, name, flags, true);
+	return open_within(tree, directory_fd, name, flags, true);
 }
 
 int tree_access(const struct tree *tree, const char *path, int mode)
@@ -221,59 +222,6 @@ int tree_access(const struct tree *tree, const char *path, int mode)
 	if (fd < 0)
 		return fd;
 	return faccessat(fd, ".", mode, AT_EACCESS) != 0 ? -errno : 0;
-}
-
-int read_whole(int fd, size_t limit, char **data, size_t *length)
-{
-	size_t size = 0, room = 4096;
-	char *buffer = NULL, *larger;
-
-	for (;;) {
-		ssize_t got;
-
-		if (buffer == NULL || size + 1 >= room) {
-			room = buffer == NULL ? room : room * 2;
-			larger = realloc(buffer, room);
-			if (larger == NULL) {
-				free(buffer);
-				return -ENOMEM;
-			}
-			buffer = larger;
-		}
-		got = read(fd, buffer + size, room - 1 - size);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0 || size + (size_t)got > limit) {
-			int error = got < 0 ? errno : EFBIG;
-
-			free(buffer);
-			return -error;
-		}
-		if (got == 0)
-			break;
-		size += (size_t)got;
-	}
-	buffer[size] = '\0';
-	*data = buffer;
-	*length = size;
-	return 0;
-}
-
-int write_whole(int fd, const void *bytes, size_t length)
-{
-	const char *at = bytes;
-
-	while (length > 0) {
-		ssize_t written = write(fd, at, length);
-
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written <= 0)
-			return written < 0 ? -errno : -EIO;
-		at += written;
-		length -= (size_t)written;
-	}
-	return 0;
 }
 
 int tree_read(const struct tree *tree, const char *path, size_t limit, char **data, size_t *length)

@@ -2,9 +2,9 @@
 /*
  * Every path from a policy, and every name from a repository, is opened through here.
  *
- * A path of the policy is resolved beneath the tree's root: the file system as it is, or the folder
+ * A path of the policy is resolved beneath the tree's root: the file system as it is, or the directory
  * of --root, which no link leaves (openat2(2) RESOLVE_IN_ROOT). A name inside a repository is
- * resolved beneath the repository's folder; a link that leads out of it is -EXDEV
+ * resolved beneath the repository's directory; a link that leads out of it is -EXDEV
  * (RESOLVE_BENEATH). Where the kernel has no openat2 (before 5.6, gVisor, a seccomp profile that
  * forbids it) the same walk is made here, component by component.
  *
@@ -32,15 +32,12 @@ void tree_release(struct tree *tree);
 /* Opens an absolute path of the policy. O_CLOEXEC, O_NONBLOCK and O_NOCTTY are added. */
 int tree_open(const struct tree *tree, const char *path, int flags);
 int tree_stat(const struct tree *tree, const char *path, struct stat *st);
-/* Opens `name` beneath `folder_fd`, which no link leaves. */
-int tree_open_beneath(const struct tree *tree, int folder_fd, const char *name, int flags);
-/* Tries write and search access to a folder, as the process's effective user. */
+/* Opens `name` beneath `directory_fd`, which no link leaves. */
+int tree_open_beneath(const struct tree *tree, int directory_fd, const char *name, int flags);
+/* Tries write and search access to a directory, as the process's effective user. */
 int tree_access(const struct tree *tree, const char *path, int mode);
 /* Reads a regular file of at most `limit` bytes; *data is the caller's to free, terminated by a NUL. */
 int tree_read(const struct tree *tree, const char *path, size_t limit, char **data, size_t *length);
-int read_whole(int fd, size_t limit, char **data, size_t *length);
-/* All of it, however often the kernel takes a part only. */
-int write_whole(int fd, const void *bytes, size_t length);
 
 /* The first component of a path that refuses, as the process's user. */
 struct refusal {
@@ -48,7 +45,7 @@ struct refusal {
 	char path[MAX_PATH_BYTES]; /* the component, beneath the tree's root */
 	bool has_stat;
 	struct stat st;
-	bool is_folder_on_the_way; /* it lacks search permission; otherwise it is the end itself */
+	bool is_directory_on_the_way; /* it lacks search permission; otherwise it is the end itself */
 };
 /* Walks to `path` and opens it for reading; false: nothing refuses. */
 bool tree_explain(const struct tree *tree, const char *path, struct refusal *refusal);

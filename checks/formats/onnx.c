@@ -4,9 +4,10 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "bounds.h"
 #include "base/scan.h"
 #include "base/text.h"
+#include "bounds.h"
+#include "formats/formats.h"
 #include "util.h"
 
 enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
@@ -250,4 +251,42 @@ const char *onnx_words(enum onnx_result result)
 		return "cannot be read";
 	}
 	return "";
+}
+
+/* Where a loader will look for external data: beside the model, never out of the directory. */
+struct beside {
+	const struct examined *file;
+	char directory[MAX_PATH_BYTES];
+};
+
+static void visit_external(void *context, const char *location, uint64_t end)
+{
+	const struct beside *beside = context;
+	const struct examined *file = beside->file;
+	char path[MAX_PATH_BYTES];
+	bool leads_out = location[0] == '/' || strstr(location, "..") != NULL;
+
+	if (leads_out || !path_join(path, sizeof(path), beside->directory, location))
+		file->needs(file->context, NEED_DATA, location, end);
+	else
+		file->needs(file->context, NEED_DATA, path, end);
+}
+
+void onnx_examine(const struct examined *file, struct extent *extent)
+{
+	struct beside beside = { .file = file };
+	struct text directory = TEXT_OVER(beside.directory);
+	const char *slash = strrchr(file->path, '/');
+	enum onnx_result result;
+
+	if (slash != NULL)
+		text_add_bytes(&directory, file->path, (size_t)(slash - file->path));
+	result = onnx_read(file->fd, file->size, visit_external, &beside);
+	*extent = (struct extent){ .result = result == ONNX_OK    ? EXTENT_WHOLE :
+		                             result == ONNX_SHORT ? EXTENT_SHORT :
+		                             result == ONNX_READ  ? EXTENT_UNREADABLE :
+		                                                    EXTENT_BROKEN,
+		                   .words = result == ONNX_SHORT ?
+		                                    "ends inside its protobuf: it is cut short" :
+		                                    onnx_words(result) };
 }

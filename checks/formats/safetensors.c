@@ -3,9 +3,10 @@
 
 #include <string.h>
 
-#include "bounds.h"
 #include "base/json.h"
 #include "base/scan.h"
+#include "bounds.h"
+#include "formats/formats.h"
 #include "util.h"
 
 struct span {
@@ -271,4 +272,27 @@ const char *safetensors_words(enum safetensors_result result)
 		return "cannot be checked: out of memory";
 	}
 	return "";
+}
+
+void safetensors_examine(const struct examined *file, struct extent *extent)
+{
+	struct safetensors header;
+	enum safetensors_result result = safetensors_read(file->fd, file->size, &header);
+
+	*extent = (struct extent){ .result = EXTENT_BROKEN,
+		                   .expected = header.expected,
+		                   .words = safetensors_words(result),
+		                   .error = header.error };
+	if (result == SAFETENSORS_OK && header.unknown_types > 0) {
+		extent->result = EXTENT_UNKNOWN;
+		extent->words = "has tensors of an unknown dtype";
+	} else if (result == SAFETENSORS_OK) {
+		extent->result = EXTENT_WHOLE;
+	} else if (result == SAFETENSORS_SHORT) {
+		extent->result = EXTENT_SHORT;
+	} else if (result == SAFETENSORS_LONG) {
+		extent->result = EXTENT_LONG;
+	} else if (result == SAFETENSORS_READ) {
+		extent->result = EXTENT_UNREADABLE;
+	}
 }

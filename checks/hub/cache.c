@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hub/cache.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/dir.h"
 #include "base/scan.h"
 #include "base/text.h"
 #include "util.h"
@@ -98,7 +98,7 @@ bool revision_is_commit(const char *revision)
 	return scan_is_hex(revision, strlen(revision), COMMIT_HEX);
 }
 
-bool repo_folder_name(const char *id, char *out, size_t size)
+bool repo_directory_name(const char *id, char *out, size_t size)
 {
 	struct text text = text_over(out, size);
 
@@ -112,7 +112,7 @@ bool repo_folder_name(const char *id, char *out, size_t size)
 	return !text.cut;
 }
 
-static int open_ref(const struct tree *tree, const struct model_view *view, const char *revision)
+static int open_ref(const struct tree *tree, const struct model_place *place, const char *revision)
 {
 	char name[MAX_REVISION_BYTES + 8];
 	struct stat st;
@@ -120,94 +120,95 @@ static int open_ref(const struct tree *tree, const struct model_view *view, cons
 
 	if (!path_join(name, sizeof(name), "refs", revision))
 		return -ENAMETOOLONG;
-	if (fstatat(view->repo_fd, name, &st, 0) != 0)
+	if (fstatat(place->repo_fd, name, &st, 0) != 0)
 		return -errno;
 	if (!S_ISREG(
-	            st.st_mode)) /* a branch `a/b` makes `refs/a` a folder; a FIFO would not answer */
+	            st.st_mode)) /* a branch `a/b` makes `refs/a` a directory; a FIFO would not answer */
 		return -ENOENT;
-	fd = tree_open_beneath(tree, view->repo_fd, name, O_RDONLY);
+	fd = tree_open_beneath(tree, place->repo_fd, name, O_RDONLY);
 	return fd;
 }
 
-void hub_cache_ref_text(const struct tree *tree, const struct model_view *view,
+void hub_cache_ref_text(const struct tree *tree, const struct model_place *place,
                         const char *revision, char *out, size_t size)
 {
-	CLEANUP(cleanup_fd) int fd = open_ref(tree, view, revision);
+	CLEANUP(cleanup_fd) int fd = open_ref(tree, place, revision);
 	ssize_t got = fd < 0 ? 0 : read(fd, out, size - 1);
 
 	out[got < 0 ? 0 : got] = '\0';
 }
 
 /* The library joins the text of the ref to a path as it is: exactly 40 hexadecimal digits, no newline. */
-static enum cache_outcome read_ref(const struct tree *tree, struct model_view *view,
+static enum cache_outcome read_ref(const struct tree *tree, struct model_place *place,
                                    const char *revision)
 {
-	CLEANUP(cleanup_fd) int fd = open_ref(tree, view, revision);
+	CLEANUP(cleanup_fd) int fd = open_ref(tree, place, revision);
 	char text[COMMIT_HEX + 2];
 	ssize_t got;
 
 	if (fd < 0) {
-		view->error = -fd;
+		place->error = -fd;
 		return fd == -ENOENT || fd == -ENOTDIR ? CACHE_NO_REF : CACHE_REFUSED;
 	}
 	got = read(fd, text, sizeof(text));
 	if (got < 0) {
-		view->error = errno;
+		place->error = errno;
 		return CACHE_REFUSED;
 	}
 	if (!scan_is_hex(text, (size_t)got, COMMIT_HEX))
 		return CACHE_BAD_REF;
-	memcpy(view->commit, text, COMMIT_HEX);
-	view->commit[COMMIT_HEX] = '\0';
+	memcpy(place->commit, text, COMMIT_HEX);
+	place->commit[COMMIT_HEX] = '\0';
 	return CACHE_OK;
 }
 
-static enum cache_outcome open_snapshot(const struct tree *tree, struct model_view *view)
+static enum cache_outcome open_snapshot(const struct tree *tree, struct model_place *place)
 {
 	char name[sizeof("snapshots/") + COMMIT_HEX];
 
-	if (!path_join(name, sizeof(name), "snapshots", view->commit) ||
-	    !path_join(view->path, sizeof(view->path), view->repo_path, name)) {
-		view->error = ENAMETOOLONG;
+	if (!path_join(name, sizeof(name), "snapshots", place->commit) ||
+	    !path_join(place->path, sizeof(place->path), place->repo_path, name)) {
+		place->error = ENAMETOOLONG;
 		return CACHE_REFUSED;
 	}
-	view->dir_fd = tree_open_beneath(tree, view->repo_fd, name, O_RDONLY | O_DIRECTORY);
-	if (view->dir_fd < 0) {
-		view->error = -view->dir_fd;
-		return view->error == ENOENT || view->error == ENOTDIR ? CACHE_NO_SNAPSHOT :
-		                                                         CACHE_REFUSED;
+	place->dir_fd = tree_open_beneath(tree, place->repo_fd, name, O_RDONLY | O_DIRECTORY);
+	if (place->dir_fd < 0) {
+		place->error = -place->dir_fd;
+		return place->error == ENOENT || place->error == ENOTDIR ? CACHE_NO_SNAPSHOT :
+		                                                           CACHE_REFUSED;
 	}
-	view->place = PLACE_CACHE;
+	place->kind = PLACE_CACHE;
 	return CACHE_OK;
 }
 
 enum cache_outcome hub_cache_locate(const struct tree *tree, const char *hub_cache,
-                                    const char *repo, const char *revision, struct model_view *view)
+                                    const char *repo, const char *revision,
+                                    struct model_place *place)
 {
-	char folder[MAX_NAME_BYTES];
+	char directory[MAX_NAME_BYTES];
 	enum cache_outcome outcome;
 	struct stat st;
 
-	if (!repo_folder_name(repo, folder, sizeof(folder)) ||
-	    !path_join(view->repo_path, sizeof(view->repo_path), hub_cache, folder)) {
-		view->error = ENAMETOOLONG;
+	if (!repo_directory_name(repo, directory, sizeof(directory)) ||
+	    !path_join(place->repo_path, sizeof(place->repo_path), hub_cache, directory)) {
+		place->error = ENAMETOOLONG;
 		return CACHE_REFUSED;
 	}
-	view->repo_fd = tree_open(tree, view->repo_path, O_PATH | O_DIRECTORY);
-	if (view->repo_fd < 0) {
-		view->error = -view->repo_fd;
-		if (view->error == EACCES || (view->error != ENOENT && view->error != ENOTDIR))
+	place->repo_fd = tree_open(tree, place->repo_path, O_PATH | O_DIRECTORY);
+	if (place->repo_fd < 0) {
+		place->error = -place->repo_fd;
+		if (place->error == EACCES || (place->error != ENOENT && place->error != ENOTDIR))
 			return CACHE_REFUSED;
 		return tree_stat(tree, hub_cache, &st) == 0 ? CACHE_NO_REPO : CACHE_NO_HUB;
 	}
 	if (revision_is_commit(revision)) {
-		memcpy(view->commit, revision, COMMIT_HEX + 1);
+		memcpy(place->commit, revision, COMMIT_HEX + 1);
 	} else {
-		outcome = read_ref(tree, view, revision);
+		outcome = read_ref(tree, place, revision);
 		if (outcome != CACHE_OK)
 			return outcome;
 	}
-	return open_snapshot(tree, view);
+	return open_snapshot(tree, place);
 }
 
 bool manifest_is_named(const char *name)
@@ -216,20 +217,15 @@ bool manifest_is_named(const char *name)
 	       strcmp(name + COMMIT_HEX, ".json") == 0;
 }
 
-bool folder_commit(int trees_fd, char commit[static COMMIT_HEX + 1])
+bool directory_commit(int trees_fd, char commit[static COMMIT_HEX + 1])
 {
-	DIR *folder = trees_fd < 0 ? NULL : fdopendir(trees_fd);
+	CLEANUP(dir_close) struct dir directory = dir_over(trees_fd, MAX_DIRECTORY_ENTRIES);
 	struct dirent *entry;
 	unsigned count = 0;
 
-	if (folder == NULL) {
-		cleanup_fd(&trees_fd);
-		return false;
-	}
-	while (count < 2 && (entry = readdir(folder)) != NULL)
+	while (count < 2 && (entry = dir_next(&directory)) != NULL)
 		if (manifest_is_named(entry->d_name) && count++ == 0)
 			memcpy(commit, entry->d_name, COMMIT_HEX);
-	(void)closedir(folder);
 	commit[count == 1 ? COMMIT_HEX : 0] = '\0';
 	return count == 1;
 }

@@ -6,17 +6,28 @@
 #ifndef AWEIGH_HUB_CACHE_H
 #define AWEIGH_HUB_CACHE_H
 
-#include "engine/inspection.h"
 #include "base/tree.h"
+#include "bounds.h"
+
+/* Where a model is: in the cache, or in a plain directory. */
+struct model_place {
+	enum { PLACE_NONE, PLACE_CACHE, PLACE_DIRECTORY } kind;
+	char repo_path
+	        [MAX_PATH_BYTES]; /* the repository's directory in the cache, or the plain directory */
+	char path[MAX_PATH_BYTES]; /* the snapshot, or the plain directory */
+	char commit[COMMIT_HEX + 1]; /* "" where it cannot be told */
+	int repo_fd, dir_fd; /* -1: could not be opened */
+	int error; /* errno, or 0; why kind is NONE */
+};
 
 enum cache_outcome {
 	CACHE_OK,
-	CACHE_NO_HUB, /* the cache's folder is not there */
-	CACHE_NO_REPO, /* the repository's folder is not there */
+	CACHE_NO_HUB, /* the cache's directory is not there */
+	CACHE_NO_REPO, /* the repository's directory is not there */
 	CACHE_NO_REF, /* no refs/REVISION */
 	CACHE_BAD_REF, /* a ref that is no commit: a newline after it, empty, anything else */
 	CACHE_NO_SNAPSHOT, /* no snapshots/COMMIT */
-	CACHE_REFUSED, /* a folder or the ref cannot be opened, view->error */
+	CACHE_REFUSED, /* a directory or the ref cannot be opened, place->error */
 };
 
 /* NULL: legal; otherwise what is wrong with it, to be put after "repository id 'x' ". */
@@ -27,23 +38,23 @@ bool revision_is_commit(const char *revision);
 bool repo_path_is_legal(const char *path, size_t length);
 
 /* "org/name" -> "models--org--name"; "datasets/org/name" and "spaces/org/name" keep their type. */
-bool repo_folder_name(const char *id, char *out, size_t size);
+bool repo_directory_name(const char *id, char *out, size_t size);
 
-/* Resolves revision to commit and opens the snapshot; fills place, paths, commit, descriptors. */
+/* Resolves revision to commit and opens the snapshot; fills kind, paths, commit, descriptors. */
 enum cache_outcome hub_cache_locate(const struct tree *tree, const char *hub_cache,
                                     const char *repo, const char *revision,
-                                    struct model_view *view);
+                                    struct model_place *place);
 /* The text of a bad ref, escaped by whoever prints it: at most `size` bytes of refs/REVISION. */
-void hub_cache_ref_text(const struct tree *tree, const struct model_view *view,
+void hub_cache_ref_text(const struct tree *tree, const struct model_place *place,
                         const char *revision, char *out, size_t size);
 
-/* Where a plain folder has its manifests (_local_folder.py), and what one is called: COMMIT.json. */
-#define FOLDER_TREES ".cache/huggingface/trees"
+/* Where a plain directory has its manifests (_local_folder.py), and what one is called: COMMIT.json. */
+#define DIRECTORY_TREES ".cache/huggingface/trees"
 bool manifest_is_named(const char *name);
 /*
- * The commit of a plain folder, if its folder of manifests has exactly one: several do not say which one
+ * The commit of a plain directory, if its directory of manifests has exactly one: several do not say which one
  * stands there. Takes the descriptor, or the error in its place.
  */
-bool folder_commit(int trees_fd, char commit[static COMMIT_HEX + 1]);
+bool directory_commit(int trees_fd, char commit[static COMMIT_HEX + 1]);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/scan.h"
+#include "base/words.h"
 #include "util.h"
 
 const struct library_variable library_variables[] = {
@@ -85,17 +86,6 @@ const struct library_variable library_variables[] = {
 	{ "HF_ACCESS_TOKEN", VARIABLE_DEAD, "HF_TOKEN" },
 };
 const size_t library_variable_count = LENGTH_OF(library_variables);
-
-const char *environment_get(const struct environment *environment, const char *name)
-{
-	size_t length = strlen(name);
-
-	for (size_t i = environment->count; i-- > 0;)
-		if (strncmp(environment->rows[i], name, length) == 0 &&
-		    environment->rows[i][length] == '=')
-			return environment->rows[i] + length + 1;
-	return NULL;
-}
 
 const struct library_variable *library_variable(const char *name, size_t length)
 {

@@ -7,8 +7,9 @@
 #ifndef AWEIGH_LIBRARY_ENV_H
 #define AWEIGH_LIBRARY_ENV_H
 
-#include "engine/inspection.h"
 #include "base/text.h"
+#include "bounds.h"
+#include "environment.h"
 
 /* True exactly for 1, ON, YES and TRUE in any case; nothing is trimmed (constants.py, _is_true). */
 bool library_is_true(const char *value);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the container's platform says of itself: mounts (proc(5), mountinfo) and cgroup limits. */
-#ifndef AWEIGH_PLATFORM_H
-#define AWEIGH_PLATFORM_H
+/* What is mounted where: proc(5), mountinfo. */
+#ifndef AWEIGH_MOUNTS_H
+#define AWEIGH_MOUNTS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bounds.h"
 #include "base/tree.h"
+#include "bounds.h"
 
 struct mount {
 	char point[MAX_PATH_BYTES];
@@ -24,10 +24,5 @@ int mounts_read(char **data, size_t *length);
 bool mount_of(const char *mounts, size_t length, const char *path, struct mount *out);
 /* One line of mountinfo. */
 bool mount_parse(const char *line, size_t length, struct mount *out);
-
-/* Cores that the affinity mask and the cgroup's quota leave, at least 1. */
-unsigned cores_allowed(void);
-/* The cgroup's memory limit in bytes; UINT64_MAX: none. */
-uint64_t memory_limit(void);
 
 #endif

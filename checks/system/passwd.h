@@ -6,9 +6,9 @@
 #ifndef AWEIGH_PASSWD_H
 #define AWEIGH_PASSWD_H
 
-#include "engine/inspection.h"
 #include "base/text.h"
 #include "base/tree.h"
+#include "user.h"
 
 struct user_files {
 	char *passwd, *group; /* "" where there is none */

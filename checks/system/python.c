@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "system/python.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/dir.h"
+#include "base/list.h"
 #include "base/scan.h"
 #include "base/text.h"
 #include "util.h"
@@ -24,22 +25,22 @@ void dist_normalise(const char *name, size_t length, char *out, size_t size)
 	}
 }
 
-bool dist_info_name(const char *folder, char *name, size_t name_size, char *version,
+bool dist_info_name(const char *directory, char *name, size_t name_size, char *version,
                     size_t version_size)
 {
-	size_t length = strlen(folder);
+	size_t length = strlen(directory);
 	const char *dash;
 	struct text text;
 
-	if (length <= 10 || strcmp(folder + length - 10, ".dist-info") != 0)
+	if (length <= 10 || strcmp(directory + length - 10, ".dist-info") != 0)
 		return false;
 	length -= 10;
-	dash = memrchr(folder, '-', length);
-	if (dash == NULL || dash == folder || dash == folder + length - 1)
+	dash = memrchr(directory, '-', length);
+	if (dash == NULL || dash == directory || dash == directory + length - 1)
 		return false;
-	dist_normalise(folder, (size_t)(dash - folder), name, name_size);
+	dist_normalise(directory, (size_t)(dash - directory), name, name_size);
 	text = text_over(version, version_size);
-	text_add_bytes(&text, dash + 1, (size_t)(folder + length - dash - 1));
+	text_add_bytes(&text, dash + 1, (size_t)(directory + length - dash - 1));
 	return true;
 }
 
@@ -160,19 +161,13 @@ bool version_spec_is_valid(const char *spec)
 static void walk_site(const struct tree *tree, const char *site, dist_visit *visit, void *context)
 {
 	int fd = tree_open(tree, site, O_RDONLY | O_DIRECTORY);
-	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+	CLEANUP(dir_close) struct dir directory = dir_over(fd, MAX_DIRECTORY_ENTRIES);
 	char name[MAX_NAME_BYTES], version[MAX_NAME_BYTES];
 	struct dirent *entry;
 
-	if (folder == NULL) {
-		cleanup_fd(&fd);
-		return;
-	}
-	for (unsigned seen = 0; (entry = readdir(folder)) != NULL && seen < MAX_FOLDER_ENTRIES;
-	     seen++)
+	while ((entry = dir_next(&directory)) != NULL)
 		if (dist_info_name(entry->d_name, name, sizeof(name), version, sizeof(version)))
 			visit(context, site, name, version);
-	(void)closedir(folder);
 }
 
 /* PREFIX/lib/python3*: site-packages and Debian's dist-packages. */
@@ -182,19 +177,12 @@ static void walk_prefix(const struct tree *tree, const char *prefix, dist_visit 
 	static const char *const kinds[] = { "site-packages", "dist-packages" };
 	char lib[MAX_PATH_BYTES], python[MAX_PATH_BYTES], site[MAX_PATH_BYTES];
 	struct dirent *entry;
-	DIR *folder;
-	int fd;
+	CLEANUP(dir_close) struct dir directory = { 0 };
 
 	if (!path_join(lib, sizeof(lib), prefix, "lib"))
 		return;
-	fd = tree_open(tree, lib, O_RDONLY | O_DIRECTORY);
-	folder = fd < 0 ? NULL : fdopendir(fd);
-	if (folder == NULL) {
-		cleanup_fd(&fd);
-		return;
-	}
-	for (unsigned seen = 0; (entry = readdir(folder)) != NULL && seen < MAX_FOLDER_ENTRIES;
-	     seen++) {
+	directory = dir_over(tree_open(tree, lib, O_RDONLY | O_DIRECTORY), MAX_DIRECTORY_ENTRIES);
+	while ((entry = dir_next(&directory)) != NULL) {
 		if (strncmp(entry->d_name, "python3", 7) != 0 ||
 		    !path_join(python, sizeof(python), lib, entry->d_name))
 			continue;
@@ -202,7 +190,6 @@ static void walk_prefix(const struct tree *tree, const char *prefix, dist_visit 
 			if (path_join(site, sizeof(site), python, kinds[i]))
 				walk_site(tree, site, visit, context);
 	}
-	(void)closedir(folder);
 }
 
 void dist_walk(const struct tree *tree, const struct environment *environment, dist_visit *visit,

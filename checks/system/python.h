@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Python distributions by their dist-info folders, without Python. Names are compared normalised
+ * Python distributions by their dist-info directories, without Python. Names are compared normalised
  * (PEP 503), versions by their release numbers and suffix (the common part of PEP 440).
  */
 #ifndef AWEIGH_DIST_INFO_H
@@ -9,12 +9,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "bounds.h"
-#include "engine/inspection.h"
 #include "base/tree.h"
+#include "bounds.h"
+#include "environment.h"
 
 /* "huggingface_hub-1.28.0.dist-info" -> name and version; false: no such name. */
-bool dist_info_name(const char *folder, char *name, size_t name_size, char *version,
+bool dist_info_name(const char *directory, char *name, size_t name_size, char *version,
                     size_t version_size);
 /* PEP 503: lower case, runs of '-', '_' and '.' become one '-'. */
 void dist_normalise(const char *name, size_t length, char *out, size_t size);
@@ -24,7 +24,7 @@ bool version_fits(const char *version, const char *spec);
 bool version_spec_is_valid(const char *spec);
 
 typedef void dist_visit(void *context, const char *site, const char *name, const char *version);
-/* Every distribution in the site-packages folders of the tree. */
+/* Every distribution in the site-packages directories of the tree. */
 void dist_walk(const struct tree *tree, const struct environment *environment, dist_visit *visit,
                void *context);
 

@@ -1,41 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "commands/commands.h"
 #include "gate/gate.h"
-#include "gate/confinement.h"
+#include "gate/output.h"
 #include "gate/refetch.h"
+#include "report/complain.h"
 #include "util.h"
 
 /* `fetch` is a check that brings what is missing first. */
-static int check(struct run *run, bool fetches)
+static int check(struct run *run, enum fetching fetching)
 {
 	struct gate *gate = calloc(1, sizeof(*gate));
 	char sentence[1024];
 	struct text why = TEXT_OVER(sentence);
-	enum status status, stop;
+	enum status status;
 
 	if (gate == NULL)
 		return complain(STATUS_SYSTEM, "out of memory");
-	status = gate_prepare(gate, &run->options, &run->signals, run->environ, &why);
-	if (status == STATUS_OK && gate->policy.error_count == 0)
-		status = gate_inspect(gate);
-	if (status == STATUS_OK && gate->policy.error_count == 0 && fetches)
-		status = gate_fetch(gate, true);
-	if (status != STATUS_OK) {
-		status = status > STATUS_SIGNAL ?
-		                 status :
-		                 (enum status)complain(
-		                         status,
-		                         why.length > 0 ?
-		                                 sentence :
-		                                 "the inspector or the fetcher cannot be started");
-	} else {
-		gate_confine(gate);
-		if (fetches)
-			gate_tell_models(gate, true);
-		stop = gate_report(gate, STDOUT_FILENO);
-		status = stop != STATUS_OK     ? stop :
-		         gate->report.enforced ? gate->report.status :
-		                                 STATUS_OK;
+	status = gate_judge(gate, &run->options, &run->signals, run->environ, fetching, &why);
+	if (status == STATUS_OK) {
+		gate_tell_models(gate);
+		status = gate_report(gate, STDOUT_FILENO);
+		if (status == STATUS_OK && gate->report.enforced)
+			status = gate->report.status;
+	} else if (status < STATUS_SIGNAL) {
+		(void)complain(status, sentence);
 	}
 	gate_release(gate);
 	free(gate);
@@ -44,7 +32,7 @@ static int check(struct run *run, bool fetches)
 
 int command_check(struct run *run)
 {
-	return check(run, false);
+	return check(run, FETCHING_NEVER);
 }
 
 int command_fetch(struct run *run)
@@ -53,5 +41,5 @@ int command_fetch(struct run *run)
 		return complain(
 		        STATUS_USAGE,
 		        "--root goes with check and explain: fetch writes into its own file system");
-	return check(run, true);
+	return check(run, FETCHING_ORDERED);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The commands: each a sequence that ends in an exit status. Their sentences go to standard error. */
+/*
+ * The commands, a file each: decide, report, and where a service is started, launch. main.c has the table.
+ * Their sentences go to standard error; what they return is the exit status.
+ */
 #ifndef AWEIGH_COMMANDS_H
 #define AWEIGH_COMMANDS_H
 
@@ -17,10 +20,5 @@ int command_check(struct run *run);
 int command_fetch(struct run *run);
 int command_explain(struct run *run);
 int command_checks(struct run *run);
-
-/* "aweigh: ", the sentence, a newline; returns the status. */
-int complain(enum status status, const char *sentence);
-/* The libraries that were linked, a line each; those that fetch where they are built in. */
-void libraries_print(FILE *out);
 
 #endif

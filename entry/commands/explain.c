@@ -4,10 +4,13 @@
 
 #include "commands/commands.h"
 #include "gate/gate.h"
+#include "gate/output.h"
+#include "gate/prepare.h"
 #include "gate/refetch.h"
 #include "hub/cache.h"
-#include "engine/inspect.h"
 #include "hub/variables.h"
+#include "policy/keys.h"
+#include "report/complain.h"
 #include "report/escape.h"
 #include "util.h"
 
@@ -31,33 +34,33 @@ static void print_address(const char *text)
 	print_value(text);
 }
 
-static void print_origin(const struct policy *policy, const struct setting *setting)
+static void print_origin(const struct policy *policy, const struct origin *said)
 {
-	const char *file = policy->file[setting->source],
+	const char *file = policy->file[said->source],
 	           *slash = file == NULL ? NULL : strrchr(file, '/');
 
-	if (setting->line != 0)
-		(void)printf("   (%s:%u)\n", slash != NULL ? slash + 1 : file, setting->line);
+	if (said->line != 0)
+		(void)printf("   (%s:%u)\n", slash != NULL ? slash + 1 : file, said->line);
 	else
 		(void)fputs("   (default)\n", stdout);
 }
 
 static void print_setting(const struct policy *policy, const struct key *key,
-                          const struct setting *setting)
+                          const struct origin *said)
 {
-	const char *sized = key->effect == EFFECT_LATER && setting->line != 0 ?
+	const char *sized = key->effect == EFFECT_LATER && said->line != 0 ?
 	                            "   [no effect in this version]" :
 	                            "";
 
-	if (setting->text == NULL)
+	if (said->text == NULL)
 		return;
 	(void)printf("  %-18s ", key->name);
 	if (key->type == TYPE_URL)
-		print_address(setting->text);
+		print_address(said->text);
 	else
-		print_value(setting->text);
+		print_value(said->text);
 	(void)fputs(sized, stdout);
-	print_origin(policy, setting);
+	print_origin(policy, said);
 }
 
 static void print_section(const struct policy *policy, enum key_section section)
@@ -65,8 +68,8 @@ static void print_section(const struct policy *policy, enum key_section section)
 	(void)printf("[%s]\n", policy_section_names[section]);
 	for (size_t i = 0; i < KEY_COUNT; i++)
 		if (policy_keys[i].section == section &&
-		    (policy_keys[i].effect == EFFECT_NOW || policy->set[i].line != 0))
-			print_setting(policy, &policy_keys[i], &policy->set[i]);
+		    (policy_keys[i].effect == EFFECT_NOW || policy->said[i].line != 0))
+			print_setting(policy, &policy_keys[i], &policy->said[i]);
 	for (size_t i = 0; i < policy->row_count; i++)
 		if (policy->rows[i].section == section)
 			(void)printf("  %-18s %s   (line %u)\n", policy->rows[i].name,
@@ -77,17 +80,17 @@ static void print_models(const struct gate *gate)
 {
 	for (size_t i = 0; i < gate->policy.model_count; i++) {
 		const struct model *model = &gate->policy.models[i];
-		char folder[MAX_NAME_BYTES];
+		char directory[MAX_NAME_BYTES];
 
 		(void)printf("\n[model %s]%s\n", model->name,
 		             model->selected ? "" : "   not selected");
 		for (size_t k = 0; k < MODEL_KEY_COUNT; k++)
 			print_setting(&gate->policy, &policy_keys[FIRST_MODEL_KEY + k],
-			              &model->set[k]);
-		if (MODEL_SET(model, PATH).text == NULL && MODEL_SET(model, REPO).text != NULL &&
-		    gate->hub_cache_origin != NULL &&
-		    repo_folder_name(MODEL_SET(model, REPO).text, folder, sizeof(folder)))
-			(void)printf("  %-18s %s/%s\n", "looked for in", gate->hub_cache, folder);
+			              &model->said[k]);
+		if (model->path == NULL && model->repo != NULL && gate->hub_cache_origin != NULL &&
+		    repo_directory_name(model->repo, directory, sizeof(directory)))
+			(void)printf("  %-18s %s/%s\n", "looked for in", gate->hub_cache,
+			             directory);
 	}
 }
 
@@ -118,14 +121,11 @@ static void print_environment(const struct gate *gate)
 		(void)fputs(")\n", stdout);
 	}
 	for (size_t i = 0; i < gate->service.unset_count; i++)
-		(void)printf("  %s is taken away   ([environment unset])\n",
-		             gate->service.unset[i]);
+		(void)printf("  %s is removed   ([environment unset])\n", gate->service.unset[i]);
 	for (size_t i = 0; i < gate->policy.model_count; i++)
-		if (MODEL_SET(&gate->policy.models[i], EXPORT).text != NULL &&
-		    gate->policy.models[i].selected)
+		if (gate->policy.models[i].export != NULL && gate->policy.models[i].selected)
 			(void)printf("  %s=the path of %s   (export)\n",
-			             MODEL_SET(&gate->policy.models[i], EXPORT).text,
-			             gate->policy.models[i].name);
+			             gate->policy.models[i].export, gate->policy.models[i].name);
 }
 
 static void print_whole(const struct gate *gate)
@@ -158,7 +158,7 @@ static void print_whole(const struct gate *gate)
 
 		for (size_t k = 0; k < KEY_COUNT; k++)
 			any |= policy_keys[k].section == sections[i] &&
-			       gate->policy.set[k].line != 0;
+			       gate->policy.said[k].line != 0;
 		for (size_t k = 0; k < gate->policy.row_count; k++)
 			any |= gate->policy.rows[k].section == sections[i];
 		if (any || sections[i] == SECTION_ENVIRONMENT) {
@@ -167,7 +167,7 @@ static void print_whole(const struct gate *gate)
 		}
 	}
 	print_environment(gate);
-	if (gate->policy.set[KEY_MODE].number != MODE_OFFLINE && gate->options->root == NULL)
+	if (gate->policy.mode != MODE_OFFLINE && gate->options->root == NULL)
 		gate_explain_fetch(gate, stdout);
 }
 

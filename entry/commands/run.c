@@ -3,15 +3,16 @@
 
 #include "commands/commands.h"
 #include "gate/gate.h"
-#include "gate/confinement.h"
+#include "gate/output.h"
 #include "gate/refetch.h"
+#include "gate/verdict.h"
 #include "launch/launch.h"
-#include "engine/raised.h"
+#include "report/complain.h"
 #include "util.h"
 
 static bool stays_as_init(const struct gate *gate)
 {
-	return gate->options->init || gate->policy.set[KEY_INIT].number != 0;
+	return gate->options->init || gate->policy.init;
 }
 
 /* What the command line says goes before what the policy says. */
@@ -59,17 +60,40 @@ static bool is_our_command(struct run *run, const struct environment *environmen
 	    launch_find(run->options.service[0], environment, path, sizeof(path)))
 		return false;
 	return options_use_command(&run->options, run->options.service[0]) &&
-	       run->options.command != COMMAND_RUN;
+	       run->options.command->kind != COMMAND_STARTS;
+}
+
+static bool is_refused(const struct gate *gate)
+{
+	return gate->report.status != STATUS_OK && gate->report.enforced;
+}
+
+static int judge_and_launch(struct run *run, struct gate *gate)
+{
+	char sentence[1024];
+	struct text why = TEXT_OVER(sentence);
+	enum status status = gate_judge(gate, &run->options, &run->signals, run->environ,
+	                                FETCHING_BY_MODE, &why);
+
+	if (status != STATUS_OK)
+		return status > STATUS_SIGNAL ? (int)status : complain(status, sentence);
+	gate_tell_models(gate);
+	if (stays_as_init(gate) && getpid() != 1 && !run->options.subreaper)
+		gate_raise(
+		        gate, FINDING_SERVICE_REAPER, gate->policy.said[KEY_INIT].line,
+		        "aweigh stays as init at pid %d, so orphans of the service go to another process",
+		        (int)getpid());
+	status = gate_report(gate, STDERR_FILENO);
+	if (status != STATUS_OK)
+		return (int)status;
+	return is_refused(gate) ? (int)gate->report.status : launch(run, gate);
 }
 
 int command_run(struct run *run)
 {
 	struct gate *gate;
-	char sentence[1024];
-	struct text why = TEXT_OVER(sentence);
 	struct environment given = { (const char *const *)run->environ, 0 };
-	enum status status;
-	int result;
+	int status;
 
 	if (run->options.service == NULL)
 		return complain(
@@ -82,49 +106,12 @@ int command_run(struct run *run)
 	while (given.rows[given.count] != NULL)
 		given.count++;
 	if (is_our_command(run, &given))
-		return run->options.command == COMMAND_CHECK ?
-		               command_check(run) :
-		       run->options.command == COMMAND_FETCH ?
-		               command_fetch(run) :
-		       run->options.command == COMMAND_EXPLAIN ?
-		               command_explain(run) :
-		       run->options.command == COMMAND_CHECKS ?
-		               command_checks(run) :
-		               complain(STATUS_USAGE, "this command comes with a later version");
+		return run->options.command->run(run);
 	gate = calloc(1, sizeof(*gate));
 	if (gate == NULL)
 		return complain(STATUS_SYSTEM, "out of memory");
-	status = gate_prepare(gate, &run->options, &run->signals, run->environ, &why);
-	if (status == STATUS_OK && gate->policy.error_count == 0)
-		status = gate_inspect(gate);
-	if (status == STATUS_OK && gate->policy.error_count == 0)
-		status = gate_fetch(gate, false);
-	if (status == STATUS_OK && gate_export(gate) < 0)
-		status = STATUS_SYSTEM;
-	if (status != STATUS_OK) {
-		result = status > STATUS_SIGNAL ?
-		                 (int)status :
-		                 complain(status,
-		                          why.length > 0 ?
-		                                  sentence :
-		                                  "the inspector or the fetcher cannot be started");
-	} else {
-		gate_confine(gate);
-		gate_tell_models(gate, false);
-		if (stays_as_init(gate) && getpid() != 1 && !run->options.subreaper)
-			gate_raise(
-			        gate, RAISED_SERVICE_REAPER, gate->policy.set[KEY_INIT].line,
-			        "aweigh stays as init at pid %d, so orphans of the service go to another process",
-			        (int)getpid());
-		status = gate_report(gate, STDERR_FILENO);
-		if (status != STATUS_OK)
-			result = (int)status;
-		else if (gate->report.status != STATUS_OK && gate->report.enforced)
-			result = (int)gate->report.status;
-		else
-			result = launch(run, gate);
-	}
+	status = judge_and_launch(run, gate);
 	gate_release(gate);
 	free(gate);
-	return result;
+	return status;
 }

@@ -5,8 +5,10 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-#include "policy.h"
+#include "base/list.h"
 #include "base/scan.h"
+#include "base/text.h"
+#include "policy.h"
 #include "util.h"
 
 static void cleanup_caps(const cap_t *caps)
@@ -36,26 +38,18 @@ static bool parse_one(const char *word, size_t length, uint64_t *mask)
 	return true;
 }
 
-bool capabilities_parse(const char *list, uint64_t *mask, struct text *why)
+bool capabilities_parse(const char *list, struct capability_set *out)
 {
+	struct capability_set set = { .named = strcmp(list, "keep") != 0 };
 	const char *at = NULL, *word;
 	size_t length;
 
-	*mask = 0;
-	if (strcmp(list, "none") == 0)
-		return true;
-	while ((word = list_next(list, ',', &at, &length)) != NULL)
-		if (!parse_one(word, length, mask)) {
-			text_addf(why, "'%.*s' is no capability", (int)(length > 40 ? 40 : length),
-			          word);
+	while (set.named && strcmp(list, "none") != 0 &&
+	       (word = list_next(list, ',', &at, &length)) != NULL)
+		if (!parse_one(word, length, &set.mask))
 			return false;
-		}
+	*out = set;
 	return true;
-}
-
-bool capabilities_are_named(const char *word)
-{
-	return word != NULL && word[0] != '\0' && strcmp(word, "keep") != 0;
 }
 
 int capabilities_bound(uint64_t mask)

@@ -11,12 +11,10 @@
 #include <stdint.h>
 #include <sys/capability.h>
 
-#include "base/text.h"
+#include "policy.h"
 
-/* A bit a capability. `none`, or names with or without cap_, in any case. false: `why` says which. */
-bool capabilities_parse(const char *list, uint64_t *mask, struct text *why);
-/* Whether the policy's word says what they are; else (`keep`, or no word) they stay as they are. */
-bool capabilities_are_named(const char *word);
+/* `keep`, `none`, or names with or without cap_, in any case. false: none of these, and *out is as it was. */
+bool capabilities_parse(const char *list, struct capability_set *out);
 /*
  * Takes all others out of the bounding set. Without CAP_SETPCAP that is not to be had: then new
  * privileges are forbidden, which comes to the same at exec.

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "confine/egress.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
@@ -14,8 +13,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "policy.h"
+#include "base/dir.h"
+#include "base/list.h"
 #include "base/scan.h"
+#include "policy.h"
 #include "util.h"
 
 #if defined(__x86_64__)
@@ -31,25 +32,28 @@
 #define IO_URING_REGISTER 427u
 #define PIDFD_GETFD 438u /* takes another process's descriptor */
 
-bool egress_parse(const char *list, uint64_t *egress, uint16_t *ports, size_t *count)
+bool egress_parse(const char *list, struct egress *out)
 {
+	struct egress egress = { .kind = EGRESS_PORTS };
 	const char *at = NULL, *word;
 	uint64_t port;
 	size_t length;
 
-	*count = 0;
-	*egress = strcmp(list, "allow") == 0 ? EGRESS_ALLOW :
-	          strcmp(list, "deny") == 0  ? EGRESS_DENY :
-	                                       EGRESS_PORTS;
-	if (*egress != EGRESS_PORTS)
+	if (strcmp(list, "allow") == 0 || strcmp(list, "deny") == 0) {
+		egress.kind = list[0] == 'a' ? EGRESS_ALLOW : EGRESS_DENY;
+		*out = egress;
 		return true;
+	}
 	while ((word = list_next(list, ',', &at, &length)) != NULL) {
 		if (!scan_u64(word, length, &port) || port == 0 || port > UINT16_MAX ||
-		    *count == MAX_EGRESS_PORTS)
+		    egress.port_count == MAX_EGRESS_PORTS)
 			return false;
-		ports[(*count)++] = (uint16_t)port;
+		egress.ports[egress.port_count++] = (uint16_t)port;
 	}
-	return *count > 0;
+	if (egress.port_count == 0)
+		return false;
+	*out = egress;
+	return true;
 }
 
 /* The filter: blocks that run when what was loaded has a value, and answers within them. */
@@ -215,21 +219,21 @@ static bool leads_out(int fd, bool udp)
 
 int egress_descriptor(int from, bool udp)
 {
-	DIR *folder = opendir("/proc/self/fd");
+	CLEANUP(dir_close)
+	struct dir directory = dir_open(AT_FDCWD, "/proc/self/fd", MAX_DIRECTORY_ENTRIES);
 	const struct dirent *entry;
 	uint64_t fd;
 	int first = -1;
 
-	if (folder == NULL) { /* no /proc: as far as anybody hands any in */
+	if (directory.error != 0) { /* no /proc: as far as anybody hands any in */
 		for (int i = from; i < 65536; i++)
 			if (leads_out(i, udp))
 				return i;
 		return -1;
 	}
-	while ((entry = readdir(folder)) != NULL)
+	while ((entry = dir_next(&directory)) != NULL)
 		if (scan_u64(entry->d_name, strlen(entry->d_name), &fd) && (int)fd >= from &&
 		    (first < 0 || (int)fd < first) && leads_out((int)fd, udp))
 			first = (int)fd;
-	(void)closedir(folder);
 	return first;
 }

@@ -10,12 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bounds.h"
+#include "policy.h"
 
-enum egress { EGRESS_ALLOW, EGRESS_DENY, EGRESS_PORTS };
-
-/* `allow`, `deny`, or TCP ports between commas, of which at most MAX_EGRESS_PORTS go to `ports`. */
-bool egress_parse(const char *list, uint64_t *egress, uint16_t *ports, size_t *count);
+/* `allow`, `deny`, or TCP ports between commas, at most MAX_EGRESS_PORTS. false: none of these, and *out is as it was. */
+bool egress_parse(const char *list, struct egress *out);
 /*
  * For good, for this process and all that it starts: sockets are unix, TCP, and netlink to the routing
  * tables, which stays in the kernel and which getaddrinfo(3) wants; `udp` allows that too. All else is

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "confine/landlock.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
@@ -11,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/dir.h"
 #include "bounds.h"
 #include "util.h"
 
@@ -45,7 +45,7 @@ const char *landlock_words(int error)
 	case ENOSYS:
 		return "the kernel has no Landlock";
 	case EPROTONOSUPPORT:
-		return "the kernel's Landlock is older than Linux 5.19 and forbids renaming between folders";
+		return "the kernel's Landlock is older than Linux 5.19 and forbids renaming between directories";
 	case EOPNOTSUPP:
 		return "the kernel has Landlock, but was started without it (lsm=)";
 	case EPERM:
@@ -53,16 +53,16 @@ const char *landlock_words(int error)
 	case ENOPROTOOPT:
 		return "the kernel's Landlock is older than Linux 6.7";
 	case E2BIG:
-		return "too much lies beside the models' folders for Landlock's rules";
+		return "too much lies beside the models' directories for Landlock's rules";
 	default:
 		return "Landlock failed";
 	}
 }
 
-static int add_path(int ruleset_fd, int folder_fd, uint64_t rights)
+static int add_path(int ruleset_fd, int directory_fd, uint64_t rights)
 {
 	struct landlock_path_beneath_attr beneath = { .allowed_access = rights,
-		                                      .parent_fd = folder_fd };
+		                                      .parent_fd = directory_fd };
 
 	return syscall(SYS_landlock_add_rule, ruleset_fd, LANDLOCK_RULE_PATH_BENEATH, &beneath,
 	               0) != 0 ?
@@ -106,7 +106,7 @@ int landlock_restrict(const struct landlock_grant *grant)
 	if (abi < 0)
 		return abi;
 	if (abi < 2 &&
-	    grant->write_fd >= 0) /* no REFER: files could not be renamed into their folders */
+	    grant->write_fd >= 0) /* no REFER: files could not be renamed into their directories */
 		return -EPROTONOSUPPORT;
 	ruleset.files = (1ull << 13) - 1; /* all of ABI 1 */
 	ruleset.files |= abi >= 2 ? LANDLOCK_ACCESS_FS_REFER : 0;
@@ -138,7 +138,7 @@ int landlock_enforce(int ruleset_fd)
 	return syscall(SYS_landlock_restrict_self, ruleset_fd, 0) != 0 ? -errno : 0;
 }
 
-/* Limits of a service: everything but some folders is granted */
+/* Limits of a service: everything but some directories is granted */
 
 struct place {
 	dev_t dev;
@@ -189,14 +189,14 @@ static void cleanup_places(struct places *places)
 }
 
 /*
- * From a folder's parent up to the root, by "..": names and links play no part. None where it lies in
- * another kept folder: what is beside it there must not be granted.
+ * From a directory's parent up to the root, by "..": names and links play no part. None where it lies in
+ * another kept directory: what is beside it there must not be granted.
  */
-static int add_parents(struct places *parents, int folder_fd, const struct places *kept)
+static int add_parents(struct places *parents, int directory_fd, const struct places *kept)
 {
 	size_t before = parents->count;
 	struct stat here, above;
-	int fd = fcntl(folder_fd, F_DUPFD_CLOEXEC, 0), error = fd < 0 ? -errno : 0;
+	int fd = fcntl(directory_fd, F_DUPFD_CLOEXEC, 0), error = fd < 0 ? -errno : 0;
 
 	while (error == 0) {
 		int parent = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -220,29 +220,25 @@ static int add_parents(struct places *parents, int folder_fd, const struct place
 	return error;
 }
 
-/* Everything in the folder that is neither kept nor on the way to what is; nothing where it may not be listed. */
-static int grant_rest(int ruleset_fd, int folder_fd, uint64_t rights, const struct places *kept,
+/* Everything in the directory that is neither kept nor on the way to what is; nothing where it may not be listed. */
+static int grant_rest(int ruleset_fd, int directory_fd, uint64_t rights, const struct places *kept,
                       const struct places *parents)
 {
 	static const uint64_t for_files = LANDLOCK_ACCESS_FS_WRITE_FILE | RIGHT_TRUNCATE;
-	int listed = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *folder = listed < 0 ? NULL : fdopendir(listed);
+	CLEANUP(dir_close)
+	struct dir directory = dir_open(directory_fd, ".", MAX_DIRECTORY_ENTRIES);
 	const struct dirent *entry;
 	unsigned count = 0;
 	int error = 0;
 
-	if (folder == NULL) {
-		error = errno == EACCES ? 0 : -errno;
-		cleanup_fd(&listed);
-		return error;
-	}
-	while (error == 0 && (entry = readdir(folder)) != NULL) {
+	if (directory.error != 0)
+		return directory.error == EACCES ? 0 : -directory.error;
+	while (error == 0 && (entry = dir_next(&directory)) != NULL) {
 		CLEANUP(cleanup_fd)
-		int fd = openat(folder_fd, entry->d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		int fd = openat(directory_fd, entry->d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 		struct stat st;
 
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 || fd < 0 ||
-		    fstat(fd, &st) != 0 || S_ISLNK(st.st_mode) || has_place(kept, &st) ||
+		if (fd < 0 || fstat(fd, &st) != 0 || S_ISLNK(st.st_mode) || has_place(kept, &st) ||
 		    has_place(parents, &st))
 			continue;
 		if (++count > MAX_GRANTED_NEIGHBOURS)
@@ -251,7 +247,6 @@ static int grant_rest(int ruleset_fd, int folder_fd, uint64_t rights, const stru
 			error = add_path(ruleset_fd, fd,
 			                 S_ISDIR(st.st_mode) ? rights : rights & for_files);
 	}
-	(void)closedir(folder);
 	return error;
 }
 
@@ -260,9 +255,9 @@ static int grant_all_but(int ruleset_fd, const struct landlock_limits *limits, u
 	CLEANUP(cleanup_places) struct places kept = { .count = 0 }, parents = { .count = 0 };
 	int error = 0;
 
-	for (size_t i = 0; error == 0 && i < limits->folder_count; i++)
+	for (size_t i = 0; error == 0 && i < limits->directory_count; i++)
 		error = add_place(&kept,
-		                  open(limits->folders[i], O_PATH | O_DIRECTORY | O_CLOEXEC));
+		                  open(limits->directories[i], O_PATH | O_DIRECTORY | O_CLOEXEC));
 	for (size_t i = 0; error == 0 && i < kept.count; i++)
 		error = add_parents(&parents, kept.fds[i], &kept);
 	for (size_t i = 0; error == 0 && i < parents.count; i++)
@@ -277,9 +272,10 @@ int landlock_limit(const struct landlock_limits *limits)
 
 	if (abi < 0)
 		return abi;
-	if (limits->folder_count > 0 && abi < 2) /* it would forbid all renaming between folders */
+	if (limits->directory_count > 0 &&
+	    abi < 2) /* it would forbid all renaming between directories */
 		return -EPROTONOSUPPORT;
-	if (limits->folder_count > 0) {
+	if (limits->directory_count > 0) {
 		ruleset.files = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REFER |
 		                (abi >= 3 ? RIGHT_TRUNCATE : 0);
 		for (uint64_t right = LANDLOCK_ACCESS_FS_REMOVE_DIR;

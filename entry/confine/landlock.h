@@ -15,7 +15,7 @@ int landlock_abi(void);
 const char *landlock_words(int error);
 
 /*
- * Leaves the process reading everywhere, writing beneath one folder, connecting to some TCP ports, and
+ * Leaves the process reading everywhere, writing beneath one directory, connecting to some TCP ports, and
  * nothing else: no executing, no devices, no listening. Wants no_new_privs. 0, 1 where ABI is below 4
  * and TCP is left out, or a negative errno.
  */
@@ -35,13 +35,13 @@ struct landlock_limits {
 	const uint16_t *ports;
 	size_t port_count;
 	/*
-	 * Folders beneath which nothing is written, made, renamed, truncated (ABI 3) or removed. Landlock only
-	 * grants, so everything beside them is granted: what is in their parent folders now, not what will be.
+	 * Directories beneath which nothing is written, made, renamed, truncated (ABI 3) or removed. Landlock only
+	 * grants, so everything beside them is granted: what is in their parent directories now, not what will be.
 	 */
-	const char *const *folders;
-	size_t folder_count;
+	const char *const *directories;
+	size_t directory_count;
 };
-/* A ruleset for landlock_enforce(), or a negative errno. Whoever builds it reads the folders' parents. */
+/* A ruleset for landlock_enforce(), or a negative errno. Whoever builds it reads the directories' parents. */
 int landlock_limit(const struct landlock_limits *limits);
 /* For good. Wants no_new_privs. 0 or a negative errno. */
 int landlock_enforce(int ruleset_fd);

@@ -13,17 +13,19 @@
 #include "bounds.h"
 #include "util.h"
 
-bool read_only_already(const char *folder)
+bool read_only_already(const char *directory)
 {
 	struct statvfs file_system;
 
-	return statvfs(folder, &file_system) == 0 && (file_system.f_flag & ST_RDONLY) != 0;
+	return statvfs(directory, &file_system) == 0 && (file_system.f_flag & ST_RDONLY) != 0;
 }
 
-static int cover(const char *folder)
+static int cover(const char *directory)
 {
 	struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
-	CLEANUP(cleanup_fd) int below = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC), copy = -1;
+	CLEANUP(cleanup_fd)
+	int below = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC),
+	    copy = -1;
 
 	if (below < 0)
 		return -errno;
@@ -38,7 +40,7 @@ static int cover(const char *folder)
 	return 0;
 }
 
-int read_only_mount(const char *const *folders, size_t count)
+int read_only_mount(const char *const *directories, size_t count)
 {
 	char here[MAX_PATH_BYTES];
 	bool known = getcwd(here, sizeof(here)) != NULL;
@@ -48,7 +50,7 @@ int read_only_mount(const char *const *folders, size_t count)
 	    syscall(SYS_mount, NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) != 0)
 		return -errno;
 	for (size_t i = 0; i < count && error == 0; i++)
-		error = cover(folders[i]);
+		error = cover(directories[i]);
 	/* The working directory may lie in one of them, beneath the new mount. */
 	if (error == 0 && known && chdir(here) != 0)
 		error = -errno;

@@ -5,9 +5,9 @@
  */
 #include <string.h>
 
+#include "base/scan.h"
 #include "fetch/work.h"
 #include "process/clock.h"
-#include "base/scan.h"
 #include "util.h"
 
 /* Writing */
@@ -118,16 +118,16 @@ static void abandon_model(struct work *work, const struct plan_model *model)
 }
 
 /* The model cannot be had: it is said once, and its other files are not gone on with. */
-static void fail_download(struct download *download, unsigned raised, const char *message)
+static void fail_download(struct download *download, enum finding_id id, const char *message)
 {
 	struct work *work = download->work;
 	struct plan_model *model = download->model;
 	const char *path = download->file->path;
 
-	if (raised == RAISED_FETCH_DISK)
+	if (id == FINDING_FETCH_DISK)
 		work->full = true;
 	if (!model->failed)
-		fetch_fail(work, model, raised, path, "%s", message);
+		fetch_fail(work, model, id, path, "%s", message);
 	abandon_model(work, model);
 }
 
@@ -148,7 +148,7 @@ static void fail_disk(struct download *download, const char *what, int error)
 
 	text_addf(&text, "%s cannot be %s in %.300s: %s", download->file->path, what,
 	          download->work->store.path, strerror(-error));
-	fail_download(download, refused ? RAISED_FETCH_FOLDER : RAISED_FETCH_DISK, message);
+	fail_download(download, refused ? FINDING_FETCH_FOLDER : FINDING_FETCH_DISK, message);
 }
 
 /* Hashing */
@@ -195,7 +195,7 @@ static bool begin_part(struct request *request)
 	struct text text = TEXT_OVER(request->failure.message);
 	uint64_t size = download->file->size, length = part->end - part->at;
 
-	request->failure.raised = RAISED_FETCH_DIGEST;
+	request->failure.id = FINDING_FETCH_DIGEST;
 	request->failure.temporary = false;
 	if (!part->used_address && said->etag[0] != '\0' &&
 	    strlen(said->etag) == strlen(download->etag) &&
@@ -262,7 +262,7 @@ static bool take_bytes(struct request *request, const void *bytes, size_t length
 
 	request->failure.temporary = false;
 	if (length > part->end - part->at) {
-		request->failure.raised = RAISED_FETCH_DIGEST;
+		request->failure.id = FINDING_FETCH_DIGEST;
 		text_addf(&text, "it sends more than the %llu bytes that were asked for",
 		          (unsigned long long)(part->end - request->first));
 		return false;
@@ -354,7 +354,7 @@ static void end_part(struct request *request, bool well)
 		struct text text = TEXT_OVER(failure.message);
 
 		well = download->shorts++ < download->work->settings->retries;
-		failure.raised = RAISED_FETCH_DIGEST;
+		failure.id = FINDING_FETCH_DIGEST;
 		failure.http = 0;
 		text_addf(&text, "%s: %s ends after %llu of %llu bytes", request->what,
 		          request->server.host, (unsigned long long)part->at,
@@ -370,7 +370,7 @@ static void end_part(struct request *request, bool well)
 		return;
 	}
 	if (!recover(download, &was, &failure))
-		fail_download(download, failure.raised, failure.message);
+		fail_download(download, failure.id, failure.message);
 }
 
 static bool start_part(struct download *download, struct part *part)
@@ -392,8 +392,7 @@ static bool start_part(struct download *download, struct part *part)
 	part->buffered = 0;
 	part->at = first;
 	part->end = first + length;
-	text_addf(&what, "%.90s of %.60s", download->file->path,
-	          MODEL_SET(download->model->model, REPO).text);
+	text_addf(&what, "%.90s of %.60s", download->file->path, download->model->model->repo);
 	request->context = part;
 	request->first = first;
 	request->length = length == partial->size ? 0 : length;
@@ -515,7 +514,7 @@ static void mismatched(struct download *download)
 	          "%.200s arrived with the digest %.16s..., and %.16s... was stated; tried twice",
 	          download->file->path, download->job.actual, download->etag);
 	partial_discard(&download->partial);
-	fail_download(download, RAISED_FETCH_DIGEST, message);
+	fail_download(download, FINDING_FETCH_DIGEST, message);
 }
 
 static void take_hashed(struct work *work)

@@ -5,14 +5,14 @@
 #include "fetch/store/publish.h"
 #include "fetch/work.h"
 #include "hub/cache.h"
-#include "system/mounts.h"
 #include "process/clock.h"
+#include "system/cgroup.h"
 #include "util.h"
 
 /* Beside those that are on their way: files that are being hashed, or wait for the disk or a lock. */
 #define FILES_AT_ONCE 32u
 #define PUBLISH_TRIES 8u /* other fetches of the same model are in the way for moments only */
-#define ROOM_BYTES (16ull << 20) /* for folders, links and manifests */
+#define ROOM_BYTES (16ull << 20) /* for directories, links and manifests */
 
 static void send_record(struct work *work, struct record *record)
 {
@@ -20,45 +20,40 @@ static void send_record(struct work *work, struct record *record)
 	(void)work->job->send(work->job->send_context, record);
 }
 
-static void send_finding(struct work *work, const struct plan_model *model, unsigned raised,
-                         const char *path, const char *message)
+static void __attribute__((format(printf, 5, 0)))
+send_finding(struct work *work, const struct plan_model *model, enum finding_id id,
+             const char *path, const char *format, va_list arguments)
 {
-	const struct finding_kind *kind = &raised_kinds[raised];
-	struct record record = {
-		.type = RECORD_FINDING,
-		.kind = (uint16_t)raised, /* raised kinds come first in the catalogue */
-		.model = model == NULL ? NO_MODEL : model->index
-	};
-	struct text where = TEXT_OVER(record.path), what = TEXT_OVER(record.message),
-	            fix = TEXT_OVER(record.fix);
+	struct record record;
 
-	if (model != NULL) {
-		record.line = model->model->line;
-		record.source = model->model->source;
-	}
-	text_add(&where, path == NULL ? "" : path);
-	text_mark_cut(&where);
-	text_add(&what, message);
-	text_mark_cut(&what);
-	text_add(&fix, kind->fix);
+	finding_make(&record, id, model == NULL ? NULL : model->model,
+	             model == NULL ? 0 : model->index, (struct report_at){ .path = path }, format,
+	             arguments);
 	send_record(work, &record);
 }
 
-void fetch_fail(struct work *work, struct plan_model *model, unsigned raised, const char *path,
+void fetch_fail(struct work *work, struct plan_model *model, enum finding_id id, const char *path,
                 const char *format, ...)
 {
-	char message[1024];
-	struct text text = TEXT_OVER(message);
 	va_list arguments;
 
-	va_start(arguments, format);
-	text_addv(&text, format, arguments);
-	va_end(arguments);
 	model->failed = true;
 	/* What is aboard is complete: that there may be something newer refuses nothing. */
 	if (work->job->want[model->index] == WANT_LOOKUP)
-		raised = RAISED_FETCH_LOOKUP;
-	send_finding(work, model, raised, path, message);
+		id = FINDING_FETCH_LOOKUP;
+	va_start(arguments, format);
+	send_finding(work, model, id, path, format, arguments);
+	va_end(arguments);
+}
+
+static void __attribute__((format(printf, 3, 4)))
+fetch_note(struct work *work, enum finding_id id, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	send_finding(work, NULL, id, work->store.path, format, arguments);
+	va_end(arguments);
 }
 
 void fetch_tell_file(struct work *work, const struct download *download, uint64_t arrived)
@@ -82,7 +77,7 @@ static void tell_model(struct work *work, const struct plan_model *model, enum r
 
 	record.files = begins ? model->wanted_files : model->fetched_files;
 	record.bytes = begins ? model->wanted_bytes : model->fetched_bytes;
-	text_add(&path, MODEL_SET(model->model, REPO).text);
+	text_add(&path, model->model->repo);
 	memcpy(record.commit, model->commit, sizeof(model->commit));
 	send_record(work, &record);
 }
@@ -127,16 +122,16 @@ static int begin(struct work *work)
 
 static void say_volume(struct work *work)
 {
-	if (work->store.is_folder || (work->store.has_links && work->store.has_locks))
+	if (work->store.is_directory || (work->store.has_links && work->store.has_locks))
 		return;
-	send_finding(
-	        work, NULL, RAISED_FETCH_VOLUME, work->store.path,
+	fetch_note(
+	        work, FINDING_FETCH_VOLUME, "%s",
 	        !work->store.has_links ?
 	                "the volume has no symbolic links: files are put into the snapshots themselves" :
 	                "locks exclude nobody on this volume: two fetchers at once may fetch twice");
 }
 
-/* A model of the place: its repository's folder, and the plan for it. */
+/* A model of the place: its repository's directory, and the plan for it. */
 static void plan(struct work *work, int index)
 {
 	struct plan_model *model = &work->models[work->model_count++];
@@ -145,21 +140,21 @@ static void plan(struct work *work, int index)
 	model->model = &work->job->policy->models[index];
 	model->index = index;
 	model->damaged = work->job->want[index] == WANT_DAMAGED;
-	error = repo_store_open(&model->repo, &work->store, MODEL_SET(model->model, REPO).text);
+	error = repo_store_open(&model->repo, &work->store, model->model->repo);
 	if (error != 0) {
 		fetch_fail(work, model,
-		           error == -ENOSPC || error == -EDQUOT ? RAISED_FETCH_DISK :
-		                                                  RAISED_FETCH_FOLDER,
-		           NULL, "its folder in %s cannot be made: %s", work->store.path,
+		           error == -ENOSPC || error == -EDQUOT ? FINDING_FETCH_DISK :
+		                                                  FINDING_FETCH_FOLDER,
+		           NULL, "its directory in %s cannot be made: %s", work->store.path,
 		           strerror(-error));
 		return;
 	}
 	if (!plan_model(work, model) || model->unchanged)
 		return;
 	if (model->count == 0) {
-		fetch_fail(work, model, RAISED_FETCH_NOT_FOUND, NULL,
+		fetch_fail(work, model, FINDING_FETCH_NOT_FOUND, NULL,
 		           "the repository %s has no file that 'files' of the policy wants",
-		           MODEL_SET(model->model, REPO).text);
+		           model->model->repo);
 		return;
 	}
 	plan_compare(model);
@@ -188,18 +183,13 @@ static void look_for_room(struct work *work)
 		if (model->failed || model->left == 0)
 			continue;
 		if (bytes < wanted + ROOM_BYTES + work->settings->keep_free_bytes) {
-			char need[32], room[32], keep[32];
-			struct text need_text = TEXT_OVER(need), room_text = TEXT_OVER(room),
-			            keep_text = TEXT_OVER(keep);
-
-			text_add_size(&need_text, wanted);
-			text_add_size(&room_text, bytes);
-			text_add_size(&keep_text, work->settings->keep_free_bytes);
-			fetch_fail(work, model, RAISED_FETCH_DISK, work->store.path,
+			fetch_fail(work, model, FINDING_FETCH_DISK, work->store.path,
 			           "%s are to be fetched and %s kept free, but %s has only %s left",
-			           need, keep, work->store.path, room);
+			           size_text(wanted).text,
+			           size_text(work->settings->keep_free_bytes).text,
+			           work->store.path, size_text(bytes).text);
 		} else if (free_inodes < inodes) {
-			fetch_fail(work, model, RAISED_FETCH_DISK, work->store.path,
+			fetch_fail(work, model, FINDING_FETCH_DISK, work->store.path,
 			           "%llu inodes are needed, but %s has only %llu left",
 			           (unsigned long long)inodes, work->store.path,
 			           (unsigned long long)free_inodes);
@@ -209,7 +199,7 @@ static void look_for_room(struct work *work)
 
 static int put_files(struct plan_model *model, const char **at)
 {
-	struct publication publication = { .folder_fd = -1 };
+	struct publication publication = { .directory_fd = -1 };
 	int error = publication_begin(&publication, &model->repo, model->commit);
 	const struct plan_file *placed = NULL;
 	char etag[SHA256_HEX + 1];
@@ -253,12 +243,12 @@ static void sweep(const struct plan_model *model)
 /* Names come last: nothing is found under a ref before all of it is there. */
 static void publish(struct work *work, struct plan_model *model)
 {
-	const char *revision = MODEL_SET(model->model, REVISION).text, *at = "";
+	const char *revision = model->model->revision, *at = "";
 	int error = -ENOENT;
 
 	for (unsigned tries = 0; tries < PUBLISH_TRIES && error == -ENOENT; tries++)
 		error = put_files(model, &at);
-	if (error == 0 && !work->store.is_folder && strcmp(revision, model->commit) != 0)
+	if (error == 0 && !work->store.is_directory && strcmp(revision, model->commit) != 0)
 		error = repo_store_write_ref(&model->repo, revision, model->commit);
 	if (error == 0) {
 		sweep(model);
@@ -266,8 +256,8 @@ static void publish(struct work *work, struct plan_model *model)
 		return;
 	}
 	fetch_fail(work, model,
-	           error == -ENOSPC || error == -EDQUOT || error == -EIO ? RAISED_FETCH_DISK :
-	                                                                   RAISED_FETCH_FOLDER,
+	           error == -ENOSPC || error == -EDQUOT || error == -EIO ? FINDING_FETCH_DISK :
+	                                                                   FINDING_FETCH_FOLDER,
 	           at, "the snapshot in %s cannot be written: %s", work->store.path,
 	           strerror(-error));
 }
@@ -324,8 +314,8 @@ static void fail_all(struct work *work, int error)
 
 		if (job->want[i] != WANT_NOTHING)
 			fetch_fail(work, &model,
-			           error == -ENOSPC || error == -EDQUOT ? RAISED_FETCH_DISK :
-			                                                  RAISED_FETCH_FOLDER,
+			           error == -ENOSPC || error == -EDQUOT ? FINDING_FETCH_DISK :
+			                                                  FINDING_FETCH_FOLDER,
 			           job->path, "%s cannot be written: %s", job->path,
 			           strerror(-error));
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fetching: the models of one place (the hub cache, or one plain folder) arrive whole and verified.
+ * Fetching: the models of one place (the hub cache, or one plain directory) arrive whole and verified.
  * Runs in the fetcher's process; what it has to say goes out as records.
  */
 #ifndef AWEIGH_FETCH_H

@@ -2,11 +2,11 @@
 /* What is to be fetched: a revision's commit, its files with sizes and digests, and which of them are there. */
 #include <string.h>
 
+#include "base/glob.h"
+#include "base/scan.h"
 #include "fetch/hub/listing.h"
 #include "fetch/work.h"
-#include "base/glob.h"
 #include "hub/cache.h"
-#include "base/scan.h"
 #include "util.h"
 
 /* Addresses */
@@ -18,7 +18,7 @@ static bool is_typed(const char *repo)
 
 static const char *repo_of(const struct plan_model *model)
 {
-	return MODEL_SET(model->model, REPO).text;
+	return model->model->repo;
 }
 
 unsigned source_count(const struct work *work)
@@ -148,7 +148,7 @@ static bool collect(void *context, const struct manifest_file *file)
 {
 	struct collector *collector = context;
 	struct plan_model *model = collector->model;
-	const char *files = MODEL_SET(model->model, FILES).text;
+	const struct list *files = &model->model->files;
 
 	if (strlen(file->path) != file->path_length ||
 	    !repo_path_is_legal(file->path, file->path_length)) {
@@ -162,7 +162,7 @@ static bool collect(void *context, const struct manifest_file *file)
 		collector->incomplete = true;
 	if (collector->writer != NULL && !collector->incomplete)
 		collector->error = manifest_writer_add(collector->writer, file);
-	if (collector->error == 0 && (files == NULL || glob_list_matches(files, file->path)) &&
+	if (collector->error == 0 && (files->count == 0 || glob_any(files, file->path)) &&
 	    !add_file(model, collector->work, file))
 		collector->error = -E2BIG;
 	return collector->error == 0;
@@ -260,7 +260,7 @@ static void keep_failure(struct failure *failure, const struct question *questio
 	if (!question->well && !question->request.refused)
 		return;
 	/* It came, and is not what was asked for. */
-	failure->raised = RAISED_FETCH_PROTOCOL;
+	failure->id = FINDING_FETCH_PROTOCOL;
 	failure->http = 0;
 	text = TEXT_OVER(failure->message);
 	text_addf(&text, "%s: the answer about %s is no %s", question->request.server.host,
@@ -359,7 +359,7 @@ static void forget_files(struct plan_model *model)
 static bool list_from(struct work *work, struct plan_model *model, const char *endpoint,
                       struct failure *failure)
 {
-	struct manifest_writer writer = { .folder_fd = -1 };
+	struct manifest_writer writer = { .directory_fd = -1 };
 	struct collector collector = { .work = work, .model = model, .writer = &writer };
 	bool well;
 	int error = manifest_writer_begin(&writer, &model->repo, model->commit);
@@ -367,7 +367,7 @@ static bool list_from(struct work *work, struct plan_model *model, const char *e
 	if (error != 0) {
 		struct text text = TEXT_OVER(failure->message);
 
-		failure->raised = RAISED_FETCH_FOLDER;
+		failure->id = FINDING_FETCH_FOLDER;
 		text_addf(&text, "the manifest in %s cannot be written: %s", work->store.path,
 		          strerror(-error));
 		return false;
@@ -390,9 +390,9 @@ static bool list_from(struct work *work, struct plan_model *model, const char *e
 	if (model->illegal || collector.error != 0) {
 		struct text text = TEXT_OVER(failure->message);
 
-		failure->raised = model->illegal            ? RAISED_FETCH_PROTOCOL :
-		                  collector.error == -E2BIG ? RAISED_FETCH_PROTOCOL :
-		                                              RAISED_FETCH_DISK;
+		failure->id = model->illegal            ? FINDING_FETCH_PROTOCOL :
+		              collector.error == -E2BIG ? FINDING_FETCH_PROTOCOL :
+		                                          FINDING_FETCH_DISK;
 		if (model->illegal)
 			text_addf(&text,
 			          "the list of %s names a file '%s', which no repository may have",
@@ -475,16 +475,16 @@ static bool resolve_and_list(struct work *work, struct plan_model *model, size_t
                              struct failure *failure)
 {
 	const char *endpoint = work->settings->endpoints[index];
-	const char *revision = MODEL_SET(model->model, REVISION).text;
+	const char *revision = model->model->revision;
 	enum want want = work->job->want[model->index];
 	char aboard[COMMIT_HEX + 1] = "";
-	bool online = work->job->policy->set[KEY_MODE].number == MODE_ONLINE;
+	bool online = work->job->policy->mode == MODE_ONLINE;
 
 	forget_files(model);
 	if (revision_is_commit(revision)) {
 		memcpy(model->commit, revision, sizeof(model->commit));
 	} else if (repo_store_ref(&model->repo, revision, aboard) && !online &&
-	           !work->store.is_folder) {
+	           !work->store.is_directory) {
 		/* What was begun is completed: a newer commit would be another model. */
 		memcpy(model->commit, aboard, sizeof(model->commit));
 	} else if (!ask_revision(work, model, endpoint, revision, NULL, failure)) {
@@ -510,7 +510,7 @@ bool plan_model(struct work *work, struct plan_model *model)
 			return true;
 		}
 	}
-	fetch_fail(work, model, failure.raised, NULL, "%s",
+	fetch_fail(work, model, failure.id, NULL, "%s",
 	           failure.message[0] != '\0' ? failure.message : "out of memory");
 	return false;
 }
@@ -552,8 +552,8 @@ static enum file_state state_of(const struct plan_model *model, const struct pla
 		return model->damaged ? FILE_DOUBTED : FILE_THERE;
 	if (!repo_store_has_file(&model->repo, model->commit, file->path, file->size))
 		return FILE_WANTED;
-	/* A real file in the place of a link says nothing of its digest; a plain folder's metadata does. */
-	if (model->damaged || (model->repo.store->is_folder &&
+	/* A real file in the place of a link says nothing of its digest; a plain directory's metadata does. */
+	if (model->damaged || (model->repo.store->is_directory &&
 	                       !repo_store_metadata_fits(&model->repo, file->path, etag)))
 		return FILE_DOUBTED;
 	return FILE_PLACED;

@@ -6,10 +6,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "fetch/http/url.h"
-#include "hub/variables.h"
+#include "base/list.h"
 #include "base/scan.h"
 #include "base/tree.h"
+#include "fetch/http/url.h"
+#include "hub/variables.h"
 #include "util.h"
 
 #define DEFAULT_ENDPOINT "https://huggingface.co" /* constants.py, ENDPOINT */
@@ -36,40 +37,50 @@ static const char *keep_endpoint(struct arena *arena, const char *text, size_t l
 	return arena_copy(arena, text, length);
 }
 
+static bool add_endpoint(struct fetch_settings *settings, struct arena *arena, const char *text,
+                         size_t length, struct text *why)
+{
+	const char *endpoint = keep_endpoint(arena, text, length);
+	struct url url;
+
+	if (endpoint == NULL || !url_parse(endpoint, &url)) {
+		text_addf(
+		        why,
+		        "%s is not an address of a hub: https://HOST[/PATH], without user and password",
+		        settings->endpoint_origin);
+		return false;
+	}
+	if (!url.https && !settings->allow_http) {
+		text_addf(
+		        why,
+		        "%s names http://%s: plain http is not allowed unless fetch.allow_http = yes",
+		        settings->endpoint_origin, url.host);
+		return false;
+	}
+	settings->endpoints[settings->endpoint_count++] = endpoint;
+	return true;
+}
+
 static bool take_endpoints(struct fetch_settings *settings, const struct settings_input *input,
                            struct text *why)
 {
-	const struct setting *policy = &input->policy->set[KEY_ENDPOINT];
+	const struct list *named = &input->policy->endpoint;
 	const char *given = environment_get(input->env, "HF_ENDPOINT"), *at = NULL, *element;
-	const char *list = policy->text != NULL && policy->text[0] != '\0' ? policy->text :
-	                   given != NULL && given[0] != '\0'               ? given :
-	                                                                     DEFAULT_ENDPOINT;
-	struct url url;
+	bool is_given = given != NULL && given[0] != '\0';
 	size_t length;
 
-	settings->endpoint_origin = list == given        ? "HF_ENDPOINT" :
-	                            list == policy->text ? "fetch.endpoint" :
-	                                                   "default";
-	while ((element = list_next(list, ',', &at, &length)) != NULL &&
-	       settings->endpoint_count < MAX_ENDPOINTS) {
-		const char *endpoint = keep_endpoint(input->arena, element, length);
-
-		if (endpoint == NULL || !url_parse(endpoint, &url)) {
-			text_addf(
-			        why,
-			        "%s is no address of a hub: https://HOST[/PATH], without user and password",
-			        settings->endpoint_origin);
+	settings->endpoint_origin = named->count > 0 ? "fetch.endpoint" :
+	                            is_given         ? "HF_ENDPOINT" :
+	                                               "default";
+	for (size_t i = 0; i < named->count; i++)
+		if (!add_endpoint(settings, input->arena, named->items[i], strlen(named->items[i]),
+		                  why))
 			return false;
-		}
-		if (!url.https && !settings->allow_http) {
-			text_addf(
-			        why,
-			        "%s names http://%s: plain http is not allowed unless fetch.allow_http = yes",
-			        settings->endpoint_origin, url.host);
+	given = is_given ? given : DEFAULT_ENDPOINT;
+	while (named->count == 0 && settings->endpoint_count < MAX_ENDPOINTS &&
+	       (element = list_next(given, ',', &at, &length)) != NULL)
+		if (!add_endpoint(settings, input->arena, element, length, why))
 			return false;
-		}
-		settings->endpoints[settings->endpoint_count++] = endpoint;
-	}
 	return true;
 }
 
@@ -131,18 +142,18 @@ static bool take_token(struct fetch_settings *settings, const struct settings_in
                        struct text *why)
 {
 	static const char *const names[] = { "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", NULL };
-	const struct setting *file = &input->policy->set[KEY_TOKEN_FILE];
+	const char *file = input->policy->token_file;
 	const char *variable = "", *value, *origin,
 	           *path = environment_get(input->env, "HF_TOKEN_PATH");
 	char home[MAX_PATH_BYTES], name[MAX_PATH_BYTES];
 	int error;
 
-	if (file->text != NULL && file->text[0] != '\0') {
-		error = token_from_file(settings, file->text);
+	if (file != NULL) {
+		error = token_from_file(settings, file);
 		settings->token_origin = "fetch.token_file";
 		if (error == 0)
 			return true;
-		text_addf(why, "fetch.token_file %.300s cannot be taken: %s", file->text,
+		text_addf(why, "fetch.token_file %.300s cannot be taken: %s", file,
 		          error == -EINVAL ? "it holds no token" : strerror(-error));
 		return false;
 	}
@@ -190,19 +201,18 @@ static bool take_certificates(struct fetch_settings *settings, const struct sett
 		"/etc/ssl/ca-bundle.pem", /* SUSE */
 		"/etc/ssl/cert.pem", /* Alpine, OpenBSD */
 	};
-	const struct setting *policy = &input->policy->set[KEY_CA_BUNDLE];
-	const char *folder = environment_get(input->env, "SSL_CERT_DIR");
+	const char *directory = environment_get(input->env, "SSL_CERT_DIR");
 
 	settings->ca_origin = "fetch.ca_bundle";
-	settings->ca_file = policy->text != NULL && policy->text[0] != '\0' ?
-	                            policy->text :
+	settings->ca_file = input->policy->ca_bundle != NULL ?
+	                            input->policy->ca_bundle :
 	                            first_of(input->env, names, &settings->ca_origin);
 	if (settings->ca_file != NULL) {
 		struct stat st;
 
 		if (stat(settings->ca_file, &st) == 0 &&
 		    S_ISDIR(st.st_mode)) { /* requests takes both */
-			settings->ca_folder = settings->ca_file;
+			settings->ca_directory = settings->ca_file;
 			settings->ca_file = NULL;
 			return true;
 		}
@@ -212,11 +222,12 @@ static bool take_certificates(struct fetch_settings *settings, const struct sett
 		          settings->ca_origin, settings->ca_file, strerror(errno));
 		return false;
 	}
-	if (folder != NULL && folder[0] != '\0')
-		settings->ca_folder = folder;
+	if (directory != NULL && directory[0] != '\0')
+		settings->ca_directory = directory;
 	settings->ca_origin = "the system";
 	for (size_t i = 0;
-	     settings->ca_folder == NULL && settings->ca_file == NULL && i < LENGTH_OF(usual); i++)
+	     settings->ca_directory == NULL && settings->ca_file == NULL && i < LENGTH_OF(usual);
+	     i++)
 		if (access(usual[i], R_OK) == 0)
 			settings->ca_file = usual[i];
 	return true;
@@ -229,14 +240,13 @@ static void take_proxies(struct fetch_settings *settings, const struct settings_
 	                         *const http[] = { "http_proxy", "HTTP_PROXY", "all_proxy",
 		                                   "ALL_PROXY", NULL },
 	                         *const none[] = { "no_proxy", "NO_PROXY", NULL };
-	const struct setting *policy = &input->policy->set[KEY_PROXY];
 	const char *from;
 
 	settings->https_proxy = first_of(input->env, https, &from);
 	settings->http_proxy = first_of(input->env, http, &from);
 	settings->no_proxy = first_of(input->env, none, &from);
-	if (policy->text != NULL && policy->text[0] != '\0')
-		settings->https_proxy = settings->http_proxy = policy->text;
+	if (input->policy->proxy != NULL)
+		settings->https_proxy = settings->http_proxy = input->policy->proxy;
 	/* An empty string keeps libcurl from looking at the environment by itself. */
 	settings->https_proxy = settings->https_proxy == NULL ? "" : settings->https_proxy;
 	settings->http_proxy = settings->http_proxy == NULL ? "" : settings->http_proxy;
@@ -246,14 +256,13 @@ static void take_proxies(struct fetch_settings *settings, const struct settings_
 /* HF_HUB_DOWNLOAD_TIMEOUT is how long the library lets a read stand still; a policy's word comes first. */
 static uint64_t stall_timeout(const struct settings_input *input)
 {
-	const struct setting *policy = &input->policy->set[KEY_STALL_TIMEOUT];
 	const char *given = environment_get(input->env, "HF_HUB_DOWNLOAD_TIMEOUT");
 	uint64_t seconds;
 
-	if (policy->line == 0 && given != NULL && scan_u64(given, strlen(given), &seconds) &&
-	    seconds > 0 && seconds <= 3600)
+	if (input->policy->said[KEY_STALL_TIMEOUT].line == 0 && given != NULL &&
+	    scan_u64(given, strlen(given), &seconds) && seconds > 0 && seconds <= 3600)
 		return seconds * 1000;
-	return policy->number;
+	return input->policy->stall_timeout_ms;
 }
 
 bool fetch_settings_allow_port(const struct fetch_settings *settings, uint16_t port)
@@ -306,20 +315,18 @@ static void take_ports(struct fetch_settings *settings)
 bool fetch_settings_init(struct fetch_settings *settings, const struct settings_input *input,
                          struct text *why)
 {
-	const struct setting *set = input->policy->set;
+	const struct policy *policy = input->policy;
 
 	memset(settings, 0, sizeof(*settings));
-	settings->allow_http = set[KEY_ALLOW_HTTP].number != 0;
-	settings->mirror = set[KEY_MIRROR].text != NULL && set[KEY_MIRROR].text[0] != '\0' ?
-	                           set[KEY_MIRROR].text :
-	                           NULL;
-	settings->retries = (unsigned)set[KEY_RETRIES].number;
-	settings->connections = (unsigned)set[KEY_CONNECTIONS].number;
-	settings->retry_delay_ms = set[KEY_RETRY_DELAY].number;
-	settings->retry_max_delay_ms = set[KEY_RETRY_MAX_DELAY].number;
-	settings->connect_timeout_ms = set[KEY_CONNECT_TIMEOUT].number;
+	settings->allow_http = policy->allow_http;
+	settings->mirror = policy->mirror;
+	settings->retries = (unsigned)policy->retries;
+	settings->connections = (unsigned)policy->connections;
+	settings->retry_delay_ms = policy->retry_delay_ms;
+	settings->retry_max_delay_ms = policy->retry_max_delay_ms;
+	settings->connect_timeout_ms = policy->connect_timeout_ms;
 	settings->stall_timeout_ms = stall_timeout(input);
-	settings->keep_free_bytes = set[KEY_KEEP_FREE].number;
+	settings->keep_free_bytes = policy->keep_free_bytes;
 	settings->deadline_ns = input->deadline_ns;
 	take_proxies(settings, input);
 	if (!take_endpoints(settings, input, why))

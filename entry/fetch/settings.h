@@ -11,9 +11,9 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/text.h"
 #include "engine/inspection.h"
 #include "policy.h"
-#include "base/text.h"
 
 #define MAX_FETCH_PORTS 16u
 
@@ -25,7 +25,7 @@ struct fetch_settings {
 	const char *mirror; /* template; NULL: none */
 	bool allow_http;
 	char token[MAX_TOKEN_BYTES]; /* "": none */
-	const char *ca_file, *ca_folder; /* NULL: none */
+	const char *ca_file, *ca_directory; /* NULL: none */
 	const char *ca_origin; /* who named it, for messages */
 	const char *http_proxy, *https_proxy, *no_proxy; /* "": none */
 	unsigned retries, connections;

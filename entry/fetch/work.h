@@ -8,13 +8,13 @@
 #define AWEIGH_WORK_H
 
 #include "base/arena.h"
-#include "hub/digest.h"
 #include "fetch/fetch.h"
-#include "fetch/threads/hasher.h"
-#include "fetch/store/partial.h"
 #include "fetch/http/request.h"
+#include "fetch/store/partial.h"
 #include "fetch/store/store.h"
+#include "fetch/threads/hasher.h"
 #include "fetch/threads/writer.h"
+#include "hub/digest.h"
 
 enum file_state {
 	FILE_WANTED,
@@ -22,7 +22,7 @@ enum file_state {
 	FILE_SAME, /* another file of the model has the same content */
 	FILE_COMING,
 	FILE_THERE, /* the blob is */
-	FILE_PLACED, /* a real file in the snapshot or folder is */
+	FILE_PLACED, /* a real file in the snapshot or directory is */
 };
 
 struct plan_file {
@@ -115,7 +115,7 @@ bool downloads_step(struct work *work);
 void downloads_release(struct work *work);
 
 /* fetch.c */
-void fetch_fail(struct work *work, struct plan_model *model, unsigned raised, const char *path,
+void fetch_fail(struct work *work, struct plan_model *model, enum finding_id id, const char *path,
                 const char *format, ...) __attribute__((format(printf, 5, 6)));
 void fetch_tell_file(struct work *work, const struct download *download, uint64_t arrived);
 

@@ -10,7 +10,8 @@
 #include "confine/egress.h"
 #include "confine/landlock.h"
 #include "confine/read_only.h"
-#include "engine/raised.h"
+#include "engine/findings.h"
+#include "gate/verdict.h"
 #include "util.h"
 
 enum { REFUSED_MOUNT = 1, REFUSED_LANDLOCK = 2, REFUSED_FILTER = 4 };
@@ -40,84 +41,83 @@ static int try_in_child(const struct limits *limits)
 	                           REFUSED_MOUNT | REFUSED_LANDLOCK | REFUSED_FILTER;
 }
 
-/* The folders of models that are not mounted read-only already. */
-static void add_folder(struct gate *gate, const char *path)
+/* The directories of models that are not mounted read-only already. */
+static void add_directory(struct gate *gate, const char *path)
 {
 	const char *copy;
 
-	for (size_t i = 0; i < gate->folder_count; i++)
-		if (strcmp(gate->folders[i], path) == 0)
+	for (size_t i = 0; i < gate->directory_count; i++)
+		if (strcmp(gate->directories[i], path) == 0)
 			return;
 	if (path[0] == '\0' || access(path, F_OK) != 0 || read_only_already(path))
 		return;
 	copy = arena_copy(gate->report.arena, path, strlen(path));
-	if (copy != NULL && gate->folder_count < LENGTH_OF(gate->folders))
-		gate->folders[gate->folder_count++] = copy;
+	if (copy != NULL && gate->directory_count < LENGTH_OF(gate->directories))
+		gate->directories[gate->directory_count++] = copy;
 	else
-		gate->folders_left_out = true;
+		gate->directories_left_out = true;
 }
 
-static void list_folders(struct gate *gate)
+static void list_directories(struct gate *gate)
 {
 	char path[MAX_PATH_BYTES];
 
 	for (size_t i = 0; i < gate->policy.model_count; i++) {
-		if (MODEL_SET(&gate->policy.models[i], PATH).text == NULL) {
-			add_folder(gate, gate->hub_cache_origin != NULL ? gate->hub_cache : "");
+		if (gate->policy.models[i].path == NULL) {
+			add_directory(gate, gate->hub_cache_origin != NULL ? gate->hub_cache : "");
 			continue;
 		}
 		report_model_path(&gate->report, i, path, sizeof(path));
-		add_folder(gate, path);
+		add_directory(gate, path);
 	}
 }
 
 /* A service with this capability can take a mount away again. */
 static bool keeps_admin(const struct gate *gate)
 {
-	const struct setting *set = &gate->policy.set[KEY_CAPABILITIES];
+	const struct capability_set *set = &gate->policy.capabilities;
 
-	return capabilities_are_named(set->text) ? (set->number >> CAP_SYS_ADMIN & 1) != 0 :
-	                                           gate->who.uid == 0;
+	return set->named ? (set->mask >> CAP_SYS_ADMIN & 1) != 0 : gate->who.uid == 0;
 }
 
 static void keep_by_mount(struct gate *gate)
 {
 	struct limits wanted = { .ruleset_fd = -1,
-		                 .mounted = gate->folders,
-		                 .mounted_count = gate->folder_count };
+		                 .mounted = gate->directories,
+		                 .mounted_count = gate->directory_count };
 
-	if (gate->folders_left_out || !capability_is_held(CAP_SYS_ADMIN) || keeps_admin(gate) ||
+	if (gate->directories_left_out || !capability_is_held(CAP_SYS_ADMIN) || keeps_admin(gate) ||
 	    (try_in_child(&wanted) & REFUSED_MOUNT) != 0)
 		return;
-	gate->limits.mounted = gate->folders;
-	gate->limits.mounted_count = gate->folder_count;
+	gate->limits.mounted = gate->directories;
+	gate->limits.mounted_count = gate->directory_count;
 }
 
 /*
- * For the folders too where they are wanted, else without them: *models says why. A descriptor, or a
+ * For the directories too where they are wanted, else without them: *models says why. A descriptor, or a
  * negative errno where TCP cannot be denied either.
  */
 static int make_ruleset(const struct gate *gate, struct landlock_limits *wanted, int *models)
 {
 	int fd;
 
-	if (wanted->folder_count > 0) {
-		fd = gate->folders_left_out ? -E2BIG : landlock_limit(wanted);
+	if (wanted->directory_count > 0) {
+		fd = gate->directories_left_out ? -E2BIG : landlock_limit(wanted);
 		if (fd >= 0)
 			return fd;
 		*models = fd;
-		wanted->folder_count = 0;
+		wanted->directory_count = 0;
 	}
 	return landlock_limit(wanted);
 }
 
 static void raise_models(struct gate *gate, int abi, int error)
 {
-	unsigned line = gate->policy.set[KEY_MODELS_READ_ONLY].line;
+	unsigned line = gate->policy.said[KEY_MODELS_READ_ONLY].line;
 
 	if (error < 0) {
 		gate_raise(
-		        gate, RAISED_CONFINE_MODELS, line,
+		        gate, FINDING_CONFINE_MODELS, line,
 		        "models_read_only is not enforced: %s, and no read-only mount can be made",
 		        landlock_words(error));
 		return;
@@ -125,66 +125,64 @@ static void raise_models(struct gate *gate, int abi, int error)
 	gate->report.confinement.models = MODELS_KEPT_BY_LANDLOCK;
 	if (abi < 3)
 		gate_raise(
-		        gate, RAISED_CONFINE_MODELS, line,
+		        gate, FINDING_CONFINE_MODELS, line,
 		        "a model's file can still be cut off by truncate(2): the kernel's Landlock is older than Linux 6.2");
 	gate_raise(
-	        gate, RAISED_CONFINE_ATTRIBUTES, line,
-	        "modes, owners and times of the models can still be changed by their owner, and nothing new can be made directly in the folders above them: without CAP_SYS_ADMIN no read-only mount can be made");
+	        gate, FINDING_CONFINE_ATTRIBUTES, line,
+	        "modes, owners and times of the models can still be changed by their owner, and nothing new can be made directly in the directories above them: without CAP_SYS_ADMIN no read-only mount can be made");
 }
 
 static void raise_egress(struct gate *gate, int abi, int error, int refused)
 {
-	unsigned line = gate->policy.set[KEY_EGRESS].line;
+	unsigned line = gate->policy.said[KEY_EGRESS].line;
 	struct confinement *confinement = &gate->report.confinement;
 	int fd = -1;
 
 	confinement->tcp = error == 0 && abi >= 4;
 	confinement->others = (refused & REFUSED_FILTER) == 0;
 	if (!confinement->tcp)
-		gate_raise(gate, RAISED_CONFINE_EGRESS, line,
+		gate_raise(gate, FINDING_CONFINE_EGRESS, line,
 		           "the service can still open TCP connections: %s",
 		           landlock_words(abi >= 0 && abi < 4 ? -ENOPROTOOPT : error));
 	if (!confinement->others)
 		gate_raise(
-		        gate, RAISED_CONFINE_EGRESS, line,
+		        gate, FINDING_CONFINE_EGRESS, line,
 		        "the service can still use UDP, raw sockets and all else but TCP: the kernel or the platform refuses seccomp filters");
 	if (gate->limits.udp)
-		gate_raise(gate, RAISED_CONFINE_UDP, line,
+		gate_raise(gate, FINDING_CONFINE_UDP, line,
 		           "UDP stays open, to any port, so that names can be resolved");
 	while (confinement->others && (fd = egress_descriptor(fd + 1, gate->limits.udp)) >= 0)
 		gate_raise(
-		        gate, RAISED_CONFINE_DESCRIPTOR, line,
+		        gate, FINDING_CONFINE_DESCRIPTOR, line,
 		        "descriptor %d was handed in and is a socket that leads out: the service does not get it",
 		        fd);
 }
 
 void gate_confine(struct gate *gate)
 {
-	uint64_t egress = gate->policy.set[KEY_EGRESS].number;
-	bool keep = gate->policy.set[KEY_MODELS_READ_ONLY].number != 0;
-	uint16_t ports[MAX_EGRESS_PORTS];
-	struct landlock_limits wanted = { .no_connect = egress != EGRESS_ALLOW, .ports = ports };
+	const struct egress *egress = &gate->policy.egress;
+	bool keep = gate->policy.models_read_only;
+	struct landlock_limits wanted = { .no_connect = egress->kind != EGRESS_ALLOW,
+		                          .ports = egress->ports,
+		                          .port_count = egress->port_count };
 	struct limits tried;
 	int fd, refused, models_error = 0;
 	bool by_landlock;
 
 	if (gate->options->root != NULL || gate->policy.error_count > 0 ||
-	    (egress == EGRESS_ALLOW && !keep))
+	    (egress->kind == EGRESS_ALLOW && !keep))
 		return;
 	gate->report.confinement.looked_at = true;
-	if (egress != EGRESS_ALLOW)
-		(void)egress_parse(gate->policy.set[KEY_EGRESS].text, &egress, ports,
-		                   &wanted.port_count);
-	gate->limits.filter = egress != EGRESS_ALLOW;
-	gate->limits.udp = egress == EGRESS_PORTS;
+	gate->limits.filter = egress->kind != EGRESS_ALLOW;
+	gate->limits.udp = egress->kind == EGRESS_PORTS;
 	if (keep) {
-		list_folders(gate);
+		list_directories(gate);
 		keep_by_mount(gate);
 	}
-	by_landlock = gate->folder_count > 0 && gate->limits.mounted_count == 0;
+	by_landlock = gate->directory_count > 0 && gate->limits.mounted_count == 0;
 	wanted.abi = landlock_abi();
-	wanted.folders = gate->folders;
-	wanted.folder_count = by_landlock ? gate->folder_count : 0;
+	wanted.directories = gate->directories;
+	wanted.directory_count = by_landlock ? gate->directory_count : 0;
 	fd = make_ruleset(gate, &wanted, &models_error);
 	gate->limits.ruleset_fd = fd < 0 ? -1 : fd;
 	tried = gate->limits;
@@ -200,6 +198,6 @@ void gate_confine(struct gate *gate)
 		raise_models(gate, wanted.abi, models_error);
 	else if (keep && gate->policy.model_count > 0)
 		gate->report.confinement.models = MODELS_KEPT_BY_MOUNT;
-	if (egress != EGRESS_ALLOW)
+	if (egress->kind != EGRESS_ALLOW)
 		raise_egress(gate, wanted.abi, fd < 0 ? fd : 0, refused);
 }

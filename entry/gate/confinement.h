@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Between verdict and launch: what of [confine] can be enforced here, and a finding for what cannot. */
-#ifndef AWEIGH_GATE_CONFINE_H
-#define AWEIGH_GATE_CONFINE_H
+#ifndef AWEIGH_CONFINEMENT_H
+#define AWEIGH_CONFINEMENT_H
 
 #include "gate/gate.h"
 

@@ -1,86 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gate/refetch.h"
 
-#include <fcntl.h>
-#include <signal.h>
 #include <string.h>
 
-#include "commands/commands.h"
+#include "base/list.h"
+#include "base/text.h"
 #include "confine/identity.h"
+#include "fetch/http/request.h"
+#include "fetcher.h"
+#include "gate/inspection.h"
+#include "gate/verdict.h"
+#include "hub/cache.h"
 #include "hub/variables.h"
 #include "process/clock.h"
 #include "report/progress.h"
-#include "engine/raised.h"
-#include "base/text.h"
 #include "util.h"
-
-/* Findings that end when the model has been fetched. A model that lies elsewhere is not among them. */
-static const struct {
-	const char *code;
-	enum mend mend;
-} mends[] = {
-	{ "model.missing", MEND_MISSING },      { "model.revision", MEND_MISSING },
-	{ "model.no-snapshot", MEND_MISSING },  { "model.bad-ref", MEND_MISSING },
-	{ "model.incomplete", MEND_MISSING },   { "model.interrupted", MEND_MISSING },
-	{ "model.required", MEND_MISSING },     { "model.shard", MEND_MISSING },
-	{ "model.no-weights", MEND_MISSING },   { "model.no-config", MEND_MISSING },
-	{ "model.part", MEND_MISSING },         { "file.split", MEND_MISSING },
-	{ "file.dangling-link", MEND_MISSING }, { "model.too-small", MEND_DAMAGED },
-	{ "model.index", MEND_DAMAGED },        { "file.link-loop", MEND_DAMAGED },
-	{ "file.empty", MEND_DAMAGED },         { "file.zero-tail", MEND_DAMAGED },
-	{ "file.pointer", MEND_DAMAGED },       { "file.error-page", MEND_DAMAGED },
-	{ "file.truncated", MEND_DAMAGED },     { "file.trailing", MEND_DAMAGED },
-	{ "file.header", MEND_DAMAGED },        { "file.not-json", MEND_DAMAGED },
-	{ "file.digest", MEND_DAMAGED },        { "file.size", MEND_DAMAGED },
-};
-
-enum mend mended_by_fetch(const struct finding_kind *kind)
-{
-	for (size_t i = 0; i < LENGTH_OF(mends); i++)
-		if (strcmp(kind->code, mends[i].code) == 0)
-			return mends[i].mend;
-	return MEND_NOT;
-}
-
-#ifdef AWEIGH_NO_FETCH
-
-void libraries_print(FILE *out)
-{
-	(void)fputs("built without network code (FETCH=no)\n", out);
-}
-
-enum status gate_fetch(struct gate *gate, bool ordered)
-{
-	(void)ordered;
-	gate_raise(
-	        gate, RAISED_POLICY_NOT_YET, gate->policy.set[KEY_MODE].line,
-	        "this aweigh was built without network code (FETCH=no): what is missing is not fetched");
-	return STATUS_OK;
-}
-
-void gate_tell_models(const struct gate *gate, bool ordered)
-{
-	(void)gate;
-	(void)ordered;
-}
-
-void gate_explain_fetch(const struct gate *gate, FILE *out)
-{
-	(void)gate;
-	(void)out;
-}
-
-#else
-
-#include <curl/curl.h>
-
-#include "fetcher.h"
-#include "hub/cache.h"
-
-void libraries_print(FILE *out)
-{
-	(void)fprintf(out, "%s\n", curl_version());
-}
 
 static enum progress_style style_of(const struct gate *gate)
 {
@@ -98,22 +32,22 @@ static enum want want_of(const struct gate *gate, size_t index)
 	const struct model *model = &gate->policy.models[index];
 	enum want want = WANT_NOTHING;
 
-	if (!model->selected || MODEL_SET(model, REPO).text == NULL)
+	if (!model->selected || model->repo == NULL)
 		return WANT_NOTHING;
 	for (size_t at = report->models[index].findings.first; at != 0;
 	     at = report->findings[at - 1].next) {
 		const struct report_finding *finding = &report->findings[at - 1];
-		enum mend mend = finding->severity < SEVERITY_WARNING ?
-		                         MEND_NOT :
-		                         mended_by_fetch(finding->kind);
+		enum remedy remedy = finding->severity < SEVERITY_WARNING ?
+		                             REMEDY_NOTHING :
+		                             finding_kinds[finding->id].remedy;
 
-		if (mend == MEND_DAMAGED)
+		if (remedy == REMEDY_REFETCHED)
 			want = WANT_DAMAGED;
-		else if (mend == MEND_MISSING && want == WANT_NOTHING)
+		else if (remedy == REMEDY_FETCHED && want == WANT_NOTHING)
 			want = WANT_MISSING;
 	}
-	if (want == WANT_NOTHING && gate->policy.set[KEY_MODE].number == MODE_ONLINE &&
-	    !revision_is_commit(MODEL_SET(model, REVISION).text))
+	if (want == WANT_NOTHING && gate->policy.mode == MODE_ONLINE &&
+	    !revision_is_commit(model->revision))
 		want = WANT_LOOKUP;
 	return want;
 }
@@ -142,120 +76,128 @@ static bool says_offline(const struct gate *gate, struct text *names)
  * The failure takes the place of what the inspection will say of the model, unless the policy made
  * less of it than of a missing model: then that is said, too.
  */
-static void add_failure(struct gate *gate, const struct finding_kind *kind,
-                        const struct record *record)
+static void add_failure(struct gate *gate, const struct record *record)
 {
-	enum severity severity = gate_add_finding(gate, kind, record);
+	enum severity severity = gate_add_finding(gate, record);
 	bool optional;
 
 	if (record->model == NO_MODEL)
 		return;
-	optional = MODEL_SET(&gate->policy.models[record->model], OPTIONAL).number != 0;
-	if (severity == SEVERITY_ERROR ||
-	    (optional && severity == SEVERITY_WARNING && kind->severity == SEVERITY_ERROR))
+	optional = gate->policy.models[record->model].optional;
+	if (severity == SEVERITY_ERROR || (optional && severity == SEVERITY_WARNING &&
+	                                   finding_kinds[record->kind].severity == SEVERITY_ERROR))
 		gate->fetched[record->model] = FETCH_FAILED;
 }
 
 static void __attribute__((format(printf, 4, 5)))
-raise_about(struct gate *gate, size_t index, unsigned raised, const char *format, ...)
+raise_about(struct gate *gate, size_t index, enum finding_id id, const char *format, ...)
 {
-	const struct model *model = &gate->policy.models[index];
-	struct record record = { .model = (int)index,
-		                 .line = model->line,
-		                 .source = model->source };
+	struct record record;
 	va_list arguments;
 
 	va_start(arguments, format);
-	record_word(&record, raised, format, arguments);
+	finding_make(&record, id, &gate->policy.models[index], (int)index, (struct report_at){ 0 },
+	             format, arguments);
 	va_end(arguments);
-	add_failure(gate, &raised_kinds[raised], &record);
+	add_failure(gate, &record);
 }
 
 static void refuse_all(struct gate *gate, const enum want *want, const char *names)
 {
 	for (size_t i = 0; i < gate->policy.model_count; i++)
 		if (want[i] > WANT_LOOKUP)
-			raise_about(gate, i, RAISED_FETCH_OFFLINE,
+			raise_about(gate, i, FINDING_FETCH_OFFLINE,
 			            "%s is to be fetched, but the environment forbids it: %s",
-			            MODEL_SET(&gate->policy.models[i], REPO).text, names);
+			            gate->policy.models[i].repo, names);
 }
 
-static void take_fetched(struct gate *gate, const struct record *record, void *context)
+/* One child for one place: it gets that place's owner and rights. */
+struct place {
+	struct gate *gate;
+	struct fetch_job *job;
+	bool is_directory;
+	struct progress *progress;
+};
+
+static void take_record(void *context, const struct record *record)
 {
-	const struct finding_kind *kind = catalogue_at(record->kind);
+	struct place *place = context;
+	struct gate *gate = place->gate;
 
 	if (record->type == RECORD_FETCH_DONE)
 		gate->fetched[record->model] = FETCH_DONE;
 	if (record->type != RECORD_FINDING)
-		progress_take(context, record, clock_now_ns());
-	else if (raised_by_fetch(kind) || kind == &raised_kinds[RAISED_CONFINE_UNAVAILABLE])
-		add_failure(gate, kind, record);
+		progress_take(place->progress, record, clock_now_ns());
+	else if (finding_is_of_fetch((enum finding_id)record->kind) ||
+	         record->kind == FINDING_CONFINE_UNAVAILABLE)
+		add_failure(gate, record);
 	else
-		gate_report_ending(gate, ENDED_BAD_RECORD, 0, "fetcher");
+		gate_raise(
+		        gate, FINDING_GATE_FETCHER, 0,
+		        "the fetcher sent a finding that none sends; it may have been taken over");
 }
 
-/* One child for one place: it gets that place's owner and rights. */
-static enum status fetch_place(struct gate *gate, struct fetch_job *job, bool is_folder,
-                               struct progress *progress, bool *in_time)
+static void run_fetcher(void *context, int pipe_fd)
 {
-	int pipe_fds[2], stop = 0, status = 0;
-	enum ending ending;
-	pid_t child;
+	struct place *place = context;
 
-	if (pipe2(pipe_fds, O_CLOEXEC) != 0)
+	fetcher_run(place->job, place->is_directory, identity_may_change(), pipe_fd);
+}
+
+static enum status fetch_place(struct place *place, bool *well, struct text *why)
+{
+	struct gate *gate = place->gate;
+	struct child_limits limits = { .signals = gate->signals,
+		                       .deadline_ns = gate->deadline_ns,
+		                       .models = gate->policy.model_count };
+	struct child child;
+
+	if (child_start(&child, run_fetcher, place) < 0) {
+		text_add(why, "the fetcher cannot be started");
 		return STATUS_SYSTEM;
-	child = fork();
-	if (child == 0) {
-		(void)close(pipe_fds[0]);
-		fetcher_run(job, is_folder, identity_may_change(), pipe_fds[1]);
 	}
-	if (child < 0) {
-		(void)close(pipe_fds[0]);
-		(void)close(pipe_fds[1]);
-		return STATUS_SYSTEM;
-	}
-	ending = gate_follow(gate, child, pipe_fds, take_fetched, progress, &stop, &status);
-	if (stop != 0)
-		return (enum status)(STATUS_SIGNAL + stop);
-	gate_report_ending(gate, ending, status, "fetcher");
-	if (ending != ENDED_WELL)
-		*in_time = false;
+	(void)child_follow(&child, &limits, take_record, place);
+	if (child.ending == CHILD_STOPPED)
+		return (enum status)(STATUS_SIGNAL + child.stop);
+	gate_raise_ending(gate, &child, FINDING_GATE_FETCHER, "fetcher");
+	*well = child.ending == CHILD_DONE;
 	return STATUS_OK;
 }
 
-/* The cache with all its models, then each plain folder. */
+/* The cache with all its models, then each plain directory. */
 static enum status fetch_places(struct gate *gate, const enum want *want,
                                 const struct fetch_settings *settings, struct progress *progress,
-                                bool *well)
+                                bool *well, struct text *why)
 {
 	size_t count = gate->policy.model_count;
 	enum want *mine = calloc(count + 1, sizeof(*mine));
 	struct fetch_job job = { .policy = &gate->policy, .settings = settings, .want = mine };
+	struct place place = { .gate = gate, .job = &job, .progress = progress };
 	enum status status = STATUS_OK;
 	bool any = false;
 
 	if (mine == NULL)
 		return STATUS_SYSTEM;
 	for (size_t i = 0; i < count; i++) {
-		mine[i] = MODEL_SET(&gate->policy.models[i], PATH).text == NULL ? want[i] :
-		                                                                  WANT_NOTHING;
+		mine[i] = gate->policy.models[i].path == NULL ? want[i] : WANT_NOTHING;
 		any = any || mine[i] != WANT_NOTHING;
 	}
 	job.path = gate->hub_cache;
 	if (any && gate->hub_cache_origin != NULL)
-		status = fetch_place(gate, &job, false, progress, well);
+		status = fetch_place(&place, well, why);
 	for (size_t i = 0; i < count && status == STATUS_OK && *well; i++) {
 		char path[MAX_PATH_BYTES];
-		const char *folder = MODEL_SET(&gate->policy.models[i], PATH).text;
+		const char *directory = gate->policy.models[i].path;
 
-		if (folder == NULL || want[i] == WANT_NOTHING ||
-		    !path_join(path, sizeof(path), folder[0] == '/' ? "/" : gate->working_directory,
-		               folder))
+		if (directory == NULL || want[i] == WANT_NOTHING ||
+		    !path_join(path, sizeof(path),
+		               directory[0] == '/' ? "/" : gate->working_directory, directory))
 			continue;
 		memset(mine, 0, count * sizeof(*mine));
 		mine[i] = want[i];
 		job.path = path;
-		status = fetch_place(gate, &job, true, progress, well);
+		place.is_directory = true;
+		status = fetch_place(&place, well, why);
 	}
 	free(mine);
 	return status;
@@ -295,9 +237,9 @@ void gate_explain_fetch(const struct gate *gate, FILE *out)
 			(void)fprintf(out, "  endpoint           %s   (%s)\n",
 			              settings.endpoints[i], settings.endpoint_origin);
 		(void)fprintf(out, "  certificates       %s   (%s)\n",
-		              settings.ca_file != NULL   ? settings.ca_file :
-		              settings.ca_folder != NULL ? settings.ca_folder :
-		                                           "none were found",
+		              settings.ca_file != NULL      ? settings.ca_file :
+		              settings.ca_directory != NULL ? settings.ca_directory :
+		                                              "none were found",
 		              settings.ca_origin);
 		(void)fprintf(out, "  token              %s%s\n",
 		              settings.token_origin != NULL ? "from " : "none",
@@ -310,39 +252,40 @@ void gate_explain_fetch(const struct gate *gate, FILE *out)
 	fetch_settings_release(&settings);
 }
 
-static enum status fetch_wanted(struct gate *gate, const enum want *want, struct progress *progress)
+static enum status fetch_wanted(struct gate *gate, const enum want *want, struct progress *progress,
+                                struct text *why)
 {
 	struct fetch_settings settings;
 	struct settings_input input = settings_of(gate);
 	char sentence[512];
-	struct text why = TEXT_OVER(sentence);
+	struct text fault = TEXT_OVER(sentence);
 	enum status status;
 	bool well = true;
 
-	if (!fetch_settings_init(&settings, &input, &why)) {
+	if (!fetch_settings_init(&settings, &input, &fault)) {
 		fetch_settings_release(&settings);
-		gate_raise(gate, RAISED_FETCH_SETTINGS, 0, "%s", sentence);
-		return gate_inspect(gate);
+		gate_raise(gate, FINDING_FETCH_SETTINGS, 0, "%s", sentence);
+		return gate_inspect(gate, why);
 	}
-	status = fetch_places(gate, want, &settings, progress, &well);
+	status = fetch_places(gate, want, &settings, progress, &well, why);
 	fetch_settings_release(&settings);
 	progress_end(progress);
 	if (status != STATUS_OK)
 		return status;
 	if (well)
-		return gate_inspect(gate);
+		return gate_inspect(gate, why);
 	/* There is no time, or no trust, for a second look: what was to be fetched is said to be unfinished. */
 	for (size_t i = 0; i < gate->policy.model_count; i++)
 		if (want[i] > WANT_LOOKUP && gate->fetched[i] == FETCH_NONE)
-			raise_about(gate, i, RAISED_FETCH_UNFINISHED,
+			raise_about(gate, i, FINDING_FETCH_UNFINISHED,
 			            "the fetch of %s was not finished",
-			            MODEL_SET(&gate->policy.models[i], REPO).text);
+			            gate->policy.models[i].repo);
 	gate_drop_answered(gate);
 	gate->report.elapsed_ns = clock_now_ns() - gate->started_ns;
 	return STATUS_OK;
 }
 
-enum status gate_fetch(struct gate *gate, bool ordered)
+enum status gate_refetch(struct gate *gate, struct text *why)
 {
 	size_t count = gate->policy.model_count;
 	enum want *want;
@@ -352,8 +295,6 @@ enum status gate_fetch(struct gate *gate, bool ordered)
 	enum status status = STATUS_OK;
 	bool any = false;
 
-	if (!ordered && gate->policy.set[KEY_MODE].number == MODE_OFFLINE)
-		return STATUS_OK;
 	want = calloc(count + 1, sizeof(*want));
 	gate->fetched = calloc(count + 1, sizeof(*gate->fetched));
 	if (want == NULL || gate->fetched == NULL) {
@@ -367,34 +308,37 @@ enum status gate_fetch(struct gate *gate, bool ordered)
 	}
 	if (any && says_offline(gate, &names)) {
 		refuse_all(gate, want, sentence);
-		status = gate_inspect(gate);
+		status = gate_inspect(gate, why);
 	} else if (any) {
 		for (size_t i = 0; i < count; i++)
 			if (want[i] == WANT_MISSING || want[i] == WANT_DAMAGED)
 				progress_tell(&progress, (int)i,
 				              want[i] == WANT_MISSING ? "missing" : "damaged",
 				              "fetch");
-		status = fetch_wanted(gate, want, &progress);
+		status = fetch_wanted(gate, want, &progress, why);
 	}
 	free(want);
 	return status;
 }
 
-void gate_tell_models(const struct gate *gate, bool ordered)
+void gate_tell_models(const struct gate *gate)
 {
 	struct progress progress;
-	unsigned mode = (unsigned)gate->policy.set[KEY_MODE].number;
+	unsigned mode = gate->policy.mode;
 
-	if (!ordered && mode == MODE_OFFLINE)
+	if (!gate_may_fetch(gate))
 		return;
 	progress_begin(&progress, style_of(gate), STDERR_FILENO, &gate->policy, 0);
 	for (size_t i = 0; i < gate->policy.model_count; i++)
 		if (gate->report.models[i].seen && gate->report.models[i].worst < SEVERITY_ERROR &&
 		    gate->report.models[i].found)
 			progress_tell(&progress, (int)i, "ok",
-			              ordered             ? "none" :
-			              mode == MODE_ONLINE ? "online" :
-			                                    "offline");
+			              gate->fetching == FETCHING_ORDERED ? "none" :
+			              mode == MODE_ONLINE                ? "online" :
+			                                                   "offline");
 }
 
-#endif
+const char *gate_fetch_libraries(void)
+{
+	return request_libraries();
+}

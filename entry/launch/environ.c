@@ -4,9 +4,10 @@
 #include <errno.h>
 #include <string.h>
 
-#include "hub/variables.h"
 #include "base/arena.h"
+#include "base/list.h"
 #include "base/text.h"
+#include "hub/variables.h"
 #include "util.h"
 
 const char *environ_origin_name(enum environ_origin origin)
@@ -91,17 +92,15 @@ static int apply_rows(struct service_environ *service, const struct policy *poli
 {
 	int error = 0;
 
-	service->unset = calloc(policy->row_count + 1, sizeof(*service->unset));
+	service->unset = calloc(policy->env_unset_count + 1, sizeof(*service->unset));
 	if (service->unset == NULL)
 		return -ENOMEM;
-	for (size_t i = 0; i < policy->row_count; i++) {
-		const struct row *row = &policy->rows[i];
-
-		if (row->section == SECTION_ENV_UNSET && remove_rows(service, row->name) != NULL)
-			service->unset[service->unset_count++] = row->name;
-		else if (row->section == SECTION_ENV_SET && error == 0)
-			error = service_environ_set(service, row->name, row->text, ORIGIN_SET);
-	}
+	for (size_t i = 0; i < policy->env_set_count && error == 0; i++)
+		error = service_environ_set(service, policy->env_set[i].name,
+		                            policy->env_set[i].value, ORIGIN_SET);
+	for (size_t i = 0; i < policy->env_unset_count; i++)
+		if (remove_rows(service, policy->env_unset[i].name) != NULL)
+			service->unset[service->unset_count++] = policy->env_unset[i].name;
 	return error;
 }
 
@@ -120,15 +119,9 @@ static int set_home(struct service_environ *service, const struct identity *who)
 static void find_alias(struct service_environ *service, const struct policy *policy,
                        const struct environment *given)
 {
-	const char *list = policy->set[KEY_ALIASES].text, *at = NULL, *name;
-	size_t length;
-
-	while (list != NULL && (name = list_next(list, ',', &at, &length)) != NULL) {
-		const char *copy = arena_copy(service->arena, name, length);
-
-		if (copy != NULL && library_is_true(environment_get(given, copy)))
-			service->alias = copy;
-	}
+	for (size_t i = 0; i < policy->aliases.count; i++)
+		if (library_is_true(environment_get(given, policy->aliases.items[i])))
+			service->alias = policy->aliases.items[i];
 }
 
 static int set_offline(struct service_environ *service)
@@ -157,12 +150,12 @@ int service_environ_compute(struct service_environ *service, const struct policy
 		        (struct environ_row){ given->rows[i], ORIGIN_GIVEN, NULL };
 	update_view(service);
 	find_alias(service, policy, given);
-	error = policy->set[KEY_HOME].number != 0 ? set_home(service, who) : 0;
+	error = policy->home != 0 ? set_home(service, who) : 0;
 	if (error == 0)
 		error = apply_rows(service, policy);
 	/* Online stays as it is; auto is offline once all is aboard, and nothing starts before that. */
-	if (error == 0 && policy->set[KEY_OFFLINE].number == OFFLINE_SET &&
-	    (policy->set[KEY_MODE].number != MODE_ONLINE || service->alias != NULL))
+	if (error == 0 && policy->offline == OFFLINE_SET &&
+	    (policy->mode != MODE_ONLINE || service->alias != NULL))
 		error = set_offline(service);
 	update_view(service);
 	return error;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "launch/init.h"
+#include "base/file.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <sys/auxv.h>
@@ -10,11 +10,12 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/dir.h"
+#include "base/scan.h"
+#include "base/tree.h"
 #include "confine/caps.h"
 #include "process/child.h"
 #include "process/clock.h"
-#include "base/scan.h"
-#include "base/tree.h"
 #include "util.h"
 
 #define MAGIC 0x61776731u /* changes with the structure */
@@ -37,8 +38,8 @@ void supervision_init(struct supervision *set, const struct policy *policy)
 	*set = (struct supervision){
 		.magic = MAGIC,
 		.parent = getppid(),
-		.grace_ms = (uint32_t)policy->set[KEY_GRACE].number,
-		.to_group = policy->set[KEY_SIGNAL_TARGET].number != 0,
+		.grace_ms = (uint32_t)policy->grace_ms,
+		.to_group = policy->signal_target != 0,
 	};
 	for (unsigned i = 1; i <= MAX_SIGNAL; i++)
 		set->forward[i] = (uint8_t)i;
@@ -46,17 +47,10 @@ void supervision_init(struct supervision *set, const struct policy *policy)
 		set->forward[kept[i]] = 0;
 	for (unsigned i = 0; i < sizeof(set->remap); i++)
 		set->remap[i] = (uint8_t)i;
-	for (size_t i = 0; i < policy->row_count; i++) {
-		const struct row *row = &policy->rows[i];
-		uint8_t from = (uint8_t)(row->number >> 8), to = (uint8_t)row->number;
-
-		if (row->section != SECTION_SERVICE)
-			continue;
-		if (strncmp(row->name, "remap.", 6) == 0)
-			set->remap[from] = to;
-		else
-			set->forward[from] = to;
-	}
+	for (size_t i = 0; i < policy->remaps_count; i++)
+		set->remap[policy->remaps[i].from] = policy->remaps[i].to;
+	for (size_t i = 0; i < policy->forwards_count; i++)
+		set->forward[policy->forwards[i].from] = policy->forwards[i].to;
 }
 
 /* What the service has left */
@@ -98,7 +92,7 @@ static bool descends_from(pid_t pid, pid_t from)
 static void signal_rest(const struct init *init, int number)
 {
 	pid_t self = getpid();
-	DIR *proc;
+	CLEANUP(dir_close) struct dir proc = { 0 };
 	struct dirent *entry;
 	uint64_t pid;
 
@@ -106,16 +100,15 @@ static void signal_rest(const struct init *init, int number)
 		(void)kill(-1, number);
 		return;
 	}
-	proc = opendir("/proc");
-	if (proc == NULL) {
+	proc = dir_open(AT_FDCWD, "/proc", SIZE_MAX);
+	if (proc.error != 0) {
 		(void)kill(-init->set->main, number);
 		return;
 	}
-	while ((entry = readdir(proc)) != NULL)
+	while ((entry = dir_next(&proc)) != NULL)
 		if (scan_u64(entry->d_name, strlen(entry->d_name), &pid) && pid <= INT32_MAX &&
 		    descends_from((pid_t)pid, self))
 			(void)kill((pid_t)pid, number);
-	(void)closedir(proc);
 }
 
 /* Signals and deaths */
@@ -250,7 +243,7 @@ static _Noreturn void stay(const struct supervision *set)
 
 	memcpy(name, init_name, sizeof(name));
 	memcpy(&file, &own, sizeof(file));
-	/* Nothing but the right to signal is needed from here on, and a start anew must not bring more. */
+	/* Nothing but the right to signal is needed from here on, and a start again must not bring more. */
 	(void)capabilities_drop(1ull << CAP_KILL);
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	if (pipe(pipe_fds) == 0 && write_whole(pipe_fds[1], set, sizeof(*set)) == 0 &&

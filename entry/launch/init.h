@@ -5,7 +5,7 @@
  * happens it sleeps without a limit.
  *
  * init_divide() makes two processes of one that is confined as the service will be. The one that stays
- * starts its own file anew, with an empty environment: nothing is left in its memory of policy, token
+ * starts its own file again, with an empty environment: nothing is left in its memory of policy, token
  * and libraries. main() hands such a start to init_resume().
  */
 #ifndef AWEIGH_INIT_H

@@ -33,7 +33,7 @@ bool launch_find(const char *command, const struct environment *environment, cha
 		text_add_bytes(&text, length == 0 ? "." : at, length == 0 ? 1 : length);
 		text_add(&text, "/");
 		text_add(&text, command);
-		/* A folder that refuses must not hide a later one that has the command. */
+		/* A directory that refuses must not hide a later one that has the command. */
 		if (!text.cut && stat(out, &st) == 0 && S_ISREG(st.st_mode)) {
 			if (access(out, X_OK) == 0)
 				return true;
@@ -133,7 +133,7 @@ static enum status explain(const char *path, int error, struct text *why)
 		return STATUS_NOT_EXECUTABLE;
 	}
 	if (error == EACCES && stat(path, &st) == 0 && !S_ISREG(st.st_mode))
-		text_addf(why, "%s cannot start: it is no file", path);
+		text_addf(why, "%s cannot start: it is not a regular file", path);
 	else
 		text_addf(why, "%s cannot start: %s", path, strerror(error));
 	return error == ENOENT || error == ENOTDIR ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE;
@@ -146,16 +146,16 @@ static enum status exec_failed(const char *command, struct text *why, int error)
 	return error == ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE;
 }
 
-static const char *set_text(const struct setting *setting)
+static int limit_files(uint64_t files)
 {
-	return setting->text == NULL ? "" : setting->text;
+	struct rlimit limit = { files, files };
+
+	return files > 0 && setrlimit(RLIMIT_NOFILE, &limit) != 0 ? -errno : 0;
 }
 
-static int limit_files(const struct setting *nofile)
+static const char *said(const struct policy *policy, enum key_id id)
 {
-	struct rlimit limit = { nofile->number, nofile->number };
-
-	return set_text(nofile)[0] != '\0' && setrlimit(RLIMIT_NOFILE, &limit) != 0 ? -errno : 0;
+	return policy->said[id].text == NULL ? "" : policy->said[id].text;
 }
 
 /* The last steps: the filter forbids what the others need. */
@@ -180,18 +180,16 @@ static int limit(const struct limits *limits, const char **step)
  */
 static int confine(const struct launch *launch, const char **step, const char **value)
 {
-	const struct setting *set = launch->policy->set;
+	const struct policy *policy = launch->policy;
 	const struct limits *limits = launch->limits;
-	const char *capabilities = set_text(&set[KEY_CAPABILITIES]),
-	           *directory = set_text(&set[KEY_WORKING_DIRECTORY]);
-	bool exactly = capabilities_are_named(capabilities);
-	uint64_t mask = set[KEY_CAPABILITIES].number;
+	bool exactly = policy->capabilities.named;
+	uint64_t mask = policy->capabilities.mask;
 	int error;
 
 	/* 1. Limits, while there may be the right to raise them. */
 	*step = "nofile";
-	*value = set_text(&set[KEY_NOFILE]);
-	error = limit_files(&set[KEY_NOFILE]);
+	*value = said(policy, KEY_NOFILE);
+	error = limit_files(policy->nofile);
 	if (error < 0)
 		return error;
 	/* 2. Mounts, while there may be CAP_SYS_ADMIN; before the working directory, which may lie beneath. */
@@ -204,34 +202,34 @@ static int confine(const struct launch *launch, const char **step, const char **
 		return error;
 	/* 3. The bounding set, while there is CAP_SETPCAP, and what is to survive the change of user. */
 	*step = "capabilities";
-	*value = capabilities;
+	*value = said(policy, KEY_CAPABILITIES);
 	error = exactly ? capabilities_bound(mask) : 0;
 	if (error == 0 && exactly)
 		error = capabilities_keep(mask);
 	if (error < 0)
 		return error;
 	/* 4. The user, while there is the right to change it. */
-	*value = set_text(&set[KEY_USER]);
+	*value = said(policy, KEY_USER);
 	error = identity_assume(launch->who, step);
 	if (error < 0)
 		return error;
-	/* 5. The folder, as that user: a folder that it may not enter must fail here. */
+	/* 5. The directory, as that user: a directory that it may not enter must fail here. */
 	*step = "working_directory";
-	*value = directory;
-	if (directory[0] != '\0' && chdir(directory) != 0)
+	*value = said(policy, KEY_WORKING_DIRECTORY);
+	if (policy->working_directory != NULL && chdir(policy->working_directory) != 0)
 		return -errno;
 	/* 6. Capabilities after the user, whose change clears them. */
 	*step = "capabilities";
-	*value = capabilities;
+	*value = said(policy, KEY_CAPABILITIES);
 	error = exactly ? capabilities_become(mask) : 0;
 	if (error < 0)
 		return error;
-	if (set_text(&set[KEY_UMASK])[0] != '\0')
-		(void)umask((mode_t)set[KEY_UMASK].number);
+	if (policy->umask >= 0)
+		(void)umask((mode_t)policy->umask);
 	/* 7. No new privileges: without CAP_SYS_ADMIN, Landlock and seccomp demand it. */
 	*step = "no_new_privileges";
 	*value = "yes";
-	if ((set[KEY_NO_NEW_PRIVILEGES].number != 0 || limits->ruleset_fd >= 0 || limits->filter) &&
+	if ((policy->no_new_privileges || limits->ruleset_fd >= 0 || limits->filter) &&
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		return -errno;
 	return limit(limits, step);
@@ -278,7 +276,7 @@ enum status launch_exec(const struct launch *launch, struct text *why)
 	if (launch->supervision != NULL) {
 		error = init_divide(launch->supervision);
 		if (error < 0) {
-			text_addf(why, "no process for the service can be had: %s",
+			text_addf(why, "cannot start a process for the service: %s",
 			          strerror(-error));
 			return STATUS_SYSTEM;
 		}

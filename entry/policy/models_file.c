@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A manifest of models: `org/name[@revision] [gguf:FILE]` a line; blank lines and # comments are skipped. */
+#include "policy/models_file.h"
+
 #include <string.h>
 
-#include "hub/cache.h"
-#include "engine/raised.h"
-#include "policy/read.h"
 #include "base/scan.h"
+#include "base/words.h"
+#include "hub/cache.h"
+#include "policy/errors.h"
+#include "policy/models.h"
+#include "policy/values.h"
 #include "util.h"
 
 static void store(struct policy *policy, struct model *model, enum key_id id, const char *text,
                   unsigned line)
 {
-	policy_store(policy, &model->set[id - FIRST_MODEL_KEY], &policy_keys[id], text, line,
-	             SOURCE_MANIFEST);
+	value_store(policy, model, id, text, line, SOURCE_MANIFEST);
 }
 
 static void parse_line(struct policy *policy, char *line, unsigned number)
@@ -34,7 +36,7 @@ static void parse_line(struct policy *policy, char *line, unsigned number)
 	if (count == 0)
 		return;
 	if (count > 2 || (count == 2 && strncmp(words[1], "gguf:", 5) != 0)) {
-		policy_error(policy, RAISED_POLICY_SYNTAX, SOURCE_MANIFEST, number,
+		policy_error(policy, FINDING_POLICY_SYNTAX, SOURCE_MANIFEST, number,
 		             "a line is `org/name[@revision] [gguf:FILE]`",
 		             "unknown selector '%.64s'%s", words[count > 2 ? 2 : 1],
 		             count == 2 && edit_distance(words[1], "gguf:") < 40 &&
@@ -58,7 +60,7 @@ static void parse_line(struct policy *policy, char *line, unsigned number)
 	}
 }
 
-void policy_parse_manifest(struct policy *policy, const char *text, size_t length)
+void models_file_parse(struct policy *policy, const char *text, size_t length)
 {
 	const char *at = text, *end = text + length;
 	char line[MAX_MANIFEST_LINE_BYTES];
@@ -78,7 +80,7 @@ void policy_parse_manifest(struct policy *policy, const char *text, size_t lengt
 			size--;
 		number++;
 		if (size >= sizeof(line) || memchr(at, '\0', size) != NULL) {
-			policy_error(policy, RAISED_POLICY_SYNTAX, SOURCE_MANIFEST, number, NULL,
+			policy_error(policy, FINDING_POLICY_SYNTAX, SOURCE_MANIFEST, number, NULL,
 			             size >= sizeof(line) ? "the line is longer than 1,023 bytes" :
 			                                    "the line holds a NUL byte");
 		} else {

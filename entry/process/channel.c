@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "process/channel.h"
+#include "base/file.h"
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "policy.h"
 #include "base/scan.h"
 #include "base/tree.h"
+#include "policy.h"
 
 int sender_flush(struct sender *sender)
 {
@@ -47,12 +48,13 @@ static bool is_terminated(const char *text, size_t size)
 	return memchr(text, '\0', size) != NULL;
 }
 
-bool record_is_sound(const struct record *record, unsigned kinds, size_t models)
+bool record_is_sound(const struct record *record, size_t models)
 {
 	if (record->magic != RECORD_MAGIC || record->type < RECORD_FINDING ||
 	    record->type > RECORD_DONE)
 		return false;
-	if (record->kind >= kinds || record->source >= SOURCE_COUNT || record->level > LEVEL_DIGEST)
+	if (record->kind >= FINDING_COUNT || record->source >= SOURCE_COUNT ||
+	    record->level > LEVEL_DIGEST)
 		return false;
 	if (record->model < NO_MODEL || (record->model >= 0 && (size_t)record->model >= models))
 		return false;

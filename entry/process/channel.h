@@ -30,6 +30,6 @@ struct channel {
 int channel_take(struct channel *channel);
 
 /* Looks at each field of a record from a process that may have been taken over. */
-bool record_is_sound(const struct record *record, unsigned kinds, size_t models);
+bool record_is_sound(const struct record *record, size_t models);
 
 #endif

@@ -2,12 +2,138 @@
 #include "process/child.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
+#include "process/channel.h"
+#include "process/clock.h"
 #include "util.h"
+
+int child_start(struct child *child, child_run *run, void *context)
+{
+	int pipe_fds[2];
+
+	*child = (struct child){ .pid = -1, .pipe_fd = -1, .status = -1 };
+	if (pipe2(pipe_fds, O_CLOEXEC) != 0)
+		return -errno;
+	child->pid = fork();
+	if (child->pid == 0) {
+		(void)close(pipe_fds[0]);
+		run(context, pipe_fds[1]);
+		BUG("a child that comes back");
+	}
+	(void)close(pipe_fds[1]);
+	child->pipe_fd = pipe_fds[0];
+	if (child->pid > 0)
+		return 0;
+	(void)close(take_fd(&child->pipe_fd));
+	return -EAGAIN;
+}
+
+/* Takes note of the child's end and, as PID 1, of orphans that ended; false: it has not ended. */
+static bool reap(struct child *child)
+{
+	bool first = getpid() == 1;
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(first ? -1 : child->pid, &status, WNOHANG)) > 0)
+		if (pid == child->pid) {
+			child->status = status;
+			child->pid = -1;
+		}
+	return child->pid < 0;
+}
+
+/*
+ * SIGKILL waits for nothing but the disk, and a disk that never answers is not waited for. One that is done
+ * gets half of the time for leaving by itself.
+ */
+static void end(struct child *child)
+{
+	uint64_t now = clock_now_ns(), half = now + KILLED_WITHIN_MS * 500000ull;
+	CLEANUP(cleanup_fd) int pidfd = (int)syscall(SYS_pidfd_open, child->pid, 0);
+	struct pollfd ended = { .fd = pidfd, .events = POLLIN };
+	bool killed = child->ending != CHILD_DONE;
+
+	(void)close(take_fd(&child->pipe_fd));
+	if (killed)
+		(void)kill(child->pid, SIGKILL);
+	while (!reap(child)) {
+		int left = clock_left_ms(killed ? half + KILLED_WITHIN_MS * 500000ull : half);
+
+		if (left == 0 && killed)
+			return;
+		if (left == 0)
+			killed = kill(child->pid, SIGKILL) == 0;
+		else /* without pidfd_open(2), before Linux 5.3: a look every millisecond */
+			(void)poll(&ended, 1, pidfd < 0 ? 1 : left);
+	}
+}
+
+static enum child_ending follow(struct child *child, const struct child_limits *limits,
+                                child_take *take, void *context)
+{
+	struct channel channel = { .fd = child->pipe_fd };
+	struct pollfd ready[2] = { { .fd = limits->signals->fd, .events = POLLIN },
+		                   { .fd = child->pipe_fd, .events = POLLIN } };
+	bool done = false;
+
+	for (;;) {
+		int left = clock_left_ms(limits->deadline_ns), result;
+
+		if (left == 0)
+			return CHILD_DEADLINE;
+		if (poll(ready, 2, left) < 0 && errno != EINTR)
+			return CHILD_DIED;
+		if (ready[0].revents != 0) {
+			child->stop = signals_stop_request(limits->signals);
+			(void)reap(child);
+		}
+		if (child->stop != 0)
+			return CHILD_STOPPED;
+		if ((ready[1].revents & (POLLIN | POLLHUP | POLLERR)) == 0)
+			continue;
+		result = channel_take(&channel);
+		if (result == -EAGAIN)
+			continue;
+		if (result <= 0)
+			return done ? CHILD_DONE : CHILD_DIED;
+		if (done || !record_is_sound(&channel.record, limits->models))
+			return CHILD_BAD_RECORD;
+		done = channel.record.type == RECORD_DONE;
+		take(context, &channel.record);
+	}
+}
+
+enum child_ending child_follow(struct child *child, const struct child_limits *limits,
+                               child_take *take, void *context)
+{
+	child->ending = follow(child, limits, take, context);
+	end(child);
+	return child->ending;
+}
+
+void child_explain(const struct child *child, const char *who, struct text *out)
+{
+	if (child->ending == CHILD_BAD_RECORD)
+		text_addf(out, "the %s sent a record that none sends; it may have been taken over",
+		          who);
+	else if (child->ending != CHILD_DIED)
+		return;
+	else if (child->status == -1)
+		text_addf(out, "the %s does not end, though it was killed", who);
+	else if (WIFSIGNALED(child->status))
+		text_addf(out, "the %s died of signal %d before it was done", who,
+		          WTERMSIG(child->status));
+	else
+		text_addf(out, "the %s ended with status %d before it was done", who,
+		          WEXITSTATUS(child->status));
+}
 
 void close_from(int lowest)
 {

@@ -1,9 +1,60 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the inspector and the fetcher have in common: a child that keeps two descriptors and dies with its parent. */
+/*
+ * A child that works for the gate and sends records over a pipe: the inspector, the fetcher. Started,
+ * followed until it is done or its time is over, and its end put into words: once, here.
+ *
+ *     child_start(&child, run, context);      in the child: run(), which never returns
+ *     child_follow(&child, &limits, take, context);
+ *     child_explain(&child, "inspector", &text);
+ */
 #ifndef AWEIGH_CHILD_H
 #define AWEIGH_CHILD_H
 
+#include <stdint.h>
 #include <sys/types.h>
+
+#include "base/text.h"
+#include "finding.h"
+#include "process/signals.h"
+
+enum child_ending {
+	CHILD_DONE, /* it said that it was done */
+	CHILD_DIED, /* it ended before */
+	CHILD_DEADLINE,
+	CHILD_BAD_RECORD, /* it sent what no child sends: it may have been taken over */
+	CHILD_STOPPED, /* a stop request came, see stop */
+};
+
+struct child {
+	pid_t pid;
+	int pipe_fd; /* reading end */
+	enum child_ending ending;
+	int status; /* as waitpid(2) gives it; -1: it could not be reaped */
+	int stop; /* the stop request's number */
+};
+
+/* In the child: works, sends to `pipe_fd`, ends with _exit(). */
+typedef void child_run(void *context, int pipe_fd);
+/* 0 or a negative errno. */
+int child_start(struct child *child, child_run *run, void *context);
+
+struct child_limits {
+	const struct signals *signals;
+	uint64_t deadline_ns;
+	size_t models; /* of the policy: what a record may be about */
+};
+typedef void child_take(void *context, const struct record *record);
+/*
+ * Hands out each record that is sound until the child has said that it is done. Whatever its end, it is
+ * killed and reaped; one that the kernel cannot end, on a hung volume, is left behind after
+ * KILLED_WITHIN_MS. As PID 1 it reaps orphans meanwhile.
+ */
+enum child_ending child_follow(struct child *child, const struct child_limits *limits,
+                               child_take *take, void *context);
+/* What ended it, as half a sentence that begins with `who`; nothing for CHILD_DONE. */
+void child_explain(const struct child *child, const char *who, struct text *out);
+
+/* Within the child: */
 
 /*
  * Closes everything but 0, 1, 2, the pipe and, where it is not -1, the root: descriptors that aweigh was

@@ -2,10 +2,11 @@
 /* The report for people: a line a model, its findings beneath, the verdict last; readable at 80 columns. */
 #include <string.h>
 
-#include "report/escape.h"
-#include "engine/inspect.h"
-#include "report/report.h"
 #include "base/text.h"
+#include "engine/findings.h"
+#include "engine/locate.h"
+#include "report/escape.h"
+#include "report/format.h"
 #include "util.h"
 
 #define WIDTH 80u
@@ -77,21 +78,22 @@ static void print_label(const struct paint *paint, const char *label, enum sever
 
 /*
  * A finding's path as its line needs it: not at all where the message names it or the model's own
- * line does, and without the model's folder or the cache in front, which stand above already.
+ * line does, and without the model's directory or the cache in front, which stand above already.
  */
 static const char *shown_path(const struct report *report, const struct report_finding *finding,
                               char shown[static MAX_PATH_BYTES])
 {
 	const char *path = finding->path;
-	char folder[MAX_PATH_BYTES] = "";
+	char directory[MAX_PATH_BYTES] = "";
 	struct text text = text_over(shown, MAX_PATH_BYTES);
 
 	if (finding->model != NO_MODEL)
-		report_model_path(report, (size_t)finding->model, folder, sizeof(folder));
-	if (path[0] == '\0' || strstr(finding->message, path) != NULL || strcmp(path, folder) == 0)
+		report_model_path(report, (size_t)finding->model, directory, sizeof(directory));
+	if (path[0] == '\0' || strstr(finding->message, path) != NULL ||
+	    strcmp(path, directory) == 0)
 		return shown;
-	if (folder[0] != '\0' && path_is_beneath(path, folder))
-		path += strlen(folder) + 1;
+	if (directory[0] != '\0' && path_is_beneath(path, directory))
+		path += strlen(directory) + 1;
 	else if (report->hub_cache != NULL && path_is_beneath(path, report->hub_cache) &&
 	         path[strlen(report->hub_cache)] == '/')
 		path += strlen(report->hub_cache) + 1;
@@ -113,7 +115,7 @@ static void print_finding(const struct paint *paint, const struct report *report
 	text_add(&text, words[finding->severity]);
 	text_add(&text, shown_path(report, finding, model_path));
 	text_add(&text, finding->message);
-	print_label(paint, finding->kind->code, finding->severity, true);
+	print_label(paint, finding_kinds[finding->id].code, finding->severity, true);
 	print_wrapped(paint->out, line, INDENT);
 	if (finding->fix[0] == '\0')
 		return;
@@ -136,8 +138,7 @@ static bool is_shown(const struct report_finding *finding, const struct report_s
 static void print_findings(const struct paint *paint, const struct report *report,
                            const struct report_style *style, int model)
 {
-	const char *hint =
-	        model == NO_MODEL ? NULL : MODEL_SET(&report->policy->models[model], HINT).text;
+	const char *hint = model == NO_MODEL ? NULL : report->policy->models[model].hint;
 	const struct report_list *list =
 	        model == NO_MODEL ? &report->rest : &report->models[model].findings;
 	bool any = false;
@@ -169,10 +170,8 @@ static void print_model(const struct paint *paint, const struct report *report, 
 {
 	const struct model *model = &report->policy->models[index];
 	const struct report_model *found = &report->models[index];
-	char size[32], title[MAX_PATH_BYTES];
-	struct text text = TEXT_OVER(size);
+	char title[MAX_PATH_BYTES];
 
-	text_add_size(&text, found->bytes);
 	print_verdict_word(paint, found->worst);
 	escape_into(title, sizeof(title), model_title(model));
 	(void)fprintf(paint->out, " %-12s  %s", model->name, title);
@@ -180,8 +179,8 @@ static void print_model(const struct paint *paint, const struct report *report, 
 		(void)fprintf(paint->out, " @%.8s", found->commit);
 	if (found->found)
 		(void)fprintf(paint->out, "\n%*s%llu file%s   %s   %s", (int)INDENT, "",
-		              (unsigned long long)found->files, found->files == 1 ? "" : "s", size,
-		              level_name(found->level));
+		              (unsigned long long)found->files, found->files == 1 ? "" : "s",
+		              size_text(found->bytes).text, level_words[found->level]);
 	(void)fputc('\n', paint->out);
 }
 
@@ -220,7 +219,6 @@ static void print_environment(const struct paint *paint, const struct report *re
 static void print_confinement(const struct paint *paint, const struct report *report)
 {
 	const struct confinement *confinement = &report->confinement;
-	const struct setting *set = report->policy->set;
 	bool egress = confinement->tcp && confinement->others,
 	     models = confinement->models != MODELS_NOT_KEPT;
 
@@ -228,9 +226,9 @@ static void print_confinement(const struct paint *paint, const struct report *re
 		return;
 	print_verdict_word(paint, SEVERITY_OFF);
 	(void)fprintf(paint->out, " %-12s  %s%s%s%s%s\n", "confinement", egress ? "egress " : "",
-	              egress ? set[KEY_EGRESS].text : "", egress && models ? ", " : "",
-	              models ? "models read-only by " : "",
-	              models ? models_kept_name(confinement->models) : "");
+	              egress ? report->policy->said[KEY_EGRESS].text : "",
+	              egress && models ? ", " : "", models ? "models read-only by " : "",
+	              models ? models_kept_words[confinement->models] : "");
 }
 
 static void print_head(const struct paint *paint, const struct report *report)
@@ -239,8 +237,7 @@ static void print_head(const struct paint *paint, const struct report *report)
 	(void)escape_print(paint->out, report->policy->file[SOURCE_POLICY] != NULL ?
 	                                       report->policy->file[SOURCE_POLICY] :
 	                                       "no policy");
-	(void)fprintf(paint->out, ", %s",
-	              mode_name((unsigned)report->policy->set[KEY_MODE].number));
+	(void)fprintf(paint->out, ", %s", mode_words[report->policy->mode]);
 	if (report->who->name[0] != '\0')
 		(void)fprintf(paint->out, ", as %s (%u:%u)\n\n", report->who->name,
 		              (unsigned)report->who->uid, (unsigned)report->who->gid);

@@ -3,10 +3,11 @@
 #include <string.h>
 #include <yajl/yajl_gen.h>
 
-#include "report/escape.h"
-#include "hub/variables.h"
-#include "report/report.h"
 #include "base/scan.h"
+#include "engine/findings.h"
+#include "hub/variables.h"
+#include "report/escape.h"
+#include "report/format.h"
 #include "util.h"
 #include "version.h"
 
@@ -63,13 +64,13 @@ static void put_model(yajl_gen gen, const struct report *report, size_t index)
 	report_model_path(report, index, path, sizeof(path));
 	(void)yajl_gen_map_open(gen);
 	put_text(gen, "name", model->name);
-	put_text(gen, "repo", MODEL_SET(model, REPO).text);
-	put_text(gen, "revision", MODEL_SET(model, REVISION).text);
+	put_text(gen, "repo", model->repo);
+	put_text(gen, "revision", model->revision);
 	put_text(gen, "commit", found->commit[0] != '\0' ? found->commit : NULL);
 	put_text(gen, "path", path[0] != '\0' ? path : NULL);
 	put_number(gen, "files", found->files);
 	put_number(gen, "bytes", found->bytes);
-	put_text(gen, "level", level_name(found->level));
+	put_text(gen, "level", level_words[found->level]);
 	put_text(gen, "result", results[found->worst]);
 	(void)yajl_gen_map_close(gen);
 }
@@ -77,20 +78,16 @@ static void put_model(yajl_gen gen, const struct report *report, size_t index)
 static void put_finding(yajl_gen gen, const struct report *report,
                         const struct report_finding *finding)
 {
-	static const char *const severities[SEVERITY_COUNT] = { "off", "note", "warning", "error" };
-
 	(void)yajl_gen_map_open(gen);
-	put_text(gen, "code", finding->kind->code);
-	put_text(gen, "severity", severities[finding->severity]);
+	put_text(gen, "code", finding_kinds[finding->id].code);
+	put_text(gen, "severity", severity_words[finding->severity]);
 	put_text(gen, "model",
 	         finding->model == NO_MODEL ? NULL : report->policy->models[finding->model].name);
 	put_text(gen, "path", finding->path[0] != '\0' ? finding->path : NULL);
 	put_text(gen, "message", finding->message);
 	put_text(gen, "fix", finding->fix[0] != '\0' ? finding->fix : NULL);
 	put_text(gen, "hint",
-	         finding->model == NO_MODEL ?
-	                 NULL :
-	                 MODEL_SET(&report->policy->models[finding->model], HINT).text);
+	         finding->model == NO_MODEL ? NULL : report->policy->models[finding->model].hint);
 	put_text(gen, "policy_file",
 	         finding->line != 0 ? report->policy->file[finding->source] : NULL);
 	key(gen, "policy_line");
@@ -106,8 +103,8 @@ static void put_policy(yajl_gen gen, const struct report *report)
 	key(gen, "policy");
 	(void)yajl_gen_map_open(gen);
 	put_text(gen, "file", report->policy->file[SOURCE_POLICY]);
-	put_text(gen, "mode", mode_name((unsigned)report->policy->set[KEY_MODE].number));
-	put_text(gen, "verify", level_name((unsigned)report->policy->set[KEY_VERIFY].number));
+	put_text(gen, "mode", mode_words[report->policy->mode]);
+	put_text(gen, "verify", level_words[report->policy->verify]);
 	put_bool(gen, "enforce", report->enforced);
 	put_text(gen, "user", report->who->name[0] != '\0' ? report->who->name : NULL);
 	put_number(gen, "uid", report->who->uid);
@@ -120,14 +117,12 @@ static void put_policy(yajl_gen gen, const struct report *report)
 /* Of the service, where the policy asks for it. */
 static void put_confinement(yajl_gen gen, const struct report *report)
 {
-	const struct setting *set = report->policy->set;
-
 	if (!report->confinement.looked_at)
 		return;
-	put_text(gen, "egress", set[KEY_EGRESS].text);
+	put_text(gen, "egress", report->policy->said[KEY_EGRESS].text);
 	put_bool(gen, "egress_tcp_enforced", report->confinement.tcp);
 	put_bool(gen, "egress_others_enforced", report->confinement.others);
-	put_text(gen, "models_read_only", models_kept_name(report->confinement.models));
+	put_text(gen, "models_read_only", models_kept_words[report->confinement.models]);
 }
 
 /* What the libraries read of the environment; never a secret's value. */

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include "report/escape.h"
 #include "base/text.h"
+#include "report/escape.h"
 #include "util.h"
 
 #define REDRAW_NS 100000000u
@@ -193,11 +193,11 @@ static void add_bar(struct text *text, uint64_t done, uint64_t size, uint64_t sp
 	for (uint64_t i = 0; i < BAR_CELLS; i++)
 		text_add(text, i < cells ? "=" : i == cells ? ">" : " ");
 	text_add(text, "] ");
-	text_add_size(text, done);
+	text_add(text, size_text(done).text);
 	text_add(text, " of ");
-	text_add_size(text, size);
+	text_add(text, size_text(size).text);
 	text_add(text, "  ");
-	text_add_size(text, speed);
+	text_add(text, size_text(speed).text);
 	text_add(text, "/s  ");
 	add_time(text, speed == 0 ? 0 : (size > done ? size - done : 0) / speed);
 	text_add(text, "  ");

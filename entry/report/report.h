@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a writer of reports gets, and the writers' interface. */
+/* The verdict as data: all that a format of the report is given. */
 #ifndef AWEIGH_REPORT_H
 #define AWEIGH_REPORT_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
-#include "engine/inspection.h"
+#include "environment.h"
+#include "finding.h"
 #include "policy.h"
+#include "user.h"
 
 struct report_finding {
-	const struct finding_kind *kind;
+	enum finding_id id;
 	enum severity severity; /* as the policy has it */
 	int model; /* or NO_MODEL */
 	uint16_t source;
@@ -31,14 +32,12 @@ struct report_model {
 	char commit[COMMIT_HEX + 1];
 	uint8_t level;
 	bool seen; /* the inspector has told about it */
-	bool found; /* there is a folder */
+	bool found; /* there is a directory */
 	enum severity worst;
 	struct report_list findings;
 };
 
 /* What of [confine] the kernel and the platform let aweigh enforce upon the service. */
-enum models_kept { MODELS_NOT_KEPT, MODELS_KEPT_BY_LANDLOCK, MODELS_KEPT_BY_MOUNT };
-const char *models_kept_name(enum models_kept kept); /* no, landlock, mount */
 struct confinement {
 	bool looked_at;
 	bool tcp, others; /* of egress: is enforced */
@@ -63,21 +62,8 @@ struct report {
 	uint64_t elapsed_ns;
 };
 
-struct report_style {
-	bool colour;
-	bool quiet; /* only what refuses */
-	bool verbose; /* notes, too */
-};
-
-typedef void report_write(const struct report *report, const struct report_style *style, FILE *out);
-struct report_format {
-	const char *name;
-	report_write *write; /* NULL: known, but not in this version */
-};
-extern const struct report_format report_formats[];
-extern const size_t report_format_count;
-const struct report_format *report_format_find(const char *name, size_t length);
-
+/* A copy that lives as long as the report; "" where there is no memory for it. */
+const char *report_keep(struct report *report, const char *text);
 /* Where model `index` was found; "" where it was not. */
 void report_model_path(const struct report *report, size_t index, char *out, size_t size);
 

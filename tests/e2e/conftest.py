@@ -1,26 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The real binary, run as a user would. A test that cannot run here is skipped by name, counted, and with
-AWEIGH_NO_SKIP=1 fails instead."""
+"""A test that cannot run here is skipped by name, counted, and with AWEIGH_NO_SKIP=1 fails instead."""
 
-import json
 import os
-import subprocess
+import signal
 import sys
 from pathlib import Path
 
-import jsonschema
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "fixtures"))
-SCHEMA = json.loads((ROOT / "docs" / "report.schema.json").read_text())
-HANG_LIMIT = float(os.environ.get("AWEIGH_HANG_LIMIT", "120"))  # seconds; no test needs a tenth of it
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from fetching import fetcher, tls  # noqa: E402, F401 (fixtures)
+from world import ROOT, World, missing  # noqa: E402
 
-
-def missing(what):
-    if os.environ.get("AWEIGH_NO_SKIP") == "1":
-        pytest.fail(f"this machine should have {what}, and AWEIGH_NO_SKIP=1 turns the skip into a failure")
-    pytest.skip(f"needs {what}")
+# What whoever starts the tests ignores (nohup does) would be ignored by every process of a test.
+for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGPIPE):
+    signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
 @pytest.fixture
@@ -36,84 +31,15 @@ def binary():
 
 @pytest.fixture(scope="session")
 def payload():
-    return str(ROOT / "build" / "fixtures" / "payload")
+    return str(ROOT / "build" / "programs" / "payload")
 
 
 @pytest.fixture(scope="session")
 def worker():
-    return str(ROOT / "build" / "fixtures" / "worker")
-
-
-class Result:
-    def __init__(self, process):
-        self.status = process.returncode
-        self.out = process.stdout.decode(errors="surrogateescape")
-        self.err = process.stderr.decode(errors="surrogateescape")
-
-    @property
-    def report(self):
-        """Every JSON report that any test reads is held against the schema."""
-        report = json.loads(self.out)
-        jsonschema.validate(report, SCHEMA)
-        return report
-
-    def codes(self, severity=None):
-        return {f["code"] for f in self.report["findings"] if severity in (None, f["severity"])}
-
-    def finding(self, code):
-        found = [f for f in self.report["findings"] if f["code"] == code]
-        assert found, f"expected {code}, came: {sorted(self.codes())}\n{self.out}\n{self.err}"
-        return found[0]
-
-    def __repr__(self):
-        return f"status {self.status}\n--- out\n{self.out}\n--- err\n{self.err}"
+    return str(ROOT / "build" / "programs" / "worker")
 
 
 @pytest.fixture
 def world(tmp_path, binary):
     """A folder with a hub cache, a policy, and a way to run aweigh on them."""
     return World(tmp_path, binary)
-
-
-class World:
-    def __init__(self, path, binary):
-        path.chmod(0o755)
-        for parent in path.parents:
-            if parent == Path("/tmp") or parent == Path("/"):
-                break
-            if parent.stat().st_uid == os.geteuid():
-                parent.chmod(parent.stat().st_mode | 0o755)
-        self.path, self.binary = path, binary
-        self.hub = path / "home" / "hub"
-        self.hub.mkdir(parents=True)
-        self.policy_file = path / "policy.ini"
-        self.env = {"HF_HOME": str(path / "home"), "HOME": str(path), "PATH": os.environ["PATH"]}
-        if "TSAN_OPTIONS" in os.environ:
-            self.env["TSAN_OPTIONS"] = os.environ["TSAN_OPTIONS"]
-        self.policy()
-
-    def policy(self, text=None, repo="org/m", revision=None, mode="offline", extra="", model=""):
-        if text is None:
-            text = f"[policy]\nmode = {mode}\n{extra}\n[model m]\nrepo = {repo}\n"
-            if revision:
-                text += f"revision = {revision}\n"
-            text += model + "\n"
-        if isinstance(text, bytes):
-            self.policy_file.write_bytes(text)
-        else:
-            self.policy_file.write_text(text)
-        return self
-
-    def run(self, *args, env=None, prefix=(), **options):
-        full = dict(self.env)
-        for name, value in (env or {}).items():
-            full.pop(name, None) if value is None else full.__setitem__(name, value)
-        options.setdefault("cwd", self.path)
-        options.setdefault("stdin", subprocess.DEVNULL)
-        return Result(subprocess.run([*prefix, self.binary, *args], env=full, capture_output=True, timeout=HANG_LIMIT, **options))
-
-    def check(self, *args, **options):
-        return self.run("check", "-p", str(self.policy_file), "--format", "json", *args, **options)
-
-    def start(self, *command, args=(), **options):
-        return self.run("-p", str(self.policy_file), *args, "--", *command, **options)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lines of a response's header: whatever a server sends, what is kept can be used as it is. */
-#include "fetch/http/headers.h"
 #include "base/scan.h"
+#include "fetch/http/headers.h"
 #include "util.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "hub/manifest.h"
 #include "hub/cache.h"
+#include "hub/manifest.h"
 
 static bool visit(void *context, const struct manifest_file *file)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* policy.manifest */
+#include "policy/models_file.h"
 #include "policy/read.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -12,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct policy policy = { 0 };
 
 	if (policy_parse(&policy, &input, "", 0) == 0)
-		policy_parse_manifest(&policy, (const char *)data, size);
+		models_file_parse(&policy, (const char *)data, size);
 	policy_release(&policy);
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The hub's word on a revision: its commit, and its files where there is no other list. */
-#include "fetch/hub/listing.h"
 #include "base/scan.h"
+#include "fetch/hub/listing.h"
 #include "util.h"
 
 static bool visit(void *context, const struct manifest_file *file)

@@ -2,7 +2,7 @@
 /* entry/: records from a process that may have been taken over, statuses, the catalogue. */
 #include "unit.h"
 
-#include "engine/inspection.h"
+#include "engine/findings.h"
 #include "process/channel.h"
 #include "report/escape.h"
 #include "util.h"
@@ -17,17 +17,17 @@ static void records_are_not_believed_unseen(void **state)
 	struct record record = sound();
 
 	(void)state;
-	assert_true(record_is_sound(&record, 10, 3));
+	assert_true(record_is_sound(&record, 3));
 #define REFUSED(change)                                                                            \
 	do {                                                                                       \
 		record = sound();                                                                  \
 		change;                                                                            \
-		assert_false(record_is_sound(&record, 10, 3));                                     \
+		assert_false(record_is_sound(&record, 3));                                         \
 	} while (0)
 	REFUSED(record.magic++);
 	REFUSED(record.type = 0);
 	REFUSED(record.type = 99);
-	REFUSED(record.kind = 10);
+	REFUSED(record.kind = FINDING_COUNT);
 	REFUSED(record.model = 3);
 	REFUSED(record.model = -2);
 	REFUSED(record.model = INT32_MIN);
@@ -41,7 +41,7 @@ static void records_are_not_believed_unseen(void **state)
 	REFUSED(memcpy(record.commit, "../../../etc", 13));
 	record = sound();
 	memset(record.commit, 'a', COMMIT_HEX);
-	assert_true(record_is_sound(&record, 10, 3));
+	assert_true(record_is_sound(&record, 3));
 }
 
 static void the_first_in_precedence_wins(void **state)
@@ -69,18 +69,15 @@ static bool is_code(const char *code)
 static void the_catalogue_is_sound(void **state)
 {
 	(void)state;
-	assert_true(catalogue_count() < 256); /* struct look counts findings by index */
-	for (unsigned i = 0; i < catalogue_count(); i++) {
-		const struct finding_kind *kind = catalogue_at(i);
+	for (unsigned id = 0; id < FINDING_COUNT; id++) {
+		const struct finding_kind *kind = &finding_kinds[id];
 
 		assert_true(is_code(kind->code));
-		assert_int_equal(catalogue_index(kind), i);
-		assert_ptr_equal(catalogue_find(kind->code), kind); /* a code stands once */
+		assert_int_equal(finding_find(kind->code), id); /* a code stands once */
 		assert_true(strlen(kind->meaning) > 10 && strlen(kind->fix) > 3);
 		assert_true(kind->status >= STATUS_USAGE && kind->status <= STATUS_POLICY);
 	}
-	assert_null(catalogue_at(catalogue_count()));
-	assert_null(catalogue_find("no.such-code"));
+	assert_int_equal(finding_find("no.such-code"), FINDING_COUNT);
 }
 
 static void what_is_printed_cannot_move_the_cursor(void **state)

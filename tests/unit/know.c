@@ -3,15 +3,15 @@
 #include "unit.h"
 
 #include "engine/inspection.h"
-#include "hub/digest.h"
-#include "system/python.h"
-#include "hub/cache.h"
 #include "formats/lfs_pointer.h"
-#include "hub/variables.h"
-#include "hub/manifest.h"
-#include "system/passwd.h"
-#include "system/mounts.h"
 #include "formats/safetensors.h"
+#include "hub/cache.h"
+#include "hub/digest.h"
+#include "hub/manifest.h"
+#include "hub/variables.h"
+#include "system/mounts.h"
+#include "system/passwd.h"
+#include "system/python.h"
 #include "util.h"
 
 static void digests_have_their_known_values(void **state)
@@ -39,17 +39,17 @@ static void repository_names(void **state)
 		"",   "/",  "a/",    "/a",  "a/b/c", "a--b", "a..b",
 		"-a", "a.", "x.git", "a b", "../x",  "a\nb", "datasets/a/b/c"
 	};
-	char folder[64];
+	char directory[64];
 
 	(void)state;
 	for (size_t i = 0; i < LENGTH_OF(good); i++)
 		assert_null(repo_id_fault(good[i]));
 	for (size_t i = 0; i < LENGTH_OF(bad); i++)
 		assert_non_null(repo_id_fault(bad[i]));
-	assert_true(repo_folder_name("org/name", folder, sizeof(folder)));
-	assert_string_equal(folder, "models--org--name");
-	assert_true(repo_folder_name("datasets/org/name", folder, sizeof(folder)));
-	assert_string_equal(folder, "datasets--org--name");
+	assert_true(repo_directory_name("org/name", directory, sizeof(directory)));
+	assert_string_equal(directory, "models--org--name");
+	assert_true(repo_directory_name("datasets/org/name", directory, sizeof(directory)));
+	assert_string_equal(directory, "datasets--org--name");
 }
 
 static void names_in_a_repository(void **state)

@@ -21,7 +21,8 @@ static inline char *guarded(const void *bytes, size_t length)
 	static char *area;
 
 	if (area == NULL) {
-		area = mmap(NULL, GUARD_BYTES + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		area = mmap(NULL, GUARD_BYTES + PAGE, PROT_READ | PROT_WRITE,
+		            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		assert_true(area != MAP_FAILED);
 		assert_int_equal(mprotect(area + GUARD_BYTES, PAGE, PROT_NONE), 0);
 	}

@@ -6,23 +6,23 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "process/clock.h"
 #include "base/scan.h"
+#include "process/clock.h"
 #include "util.h"
 #include "version.h"
 
 #define LOW_SPEED_BYTES 1000L /* a second: less is standing still */
 #define TLS_READ_BYTES (128ul << 10)
 #define PROGRESS_BYTES                                                                             \
-	(1ul << 20) /* a try that brought so much was worth it: the count begins anew */
+	(1ul << 20) /* a try that brought so much was worth it: the count begins again */
 
 static void __attribute__((format(printf, 4, 5)))
-set_failure(struct request *request, unsigned raised, bool temporary, const char *format, ...)
+set_failure(struct request *request, enum finding_id id, bool temporary, const char *format, ...)
 {
 	struct text text = TEXT_OVER(request->failure.message);
 	va_list arguments;
 
-	request->failure.raised = raised;
+	request->failure.id = id;
 	request->failure.temporary = temporary;
 	request->failure.http = (unsigned)request->status;
 	va_start(arguments, format);
@@ -92,7 +92,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
 	struct request *request = context;
 	size_t length = size * count;
 
-	if (length >= 5 && memcmp(line, "HTTP/", 5) == 0) { /* a response begins, perhaps anew */
+	if (length >= 5 && memcmp(line, "HTTP/", 5) == 0) { /* a response begins, perhaps again */
 		size_t bytes = request->headers.bytes;
 
 		headers_begin(&request->headers);
@@ -101,7 +101,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
 	headers_take(&request->headers, line, length);
 	if (request->headers.bytes <= MAX_HEADERS_BYTES)
 		return length;
-	set_failure(request, RAISED_FETCH_PROTOCOL, false, "its header is longer than %lu bytes",
+	set_failure(request, FINDING_FETCH_PROTOCOL, false, "its header is longer than %lu bytes",
 	            MAX_HEADERS_BYTES);
 	request->refused = true;
 	return 0;
@@ -111,7 +111,7 @@ static bool begin_body(struct request *request)
 {
 	request->begun = true;
 	if (request->headers.encoded) {
-		set_failure(request, RAISED_FETCH_PROTOCOL, false,
+		set_failure(request, FINDING_FETCH_PROTOCOL, false,
 		            "it answers with a Content-Encoding, though none was asked for");
 		return false;
 	}
@@ -139,7 +139,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context)
 	}
 	request->received += length;
 	if (request->received > request->limit) {
-		set_failure(request, RAISED_FETCH_PROTOCOL, false,
+		set_failure(request, FINDING_FETCH_PROTOCOL, false,
 		            "the answer is longer than %llu bytes",
 		            (unsigned long long)request->limit);
 		request->refused = true;
@@ -149,7 +149,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context)
 	if (request->body(request, bytes, length))
 		return length;
 	if (request->failure.message[0] == '\0')
-		set_failure(request, RAISED_FETCH_PROTOCOL, false,
+		set_failure(request, FINDING_FETCH_PROTOCOL, false,
 		            "the answer is not one that a hub gives");
 	request->refused = true;
 	return 0;
@@ -221,7 +221,7 @@ static void set_options(struct request *request)
 	        easy, CURLOPT_TLS13_CIPHERS,
 	        "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256");
 	(void)curl_easy_setopt(easy, CURLOPT_CAINFO, settings->ca_file);
-	(void)curl_easy_setopt(easy, CURLOPT_CAPATH, settings->ca_folder);
+	(void)curl_easy_setopt(easy, CURLOPT_CAPATH, settings->ca_directory);
 	(void)curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_context);
 	(void)curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, request);
 	(void)curl_easy_setopt(easy, CURLOPT_PROXY, proxy);
@@ -284,7 +284,7 @@ static void send_request(struct request *request)
 		                                  sizeof(request->failure.message));
 
 		text_addf(&text, ": %s", fault);
-		request->failure.raised = RAISED_FETCH_PROTOCOL;
+		request->failure.id = FINDING_FETCH_PROTOCOL;
 		request->failure.temporary = false;
 		request->failure.http = 0;
 		request->done(request, false);
@@ -321,7 +321,7 @@ void request_start(struct network *network, struct request *request, const char 
 	text_add(&start, url);
 	text_add(&text, url);
 	if (text.cut)
-		request->url[0] = '\0'; /* what does not fit is no address */
+		request->url[0] = '\0'; /* what does not fit is not an address */
 	/* Through the list even when it is due: done() must not run before this returns. */
 	wait_until(request, network->not_before_ns);
 }
@@ -366,9 +366,9 @@ static void explain_status(struct request *request, struct text *text)
 	if (headers->error_code[0] != '\0')
 		text_addf(text, " %s", headers->error_code);
 	failure->temporary = false;
-	failure->raised = RAISED_FETCH_PROTOCOL;
+	failure->id = FINDING_FETCH_PROTOCOL;
 	if (status == 401 || status == 403) {
-		failure->raised = RAISED_FETCH_UNAUTHORIZED;
+		failure->id = FINDING_FETCH_UNAUTHORIZED;
 		if (strcmp(headers->error_code, "GatedRepo") == 0)
 			text_add(text, ": the repository is gated");
 		else if (status == 401 && request->network->settings->token[0] == '\0')
@@ -379,7 +379,7 @@ static void explain_status(struct request *request, struct text *text)
 			text_add(text,
 			         ": the token is not accepted, or the repository is not there");
 	} else if (status == 404 || status == 410) {
-		failure->raised = RAISED_FETCH_NOT_FOUND;
+		failure->id = FINDING_FETCH_NOT_FOUND;
 		if (strcmp(headers->error_code, "RevisionNotFound") == 0)
 			text_add(text, ": there is no such revision");
 		else if (strcmp(headers->error_code, "EntryNotFound") == 0)
@@ -387,10 +387,10 @@ static void explain_status(struct request *request, struct text *text)
 		else if (strcmp(headers->error_code, "RepoNotFound") == 0)
 			text_add(text, ": there is no such repository");
 	} else if (status == 429) {
-		failure->raised = RAISED_FETCH_RATE_LIMITED;
+		failure->id = FINDING_FETCH_RATE_LIMITED;
 		failure->temporary = true;
 	} else if (status == 408 || status >= 500) {
-		failure->raised = RAISED_FETCH_SERVER;
+		failure->id = FINDING_FETCH_SERVER;
 		failure->temporary = true;
 	}
 	if (headers->error_message[0] != '\0')
@@ -407,7 +407,7 @@ static void explain_certificate(const struct request *request, const char *words
 	if (settings->ca_file != NULL)
 		text_addf(text, ", and trusted are those in %.200s (from %s)", settings->ca_file,
 		          settings->ca_origin);
-	else if (settings->ca_folder == NULL)
+	else if (settings->ca_directory == NULL)
 		text_add(text, "; no file of trusted certificates was found");
 	if (request->issuer[0] == '\0')
 		text_addf(text, ": %.200s", words);
@@ -423,9 +423,9 @@ static void explain_curl(struct request *request, CURLcode code, struct text *te
 
 	(void)curl_easy_getinfo(request->easy, CURLINFO_HTTP_CONNECTCODE, &connect_code);
 	failure->temporary = true;
-	failure->raised = RAISED_FETCH_CONNECT;
+	failure->id = FINDING_FETCH_CONNECT;
 	if (connect_code >= 300) {
-		failure->raised = RAISED_FETCH_PROXY;
+		failure->id = FINDING_FETCH_PROXY;
 		failure->temporary = connect_code >= 500;
 		text_addf(text,
 		          connect_code == 407 ? ": the proxy wants authentication (%ld)" :
@@ -435,22 +435,22 @@ static void explain_curl(struct request *request, CURLcode code, struct text *te
 	}
 	switch ((int)code) {
 	case CURLE_COULDNT_RESOLVE_PROXY:
-		failure->raised = RAISED_FETCH_PROXY;
+		failure->id = FINDING_FETCH_PROXY;
 		text_add(text, ": the proxy's name cannot be resolved");
 		return;
 	case CURLE_COULDNT_RESOLVE_HOST:
-		failure->raised = RAISED_FETCH_DNS;
+		failure->id = FINDING_FETCH_DNS;
 		text_add(text, ": the name cannot be resolved");
 		return;
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_CACERT_BADFILE:
-		failure->raised = RAISED_FETCH_TLS;
+		failure->id = FINDING_FETCH_TLS;
 		failure->temporary = false;
 		explain_certificate(request, words, text);
 		return;
 	case CURLE_SSL_CONNECT_ERROR:
 	case CURLE_SSL_CIPHER:
-		failure->raised = RAISED_FETCH_TLS;
+		failure->id = FINDING_FETCH_TLS;
 		text_addf(text, ": no TLS connection: %.200s", words);
 		return;
 	case CURLE_OPERATION_TIMEDOUT:
@@ -459,7 +459,7 @@ static void explain_curl(struct request *request, CURLcode code, struct text *te
 			text_addf(text, ": connect timeout: %.200s", words);
 			return;
 		}
-		failure->raised = RAISED_FETCH_STALLED;
+		failure->id = FINDING_FETCH_STALLED;
 		text_addf(text, ": fewer than %ld bytes a second for %llu s", LOW_SPEED_BYTES,
 		          (unsigned long long)request->network->settings->stall_timeout_ms / 1000);
 		return;
@@ -468,7 +468,7 @@ static void explain_curl(struct request *request, CURLcode code, struct text *te
 #endif
 	case CURLE_URL_MALFORMAT:
 	case CURLE_UNSUPPORTED_PROTOCOL:
-		failure->raised = RAISED_FETCH_PROTOCOL;
+		failure->id = FINDING_FETCH_PROTOCOL;
 		failure->temporary = false;
 		text_addf(text, ": %.200s", words);
 		return;
@@ -615,10 +615,10 @@ static void ended(struct request *request, CURLcode code)
 	explain(request, code);
 	if (request->redirects >= MAX_REDIRECTS) {
 		request->failure.temporary = false;
-		request->failure.raised = RAISED_FETCH_PROTOCOL;
+		request->failure.id = FINDING_FETCH_PROTOCOL;
 	}
 	if (plan_retry(request, &due_ns)) {
-		/* After a redirect the endpoint is asked anew: another CDN host may be well. */
+		/* After a redirect the endpoint is asked again: another CDN host may be well. */
 		memcpy(request->url, request->start, sizeof(request->url));
 		request->redirects = 0;
 		request->redirected = false;
@@ -670,4 +670,9 @@ int network_run(struct network *network, int wait_ms)
 void network_wake(struct network *network)
 {
 	(void)curl_multi_wakeup(network->multi);
+}
+
+const char *request_libraries(void)
+{
+	return curl_version();
 }

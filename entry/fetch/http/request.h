@@ -11,13 +11,13 @@
 
 #include <curl/curl.h>
 
+#include "engine/findings.h"
 #include "fetch/http/headers.h"
-#include "fetch/settings.h"
 #include "fetch/http/url.h"
-#include "engine/raised.h"
+#include "fetch/settings.h"
 
 struct failure {
-	unsigned raised; /* enum raised */
+	enum finding_id id;
 	bool temporary; /* another try may help */
 	unsigned http; /* 0: none */
 	char message[768];
@@ -90,5 +90,8 @@ void request_release(struct request *request);
 int network_run(struct network *network, int wait_ms);
 /* From any thread. */
 void network_wake(struct network *network);
+
+/* curl and what it is built of, for --version. */
+const char *request_libraries(void);
 
 #endif

@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "bounds.h"
 #include "base/text.h"
+#include "bounds.h"
 
 struct url {
 	bool https;

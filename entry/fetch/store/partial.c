@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "fetch/store/folder.h"
+#include "base/file.h"
 #include "base/scan.h"
 #include "base/text.h"
 #include "util.h"
@@ -89,7 +89,7 @@ static bool read_footer(struct partial *partial, const struct stat *st)
 		memset(partial->chunks, CHUNK_PRESENT, partial->chunk_count);
 		return true;
 	}
-	if (!has_footer(partial)) /* begun anew, rather than left lying about */
+	if (!has_footer(partial)) /* begun again, rather than left lying about */
 		return (uint64_t)st->st_size < partial->size;
 	return (uint64_t)st->st_size == end + FOOTER_BYTES &&
 	       pread(partial->fd, footer, sizeof(footer), (off_t)end) == (ssize_t)sizeof(footer) &&
@@ -152,7 +152,7 @@ int partial_open(struct partial *partial, const struct repo_store *repo, const c
 	int error;
 
 	*partial = PARTIAL_INIT;
-	partial->folder_fd = repo->blobs_fd;
+	partial->directory_fd = repo->blobs_fd;
 	plan_chunks(partial, size);
 	partial->chunks = calloc(partial->chunk_count + 1, 1);
 	if (partial->chunks == NULL)
@@ -256,14 +256,15 @@ int partial_finish(const struct partial *partial, const char *etag)
 		return -errno;
 	if (fsync(partial->fd) != 0)
 		return -errno;
-	return renameat(partial->folder_fd, partial->name, partial->folder_fd, etag) != 0 ? -errno :
-	                                                                                    0;
+	return renameat(partial->directory_fd, partial->name, partial->directory_fd, etag) != 0 ?
+	               -errno :
+	               0;
 }
 
 void partial_discard(struct partial *partial)
 {
 	if (partial->fd >= 0)
-		(void)unlinkat(partial->folder_fd, partial->name, 0);
+		(void)unlinkat(partial->directory_fd, partial->name, 0);
 	partial_release(partial);
 }
 

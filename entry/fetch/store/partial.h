@@ -13,7 +13,7 @@
 enum chunk { CHUNK_MISSING, CHUNK_PRESENT, CHUNK_COMING };
 
 struct partial {
-	int folder_fd; /* not its own */
+	int directory_fd; /* not its own */
 	int fd; /* -1: none */
 	char name[SHA256_HEX + 32];
 	uint64_t size, chunk_bytes;

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fetch/store/publish.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
 #include <time.h>
 
-#include "fetch/store/folder.h"
-#include "hub/cache.h"
+#include "base/dir.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "base/tree.h"
+#include "hub/cache.h"
 #include "util.h"
 
 /*
- * In the folder of partial files while files take their places in a plain folder, one after the other: the check
+ * In the directory of partial files while files take their places in a plain directory, one after the other: the check
  * model.interrupted knows the ending.
  */
-#define FOLDER_MARKER "aweigh.incomplete"
+#define DIRECTORY_MARKER "aweigh.incomplete"
 
 static int write_metadata(const struct repo_store *repo, const char *commit, const char *path,
                           const char *etag)
@@ -47,26 +47,27 @@ int publication_begin(struct publication *publication, const struct repo_store *
 
 	publication->repo = repo;
 	memcpy(publication->commit, commit, COMMIT_HEX + 1);
-	if (repo->store->is_folder) {
+	if (repo->store->is_directory) {
 		/* One at a time, so that one which finds all in place sees no other's marker. */
 		if (repo->store->has_locks)
 			(void)flock(repo->blobs_fd, LOCK_EX);
-		publication->folder_fd = fcntl(repo->fd, F_DUPFD_CLOEXEC, 3);
-		return publication->folder_fd < 0 ? -errno : 0;
+		publication->directory_fd = fcntl(repo->fd, F_DUPFD_CLOEXEC, 3);
+		return publication->directory_fd < 0 ? -errno : 0;
 	}
 	text_addf(&text, "snapshots/%s", commit);
 	if (fstatat(repo->fd, path, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		repo_store_staging(&staging, commit);
-	publication->folder_fd =
-	        make_folders(repo->fd, staging.length > 0 ? publication->staging : path, false);
-	return publication->folder_fd < 0 ? publication->folder_fd : 0;
+	publication->directory_fd =
+	        make_directories(repo->fd, staging.length > 0 ? publication->staging : path, false);
+	return publication->directory_fd < 0 ? publication->directory_fd : 0;
 }
 
-/* ../../blobs/ETAG, with one more step up for each folder of the path. */
-static int put_link(int folder_fd, const char *name, const char *path, const char *etag)
+/* ../../blobs/ETAG, with one more step up for each directory of the path. */
+static int put_link(int directory_fd, const char *name, const char *path, const char *etag)
 {
-	char target[MAX_PATH_BYTES], now[MAX_PATH_BYTES], temporary[32], hex[9];
-	struct text text = TEXT_OVER(target), beside = TEXT_OVER(temporary);
+	char target[MAX_PATH_BYTES], now[MAX_PATH_BYTES];
+	struct text text = TEXT_OVER(target);
+	struct replacement replacement;
 	ssize_t length;
 
 	text_add(&text, "../../");
@@ -75,22 +76,17 @@ static int put_link(int folder_fd, const char *name, const char *path, const cha
 	text_addf(&text, "blobs/%s", etag);
 	if (text.cut)
 		return -ENAMETOOLONG;
-	if (symlinkat(target, folder_fd, name) == 0)
+	if (symlinkat(target, directory_fd, name) == 0)
 		return 0;
 	if (errno != EEXIST)
 		return -errno;
-	length = readlinkat(folder_fd, name, now, sizeof(now));
+	length = readlinkat(directory_fd, name, now, sizeof(now));
 	if (length == (ssize_t)text.length && memcmp(now, target, text.length) == 0)
 		return 0;
-	random_hex(hex);
-	text_addf(&beside, ".%s.tmp", hex);
-	if (symlinkat(target, folder_fd, temporary) != 0)
+	replacement_begin(&replacement, directory_fd, name);
+	if (symlinkat(target, directory_fd, replacement.temporary) != 0)
 		return -errno;
-	if (renameat(folder_fd, temporary, folder_fd, name) == 0)
-		return 0;
-	length = errno;
-	(void)unlinkat(folder_fd, temporary, 0);
-	return -(int)length;
+	return replacement_end(&replacement, 0);
 }
 
 static int copy_bytes(int from, int to)
@@ -111,67 +107,56 @@ static int copy_bytes(int from, int to)
 }
 
 /* Closes `from`. */
-static int copy_file(int from_fd, int folder_fd, const char *name)
+static int copy_file(int from_fd, int directory_fd, const char *name)
 {
-	char temporary[32], hex[9];
-	struct text beside = TEXT_OVER(temporary);
+	struct replacement replacement;
 	CLEANUP(cleanup_fd) int from = from_fd, to = -1;
-	int error;
 
 	if (from < 0)
 		return from;
-	random_hex(hex);
-	text_addf(&beside, ".%s.tmp", hex);
-	to = openat(folder_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-	            0666);
-	if (to < 0)
-		return -errno;
-	error = copy_bytes(from, to);
-	if (error == 0 && renameat(folder_fd, temporary, folder_fd, name) != 0)
-		error = -errno;
-	if (error != 0)
-		(void)unlinkat(folder_fd, temporary, 0);
-	return error;
+	replacement_begin(&replacement, directory_fd, name);
+	to = replacement_create(&replacement);
+	return to < 0 ? to : replacement_end(&replacement, copy_bytes(from, to));
 }
 
 /* Where there are no links the file itself takes the place; a copy where another path wants it too. */
-static int put_file(const struct repo_store *repo, int folder_fd, const char *name,
+static int put_file(const struct repo_store *repo, int directory_fd, const char *name,
                     const struct published *file)
 {
 	if (file->keep)
-		return copy_file(open_regular(repo->blobs_fd, file->etag), folder_fd, name);
-	return renameat(repo->blobs_fd, file->etag, folder_fd, name) != 0 ? -errno : 0;
+		return copy_file(open_regular(repo->blobs_fd, file->etag), directory_fd, name);
+	return renameat(repo->blobs_fd, file->etag, directory_fd, name) != 0 ? -errno : 0;
 }
 
 /* Another fetch has put the file into its place meanwhile, or one that was killed has on its way there. */
-static int take_placed(const struct publication *publication, int folder_fd, const char *name,
+static int take_placed(const struct publication *publication, int directory_fd, const char *name,
                        const struct published *file)
 {
 	const struct repo_store *repo = publication->repo;
 	const char *commit = publication->commit;
 	char staged[MAX_PATH_BYTES];
 
-	if (is_file_of(folder_fd, name, file->size))
+	if (is_file_of(directory_fd, name, file->size))
 		return 0;
-	if (!repo->store->is_folder &&
+	if (!repo->store->is_directory &&
 	    repo_store_place(repo, 0, commit, file->path, staged, sizeof(staged)) &&
 	    is_file_of(repo->fd, staged, file->size) &&
-	    renameat(repo->fd, staged, folder_fd, name) == 0)
+	    renameat(repo->fd, staged, directory_fd, name) == 0)
 		return 0;
 	return repo_store_has_file(repo, commit, file->path, file->size) ? 0 : -ENOENT;
 }
 
-/* From the first file that takes its place in a plain folder until the last has: see FOLDER_MARKER. */
+/* From the first file that takes its place in a plain directory until the last has: see DIRECTORY_MARKER. */
 static int set_marker(const struct repo_store *repo)
 {
 	CLEANUP(cleanup_fd)
-	int fd = openat(repo->blobs_fd, FOLDER_MARKER,
+	int fd = openat(repo->blobs_fd, DIRECTORY_MARKER,
 	                O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
 
 	return fd < 0 ? -errno : 0;
 }
 
-static int put(const struct publication *publication, int folder_fd, const char *name,
+static int put(const struct publication *publication, int directory_fd, const char *name,
                const struct published *file)
 {
 	const struct repo_store *repo = publication->repo;
@@ -181,15 +166,15 @@ static int put(const struct publication *publication, int folder_fd, const char 
 	int error;
 
 	if (repo->store->has_links && has_blob)
-		return put_link(folder_fd, name, file->path, file->etag);
-	error = !has_blob ? -ENOENT : repo->store->is_folder ? set_marker(repo) : 0;
+		return put_link(directory_fd, name, file->path, file->etag);
+	error = !has_blob ? -ENOENT : repo->store->is_directory ? set_marker(repo) : 0;
 	if (error == 0)
-		error = put_file(repo, folder_fd, name, file);
+		error = put_file(repo, directory_fd, name, file);
 	if (error == -ENOENT)
-		error = take_placed(publication, folder_fd, name, file);
+		error = take_placed(publication, directory_fd, name, file);
 	if (error == -ENOENT && file->equal != NULL)
 		error = copy_file(repo_store_open_file(repo, publication->commit, file->equal),
-		                  folder_fd, name);
+		                  directory_fd, name);
 	return error;
 }
 
@@ -202,12 +187,12 @@ int publication_add(struct publication *publication, const struct published *fil
 
 	if (file->is_placed && repo->store->has_links)
 		return 0;
-	fd = make_parent(publication->folder_fd, file->path, &name);
+	fd = make_parent(publication->directory_fd, file->path, &name);
 	if (fd < 0)
 		return fd;
 	error = file->is_placed ? take_placed(publication, fd, name, file) :
 	                          put(publication, fd, name, file);
-	if (error == 0 && repo->store->is_folder &&
+	if (error == 0 && repo->store->is_directory &&
 	    !repo_store_metadata_fits(repo, file->path, file->etag))
 		error = write_metadata(repo, publication->commit, file->path, file->etag);
 	return error;
@@ -233,48 +218,40 @@ static int move_entry(int from_fd, int to_fd, const struct dirent *entry, unsign
 
 static int copy_links(int from_fd, int to_fd, unsigned depth)
 {
-	int fd = openat(from_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), error = 0;
-	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+	CLEANUP(dir_close) struct dir directory = dir_open(from_fd, ".", MAX_FILES_PER_MODEL);
 	struct dirent *entry;
+	int error = depth > MAX_DEPTH_DIRECTORIES ? -ELOOP : 0;
 
-	if (folder == NULL || depth > MAX_DEPTH_FOLDERS) {
-		if (folder != NULL)
-			(void)closedir(folder);
-		return -ELOOP;
-	}
-	while (error == 0 && (entry = readdir(folder)) != NULL)
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			error = move_entry(from_fd, to_fd, entry, depth);
-	(void)closedir(folder);
-	return error;
+	while (error == 0 && (entry = dir_next(&directory)) != NULL)
+		error = move_entry(from_fd, to_fd, entry, depth);
+	return error != 0 ? error : -directory.error;
 }
 
-/* Only folders: what stands in one was put there by another fetch just now, which goes on with it. */
-static void remove_empty_folders(int parent_fd, const char *name, unsigned depth)
+/* Only directories: what stands in one was put there by another fetch just now, which goes on with it. */
+static void remove_empty_directories(int parent_fd, const char *name, unsigned depth)
 {
-	int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+	CLEANUP(dir_close) struct dir directory = dir_open(parent_fd, name, MAX_FILES_PER_MODEL);
 	struct dirent *entry;
 
-	while (folder != NULL && depth < MAX_DEPTH_FOLDERS && (entry = readdir(folder)) != NULL)
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			remove_empty_folders(dirfd(folder), entry->d_name, depth + 1);
-	if (folder != NULL)
-		(void)closedir(folder);
-	(void)unlinkat(parent_fd, name, AT_REMOVEDIR);
+	while (depth < MAX_DEPTH_DIRECTORIES && (entry = dir_next(&directory)) != NULL)
+		remove_empty_directories(dir_fd(&directory), entry->d_name, depth + 1);
+	if (directory.stream != NULL)
+		(void)unlinkat(parent_fd, name, AT_REMOVEDIR);
 }
 
-/* All at once: the folder that was made ready becomes the snapshot. */
+/* All at once: the directory that was made ready becomes the snapshot. */
 static int name_snapshot(const struct publication *publication, int fd)
 {
 	const struct repo_store *repo = publication->repo;
-	CLEANUP(cleanup_fd) int snapshots = make_folders(repo->fd, "snapshots", false), there = -1;
+	CLEANUP(cleanup_fd)
+	int snapshots = make_directories(repo->fd, "snapshots", false),
+	    there = -1;
 	int error;
 
 	if (snapshots < 0)
 		return snapshots;
 	if (renameat(repo->fd, publication->staging, snapshots, publication->commit) == 0)
-		return sync_folder(snapshots);
+		return sync_directory(snapshots);
 	error = errno;
 	if (error != EEXIST && error != ENOTEMPTY && error != ENOENT)
 		return -error;
@@ -282,46 +259,42 @@ static int name_snapshot(const struct publication *publication, int fd)
 	               O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (there < 0)
 		return -errno;
-	if (error == ENOENT) /* another fetch has named it: the two had the same folder */
+	if (error == ENOENT) /* another fetch has named it: the two had the same directory */
 		return 0;
 	error = copy_links(fd, there, 0);
-	remove_empty_folders(repo->fd, publication->staging, 0);
-	return error != 0 ? error : sync_folder(there);
+	remove_empty_directories(repo->fd, publication->staging, 0);
+	return error != 0 ? error : sync_directory(there);
 }
 
-/* What they list does not stand in the folder any more, and with one alone the folder's commit is known. */
+/* What they list does not stand in the directory any more, and with one alone the directory's commit is known. */
 static void forget_other_manifests(const struct repo_store *repo, const char *commit)
 {
-	int fd = make_folders(repo->fd, FOLDER_TREES, false);
-	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+	int fd = make_directories(repo->fd, DIRECTORY_TREES, false);
+	CLEANUP(dir_close) struct dir directory = dir_over(fd, MAX_DIRECTORY_ENTRIES);
 	struct dirent *entry;
 
-	if (folder == NULL) {
-		cleanup_fd(&fd);
-		return;
-	}
-	while ((entry = readdir(folder)) != NULL)
+	while ((entry = dir_next(&directory)) != NULL)
 		if (manifest_is_named(entry->d_name) &&
 		    strncmp(entry->d_name, commit, COMMIT_HEX) != 0)
-			(void)unlinkat(dirfd(folder), entry->d_name, 0);
-	(void)closedir(folder);
+			(void)unlinkat(dir_fd(&directory), entry->d_name, 0);
 }
 
 int publication_end(struct publication *publication)
 {
 	const struct repo_store *repo = publication->repo;
-	CLEANUP(cleanup_fd) int fd = take_fd(&publication->folder_fd);
+	CLEANUP(cleanup_fd) int fd = take_fd(&publication->directory_fd);
 	/* On disk before a ref names it. */
-	int error = sync_folder(repo->blobs_fd);
+	int error = sync_directory(repo->blobs_fd);
 
 	if (error == 0)
-		error = sync_folder(fd);
+		error = sync_directory(fd);
 	if (error != 0)
 		return error;
-	if (repo->store->is_folder) {
+	if (repo->store->is_directory) {
 		forget_other_manifests(repo, publication->commit);
-		return unlinkat(repo->blobs_fd, FOLDER_MARKER, 0) != 0 && errno != ENOENT ? -errno :
-		                                                                            0;
+		return unlinkat(repo->blobs_fd, DIRECTORY_MARKER, 0) != 0 && errno != ENOENT ?
+		               -errno :
+		               0;
 	}
 	return publication->staging[0] == '\0' ? 0 : name_snapshot(publication, fd);
 }
@@ -330,7 +303,7 @@ void publication_release(struct publication *publication)
 {
 	const struct repo_store *repo = publication->repo;
 
-	cleanup_fd(&publication->folder_fd);
-	if (repo->store->is_folder && repo->store->has_locks)
+	cleanup_fd(&publication->directory_fd);
+	if (repo->store->is_directory && repo->store->has_locks)
 		(void)flock(repo->blobs_fd, LOCK_UN);
 }

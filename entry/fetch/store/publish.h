@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Blobs into the snapshot of their commit, all at once; into a plain folder one after the other.
+ * Blobs into the snapshot of their commit, all at once; into a plain directory one after the other.
  * Functions return 0 or a negative errno.
  */
 #ifndef AWEIGH_PUBLISH_H
@@ -13,7 +13,7 @@ struct publication {
 	const struct repo_store *repo;
 	char commit[COMMIT_HEX + 1];
 	char staging[64]; /* "": straight into the snapshot, which is there already */
-	int folder_fd;
+	int directory_fd;
 };
 int publication_begin(struct publication *publication, const struct repo_store *repo,
                       const char *commit);

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fetch/store/store.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/statvfs.h>
 
-#include "fetch/store/folder.h"
-#include "hub/cache.h"
+#include "base/dir.h"
+#include "base/file.h"
 #include "base/scan.h"
 #include "base/text.h"
+#include "hub/cache.h"
 #include "util.h"
 
-#define DOWNLOAD_FOLDER                                                                            \
+#define DOWNLOAD_DIRECTORY                                                                         \
 	".cache/huggingface/download" /* _local_folder.py, get_local_download_paths */
 #define MAX_LEFTOVERS 4096u
 
@@ -27,32 +27,32 @@ static const char cachedir_tag[] =
 
 int store_owner(const char *path, struct stat *st)
 {
-	char folder[MAX_PATH_BYTES];
+	char directory[MAX_PATH_BYTES];
 
-	if (strlen(path) >= sizeof(folder) || path[0] != '/')
+	if (strlen(path) >= sizeof(directory) || path[0] != '/')
 		return -EINVAL;
-	memcpy(folder, path, strlen(path) + 1);
-	while (stat(folder, st) != 0) {
-		char *slash = strrchr(folder, '/');
+	memcpy(directory, path, strlen(path) + 1);
+	while (stat(directory, st) != 0) {
+		char *slash = strrchr(directory, '/');
 
 		if (errno != ENOENT)
 			return -errno;
-		slash[slash == folder] = '\0';
+		slash[slash == directory] = '\0';
 	}
 	return S_ISDIR(st->st_mode) ? 0 : -ENOTDIR;
 }
 
-int store_open(struct store *store, const char *path, bool is_folder)
+int store_open(struct store *store, const char *path, bool is_directory)
 {
 	CLEANUP(cleanup_fd) int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	memset(store, 0, sizeof(*store));
-	store->is_folder = is_folder;
+	store->is_directory = is_directory;
 	store->fd = -1;
 	if (root < 0 || !path_join(store->path, sizeof(store->path), path, ""))
 		return root < 0 ? -errno : -ENAMETOOLONG;
 	/* The way to the cache is the administrator's: links on it are followed. */
-	store->fd = make_folders(root, path, true);
+	store->fd = make_directories(root, path, true);
 	return store->fd < 0 ? store->fd : 0;
 }
 
@@ -96,15 +96,15 @@ int store_prepare(struct store *store)
 	CLEANUP(cleanup_fd) int own = -1;
 	int fd = store->fd;
 
-	if (store->is_folder) {
-		own = make_folders(store->fd, ".cache/huggingface", false);
+	if (store->is_directory) {
+		own = make_directories(store->fd, ".cache/huggingface", false);
 		if (own < 0)
 			return own;
 		fd = own;
 		if (faccessat(fd, ".gitignore", F_OK, 0) != 0)
 			(void)replace_file(fd, ".gitignore", "*");
 	}
-	store->has_links = !store->is_folder && try_links(fd);
+	store->has_links = !store->is_directory && try_links(fd);
 	store->has_locks = try_locks(fd);
 	if (faccessat(fd, "CACHEDIR.TAG", F_OK, 0) != 0)
 		return replace_file(fd, "CACHEDIR.TAG", cachedir_tag);
@@ -131,19 +131,15 @@ void store_release(struct store *store)
 
 /* A repository */
 
-/* Partial files are looked for once: a folder of blobs may hold thousands of names. */
+/* Partial files are looked for once: a directory of blobs may hold thousands of names. */
 static void find_leftovers(struct repo_store *repo)
 {
 	static const char ending[] = ".incomplete";
-	int fd = openat(repo->blobs_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+	CLEANUP(dir_close)
+	struct dir directory = dir_open(repo->blobs_fd, ".", MAX_DIRECTORY_ENTRIES);
 	struct dirent *entry;
 
-	if (folder == NULL) {
-		cleanup_fd(&fd);
-		return;
-	}
-	while ((entry = readdir(folder)) != NULL && repo->leftover_count < MAX_LEFTOVERS) {
+	while ((entry = dir_next(&directory)) != NULL && repo->leftover_count < MAX_LEFTOVERS) {
 		size_t length = strlen(entry->d_name);
 		char **larger, *name;
 
@@ -159,7 +155,6 @@ static void find_leftovers(struct repo_store *repo)
 			break;
 		repo->leftovers[repo->leftover_count++] = name;
 	}
-	(void)closedir(folder);
 }
 
 int repo_store_open(struct repo_store *repo, const struct store *store, const char *repo_id)
@@ -167,18 +162,18 @@ int repo_store_open(struct repo_store *repo, const struct store *store, const ch
 	char name[MAX_NAME_BYTES], locks[MAX_NAME_BYTES + 8];
 
 	*repo = (struct repo_store){ .store = store, .fd = -1, .blobs_fd = -1, .locks_fd = -1 };
-	if (store->is_folder) {
+	if (store->is_directory) {
 		repo->fd = fcntl(store->fd, F_DUPFD_CLOEXEC, 3);
-		repo->blobs_fd = make_folders(store->fd, DOWNLOAD_FOLDER, false);
-		repo->locks_fd = make_folders(store->fd, DOWNLOAD_FOLDER, false);
+		repo->blobs_fd = make_directories(store->fd, DOWNLOAD_DIRECTORY, false);
+		repo->locks_fd = make_directories(store->fd, DOWNLOAD_DIRECTORY, false);
 	} else {
-		if (!repo_folder_name(repo_id, name, sizeof(name)) ||
+		if (!repo_directory_name(repo_id, name, sizeof(name)) ||
 		    !path_join(locks, sizeof(locks), ".locks", name))
 			return -ENAMETOOLONG;
-		repo->fd = make_folders(store->fd, name, true);
+		repo->fd = make_directories(store->fd, name, true);
 		if (repo->fd >= 0)
-			repo->blobs_fd = make_folders(repo->fd, "blobs", false);
-		repo->locks_fd = make_folders(store->fd, locks, true);
+			repo->blobs_fd = make_directories(repo->fd, "blobs", false);
+		repo->locks_fd = make_directories(store->fd, locks, true);
 	}
 	if (repo->fd < 0)
 		return repo->fd;
@@ -219,8 +214,8 @@ bool repo_store_ref(const struct repo_store *repo, const char *revision,
 	CLEANUP(cleanup_fd) int fd = -1;
 	struct stat st;
 
-	if (repo->store->is_folder)
-		return folder_commit(make_folders(repo->fd, FOLDER_TREES, false), commit);
+	if (repo->store->is_directory)
+		return directory_commit(make_directories(repo->fd, DIRECTORY_TREES, false), commit);
 	if (!path_join(name, sizeof(name), "refs", revision))
 		return false;
 	fd = openat(repo->fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
@@ -247,9 +242,9 @@ int repo_store_write_ref(const struct repo_store *repo, const char *revision, co
 
 /* The manifest */
 
-static const char *trees_folder(const struct repo_store *repo)
+static const char *trees_directory(const struct repo_store *repo)
 {
-	return repo->store->is_folder ? FOLDER_TREES : "trees";
+	return repo->store->is_directory ? DIRECTORY_TREES : "trees";
 }
 
 int repo_store_open_manifest(const struct repo_store *repo, const char *commit)
@@ -257,7 +252,7 @@ int repo_store_open_manifest(const struct repo_store *repo, const char *commit)
 	char path[128];
 	struct text text = TEXT_OVER(path);
 
-	text_addf(&text, "%s/%s.json", trees_folder(repo), commit);
+	text_addf(&text, "%s/%s.json", trees_directory(repo), commit);
 	return open_regular(repo->fd, path);
 }
 
@@ -271,27 +266,40 @@ static void put_string(yajl_gen gen, const char *string)
 	(void)yajl_gen_string(gen, (const unsigned char *)string, strlen(string));
 }
 
+static int manifest_writer_close(struct manifest_writer *writer, int error)
+{
+	if (writer->file != NULL)
+		(void)fclose(writer->file);
+	if (writer->gen != NULL)
+		yajl_gen_free(writer->gen);
+	if (writer->directory_fd >= 0)
+		error = replacement_end(&writer->replacement, error);
+	cleanup_fd(&writer->directory_fd);
+	writer->file = NULL;
+	writer->gen = NULL;
+	writer->directory_fd = -1;
+	return error;
+}
+
 int manifest_writer_begin(struct manifest_writer *writer, const struct repo_store *repo,
                           const char *commit)
 {
-	struct text name = TEXT_OVER(writer->name), temporary = TEXT_OVER(writer->temporary);
-	char hex[9];
+	char name[MAX_NAME_BYTES];
+	struct text text = TEXT_OVER(name);
 	int fd;
 
-	random_hex(hex);
 	writer->file = NULL;
 	writer->gen = NULL;
-	text_addf(&name, "%s.json", commit);
-	text_addf(&temporary, "%s.tmp", hex);
-	writer->folder_fd = make_folders(repo->fd, trees_folder(repo), false);
-	if (writer->folder_fd < 0)
-		return writer->folder_fd;
-	fd = openat(writer->folder_fd, writer->temporary,
-	            O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+	text_addf(&text, "%s.json", commit);
+	writer->directory_fd = make_directories(repo->fd, trees_directory(repo), false);
+	if (writer->directory_fd < 0)
+		return writer->directory_fd;
+	replacement_begin(&writer->replacement, writer->directory_fd, name);
+	fd = replacement_create(&writer->replacement);
 	writer->file = fd < 0 ? NULL : fdopen(fd, "w");
 	writer->gen = yajl_gen_alloc(NULL);
 	if (writer->file == NULL || writer->gen == NULL) {
-		int error = fd < 0 ? errno : ENOMEM;
+		int error = fd < 0 ? -fd : ENOMEM;
 
 		if (fd >= 0 && writer->file == NULL)
 			(void)close(fd);
@@ -338,36 +346,22 @@ int manifest_writer_end(struct manifest_writer *writer)
 	(void)yajl_gen_integer(writer->gen, 1);
 	(void)yajl_gen_map_close(writer->gen);
 	errno = 0;
-	if (fflush(writer->file) != 0 || ferror(writer->file) || fsync(fileno(writer->file)) != 0 ||
-	    renameat(writer->folder_fd, writer->temporary, writer->folder_fd, writer->name) != 0)
+	if (fflush(writer->file) != 0 || ferror(writer->file) || fsync(fileno(writer->file)) != 0)
 		error = errno != 0 ? -errno : -EIO;
-	if (error == 0)
-		writer->temporary[0] = '\0';
-	manifest_writer_cancel(writer);
-	return error;
+	return manifest_writer_close(writer, error);
 }
 
 void manifest_writer_cancel(struct manifest_writer *writer)
 {
-	if (writer->file != NULL)
-		(void)fclose(writer->file);
-	if (writer->gen != NULL)
-		yajl_gen_free(writer->gen);
-	if (writer->folder_fd >= 0 && writer->temporary[0] != '\0')
-		(void)unlinkat(writer->folder_fd, writer->temporary, 0);
-	cleanup_fd(&writer->folder_fd);
-	writer->file = NULL;
-	writer->gen = NULL;
-	writer->folder_fd = -1;
-	writer->temporary[0] = '\0';
+	(void)manifest_writer_close(writer, -ECANCELED);
 }
 
 /* Locks */
 
-static int try_lock(int folder_fd, const char *name)
+static int try_lock(int directory_fd, const char *name)
 {
 	struct stat st;
-	int fd = openat(folder_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+	int fd = openat(directory_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
 	                0664);
 	int error;
 
@@ -396,7 +390,7 @@ int repo_store_lock(const struct repo_store *repo, const char *etag, const char 
 
 	if (!repo->store->has_locks)
 		return -ENOLCK;
-	text_addf(&text, "%s.lock", repo->store->is_folder ? path : etag);
+	text_addf(&text, "%s.lock", repo->store->is_directory ? path : etag);
 	if (text.cut)
 		return -ENOLCK;
 	fd = make_parent(repo->locks_fd, name, &last);
@@ -420,9 +414,9 @@ bool repo_store_place(const struct repo_store *repo, unsigned place, const char 
 {
 	struct text text = text_over(out, size);
 
-	if (place > (repo->store->is_folder ? 0 : 1))
+	if (place > (repo->store->is_directory ? 0 : 1))
 		return false;
-	if (repo->store->is_folder) {
+	if (repo->store->is_directory) {
 		text_add(&text, path);
 	} else if (place == 0) {
 		repo_store_staging(&text, commit);
@@ -472,7 +466,7 @@ bool repo_store_metadata_fits(const struct repo_store *repo, const char *path, c
 	ssize_t got;
 	double stamp;
 
-	text_addf(&join, DOWNLOAD_FOLDER "/%s.metadata", path);
+	text_addf(&join, DOWNLOAD_DIRECTORY "/%s.metadata", path);
 	if (join.cut || fstatat(repo->fd, path, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return false;
 	fd = open_regular(repo->fd, name);

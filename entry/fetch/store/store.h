@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The writing side of a hub cache, and of a plain folder with local_dir metadata. Source of both
+ * The writing side of a hub cache, and of a plain directory with local_dir metadata. Source of both
  * layouts: huggingface_hub 1.28.0 file_download.py, _snapshot_download.py, _local_folder.py,
  * _tree_cache.py; filelock 3.32 _unix.py for the locks.
  *
@@ -20,21 +20,22 @@
 #include <sys/types.h>
 #include <yajl/yajl_gen.h>
 
-#include "hub/manifest.h"
+#include "base/file.h"
 #include "base/text.h"
+#include "hub/manifest.h"
 
-/* Where models are kept: the hub cache, or one plain folder. */
+/* Where models are kept: the hub cache, or one plain directory. */
 struct store {
 	char path[MAX_PATH_BYTES];
 	int fd;
-	bool is_folder; /* a plain folder */
+	bool is_directory; /* a plain directory */
 	bool has_links, has_locks; /* what the volume can do, by trying */
 };
 
-/* The owner of the folder, or of the nearest one above that is there. */
+/* The owner of the directory, or of the nearest one above that is there. */
 int store_owner(const char *path, struct stat *st);
-/* Makes what is missing of the folder and opens it. */
-int store_open(struct store *store, const char *path, bool is_folder);
+/* Makes what is missing of the directory and opens it. */
+int store_open(struct store *store, const char *path, bool is_directory);
 /* Tries whether the volume has links and locks; writes CACHEDIR.TAG. */
 int store_prepare(struct store *store);
 /* Free bytes and inodes, as far as the volume knows. */
@@ -44,8 +45,8 @@ void store_release(struct store *store);
 /* A repository in it. */
 struct repo_store {
 	const struct store *store;
-	int fd; /* models--ORG--NAME, or the plain folder */
-	int blobs_fd; /* blobs, or .cache/huggingface/download of a plain folder */
+	int fd; /* models--ORG--NAME, or the plain directory */
+	int blobs_fd; /* blobs, or .cache/huggingface/download of a plain directory */
 	int locks_fd; /* .locks/models--ORG--NAME, or the same as blobs_fd */
 	char **leftovers; /* partial files that were there at the start */
 	size_t leftover_count;
@@ -55,7 +56,7 @@ int repo_store_open(struct repo_store *repo, const struct store *store, const ch
 uint64_t repo_store_leftover_bytes(const struct repo_store *repo);
 void repo_store_release(struct repo_store *repo);
 
-/* The commit that refs/REVISION names, or that stands in a plain folder, for whatever revision; false: none. */
+/* The commit that refs/REVISION names, or that stands in a plain directory, for whatever revision; false: none. */
 bool repo_store_ref(const struct repo_store *repo, const char *revision,
                     char commit[static COMMIT_HEX + 1]);
 int repo_store_write_ref(const struct repo_store *repo, const char *revision, const char *commit);
@@ -65,8 +66,8 @@ int repo_store_open_manifest(const struct repo_store *repo, const char *commit);
 struct manifest_writer {
 	FILE *file;
 	yajl_gen gen;
-	int folder_fd;
-	char temporary[64], name[64];
+	int directory_fd;
+	struct replacement replacement;
 };
 int manifest_writer_begin(struct manifest_writer *writer, const struct repo_store *repo,
                           const char *commit);
@@ -75,7 +76,7 @@ int manifest_writer_end(struct manifest_writer *writer);
 void manifest_writer_cancel(struct manifest_writer *writer);
 
 /*
- * A lock that other clients see: flock(2) on ETAG.lock, or on PATH.lock of a plain folder.
+ * A lock that other clients see: flock(2) on ETAG.lock, or on PATH.lock of a plain directory.
  * -EAGAIN: another holds it. -ENOLCK: there is none to be had, go on without.
  */
 int repo_store_lock(const struct repo_store *repo, const char *etag, const char *path);
@@ -92,7 +93,7 @@ bool repo_store_place(const struct repo_store *repo, unsigned place, const char 
 bool repo_store_has(const struct repo_store *repo, const char *etag, uint64_t size);
 bool repo_store_has_file(const struct repo_store *repo, const char *commit, const char *path,
                          uint64_t size);
-/* A plain folder's file by its metadata: size, digest, and not touched since. */
+/* A plain directory's file by its metadata: size, digest, and not touched since. */
 bool repo_store_metadata_fits(const struct repo_store *repo, const char *path, const char *etag);
 int repo_store_open_blob(const struct repo_store *repo, const char *etag);
 int repo_store_open_file(const struct repo_store *repo, const char *commit, const char *path);

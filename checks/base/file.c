@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include "base/scan.h"
+#include "base/text.h"
+#include "util.h"
+
+int read_whole(int fd, size_t limit, char **data, size_t *length)
+{
+	size_t size = 0, room = 4096;
+	char *buffer = NULL, *larger;
+
+	for (;;) {
+		ssize_t got;
+
+		if (buffer == NULL || size + 1 >= room) {
+			room = buffer == NULL ? room : room * 2;
+			larger = realloc(buffer, room);
+			if (larger == NULL) {
+				free(buffer);
+				return -ENOMEM;
+			}
+			buffer = larger;
+		}
+		got = read(fd, buffer + size, room - 1 - size);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0 || size + (size_t)got > limit) {
+			int error = got < 0 ? errno : EFBIG;
+
+			free(buffer);
+			return -error;
+		}
+		if (got == 0)
+			break;
+		size += (size_t)got;
+	}
+	buffer[size] = '\0';
+	*data = buffer;
+	*length = size;
+	return 0;
+}
+
+int write_whole(int fd, const void *bytes, size_t length)
+{
+	const char *at = bytes;
+
+	while (length > 0) {
+		ssize_t written = write(fd, at, length);
+
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written <= 0)
+			return written < 0 ? -errno : -EIO;
+		at += written;
+		length -= (size_t)written;
+	}
+	return 0;
+}
+
+void random_hex(char out[static 9])
+{
+	unsigned char bytes[4];
+
+	while (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+		;
+	hex_encode(out, bytes, sizeof(bytes));
+}
+
+/*
+ * Makes and opens the directory `name` of an open one; a link in its place is refused where `follow` is not
+ * set. A directory on the way that may be searched but not read, such as a home of mode 0711, will do.
+ */
+static int enter(int fd, const char *name, bool follow)
+{
+	int flags = O_DIRECTORY | O_CLOEXEC | (follow ? 0 : O_NOFOLLOW), next;
+
+	if (mkdirat(fd, name, 0777) != 0 && errno != EEXIST)
+		return -errno;
+	next = openat(fd, name, O_RDONLY | flags);
+	if (next < 0 && errno == EACCES)
+		next = openat(fd, name, O_PATH | flags);
+	return next < 0 ? -errno : next;
+}
+
+int make_directories(int base_fd, const char *path, bool follow)
+{
+	int fd = fcntl(base_fd, F_DUPFD_CLOEXEC, 3);
+	char name[MAX_NAME_BYTES];
+
+	if (fd < 0)
+		return -errno;
+	while (*(path += strspn(path, "/")) != '\0') {
+		size_t length = strcspn(path, "/");
+		int next = -ENAMETOOLONG;
+
+		if (length < sizeof(name)) {
+			memcpy(name, path, length);
+			name[length] = '\0';
+			next = enter(fd, name, follow);
+		}
+		(void)close(fd);
+		if (next < 0)
+			return next;
+		fd = next;
+		path += length;
+	}
+	return fd;
+}
+
+int make_parent(int base_fd, const char *path, const char **name)
+{
+	const char *slash = strrchr(path, '/');
+	char directory[MAX_PATH_BYTES];
+
+	*name = slash == NULL ? path : slash + 1;
+	if (slash == NULL)
+		return make_directories(base_fd, "", false);
+	if ((size_t)(slash - path) >= sizeof(directory))
+		return -ENAMETOOLONG;
+	memcpy(directory, path, (size_t)(slash - path));
+	directory[slash - path] = '\0';
+	return make_directories(base_fd, directory, false);
+}
+
+/* Some network file systems refuse to sync a directory, and one that may not be read cannot be: no more to be done. */
+int sync_directory(int fd)
+{
+	return fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP && errno != EBADF ? -errno : 0;
+}
+
+int open_regular(int directory_fd, const char *name)
+{
+	int fd = openat(directory_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return fd;
+	(void)close(fd);
+	return -EINVAL;
+}
+
+void replacement_begin(struct replacement *replacement, int directory_fd, const char *name)
+{
+	struct text text = TEXT_OVER(replacement->name),
+	            temporary = TEXT_OVER(replacement->temporary);
+	char hex[9];
+
+	replacement->directory_fd = directory_fd;
+	text_add(&text, name);
+	random_hex(hex);
+	text_addf(&temporary, ".%s.tmp", hex);
+}
+
+int replacement_create(const struct replacement *replacement)
+{
+	int fd = openat(replacement->directory_fd, replacement->temporary,
+	                O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int replacement_end(const struct replacement *replacement, int error)
+{
+	if (error == 0 && renameat(replacement->directory_fd, replacement->temporary,
+	                           replacement->directory_fd, replacement->name) != 0)
+		error = -errno;
+	if (error != 0)
+		(void)unlinkat(replacement->directory_fd, replacement->temporary, 0);
+	return error;
+}
+
+int replace_file(int directory_fd, const char *name, const char *content)
+{
+	struct replacement replacement;
+	CLEANUP(cleanup_fd) int fd = -1;
+	int error;
+
+	if (strlen(name) >= sizeof(replacement.name))
+		return -ENAMETOOLONG;
+	replacement_begin(&replacement, directory_fd, name);
+	fd = replacement_create(&replacement);
+	if (fd < 0)
+		return fd;
+	error = write_whole(fd, content, strlen(content));
+	if (error == 0 && fsync(fd) != 0)
+		error = -errno;
+	return replacement_end(&replacement, error);
+}
+
+bool is_file_of(int directory_fd, const char *name, uint64_t size)
+{
+	struct stat st;
+
+	return fstatat(directory_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+	       (uint64_t)st.st_size == size;
+}

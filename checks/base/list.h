@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lists as the policy and the environment write them. */
+#ifndef AWEIGH_LIST_H
+#define AWEIGH_LIST_H
+
+#include <stddef.h>
+
+/*
+ * Walks a list: elements between separators, blanks trimmed, empty ones skipped. Starts with *at = NULL;
+ * returns the element's start and its length, or NULL at the end.
+ */
+const char *list_next(const char *list, char separator, const char **at, size_t *length);
+
+#endif

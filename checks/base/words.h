@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Words that were misspelt: the nearest of those that are known. */
+#ifndef AWEIGH_WORDS_H
+#define AWEIGH_WORDS_H
+
+#include <stddef.h>
+
+/* The number of single edits between two words; words longer than 63 count as far apart. */
+unsigned edit_distance(const char *a, const char *b);
+
+/* Hands out the known words one by one; NULL: no more. */
+typedef const char *words_next(const void *context, size_t index);
+/* The nearest of the known words, for "did you mean"; NULL: none is near. Two edits, one for a word of up to four letters. */
+const char *words_nearest(const char *word, words_next *next, const void *context);
+/* words_next over an array that ends with a NULL. */
+words_next words_of;
+
+#endif

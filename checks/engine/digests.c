@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/digests.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/text.h"
+#include "base/tree.h"
+#include "engine/findings.h"
+#include "engine/walk.h"
+#include "hub/digest.h"
+#include "hub/manifest.h"
+#include "system/cgroup.h"
+#include "util.h"
+
+#define WORTH_PAIRING_BYTES (1ul << 20)
+
+struct job {
+	char *path; /* absolute within the tree */
+	size_t name; /* where the name beneath the model's directory begins */
+	int model;
+	uint64_t size;
+	dev_t device;
+	ino_t inode;
+	char expected[SHA256_HEX + 1];
+	char source[24]; /* who states it */
+	char actual[SHA256_HEX + 1];
+	int result; /* negative errno */
+	struct job *same; /* an earlier job of the same bytes and digest */
+	bool done, told;
+};
+
+struct digest_queue {
+	struct job *jobs;
+	size_t count, room;
+	size_t model_start; /* of the model that is being looked at */
+	/* While hashing: */
+	const struct tree *tree;
+	pthread_mutex_t lock;
+	pthread_cond_t finished;
+	size_t next;
+	size_t idle; /* threads without a file */
+	_Atomic uint64_t done_bytes;
+};
+
+struct digest_queue *digest_queue_new(void)
+{
+	return calloc(1, sizeof(struct digest_queue));
+}
+
+void digest_queue_free(struct digest_queue *queue)
+{
+	if (queue == NULL)
+		return;
+	for (size_t i = 0; i < queue->count; i++)
+		free(queue->jobs[i].path);
+	free(queue->jobs);
+	free(queue);
+}
+
+void digest_queue_add(struct inspection *inspection, const char *path, const struct stat *st,
+                      const char *expected, const char *source)
+{
+	struct digest_queue *queue = inspection->model->digests;
+	char absolute[MAX_PATH_BYTES];
+	struct job *job;
+	struct text text;
+
+	if (queue->count == queue->room) {
+		size_t room = queue->room == 0 ? 64 : queue->room * 2;
+		struct job *larger = realloc(queue->jobs, room * sizeof(*larger));
+
+		if (larger == NULL) {
+			inspection->failed = -ENOMEM;
+			return;
+		}
+		queue->jobs = larger;
+		queue->room = room;
+	}
+	if (!path_join(absolute, sizeof(absolute), inspection->model->place.path, path))
+		return;
+	job = &queue->jobs[queue->count];
+	memset(job, 0, sizeof(*job));
+	job->path = strdup(absolute);
+	if (job->path == NULL) {
+		inspection->failed = -ENOMEM;
+		return;
+	}
+	queue->count++;
+	job->name = strlen(absolute) - strlen(path);
+	job->model = inspection->model->index;
+	job->size = (uint64_t)st->st_size;
+	job->device = st->st_dev;
+	job->inode = st->st_ino;
+	text = TEXT_OVER(job->expected);
+	text_add(&text, expected);
+	text = TEXT_OVER(job->source);
+	text_add(&text, source);
+}
+
+static int by_path(const void *a, const void *b)
+{
+	const struct job *left = a, *right = b;
+
+	return strcmp(left->path + left->name, right->path + right->name);
+}
+
+void digest_queue_expect(struct inspection *inspection, const char *path, const char *expected)
+{
+	struct digest_queue *queue = inspection->model->digests;
+	size_t low = queue->model_start, high = queue->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		struct job *job = &queue->jobs[middle];
+		int order = strcmp(path, job->path + job->name);
+
+		if (order == 0) {
+			memcpy(job->expected, expected, strlen(expected) + 1);
+			memcpy(job->source, "the manifest", sizeof("the manifest"));
+			return;
+		}
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+}
+
+static bool expect_from_manifest(void *context, const struct manifest_file *file)
+{
+	if (strlen(file->path) == file->path_length)
+		digest_queue_expect(context, file->path,
+		                    file->sha256[0] != '\0' ? file->sha256 : file->blob_id);
+	return true;
+}
+
+/* The manifest knows more than a blob's name: it also covers volumes without links. */
+void digest_queue_model_done(struct inspection *inspection)
+{
+	struct digest_queue *queue = inspection->model->digests;
+	size_t count = queue->count - queue->model_start;
+
+	if (count > 0) {
+		CLEANUP(cleanup_fd)
+		int fd = inspection->model->level >= LEVEL_DIGEST ?
+		                 model_open_manifest(inspection) :
+		                 -1;
+
+		if (count > 1)
+			qsort(queue->jobs + queue->model_start, count, sizeof(struct job), by_path);
+		if (fd >= 0 && inspection->model->has_manifest)
+			(void)manifest_read(fd, expect_from_manifest, inspection);
+	}
+	queue->model_start = queue->count;
+}
+
+static bool is_hashed(const struct job *job)
+{
+	return job->same == NULL && job->expected[0] != '\0';
+}
+
+/* The next job, and a second one to go beside it where enough are left for the other threads. */
+static size_t take_jobs(struct digest_queue *queue, struct job *jobs[DIGEST_PAIR])
+{
+	size_t count = 0;
+
+	pthread_mutex_lock(&queue->lock);
+	while (queue->next < queue->count && count < DIGEST_PAIR) {
+		struct job *job = &queue->jobs[queue->next];
+
+		if (count > 0 && (queue->count - queue->next <= queue->idle || !is_hashed(job) ||
+		                  job->size < WORTH_PAIRING_BYTES))
+			break;
+		queue->idle -= count == 0;
+		queue->next++;
+		jobs[count++] = job;
+		if (!is_hashed(job)) /* nothing to do for it: told, and no partner */
+			break;
+	}
+	pthread_mutex_unlock(&queue->lock);
+	return count;
+}
+
+static void hash_together(struct digest_queue *queue, struct job *const *jobs, size_t count)
+{
+	struct digest_file files[DIGEST_PAIR];
+	struct job *opened[DIGEST_PAIR];
+	size_t open_count = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		int fd = is_hashed(jobs[i]) ? tree_open(queue->tree, jobs[i]->path, O_RDONLY) :
+		                              -ENOENT;
+
+		jobs[i]->result = fd < 0 ? fd : 0;
+		if (fd < 0)
+			continue;
+		files[open_count] = (struct digest_file){
+			.fd = fd, .size = jobs[i]->size, .kind = digest_kind_of(jobs[i]->expected)
+		};
+		opened[open_count++] = jobs[i];
+	}
+	if (open_count > 0)
+		digest_files(files, open_count, &queue->done_bytes);
+	for (size_t i = 0; i < open_count; i++) {
+		opened[i]->result = files[i].result;
+		memcpy(opened[i]->actual, files[i].hex, sizeof(opened[i]->actual));
+		(void)close(files[i].fd);
+	}
+}
+
+static void *hash_files(void *context)
+{
+	struct digest_queue *queue = context;
+	struct job *jobs[DIGEST_PAIR];
+	size_t count;
+
+	while ((count = take_jobs(queue, jobs)) > 0) {
+		hash_together(queue, jobs, count);
+		pthread_mutex_lock(&queue->lock);
+		for (size_t i = 0; i < count; i++)
+			jobs[i]->done = true;
+		queue->idle++;
+		pthread_cond_signal(&queue->finished);
+		pthread_mutex_unlock(&queue->lock);
+	}
+	return NULL;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	const struct job *left = a, *right = b;
+
+	if (left->size != right->size)
+		return left->size > right->size ? -1 : 1;
+	if (left->inode != right->inode)
+		return left->inode < right->inode ? -1 : 1;
+	return strcmp(left->expected, right->expected);
+}
+
+static void report_job(struct inspection *inspection, const struct job *job)
+{
+	const struct job *hashed = job->same != NULL ? job->same : job;
+	const char *name = job->path + job->name;
+	const char *algorithm =
+	        digest_kind_of(job->expected) == DIGEST_SHA256 ? "SHA-256" : "git SHA-1";
+	struct report_at at = { .path = name };
+
+	if (job->expected[0] == '\0')
+		inspection_report(inspection, FINDING_FILE_UNVERIFIED, at,
+		                  "cannot be verified: no digest is stated for it");
+	else if (hashed->result < 0)
+		inspection_report(inspection, FINDING_FILE_CHANGED, at, "%s",
+		                  hashed->result == -ESTALE ? "changed while it was hashed" :
+		                                              strerror(-hashed->result));
+	else if (strcmp(hashed->actual, job->expected) != 0)
+		inspection_report(inspection, FINDING_FILE_DIGEST, at,
+		                  "has the %s %.16s..., but %s states %.16s...", algorithm,
+		                  hashed->actual, job->source, job->expected);
+}
+
+/* Findings about a model, after all models have been looked at: its index is all that they need. */
+static void tell(struct inspection *inspection, struct model_view *view, struct job *job)
+{
+	job->told = true;
+	if (view->index != job->model)
+		memset(inspection->seen, 0, sizeof(inspection->seen));
+	view->index = job->model;
+	view->model = &inspection->policy->models[job->model];
+	inspection->model = view;
+	report_job(inspection, job);
+	inspection->model = NULL;
+}
+
+static void send_progress(struct inspection *inspection, uint64_t done, uint64_t total)
+{
+	struct record record = { .magic = RECORD_MAGIC,
+		                 .type = RECORD_PROGRESS,
+		                 .model = NO_MODEL,
+		                 .files = done,
+		                 .bytes = total };
+
+	if (inspection->failed == 0)
+		inspection->failed = inspection->send(inspection, &record);
+}
+
+/* Waits for the jobs in their order and tells each; a quarter of a second between progress records. */
+static void await(struct inspection *inspection, struct digest_queue *queue,
+                  struct model_view *view, uint64_t total)
+{
+	for (size_t i = 0; i < queue->count; i++) {
+		struct job *job = &queue->jobs[i];
+
+		pthread_mutex_lock(&queue->lock);
+		while (!job->done) {
+			struct timespec until;
+
+			clock_gettime(CLOCK_REALTIME, &until);
+			until.tv_nsec += 250000000;
+			until.tv_sec += until.tv_nsec / 1000000000;
+			until.tv_nsec %= 1000000000;
+			if (pthread_cond_timedwait(&queue->finished, &queue->lock, &until) ==
+			    ETIMEDOUT) {
+				pthread_mutex_unlock(&queue->lock);
+				send_progress(inspection, atomic_load(&queue->done_bytes), total);
+				pthread_mutex_lock(&queue->lock);
+			}
+		}
+		pthread_mutex_unlock(&queue->lock);
+		tell(inspection, view, job);
+	}
+}
+
+static uint64_t plan(struct digest_queue *queue)
+{
+	uint64_t total = 0;
+
+	qsort(queue->jobs, queue->count, sizeof(struct job), by_size);
+	for (size_t i = 0; i < queue->count; i++) {
+		struct job *job = &queue->jobs[i], *before = i == 0 ? NULL : job - 1;
+
+		if (before != NULL && job->inode == before->inode &&
+		    job->device == before->device && job->size == before->size &&
+		    strcmp(job->expected, before->expected) == 0)
+			job->same = before->same != NULL ? before->same : before;
+		else if (job->expected[0] != '\0')
+			total += job->size;
+	}
+	return total;
+}
+
+void digest_queue_run(struct inspection *inspection, struct digest_queue *queue)
+{
+	pthread_t threads[MAX_DIGEST_THREADS];
+	unsigned wanted = cores_allowed(), started = 0;
+	struct model_view *view;
+	pthread_attr_t attributes;
+	uint64_t total;
+
+	if (queue->count == 0 || inspection->failed != 0)
+		return;
+	total = plan(queue);
+	view = calloc(1, sizeof(*view));
+	if (view == NULL) {
+		inspection->failed = -ENOMEM;
+		return;
+	}
+	view->index = NO_MODEL;
+	queue->tree = inspection->tree;
+	queue->idle = wanted < queue->count ? wanted : queue->count;
+	pthread_mutex_init(&queue->lock, NULL);
+	pthread_cond_init(&queue->finished, NULL);
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(
+	        &attributes, 256ul << 10); /* musl's default of 128 kB is small for a path walk */
+	while (started < wanted && started < queue->count &&
+	       pthread_create(&threads[started], &attributes, hash_files, queue) == 0)
+		started++;
+	if (started == 0) /* no thread to be had: a pids limit, say */
+		(void)hash_files(queue);
+	await(inspection, queue, view, total);
+	for (unsigned i = 0; i < started; i++)
+		pthread_join(threads[i], NULL);
+	pthread_attr_destroy(&attributes);
+	free(view);
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/findings.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "util.h"
+
+const struct finding_kind finding_kinds[FINDING_COUNT] = {
+#define FINDING(id, code, severity, status, remedy, meaning, fix)                                  \
+	{ code, SEVERITY_##severity, STATUS_##status, REMEDY_##remedy, meaning, fix },
+#include "findings.def"
+#undef FINDING
+};
+
+enum finding_id finding_find(const char *code)
+{
+	unsigned id = 0;
+
+	while (id < FINDING_COUNT && strcmp(finding_kinds[id].code, code) != 0)
+		id++;
+	return (enum finding_id)id;
+}
+
+bool finding_is_of_fetch(enum finding_id id)
+{
+	return id == FINDING_GATE_FETCHER || strncmp(finding_kinds[id].code, "fetch.", 6) == 0;
+}
+
+static void fill(char *out, size_t size, const char *value)
+{
+	struct text text = text_over(out, size);
+
+	text_add(&text, value);
+	text_mark_cut(&text);
+}
+
+void finding_make(struct record *record, enum finding_id id, const struct model *model, int index,
+                  struct report_at at, const char *format, va_list arguments)
+{
+	struct text message;
+
+	memset(record, 0, sizeof(*record));
+	record->magic = RECORD_MAGIC;
+	record->type = RECORD_FINDING;
+	record->kind = (uint16_t)id;
+	record->model = model == NULL ? NO_MODEL : index;
+	message = TEXT_OVER(record->message);
+	text_addv(&message, format, arguments);
+	text_mark_cut(&message);
+	fill(record->path, sizeof(record->path), at.path != NULL ? at.path : "");
+	fill(record->fix, sizeof(record->fix), at.fix != NULL ? at.fix : finding_kinds[id].fix);
+	if (model != NULL) {
+		record->line = model->line;
+		record->source = model->source;
+	}
+	if (at.said != NULL && at.said->line != 0) {
+		record->line = at.said->line;
+		record->source = at.said->source;
+	}
+	if (at.line != 0)
+		record->line = at.line;
+}
+
+static void __attribute__((format(printf, 4, 0)))
+send_finding(struct inspection *inspection, enum finding_id id, struct report_at at,
+             const char *format, va_list arguments)
+{
+	struct record record;
+	const struct model_view *view = inspection->model;
+
+	finding_make(&record, id, view == NULL ? NULL : view->model, view == NULL ? 0 : view->index,
+	             at, format, arguments);
+	if (inspection->failed == 0)
+		inspection->failed = inspection->send(inspection, &record);
+}
+
+void inspection_report(struct inspection *inspection, enum finding_id id, struct report_at at,
+                       const char *format, ...)
+{
+	va_list arguments;
+
+	if (inspection->seen[id] < UINT16_MAX && ++inspection->seen[id] > FINDINGS_PER_KIND)
+		return;
+	va_start(arguments, format);
+	send_finding(inspection, id, at, format, arguments);
+	va_end(arguments);
+}
+
+static void __attribute__((format(printf, 3, 4)))
+report_more(struct inspection *inspection, enum finding_id id, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	send_finding(inspection, id, (struct report_at){ 0 }, format, arguments);
+	va_end(arguments);
+}
+
+void inspection_report_rest(struct inspection *inspection)
+{
+	for (unsigned id = 0; id < FINDING_COUNT; id++)
+		if (inspection->seen[id] > FINDINGS_PER_KIND)
+			report_more(inspection, (enum finding_id)id, "%u more like these",
+			            inspection->seen[id] - FINDINGS_PER_KIND);
+}

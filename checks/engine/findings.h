@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The catalogue by id, and the one maker of findings. Checks call inspection_report(); the gate and the
+ * fetcher make their records with finding_make() and know themselves where to send them.
+ */
+#ifndef AWEIGH_FINDINGS_H
+#define AWEIGH_FINDINGS_H
+
+#include <stdarg.h>
+
+#include "engine/inspection.h"
+#include "finding.h"
+#include "policy.h"
+
+extern const struct finding_kind finding_kinds[FINDING_COUNT];
+/* The finding that has this code, or FINDING_COUNT. */
+enum finding_id finding_find(const char *code);
+/* Whether it is about fetching: raised by the fetcher, or by the gate about it. */
+bool finding_is_of_fetch(enum finding_id id);
+
+/* What a finding is about. Empty: the run as a whole, with the finding's usual fix. */
+struct report_at {
+	const char *path; /* file, directory or variable */
+	const struct origin *said; /* the line of the policy; NULL: the model's, or none */
+	uint32_t line; /* of the policy, where it is known by itself */
+	const char *fix; /* NULL: the usual one */
+};
+
+/* A whole record; `model` NULL: about none. What does not fit is cut, with a mark. */
+void finding_make(struct record *record, enum finding_id id, const struct model *model, int index,
+                  struct report_at at, const char *format, va_list arguments)
+        __attribute__((format(printf, 6, 0)));
+
+/* Sends a finding about the model that is being inspected; beyond FINDINGS_PER_KIND only counted. */
+void inspection_report(struct inspection *inspection, enum finding_id id, struct report_at at,
+                       const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* For what was only counted: one line says how many. */
+void inspection_report_rest(struct inspection *inspection);
+
+#endif

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where the model of the inspection is: fills place, paths, commit, descriptors and outcome of its view. */
+#ifndef AWEIGH_LOCATE_H
+#define AWEIGH_LOCATE_H
+
+#include "engine/inspection.h"
+
+void locate(struct inspection *inspection);
+/* What the model is called in messages: its directory, or its repository. */
+const char *model_title(const struct model *model);
+
+#endif

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/walk.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/dir.h"
+#include "base/glob.h"
+#include "base/scan.h"
+#include "base/text.h"
+#include "base/tree.h"
+#include "engine/inspect.h"
+#include "formats/formats.h"
+#include "hub/cache.h"
+#include "util.h"
+
+/* 0 marks an empty place. A forged collision would only make a model's own list of files lie to itself. */
+static uint64_t name_hash(const char *name)
+{
+	uint64_t hash = hash_bytes(name, strlen(name));
+
+	return hash == 0 ? 1 : hash;
+}
+
+static struct seen_file *seen_place(const struct seen_files *seen, uint64_t hash)
+{
+	size_t at = (size_t)hash & (seen->room - 1);
+
+	while (seen->files[at].hash != 0 && seen->files[at].hash != hash)
+		at = (at + 1) & (seen->room - 1);
+	return &seen->files[at];
+}
+
+/* Without memory for it nothing is remembered, and later questions go to the file system. */
+static void seen_add(struct seen_files *seen, const char *name, uint64_t size)
+{
+	if (seen->count * 2 >= seen->room) {
+		struct seen_files larger = { .count = seen->count,
+			                     .room = seen->room == 0 ? 256 : seen->room * 2 };
+
+		larger.files = calloc(larger.room, sizeof(*larger.files));
+		larger.missed = seen->missed;
+		if (larger.files == NULL) {
+			seen->missed = true;
+			return;
+		}
+		for (size_t i = 0; i < seen->room; i++)
+			if (seen->files[i].hash != 0)
+				*seen_place(&larger, seen->files[i].hash) = seen->files[i];
+		free(seen->files);
+		*seen = larger;
+	}
+	*seen_place(seen, name_hash(name)) = (struct seen_file){ name_hash(name), size };
+	seen->count++;
+}
+
+void seen_clear(struct seen_files *seen)
+{
+	if (seen->room > 256) {
+		free(seen->files);
+		*seen = (struct seen_files){ 0 };
+	} else if (seen->count > 0) {
+		memset(seen->files, 0, seen->room * sizeof(*seen->files));
+		seen->count = 0;
+	}
+	seen->missed = seen->complete = false;
+}
+
+bool model_has(const struct inspection *inspection, const char *name, uint64_t *size)
+{
+	const struct seen_files *seen = inspection->model->seen;
+	const struct seen_file *file = seen->room == 0 ? NULL : seen_place(seen, name_hash(name));
+	struct stat st;
+
+	if (seen->complete && (file == NULL || file->hash == 0))
+		return false;
+	if (file != NULL && file->hash != 0) {
+		if (size != NULL)
+			*size = file->size;
+		return true;
+	}
+	if (inspection->model->place.dir_fd < 0 ||
+	    fstatat(inspection->model->place.dir_fd, name, &st, 0) != 0 || !S_ISREG(st.st_mode))
+		return false;
+	if (size != NULL)
+		*size = (uint64_t)st.st_size;
+	return true;
+}
+
+bool model_has_directory(const struct inspection *inspection, const char *name)
+{
+	struct stat st;
+
+	return inspection->model->place.dir_fd >= 0 &&
+	       fstatat(inspection->model->place.dir_fd, name, &st, 0) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* A snapshot's links lead to ../../blobs, so its names are opened from the repository's directory. */
+static int open_file(const struct inspection *inspection, const char *name)
+{
+	const struct model_view *view = inspection->model;
+	char beneath[MAX_PATH_BYTES];
+
+	if (view->place.kind == PLACE_DIRECTORY)
+		return tree_open_beneath(inspection->tree, view->place.dir_fd, name, O_RDONLY);
+	if (!path_join(beneath, sizeof(beneath),
+	               view->place.path + strlen(view->place.repo_path) + 1, name))
+		return -ENAMETOOLONG;
+	return tree_open_beneath(inspection->tree, view->place.repo_fd, beneath, O_RDONLY);
+}
+
+int model_open(const struct inspection *inspection, const char *name, uint64_t *size)
+{
+	if (!model_has(inspection, name, size))
+		return -ENOENT;
+	return open_file(inspection, name);
+}
+
+int model_open_manifest(const struct inspection *inspection)
+{
+	const struct model_view *view = inspection->model;
+	char name[128];
+	struct text text = TEXT_OVER(name);
+	int directory =
+	        view->place.kind == PLACE_DIRECTORY ? view->place.dir_fd : view->place.repo_fd;
+	struct stat st;
+
+	if (view->place.commit[0] == '\0')
+		return -ENOENT;
+	text_addf(&text, "%s/%s.json",
+	          view->place.kind == PLACE_DIRECTORY ? DIRECTORY_TREES : "trees",
+	          view->place.commit);
+	if (fstatat(directory, name, &st, 0) != 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	return tree_open_beneath(inspection->tree, directory, name, O_RDONLY);
+}
+
+bool model_wants(const struct inspection *inspection, const char *path)
+{
+	const struct list *files = &inspection->model->model->files;
+
+	return files->count == 0 || glob_any(files, path);
+}
+
+static void keep_name(char *out, size_t size, const char *name)
+{
+	struct text text = text_over(out, size);
+
+	if (strlen(name) < size)
+		text_add(&text, name);
+}
+
+/* A name that leads to a file counts for the lists of the policy; a dangling link does not. */
+static void mark_lists(struct model_view *view, const char *path)
+{
+	const struct model *model = view->model;
+
+	for (size_t i = 0; i < model->files.count; i++)
+		if ((view->files_met >> i & 1) == 0 && glob_matches(model->files.items[i], path))
+			view->files_met |= 1ull << i;
+	for (size_t i = 0; i < model->require.count; i++)
+		if ((view->require_met >> i & 1) == 0 &&
+		    glob_any(&model->require.items[i].any, path))
+			view->require_met |= 1ull << i;
+}
+
+static void count_file(struct model_view *view, const struct file_view *file)
+{
+	size_t length = strlen(file->path);
+
+	view->files++;
+	if (S_ISREG(file->st.st_mode)) {
+		seen_add(view->seen, file->path, (uint64_t)file->st.st_size);
+		mark_lists(view, file->path);
+	} else if (
+	        S_ISDIR(file->st.st_mode)) /* a link to a directory, which the walk does not enter */
+		view->seen->missed = true;
+	if (file->error != 0) {
+		view->broken_files++;
+		return;
+	}
+	view->bytes += (uint64_t)file->st.st_size;
+	if (length > 3 && strcmp(file->path + length - 3, ".py") == 0 && view->python_files++ == 0)
+		keep_name(view->first_python, sizeof(view->first_python), file->path);
+	if (file->format != NULL && file->format->weights) {
+		struct format_files *of = &view->of_format[file->format - formats];
+
+		view->weight_files++;
+		if (of->files++ == 0)
+			keep_name(of->first, sizeof(of->first), file->path);
+	}
+}
+
+/* Reads a link's text: only a finding or a digest needs it, so only then. */
+static const char *link_text(const struct model_view *view, const char *path,
+                             char text[static MAX_PATH_BYTES])
+{
+	ssize_t length = readlinkat(view->place.dir_fd, path, text, MAX_PATH_BYTES - 1);
+
+	text[length < 0 ? 0 : length] = '\0';
+	return text;
+}
+
+/*
+ * Opens a file after a look at what it is: nothing but a regular file is ever opened, since a FIFO
+ * would wait and a device act. If it is exchanged in between, O_NONBLOCK keeps open() from waiting.
+ */
+static void open_view(struct inspection *inspection, struct file_view *file, bool is_link,
+                      char text[static MAX_PATH_BYTES])
+{
+	struct model_view *view = inspection->model;
+
+	if (fstatat(view->place.dir_fd, file->path, &file->st, 0) != 0)
+		file->error = errno;
+	else if (S_ISREG(file->st.st_mode) && (file->fd = open_file(inspection, file->path)) < 0)
+		file->error = -file->fd;
+	if (is_link && (file->error != 0 || view->level >= LEVEL_DIGEST))
+		file->link = link_text(view, file->path, text);
+	if (file->error == EXDEV && file->link != NULL && file->link[0] == '/' &&
+	    path_is_beneath(file->link, view->place.repo_path) &&
+	    strlen(file->link) > strlen(view->place.repo_path)) {
+		file->absolute = true;
+		file->fd =
+		        tree_open_beneath(inspection->tree, view->place.repo_fd,
+		                          file->link + strlen(view->place.repo_path) + 1, O_RDONLY);
+		file->error = file->fd < 0 ? -file->fd : 0;
+	}
+	file->escapes = file->error == EXDEV;
+}
+
+static void inspect_file(struct inspection *inspection, const char *path, bool is_link)
+{
+	struct model_view *view = inspection->model;
+	unsigned char head[4096];
+	char text[MAX_PATH_BYTES];
+	struct file_view file = { .path = path, .fd = -1, .head = head };
+
+	file.format = format_by_name(path);
+	open_view(inspection, &file, is_link, text);
+	if (file.fd >= 0 && view->level >= LEVEL_SIZE &&
+	    ((file.format != NULL && file.format->weights) ||
+	     file.st.st_size < (off_t)MAX_POINTER_BYTES || view->level >= LEVEL_STRUCTURE)) {
+		ssize_t got = pread(file.fd, head, sizeof(head), 0);
+
+		if (got < 0)
+			file.error = errno;
+		else
+			file.head_length = (size_t)got;
+		file.format = format_by_bytes(file.format, path, head, file.head_length);
+	}
+	count_file(view, &file);
+	inspection->file = &file;
+	inspection_run_checks(inspection, SCOPE_FILE, view->level);
+	inspection->file = NULL;
+	if (file.fd >= 0)
+		(void)close(file.fd);
+}
+
+/* Directories that belong to tools, not to the model. */
+static bool is_tool_directory(const struct model_view *view, const char *path)
+{
+	return strcmp(path, ".git") == 0 ||
+	       (view->place.kind == PLACE_DIRECTORY && strcmp(path, ".cache") == 0);
+}
+
+struct walk {
+	struct inspection *inspection;
+	char path[MAX_PATH_BYTES];
+	uint64_t entries;
+};
+
+/* model.safetensors/: the libraries' exists() is content with a directory, their open() is not. */
+static bool is_named_like_a_file(const char *path)
+{
+	static const char *const endings[] = { ".json", ".safetensors", ".gguf", ".bin" };
+	size_t length = strlen(path);
+
+	for (size_t i = 0; i < LENGTH_OF(endings); i++)
+		if (length > strlen(endings[i]) &&
+		    strcmp(path + length - strlen(endings[i]), endings[i]) == 0)
+			return true;
+	return false;
+}
+
+static void walk_directory(struct walk *walk, int fd, unsigned depth);
+
+/* A directory that takes part as a file that it is not, or cannot be opened: only its name is looked at. */
+static void inspect_directory(struct inspection *inspection, const char *path,
+                              const struct stat *st, int error)
+{
+	struct file_view file = { .path = path, .fd = -1, .error = error, .st = *st };
+
+	inspection->model->broken_files++;
+	inspection->file = &file;
+	inspection_run_checks(inspection, SCOPE_FILE, inspection->model->level);
+	inspection->file = NULL;
+}
+
+static void walk_entry(struct walk *walk, int directory, const char *name, unsigned char type,
+                       unsigned depth)
+{
+	struct inspection *inspection = walk->inspection;
+	struct stat st = { 0 };
+	int fd, error;
+
+	if (type == DT_UNKNOWN || type == DT_DIR) { /* not every file system says the type */
+		if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+			return;
+		type = S_ISDIR(st.st_mode) ? DT_DIR : S_ISLNK(st.st_mode) ? DT_LNK : DT_REG;
+	}
+	if (type != DT_DIR) {
+		if (model_wants(inspection, walk->path))
+			inspect_file(inspection, walk->path, type == DT_LNK);
+		else if (fstatat(directory, name, &st, 0) == 0 && S_ISREG(st.st_mode))
+			mark_lists(inspection->model, walk->path); /* required, though not wanted */
+		return;
+	}
+	if (is_tool_directory(inspection->model, walk->path) ||
+	    depth + 1 >= MAX_DEPTH_DIRECTORIES) {
+		inspection->model->seen->missed = true;
+		return;
+	}
+	fd = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	error = fd < 0 ? errno : 0;
+	if (is_named_like_a_file(walk->path) && model_wants(inspection, walk->path))
+		inspect_directory(inspection, walk->path, &st, 0);
+	if (fd >= 0) {
+		walk_directory(walk, fd, depth + 1);
+	} else {
+		inspection->model->seen->missed = true;
+		inspect_directory(inspection, walk->path, &st, error);
+	}
+}
+
+static void walk_directory(struct walk *walk, int fd, unsigned depth)
+{
+	CLEANUP(dir_close) struct dir directory = dir_over(fd, MAX_FILES_PER_MODEL);
+	size_t length = strlen(walk->path);
+	struct dirent *entry;
+
+	while (walk->entries < MAX_FILES_PER_MODEL && walk->inspection->failed == 0 &&
+	       (entry = dir_next(&directory)) != NULL) {
+		size_t more = strlen(entry->d_name);
+
+		if (length + more + 2 > sizeof(walk->path)) {
+			walk->inspection->model->seen->missed = true;
+			continue;
+		}
+		walk->entries++;
+		if (length > 0)
+			walk->path[length] = '/';
+		memcpy(walk->path + length + (length > 0), entry->d_name, more + 1);
+		walk_entry(walk, dir_fd(&directory), entry->d_name, entry->d_type, depth);
+		walk->path[length] = '\0';
+	}
+	if (directory.error != 0)
+		walk->inspection->model->seen->missed = true;
+}
+
+void walk_model(struct inspection *inspection)
+{
+	struct walk walk = { .inspection = inspection };
+	struct model_view *view = inspection->model;
+	int fd = openat(view->place.dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0)
+		walk_directory(&walk, fd, 0);
+	view->seen->complete = fd >= 0 && !view->seen->missed &&
+	                       walk.entries < MAX_FILES_PER_MODEL && view->model->files.count == 0;
+}

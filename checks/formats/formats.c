@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "formats/formats.h"
+
+#include <assert.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/scan.h"
+#include "bounds.h"
+#include "util.h"
+
+enum { SAFETENSORS, GGUF, ONNX, PICKLE, TORCH, NPZ, OPENVINO, BIN, JSON };
+const struct format formats[] = {
+	[SAFETENSORS] = { "safetensors", ".safetensors", true, false, safetensors_examine },
+	[GGUF] = { "gguf", ".gguf", true, false, gguf_examine },
+	[ONNX] = { "onnx", ".onnx", true, false, onnx_examine },
+	[PICKLE] = { "pickle", ".pt .pth .ckpt .pkl .pickle .joblib .dill", true, true, NULL },
+	[TORCH] = { "pickle", NULL, true, true,
+	            zip_examine }, /* a zip archive with a pickle in it */
+	[NPZ] = { "npz", ".npz", true, false, zip_examine },
+	[OPENVINO] = { "openvino", NULL, true, false, NULL },
+	[BIN] = { "bin", NULL, true, false, NULL },
+	[JSON] = { "json", ".json", false, false, json_examine },
+	{ "onnx", ".onnx_data .onnx.data", true, false, NULL }, /* external data: any bytes */
+	{ "h5", ".h5", true, false, NULL },
+	{ "keras", ".keras", true, false, NULL },
+	{ "msgpack", ".msgpack", true, false, NULL },
+	{ "tflite", ".tflite", true, false, NULL },
+	{ "ot", ".ot", true, false, NULL },
+	{ "nemo", ".nemo", true, false, NULL },
+	{ "coreml", ".mlmodel", true, false, NULL },
+	{ "tensorrt", ".engine", true, false, NULL },
+};
+const size_t format_count = LENGTH_OF(formats);
+static_assert(LENGTH_OF(formats) <= MAX_FORMATS, "counts of files by format have room");
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash == NULL ? path : slash + 1;
+}
+
+/* Whether one of the endings is that of a name which has something before it. */
+static bool has_ending(const char *endings, const char *path)
+{
+	size_t length = strlen(path);
+
+	while (*endings != '\0') {
+		size_t more = strcspn(endings, " ");
+
+		if (length > more && strncasecmp(path + length - more, endings, more) == 0)
+			return true;
+		endings += more + (endings[more] == ' ');
+	}
+	return false;
+}
+
+/* .bin says nothing: these names do; others are told by their first bytes. */
+static const struct format *format_of_bin(const char *path)
+{
+	static const char *const pickles[] = { "pytorch_model", "adapter_model",
+		                               "diffusion_pytorch_model" };
+	const char *name = base_name(path);
+
+	for (size_t i = 0; i < LENGTH_OF(pickles); i++)
+		if (strncmp(name, pickles[i], strlen(pickles[i])) == 0)
+			return &formats[PICKLE];
+	if (strcmp(name, "training_args.bin") == 0)
+		return &formats[PICKLE];
+	return strncmp(name, "openvino_", 9) == 0 ? &formats[OPENVINO] : &formats[BIN];
+}
+
+const struct format *format_by_name(const char *path)
+{
+	if (has_ending(".bin", path))
+		return format_of_bin(path);
+	for (size_t i = 0; i < format_count; i++)
+		if (formats[i].endings != NULL && has_ending(formats[i].endings, path))
+			return &formats[i];
+	return NULL;
+}
+
+/* Bytes tell what a name may hide: zip archives of torch.save, and pickle's own opcode. */
+const struct format *format_by_bytes(const struct format *named, const char *path,
+                                     const unsigned char *head, size_t length)
+{
+	bool zip = length >= 4 && memcmp(head, "PK\3\4", 4) == 0;
+	bool opcode = length >= 2 && head[0] == 0x80 && head[1] >= 2 && head[1] <= 5;
+
+	(void)path;
+	if (zip && (named == &formats[BIN] || named == &formats[PICKLE]))
+		return &formats[TORCH];
+	return opcode ? &formats[PICKLE] : named;
+}
+
+const struct format *format_find(const char *name, size_t length)
+{
+	for (size_t i = 0; i < format_count; i++)
+		if (strlen(formats[i].name) == length && memcmp(formats[i].name, name, length) == 0)
+			return &formats[i];
+	return NULL;
+}

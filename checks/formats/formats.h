@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The formats of files that a model consists of: one table. A format is told by a name's ending, or by
+ * a file's first bytes; a format whose headers prove where a file ends has an examine function.
+ * A new format is a file with that function and a row of the table.
+ */
+#ifndef AWEIGH_FORMATS_H
+#define AWEIGH_FORMATS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum extent_result {
+	EXTENT_WHOLE, /* as far as the format can prove it */
+	EXTENT_SHORT, /* the file ends before `expected` bytes, or inside its header where that is 0 */
+	EXTENT_LONG, /* the file goes on after `expected` bytes */
+	EXTENT_BROKEN, /* not what the format demands, see words */
+	EXTENT_UNKNOWN, /* the end cannot be told, see words */
+	EXTENT_UNREADABLE, /* errno in error */
+};
+
+struct extent {
+	enum extent_result result;
+	uint64_t expected; /* bytes */
+	const char *words; /* to be put after the file's name; static */
+	int error;
+};
+
+enum need {
+	NEED_DATA, /* the tensors of the file are in it */
+	NEED_PART, /* it is another part of the same model */
+};
+
+/* What is examined. Functions read with pread() and keep nothing. */
+struct examined {
+	int fd;
+	uint64_t size; /* bytes, as fstat says */
+	const char *path; /* beneath the model's directory */
+	const unsigned char *head; /* the first bytes, as far as they were read */
+	size_t head_length;
+	bool thorough; /* whatever it costs: files that are otherwise read at both ends are read whole */
+	/*
+	 * Called for each other file that this one names: at least so many bytes of it are needed. The
+	 * path is beneath the model's directory if it is legal there, which the callee judges.
+	 */
+	void (*needs)(void *context, enum need need, const char *path, uint64_t least);
+	void *context;
+};
+
+struct format {
+	const char *name; /* as the policy's `formats` and the reports spell it */
+	const char
+	        *endings; /* of names, lower case, blanks between them; NULL: told by other means */
+	bool weights; /* holds tensors */
+	bool executes; /* runs code when it is loaded */
+	void (*examine)(const struct examined *file,
+	                struct extent *extent); /* NULL: says nothing of its end */
+};
+
+extern const struct format formats[];
+extern const size_t format_count;
+
+/* The format that a name says; NULL: none of the table, or a name that says nothing, such as .bin. */
+const struct format *format_by_name(const char *path);
+/* What the first bytes say where they contradict or complete the name; otherwise `named`. */
+const struct format *format_by_bytes(const struct format *named, const char *path,
+                                     const unsigned char *head, size_t length);
+/* NULL: no format has the name. */
+const struct format *format_find(const char *name, size_t length);
+
+/* The files of formats/ that the table names. */
+void safetensors_examine(const struct examined *file, struct extent *extent);
+void gguf_examine(const struct examined *file, struct extent *extent);
+void onnx_examine(const struct examined *file, struct extent *extent);
+void zip_examine(const struct examined *file, struct extent *extent);
+void json_examine(const struct examined *file, struct extent *extent);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A JSON file as a whole: whether it parses, or, where that costs too much, whether both ends fit together. */
+#include "base/json.h"
+
+#include <string.h>
+
+#include "base/scan.h"
+#include "bounds.h"
+#include "formats/formats.h"
+#include "util.h"
+
+static bool visit(void *context, const struct json_value *value)
+{
+	(void)context;
+	(void)value;
+	return true;
+}
+
+/* Vocabularies are megabytes that only a tokenizer reads: a few kB of both ends must do. */
+static bool is_large_vocabulary(const struct examined *file)
+{
+	static const char *const names[] = { "tokenizer.json", "vocab.json", "vocabulary.json" };
+	const char *slash = strrchr(file->path, '/'),
+	           *name = slash == NULL ? file->path : slash + 1;
+
+	if (file->size <= WHOLE_JSON_BYTES || file->thorough)
+		return false;
+	for (size_t i = 0; i < LENGTH_OF(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Whether the beginning is sound JSON, as far as it goes, and the end closes what it opened. */
+static bool ends_match(const struct examined *file, enum json_result *beginning)
+{
+	unsigned char tail[4096];
+	ssize_t got = pread(file->fd, tail, sizeof(tail), (off_t)(file->size - sizeof(tail)));
+	const unsigned char *head = file->head;
+	struct json json;
+	size_t at = 0;
+
+	json_begin(&json, visit, NULL);
+	json_feed(&json, head, file->head_length);
+	*beginning = json.result;
+	(void)json_end(&json);
+	while (at < file->head_length && scan_is_space((char)head[at]))
+		at++;
+	while (got > 0 && scan_is_space((char)tail[got - 1]))
+		got--;
+	return at < file->head_length && got > 0 &&
+	       ((head[at] == '{' && tail[got - 1] == '}') ||
+	        (head[at] == '[' && tail[got - 1] == ']'));
+}
+
+void json_examine(const struct examined *file, struct extent *extent)
+{
+	enum json_result result = JSON_OK;
+	int error = 0;
+
+	*extent = (struct extent){ .result = EXTENT_WHOLE, .words = "is whole" };
+	if (is_large_vocabulary(file)) {
+		if (!ends_match(file, &result) && result == JSON_OK) {
+			extent->result = EXTENT_BROKEN;
+			extent->words = "is not JSON: its end does not close its beginning";
+			return;
+		}
+	} else if (file->size == file->head_length) {
+		result = json_parse(file->head, file->head_length, visit, NULL);
+	} else {
+		result = json_read(file->fd, MAX_INDEX_BYTES, visit, NULL, &error);
+	}
+	if (error != 0) {
+		extent->result = EXTENT_UNREADABLE;
+		extent->error = error;
+	} else if (result != JSON_OK) {
+		extent->result = EXTENT_BROKEN;
+		extent->words = json_words(result);
+	}
+}

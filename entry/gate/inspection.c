@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gate/inspection.h"
+
+#include <string.h>
+
+#include "gate/verdict.h"
+#include "inspector.h"
+#include "process/clock.h"
+#include "report/hashing.h"
+#include "util.h"
+
+static void take_model(struct gate *gate, const struct record *record)
+{
+	struct report_model *model = &gate->report.models[record->model];
+
+	model->seen = true;
+	model->found = record->path[0] != '\0';
+	model->files = record->files;
+	model->bytes = record->bytes;
+	model->level = (uint8_t)record->level;
+	memcpy(model->commit, record->commit, sizeof(model->commit));
+}
+
+static void take_record(void *context, const struct record *record)
+{
+	struct gate *gate = context;
+
+	if (record->type == RECORD_FINDING) {
+		if (record->kind == FINDING_CONFINE_UNAVAILABLE)
+			gate->report.landlock = report_keep(&gate->report, record->message);
+		if (record->kind == FINDING_CONFINE_IDENTITY)
+			gate->report.exact = false;
+		(void)gate_add_finding(gate, record);
+	} else if (record->type == RECORD_MODEL) {
+		take_model(gate, record);
+	} else if (record->type == RECORD_PROGRESS) {
+		hash_progress(record, gate->options->quiet);
+	}
+}
+
+static struct inspection inspection_of(struct gate *gate)
+{
+	return (struct inspection){
+		.policy = &gate->policy,
+		.tree = &gate->tree,
+		.env = &gate->env,
+		.given = &gate->given,
+		.who = &gate->who,
+		.users = &gate->users,
+		.hub_cache = gate->hub_cache_origin != NULL ? gate->hub_cache : NULL,
+		.hub_cache_origin = gate->hub_cache_origin,
+		.working_directory = gate->working_directory,
+		.mode = gate->policy.mode,
+	};
+}
+
+static void run_inspector(void *context, int pipe_fd)
+{
+	struct gate *gate = context;
+	struct inspection inspection = inspection_of(gate);
+
+	inspector_run(&inspection, &gate->tree, pipe_fd);
+}
+
+void gate_raise_ending(struct gate *gate, const struct child *child, enum finding_id id,
+                       const char *who)
+{
+	char sentence[256];
+	struct text text = TEXT_OVER(sentence);
+
+	if (child->ending == CHILD_DEADLINE) {
+		gate_raise(gate, FINDING_GATE_DEADLINE, gate->policy.said[KEY_DEADLINE].line,
+		           "the %s did not finish within %llu ms", who,
+		           (unsigned long long)gate->policy.deadline_ms);
+		return;
+	}
+	child_explain(child, who, &text);
+	if (text.length > 0)
+		gate_raise(gate, id, 0, "%s", sentence);
+}
+
+enum status gate_inspect(struct gate *gate, struct text *why)
+{
+	struct child_limits limits = { .signals = gate->signals,
+		                       .deadline_ns = gate->deadline_ns,
+		                       .models = gate->policy.model_count };
+	struct child child;
+
+	gate_begin_anew(gate);
+	if (!gate->who.exact)
+		gate_raise(
+		        gate, FINDING_CONFINE_IDENTITY, gate->policy.said[KEY_USER].line,
+		        "aweigh runs as uid %u and may not become uid %u: whether that user can open the files was not tried",
+		        (unsigned)geteuid(), (unsigned)gate->who.uid);
+	gate->report.exact = gate->who.exact;
+	gate->report.env = &gate->env;
+	if (child_start(&child, run_inspector, gate) < 0) {
+		text_add(why, "the inspector cannot be started");
+		return STATUS_SYSTEM;
+	}
+	(void)child_follow(&child, &limits, take_record, gate);
+	hash_progress_end(gate->options->quiet);
+	if (child.ending == CHILD_STOPPED)
+		return (enum status)(STATUS_SIGNAL + child.stop);
+	gate_raise_ending(gate, &child, FINDING_GATE_INSPECTOR, "inspector");
+	gate->report.elapsed_ns = clock_now_ns() - gate->started_ns;
+	return STATUS_OK;
+}
+
+enum status gate_export(struct gate *gate, struct text *why)
+{
+	char path[MAX_PATH_BYTES];
+
+	for (size_t i = 0; i < gate->policy.model_count; i++) {
+		const char *name = gate->policy.models[i].export;
+
+		report_model_path(&gate->report, i, path, sizeof(path));
+		if (name == NULL || path[0] == '\0' || !gate->report.models[i].seen)
+			continue;
+		if (service_environ_set(&gate->service, name, path, ORIGIN_EXPORT) < 0) {
+			text_add(why, "out of memory");
+			return STATUS_SYSTEM;
+		}
+	}
+	gate->env = service_environ_view(&gate->service);
+	return STATUS_OK;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gate/output.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+
+#include "gate/verdict.h"
+#include "process/clock.h"
+#include "report/format.h"
+#include "util.h"
+
+/* A full pipe must not hold a stop request up: writes what fits, and waits for room, signal or deadline. */
+static enum status write_all(const struct gate *gate, int fd, const char *bytes, size_t length)
+{
+	struct pollfd ready[2] = { { .fd = gate->signals->fd, .events = POLLIN },
+		                   { .fd = fd, .events = POLLOUT } };
+
+	while (length > 0) {
+		int left = clock_left_ms(gate->deadline_ns), stop;
+		ssize_t written;
+
+		if (poll(ready, 2, left == 0 ? 1000 : left) < 0 && errno != EINTR)
+			return STATUS_IO;
+		stop = signals_stop_request(gate->signals);
+		if (stop != 0)
+			return (enum status)(STATUS_SIGNAL + stop);
+		if ((ready[1].revents & POLLOUT) == 0) {
+			if (left == 0 || (ready[1].revents & (POLLERR | POLLNVAL)) != 0)
+				return STATUS_TEMPORARY;
+			continue;
+		}
+		/* POLLOUT promises room for PIPE_BUF bytes, no more (pipe(7)). */
+		written = write(fd, bytes, length < PIPE_BUF ? length : PIPE_BUF);
+		if (written < 0 && errno != EINTR && errno != EAGAIN)
+			return STATUS_IO;
+		if (written > 0) {
+			bytes += written;
+			length -= (size_t)written;
+		}
+	}
+	return STATUS_OK;
+}
+
+static enum status write_report(const struct gate *gate, const struct report_format *format,
+                                const struct report_style *style, int fd)
+{
+	char *text = NULL;
+	size_t length = 0;
+	FILE *memory = open_memstream(&text, &length);
+	enum status status;
+
+	if (memory == NULL)
+		return STATUS_SYSTEM;
+	format->write(&gate->report, style, memory);
+	status = fclose(memory) != 0 ? STATUS_SYSTEM : write_all(gate, fd, text, length);
+	free(text);
+	return status;
+}
+
+/* An existing file is written over, not replaced: it may be a mount such as /dev/termination-log. */
+static enum status write_file(struct gate *gate, const struct report_format *format,
+                              const char *path)
+{
+	CLEANUP(cleanup_fd)
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
+	struct report_style style = { .verbose = true };
+	enum status status;
+
+	if (fd < 0) {
+		gate_raise(gate, FINDING_REPORT_FAILED, 0,
+		           "the report %.512s cannot be written: %s", path, strerror(errno));
+		return STATUS_OK;
+	}
+	status = write_report(gate, format, &style, fd);
+	if (status > STATUS_SIGNAL)
+		return status;
+	if (status != STATUS_OK)
+		gate_raise(gate, FINDING_REPORT_FAILED, 0,
+		           "the report %.512s could not be written whole", path);
+	return STATUS_OK;
+}
+
+enum status gate_report(struct gate *gate, int terminal_fd)
+{
+	const struct options *options = gate->options;
+	struct report_style style = { .quiet = options->quiet, .verbose = options->verbose };
+	const char *no_color = environment_get(&gate->given, "NO_COLOR");
+	enum status status = STATUS_OK;
+
+	style.colour = options->color == COLOR_ALWAYS ||
+	               (options->color == COLOR_AUTO && isatty(terminal_fd) &&
+	                (no_color == NULL || no_color[0] == '\0'));
+	for (size_t i = 0; i < options->report_count && status == STATUS_OK; i++)
+		status = write_file(gate, options->reports[i].format, options->reports[i].file);
+	for (size_t i = 0; i < gate->policy.reports_count && status == STATUS_OK; i++) {
+		const struct named_row *row = &gate->policy.reports[i];
+		const struct report_format *format =
+		        report_format_find(row->name, strlen(row->name));
+
+		if (format != NULL && format->write != NULL)
+			status = write_file(gate, format, row->value);
+	}
+	if (status == STATUS_OK)
+		status = write_report(gate, options->format, &style, terminal_fd);
+	return status > STATUS_SIGNAL ? status : STATUS_OK;
+}

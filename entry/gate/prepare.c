@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gate/prepare.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/text.h"
+#include "confine/identity.h"
+#include "gate/verdict.h"
+#include "hub/variables.h"
+#include "policy/errors.h"
+#include "process/clock.h"
+#include "report/format.h"
+#include "util.h"
+
+static void check_report_rows(struct policy *policy)
+{
+	for (size_t i = 0; i < policy->reports_count; i++)
+		if (report_format_find(policy->reports[i].name, strlen(policy->reports[i].name)) ==
+		    NULL)
+			policy_error(policy, FINDING_POLICY_UNKNOWN, SOURCE_POLICY,
+			             policy->reports[i].line, "write human or json",
+			             "unknown report format '%.64s'", policy->reports[i].name);
+}
+
+static void take_policy_error(void *context, const struct record *record)
+{
+	(void)gate_add_finding(context, record);
+}
+
+static void resolve_identity(struct gate *gate)
+{
+	const char *user = gate->policy.user;
+	char sentence[512];
+	struct text why = TEXT_OVER(sentence);
+
+	identity_current(&gate->who);
+	if (user_files_read(&gate->users, &gate->tree) != 0) {
+		policy_error(&gate->policy, FINDING_POLICY_MISSING, SOURCE_POLICY, 0, NULL,
+		             "/etc/passwd or /etc/group cannot be read whole");
+		return;
+	}
+	identity_name(&gate->who, &gate->users);
+	gate->who.exact = true;
+	if (user == NULL)
+		return;
+	if (!identity_parse(&gate->who, &gate->users, user, &why) ||
+	    !identity_parse_groups(&gate->who, &gate->users, gate->policy.groups, &why)) {
+		policy_error(&gate->policy, FINDING_POLICY_VALUE, SOURCE_POLICY,
+		             gate->policy.said[KEY_USER].line,
+		             "name a user of the image, or a number", "%s", sentence);
+		return;
+	}
+	gate->who.exact = identity_is_current(&gate->who) || identity_may_change();
+}
+
+static void resolve_paths(struct gate *gate)
+{
+	const char *directory = gate->policy.working_directory, *cache = gate->policy.hub_cache;
+	enum location_error error;
+
+	if (directory != NULL && directory[0] == '/' &&
+	    path_join(gate->working_directory, sizeof(gate->working_directory), directory, ""))
+		;
+	else if (gate->options->root != NULL ||
+	         getcwd(gate->working_directory, sizeof(gate->working_directory)) == NULL)
+		memcpy(gate->working_directory, "/", 2);
+	if (cache != NULL) {
+		gate->hub_cache_origin = "policy.hub_cache";
+		if (!path_join(gate->hub_cache, sizeof(gate->hub_cache),
+		               cache[0] == '/' ? "/" : gate->working_directory, cache))
+			gate->hub_cache_origin = NULL;
+		return;
+	}
+	error = library_hub_cache(&gate->env, gate->who.home, gate->working_directory,
+	                          gate->hub_cache, sizeof(gate->hub_cache),
+	                          &gate->hub_cache_origin);
+	if (error != LOCATION_OK)
+		gate->hub_cache_origin = NULL;
+}
+
+static enum status open_trees(struct gate *gate, struct text *why)
+{
+	int error = tree_init(&gate->host, NULL);
+
+	if (error == 0)
+		error = tree_init(&gate->tree, gate->options->root);
+	if (error == 0)
+		return STATUS_OK;
+	text_addf(why, "--root %s cannot be opened: %s", gate->options->root, strerror(-error));
+	return STATUS_USAGE;
+}
+
+static const char *policy_file(const struct gate *gate, const struct tree **tree)
+{
+	const char *named = gate->options->policy != NULL ?
+	                            gate->options->policy :
+	                            environment_get(&gate->given, "AWEIGH_POLICY");
+
+	*tree = named != NULL && named[0] != '\0' ? &gate->host : &gate->tree;
+	return named != NULL && named[0] != '\0' ? named : "/etc/aweigh/policy.ini";
+}
+
+enum status gate_prepare(struct gate *gate, const struct options *options,
+                         const struct signals *signals, char *const *rows, struct text *why)
+{
+	struct policy_input input = { .models_tree = &gate->tree,
+		                      .environment = &gate->given,
+		                      .only = options->only,
+		                      .level = options->level,
+		                      .user = options->user };
+	size_t count = 0;
+
+	memset(gate, 0, sizeof(*gate));
+	gate->started_ns = clock_now_ns();
+	gate->options = options;
+	gate->signals = signals;
+	gate->tree.root_fd = gate->host.root_fd = gate->limits.ruleset_fd = -1;
+	while (rows[count] != NULL)
+		count++;
+	gate->given = (struct environment){ (const char *const *)rows, count };
+	if (open_trees(gate, why) != STATUS_OK)
+		return STATUS_USAGE;
+	gate->report.arena = arena_new();
+	input.file = policy_file(gate, &input.tree);
+	input.report = take_policy_error;
+	input.report_context = gate;
+	if (gate->report.arena == NULL || policy_read(&gate->policy, &input) < 0)
+		goto memory;
+	check_report_rows(&gate->policy);
+	resolve_identity(gate);
+	if (service_environ_compute(&gate->service, &gate->policy, &gate->given, &gate->who) < 0)
+		goto memory;
+	gate->env = service_environ_view(&gate->service);
+	resolve_paths(gate);
+	gate->deadline_ns = gate->started_ns + gate->policy.deadline_ms * 1000000u;
+	gate->report.policy = &gate->policy;
+	gate->report.who = &gate->who;
+	gate->report.hub_cache = gate->hub_cache_origin != NULL ? gate->hub_cache : NULL;
+	gate->report.hub_cache_origin = gate->hub_cache_origin;
+	gate->report.enforced = gate->policy.enforce || gate->policy.error_count > 0;
+	gate->report.models = calloc(gate->policy.model_count + 1, sizeof(*gate->report.models));
+	if (gate->report.models == NULL)
+		goto memory;
+	if (gate->policy.error_count > MAX_POLICY_ERRORS)
+		gate->report.dropped += gate->policy.error_count - MAX_POLICY_ERRORS;
+	gate->report.elapsed_ns = clock_now_ns() - gate->started_ns;
+	return STATUS_OK;
+memory:
+	text_addf(why, "out of memory");
+	return STATUS_SYSTEM;
+}

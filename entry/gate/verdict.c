@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gate/verdict.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "policy/keys.h"
+#include "report/format.h"
+#include "util.h"
+
+/* What confine.landlock = require does not put up with. */
+static bool is_withheld(enum finding_id id)
+{
+	return id == FINDING_CONFINE_UNAVAILABLE || id == FINDING_CONFINE_EGRESS ||
+	       id == FINDING_CONFINE_MODELS;
+}
+
+static enum severity severity_of(const struct gate *gate, enum finding_id id, int model)
+{
+	const struct policy *policy = &gate->policy;
+	enum severity severity = finding_kinds[id].severity;
+
+	if (policy->landlock == LANDLOCK_REQUIRE && is_withheld(id))
+		severity = SEVERITY_ERROR;
+	for (size_t i = 0; i < policy->severities_count; i++)
+		if (policy->severities[i].id == id)
+			severity = policy->severities[i].severity;
+	if (model != NO_MODEL && policy->models[model].optional && severity == SEVERITY_ERROR)
+		severity = SEVERITY_WARNING;
+	return severity;
+}
+
+/* The usual fix is not copied: ten thousand findings share it. */
+static const char *keep_fix(struct report *report, enum finding_id id, const char *fix)
+{
+	return strcmp(fix, finding_kinds[id].fix) == 0 ? finding_kinds[id].fix :
+	                                                 report_keep(report, fix);
+}
+
+/* What a fetch would have fixed is not said again where the fetch itself has said why it failed. */
+static bool is_answered(const struct gate *gate, enum finding_id id, int model)
+{
+	return model != NO_MODEL && gate->fetched != NULL && gate->fetched[model] == FETCH_FAILED &&
+	       finding_kinds[id].remedy != REMEDY_NOTHING;
+}
+
+static void list_append(struct report *report, struct report_list *list)
+{
+	if (list->last != 0)
+		report->findings[list->last - 1].next = report->count;
+	else
+		list->first = report->count;
+	list->last = report->count;
+}
+
+/* The last finding of the array takes its part in lists, worst and status. */
+static void count_finding(struct report *report, enum finding_id id, enum severity severity,
+                          int model)
+{
+	struct report_model *about =
+	        model == NO_MODEL || report->models == NULL ? NULL : &report->models[model];
+
+	report->count++;
+	list_append(report, about == NULL ? &report->rest : &about->findings);
+	if (about != NULL && severity > about->worst)
+		about->worst = severity;
+	if (severity == SEVERITY_ERROR)
+		report->status = status_worse(report->status, finding_kinds[id].status);
+}
+
+/* Room for one more; false: the list is full. */
+static bool make_room(struct report *report)
+{
+	size_t room = report->room == 0 ? 32 : report->room * 2;
+	struct report_finding *larger;
+
+	if (report->count < report->room)
+		return true;
+	larger = room > MAX_FINDINGS ? NULL : realloc(report->findings, room * sizeof(*larger));
+	if (larger == NULL)
+		return false;
+	report->findings = larger;
+	report->room = room;
+	return true;
+}
+
+/* Not kept, but it counts. */
+static void drop_finding(struct report *report, enum finding_id id, enum severity severity,
+                         int model)
+{
+	report->dropped++;
+	if (model != NO_MODEL && report->models != NULL && severity > report->models[model].worst)
+		report->models[model].worst = severity;
+	if (severity == SEVERITY_ERROR)
+		report->status = status_worse(report->status, finding_kinds[id].status);
+}
+
+enum severity gate_add_finding(struct gate *gate, const struct record *record)
+{
+	struct report *report = &gate->report;
+	enum finding_id id = (enum finding_id)record->kind;
+	enum severity severity = severity_of(gate, id, record->model);
+
+	if (severity == SEVERITY_OFF || is_answered(gate, id, record->model))
+		return SEVERITY_OFF;
+	if (!make_room(report)) {
+		drop_finding(report, id, severity, record->model);
+		return severity;
+	}
+	report->findings[report->count] = (struct report_finding){
+		.id = id,
+		.severity = severity,
+		.model = record->model,
+		.source = record->source,
+		.line = record->line,
+		.path = report_keep(report, record->path),
+		.message = report_keep(report, record->message),
+		.fix = keep_fix(report, id, record->fix),
+	};
+	count_finding(report, id, severity, record->model);
+	return severity;
+}
+
+void gate_raise(struct gate *gate, enum finding_id id, unsigned line, const char *format, ...)
+{
+	struct record record;
+	va_list arguments;
+
+	va_start(arguments, format);
+	finding_make(&record, id, NULL, 0, (struct report_at){ .line = line }, format, arguments);
+	va_end(arguments);
+	(void)gate_add_finding(gate, &record);
+}
+
+/* Keys whose effect comes with a later version: said, so that nobody relies on them. */
+static void raise_not_yet(struct gate *gate)
+{
+	const struct policy *policy = &gate->policy;
+
+	for (size_t i = 0; i < KEY_COUNT; i++)
+		if (policy_keys[i].effect == EFFECT_LATER && policy->said[i].line != 0)
+			gate_raise(gate, FINDING_POLICY_NOT_YET, policy->said[i].line,
+			           "[%s] %s = %.200s is read, but has no effect in this version",
+			           policy_section_names[policy_keys[i].section],
+			           policy_keys[i].name, policy->said[i].text);
+	for (size_t i = 0; i < policy->reports_count; i++) {
+		const struct named_row *row = &policy->reports[i];
+
+		if (report_format_find(row->name, strlen(row->name)) != NULL &&
+		    report_format_find(row->name, strlen(row->name))->write == NULL)
+			gate_raise(gate, FINDING_POLICY_NOT_YET, row->line,
+			           "[report] %s: this version writes human and json", row->name);
+	}
+}
+
+/* Lists, worst and status follow from the findings that are left. */
+static void keep_findings(struct gate *gate, bool (*keeps)(const struct gate *gate,
+                                                           const struct report_finding *finding))
+{
+	struct report *report = &gate->report;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < report->count; i++)
+		if (keeps(gate, &report->findings[i]))
+			report->findings[kept++] = report->findings[i];
+	report->count = 0;
+	report->status = STATUS_OK;
+	report->rest = (struct report_list){ 0 };
+	for (size_t i = 0; i < gate->policy.model_count; i++) {
+		report->models[i].findings = (struct report_list){ 0 };
+		report->models[i].worst = SEVERITY_OFF;
+	}
+	for (size_t i = 0; i < kept; i++) {
+		struct report_finding *finding = &report->findings[i];
+
+		finding->next = 0;
+		count_finding(report, finding->id, finding->severity, finding->model);
+	}
+}
+
+static bool is_of_fetch(const struct gate *gate, const struct report_finding *finding)
+{
+	(void)gate;
+	return finding_is_of_fetch(finding->id);
+}
+
+static bool is_unanswered(const struct gate *gate, const struct report_finding *finding)
+{
+	return !is_answered(gate, finding->id, finding->model);
+}
+
+void gate_begin_anew(struct gate *gate)
+{
+	keep_findings(gate, is_of_fetch);
+	raise_not_yet(gate);
+}
+
+void gate_drop_answered(struct gate *gate)
+{
+	keep_findings(gate, is_unanswered);
+}

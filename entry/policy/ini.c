@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/ini.h"
+
+#include <errno.h>
+#include <ini.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/scan.h"
+#include "base/text.h"
+#include "policy/errors.h"
+#include "util.h"
+
+struct reader {
+	struct policy *policy;
+	const struct ini_events *events;
+	const char *at, *end;
+	unsigned line;
+	bool continued; /* the line at hand is indented: more of the value above */
+	bool in_section, section_checked;
+	char section[128];
+	/* The key whose value is being gathered, until the next one begins: */
+	char key[MAX_NAME_BYTES];
+	unsigned key_line;
+	char value[MAX_SETTING_BYTES];
+	struct text value_text;
+};
+
+static void complain(struct reader *reader, const char *fix, const char *message)
+{
+	policy_error(reader->policy, FINDING_POLICY_SYNTAX, SOURCE_POLICY, reader->line, fix, "%s",
+	             message);
+}
+
+/* The value at hand is whole: the next key, section or the end has come. */
+static void finish_key(struct reader *reader)
+{
+	if (reader->key[0] == '\0')
+		return;
+	if (reader->value_text.cut)
+		policy_error(reader->policy, FINDING_POLICY_VALUE, SOURCE_POLICY, reader->key_line,
+		             NULL, "the value is longer than %u bytes", MAX_SETTING_BYTES);
+	else if (reader->in_section)
+		reader->events->value(reader->events->context, reader->key, reader->value,
+		                      reader->key_line);
+	reader->key[0] = '\0';
+}
+
+/* inih keeps 49 bytes of a section's name, and its first call tells which. */
+static void check_section(struct reader *reader, const char *kept)
+{
+	if (reader->section_checked)
+		return;
+	reader->section_checked = true;
+	if (strcmp(kept, reader->section) == 0)
+		return;
+	policy_error(reader->policy, FINDING_POLICY_SYNTAX, SOURCE_POLICY, reader->line,
+	             "choose a shorter name",
+	             "the section name [%.120s] is longer than the %zu bytes that are kept",
+	             reader->section, strlen(kept));
+	reader->in_section = false;
+}
+
+/* inih calls this for each key, and again for each indented line below it. */
+static int on_key(void *context, const char *section, const char *name, const char *value)
+{
+	struct reader *reader = context;
+
+	check_section(reader, section);
+	if (reader->continued && reader->key[0] != '\0') {
+		text_add(&reader->value_text, "\n");
+		text_add(&reader->value_text, value);
+		return 1;
+	}
+	finish_key(reader);
+	if (strlen(name) >= sizeof(reader->key)) {
+		complain(reader, NULL, "the key is longer than 255 bytes");
+		return 1;
+	}
+	memcpy(reader->key, name, strlen(name) + 1);
+	reader->key_line = reader->line;
+	reader->value_text = TEXT_OVER(reader->value);
+	text_add(&reader->value_text, value);
+	if (!reader->in_section && reader->section[0] == '\0')
+		complain(reader, "begin with a section such as [policy]",
+		         "a key stands before the first section");
+	return 1;
+}
+
+static const char *skip_blanks(const char *at, const char *end)
+{
+	while (at < end && scan_is_space(*at))
+		at++;
+	return at;
+}
+
+static bool begin_section(struct reader *reader, const char *start, const char *end)
+{
+	const char *close = memchr(start, ']', (size_t)(end - start)), *rest;
+	struct text text = TEXT_OVER(reader->section);
+
+	finish_key(reader);
+	reader->in_section = false;
+	if (close == NULL) {
+		complain(reader, NULL, "the section name has no closing ']'");
+		return false;
+	}
+	rest = skip_blanks(close + 1, end);
+	if (rest < end && *rest != ';' && *rest != '#')
+		complain(reader, "write the section's name alone on its line",
+		         "there is text behind the section's ']'");
+	text_add_bytes(&text, start + 1, (size_t)(close - start - 1));
+	reader->in_section = true;
+	reader->section_checked = false;
+	reader->events->section(reader->events->context, reader->section, reader->line);
+	return true;
+}
+
+/* `NAME = ...` or `[...]` behind blanks: inih would take it for more of the value above. */
+static bool looks_like_a_row(const char *start, const char *end)
+{
+	const char *at = start;
+
+	if (*start == '[')
+		return memchr(start, ']', (size_t)(end - start)) != NULL;
+	if (!scan_is_name(*start) || (*start >= '0' && *start <= '9'))
+		return false;
+	while (at < end && (scan_is_name(*at) || *at == '.' || *at == '-' || *at == '/'))
+		at++;
+	at = skip_blanks(at, end);
+	return at < end && *at == '=';
+}
+
+/* Looks at a line before inih gets it; false: inih gets an empty one instead. */
+static bool look_at_line(struct reader *reader, const char *line, size_t length)
+{
+	const char *end = line + length, *start = skip_blanks(line, end);
+
+	reader->continued = start > line && start < end;
+	if (start == end || *start == ';' || *start == '#')
+		return true;
+	if (reader->continued && reader->key[0] != '\0') {
+		if (!looks_like_a_row(start, end))
+			return true;
+		policy_error(reader->policy, FINDING_POLICY_SYNTAX, SOURCE_POLICY, reader->line,
+		             "remove the blanks before it",
+		             "the indented line '%.*s' would be read as more of '%s'",
+		             (int)(end - start > 64 ? 64 : end - start), start, reader->key);
+		return false;
+	}
+	if (*start == '[')
+		return begin_section(reader, start, end);
+	if (memchr(start, '=', (size_t)(end - start)) == NULL &&
+	    memchr(start, ':', (size_t)(end - start)) == NULL) {
+		policy_error(reader->policy, FINDING_POLICY_SYNTAX, SOURCE_POLICY, reader->line,
+		             "write KEY = VALUE", "the line '%.*s' has no '='",
+		             (int)(length > 64 ? 64 : length), line);
+		return false;
+	}
+	return true;
+}
+
+/* fgets() over memory, as inih wants it: at most `size` - 1 bytes and the terminator. */
+static char *next_line(char *out, int size, void *context)
+{
+	struct reader *reader = context;
+	const char *stop;
+	size_t length, room = (size_t)size - 2;
+
+	if (reader->at >= reader->end)
+		return NULL;
+	stop = memchr(reader->at, '\n', (size_t)(reader->end - reader->at));
+	if (stop == NULL)
+		stop = reader->end;
+	length = (size_t)(stop - reader->at);
+	reader->line++;
+	if (length > room) {
+		policy_error(reader->policy, FINDING_POLICY_SYNTAX, SOURCE_POLICY, reader->line,
+		             "break the value over several indented lines",
+		             "the line has %zu bytes, more than the %zu that are kept", length,
+		             room);
+		length = 0;
+	} else if (!look_at_line(reader, reader->at, length)) {
+		length = 0;
+	}
+	memcpy(out, reader->at, length);
+	out[length] = '\n';
+	out[length + 1] = '\0';
+	reader->at = stop + 1;
+	return out;
+}
+
+/* NUL bytes, a byte-order mark and what is not UTF-8: each with its line. */
+static bool check_bytes(struct policy *policy, const char *text, size_t length)
+{
+	unsigned line = 1;
+
+	if (length >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
+		policy_error(policy, FINDING_POLICY_SYNTAX, SOURCE_POLICY, 1,
+		             "save the file as UTF-8 without a byte-order mark",
+		             "the file begins with a byte-order mark");
+		return false;
+	}
+	for (size_t i = 0, step; i < length; i += step) {
+		step = scan_utf8((const unsigned char *)text + i, length - i);
+		line += text[i] == '\n';
+		if (step != 0 && text[i] != '\0')
+			continue;
+		policy_error(policy, FINDING_POLICY_SYNTAX, SOURCE_POLICY, line, NULL,
+		             step == 0 ? "the line is not UTF-8" : "the line holds a NUL byte");
+		return false;
+	}
+	return true;
+}
+
+int ini_read(struct policy *policy, const char *text, size_t length,
+             const struct ini_events *events)
+{
+	struct reader *reader;
+	int bad_line;
+
+	if (!check_bytes(policy, text, length))
+		return 0;
+	reader = calloc(1, sizeof(*reader));
+	if (reader == NULL)
+		return -ENOMEM;
+	reader->policy = policy;
+	reader->events = events;
+	reader->at = text;
+	reader->end = text + length;
+	reader->section_checked = true;
+	bad_line = ini_parse_stream(next_line, reader, on_key, reader);
+	finish_key(reader);
+	if (bad_line != 0 && policy->error_count == 0)
+		policy_error(policy, FINDING_POLICY_SYNTAX, SOURCE_POLICY,
+		             bad_line > 0 ? (unsigned)bad_line : 0, NULL, "the line is not INI");
+	free(reader);
+	return 0;
+}

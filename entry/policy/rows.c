@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/rows.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/scan.h"
+#include "base/words.h"
+#include "engine/findings.h"
+#include "policy/errors.h"
+#include "policy/values.h"
+#include "process/signals.h"
+#include "system/python.h"
+#include "util.h"
+
+/* Appends *element to a list that has room up to the next power of two. */
+static bool append(void *list, size_t *count, const void *element, size_t size)
+{
+	void *items;
+
+	memcpy(&items, list, sizeof(items));
+	if ((*count & (*count - 1)) == 0) {
+		items = realloc(items, (*count == 0 ? 1 : *count * 2) * size);
+		if (items == NULL)
+			return false;
+		memcpy(list, &items, sizeof(items));
+	}
+	memcpy((char *)items + *count * size, element, size);
+	(*count)++;
+	return true;
+}
+#define APPEND(policy, name, ...)                                                                  \
+	append(&(policy)->name, &(policy)->name##_count, &(__VA_ARGS__), sizeof((policy)->name[0]))
+
+static enum row_result wrong(struct policy *policy, const struct row *row, const char *fix,
+                             const char *expected)
+{
+	policy_error(policy, FINDING_POLICY_VALUE, SOURCE_POLICY, row->line, fix,
+	             "%s = %.100s: expected %s", row->name, row->text, expected);
+	return ROW_WRONG;
+}
+
+static const char *next_code(const void *context, size_t index)
+{
+	(void)context;
+	return index < FINDING_COUNT ? finding_kinds[index].code : NULL;
+}
+
+static enum row_result take_severity(struct policy *policy, const struct row *row)
+{
+	struct severity_row taken = { .id = finding_find(row->name) };
+	const char *near;
+
+	if (taken.id == FINDING_COUNT) {
+		near = words_nearest(row->name, next_code, NULL);
+		policy_error(policy, FINDING_POLICY_UNKNOWN, SOURCE_POLICY, row->line,
+		             "aweigh checks lists the codes", "unknown finding code '%.100s'%s%s%s",
+		             row->name, near != NULL ? "; did you mean " : "",
+		             near != NULL ? near : "", near != NULL ? "?" : "");
+		return ROW_WRONG;
+	}
+	for (unsigned i = 0; severity_words[i] != NULL; i++)
+		if (strcmp(row->text, severity_words[i]) == 0) {
+			taken.severity = (enum severity)i;
+			return APPEND(policy, severities, taken) ? ROW_TAKEN : ROW_WRONG;
+		}
+	return wrong(policy, row, NULL, "error, warning, note or off");
+}
+
+static bool append_named(struct policy *policy, const struct row *row)
+{
+	struct named_row taken = { row->name, row->text, row->line };
+
+	switch ((int)row->section) {
+	case SECTION_ENV_SET:
+		return APPEND(policy, env_set, taken);
+	case SECTION_ENV_REQUIRE:
+		return APPEND(policy, env_require, taken);
+	case SECTION_ENV_FORBID:
+		return APPEND(policy, env_forbid, taken);
+	case SECTION_ENV_UNSET:
+		return APPEND(policy, env_unset, taken);
+	case SECTION_PACKAGES:
+		return APPEND(policy, packages, taken);
+	default:
+		return APPEND(policy, reports, taken);
+	}
+}
+
+static enum row_result take_named(struct policy *policy, const struct row *row)
+{
+	bool environment = row->section >= SECTION_ENV_SET && row->section <= SECTION_ENV_UNSET;
+
+	if (environment && (row->name[0] == '\0' || strpbrk(row->name, "= \t") != NULL)) {
+		policy_error(policy, FINDING_POLICY_VALUE, SOURCE_POLICY, row->line, NULL,
+		             "'%.100s' is not the name of a variable", row->name);
+		return ROW_WRONG;
+	}
+	if (row->section == SECTION_PACKAGES && !version_spec_is_valid(row->text))
+		return wrong(policy, row, NULL,
+		             "a version, conditions such as >=2.31, <3, or present or absent");
+	return append_named(policy, row) ? ROW_TAKEN : ROW_WRONG;
+}
+
+/* free.PATH = SIZE, mount.PATH = FILE SYSTEMS */
+static enum row_result take_path(struct policy *policy, const struct row *row)
+{
+	bool is_free = strncmp(row->name, "free.", 5) == 0;
+	const char *path = row->name + strcspn(row->name, ".") + 1;
+	struct free_row space = { .path = path, .line = row->line };
+	struct mount_row mount = { .path = path, .text = row->text, .line = row->line };
+
+	if ((!is_free && strncmp(row->name, "mount.", 6) != 0) || path[0] != '/')
+		return ROW_UNKNOWN;
+	if (!is_free)
+		return value_split(policy->arena, row->text, ',', &mount.types) &&
+		                       APPEND(policy, mounts, mount) ?
+		               ROW_TAKEN :
+		               ROW_WRONG;
+	if (!scan_size(row->text, strlen(row->text), &space.bytes))
+		return wrong(policy, row, NULL, "a size such as 80M, 4G or 512KiB");
+	return APPEND(policy, free, space) ? ROW_TAKEN : ROW_WRONG;
+}
+
+/* forward.SIGNAL = SIGNAL, remap.STATUS = STATUS */
+static enum row_result take_pair(struct policy *policy, const struct row *row)
+{
+	struct pair_row taken;
+	uint8_t pair[2];
+
+	if (strncmp(row->name, "forward.", 8) == 0) {
+		if (!signals_pair(row->name + 8, row->text, pair))
+			return wrong(
+			        policy, row,
+			        "write forward.SIGTERM = SIGINT, or none to keep it from the service",
+			        "the name of a signal that can be caught, and that of a signal or none");
+		taken = (struct pair_row){ pair[0], pair[1] };
+		return APPEND(policy, forwards, taken) ? ROW_TAKEN : ROW_WRONG;
+	}
+	if (strncmp(row->name, "remap.", 6) != 0)
+		return ROW_UNKNOWN;
+	if (!statuses_pair(row->name + 6, row->text, pair))
+		return wrong(policy, row, "write remap.143 = 0", "two exit statuses, 0 to 255");
+	taken = (struct pair_row){ pair[0], pair[1] };
+	return APPEND(policy, remaps, taken) ? ROW_TAKEN : ROW_WRONG;
+}
+
+static enum row_result take(struct policy *policy, const struct row *row)
+{
+	return row->section == SECTION_SEVERITY ? take_severity(policy, row) :
+	       row->section == SECTION_PATHS    ? take_path(policy, row) :
+	       row->section == SECTION_SERVICE  ? take_pair(policy, row) :
+	                                          take_named(policy, row);
+}
+
+bool rows_are_of(enum key_section section)
+{
+	return section >= SECTION_SEVERITY || section == SECTION_PATHS ||
+	       section == SECTION_SERVICE;
+}
+
+enum row_result row_store(struct policy *policy, enum key_section section, const char *name,
+                          const char *text, unsigned line)
+{
+	struct row row = { .section = section, .line = line };
+	enum row_result result;
+
+	for (size_t i = 0; i < policy->row_count; i++)
+		if (policy->rows[i].section == section && strcmp(policy->rows[i].name, name) == 0) {
+			policy_error(policy, FINDING_POLICY_DUPLICATE, SOURCE_POLICY, line, NULL,
+			             "key '%.100s' is already set on line %u", name,
+			             policy->rows[i].line);
+			return ROW_WRONG;
+		}
+	row.name = arena_copy(policy->arena, name, strlen(name));
+	row.text = arena_copy(policy->arena, text, strlen(text));
+	if (row.name == NULL || row.text == NULL)
+		return ROW_WRONG;
+	result = take(policy, &row);
+	if (result == ROW_TAKEN && !append(&policy->rows, &policy->row_count, &row, sizeof(row)))
+		return ROW_WRONG;
+	return result;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The formats of the report: a function each, in a file of its own, and one table. */
+#ifndef AWEIGH_REPORT_FORMAT_H
+#define AWEIGH_REPORT_FORMAT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "report/report.h"
+
+struct report_style {
+	bool colour;
+	bool quiet; /* only what refuses */
+	bool verbose; /* notes, too */
+};
+
+typedef void report_write(const struct report *report, const struct report_style *style, FILE *out);
+struct report_format {
+	const char *name;
+	report_write *write; /* NULL: known, but not in this version */
+};
+/* human, json, ...: a file each, and a row of the table. */
+report_write report_write_human, report_write_json;
+extern const struct report_format report_formats[];
+extern const size_t report_format_count;
+const struct report_format *report_format_find(const char *name, size_t length);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "report/hashing.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+void hash_progress(const struct record *record, bool quiet)
+{
+	char line[128];
+	struct text text = TEXT_OVER(line);
+	struct pollfd ready = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	if (quiet || !isatty(STDERR_FILENO))
+		return;
+	text_addf(&text, "\r\033[Kaweigh: hashed %s of %s, %u %%", size_text(record->files).text,
+	          size_text(record->bytes).text,
+	          record->bytes == 0 ? 0u : (unsigned)(record->files * 100 / record->bytes));
+	if (poll(&ready, 1, 0) == 1)
+		(void)!write(STDERR_FILENO, line, text.length);
+}
+
+void hash_progress_end(bool quiet)
+{
+	if (!quiet && isatty(STDERR_FILENO))
+		(void)!write(STDERR_FILENO, "\r\033[K", 4);
+}

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kinds of finding about the surroundings, and those that no other test brings about."""
+
+import json
+import os
+
+from models import Repo, bert_files, complete, safetensors
+
+
+def finding(world, code, status=None, **options):
+    result = world.check(**options)
+    if status is not None:
+        assert result.status == status, result
+    return result.finding(code)
+
+
+def test_home_that_cannot_serve(world, need_root):
+    env = {"HF_HOME": None, "HOME": "/"}
+    assert "HOME is /" in finding(world, "cache.home", 66, env=env)["message"]
+    world.policy(extra="user = daemon")
+    assert "home of daemon is /usr/sbin" in finding(world, "cache.home", env={"HF_HOME": None})["message"]
+
+
+def test_modules_must_be_writable_for_remote_code(world, need_root):
+    complete(world.hub)
+    world.policy(model="remote_code = allow", extra="user = 1000:1000")
+    assert "HF_MODULES_CACHE" in finding(world, "cache.not-writable", 77)["message"]
+    modules = world.path / "modules"
+    modules.mkdir(), os.chown(modules, 1000, 1000)
+    assert world.check(env={"HF_MODULES_CACHE": str(modules)}).status == 0
+
+
+def test_ephemeral_cache(world, need_root):
+    complete(world.hub)
+    world.policy(mode="auto")
+    prefix = ["unshare", "--mount", "sh", "-c", f'mount -t tmpfs tmpfs {world.hub} && exec "$0" "$@"']
+    assert "tmpfs" in finding(world, "cache.ephemeral", prefix=prefix)["message"]
+
+
+def test_an_empty_mount_hides_the_models(world, need_root):
+    complete(world.hub)
+    prefix = ["unshare", "--mount", "sh", "-c", f'mount -t tmpfs tmpfs {world.hub} && exec "$0" "$@"']
+    assert f"a tmpfs mount at {world.hub} hides" in finding(world, "model.missing", 66, prefix=prefix)["message"]
+
+
+def test_mounts_are_told_by_type(world, need_root):
+    (world.path / "data").mkdir()
+    prefix = ["unshare", "--mount", "sh", "-c", f'mount -t tmpfs tmpfs {world.path}/data && exec "$0" "$@"']
+    for pattern, status in (("tmpfs", 0), ("*", 0), ("ext4, tmp*", 0), ("fuse*", 76)):
+        assert world.policy(f"[paths]\nmount.{world.path}/data = {pattern}\n").check(prefix=prefix).status == status, pattern
+    assert world.check().finding("paths.not-mounted")
+
+
+def test_full_disks(world, need_root):
+    (world.path / "data").mkdir()
+    prefix = ["unshare", "--mount", "sh", "-c", f'mount -t tmpfs -o size=1m tmpfs {world.path}/data && exec "$0" "$@"']
+    world.policy(f"[paths]\nfree.{world.path}/data = 4G\n")
+    assert "has 1.0 MB free" in finding(world, "paths.full", 74, prefix=prefix)["message"]
+    prefix[-1] = f'mount -t tmpfs -o nr_inodes=20 tmpfs {world.path}/data && exec "$0" "$@"'
+    world.policy(f"[paths]\nfree.{world.path}/data = 1k\n")
+    assert "free inodes" in finding(world, "paths.full", 74, prefix=prefix)["message"]
+
+
+def test_writable_folders(world, need_root):
+    world.policy(f"[policy]\nuser = 1000:1000\n[paths]\nwritable = /tmp, {world.path}\n")
+    result = world.check()
+    assert result.status == 77 and [f["path"] for f in result.report["findings"] if f["code"] == "paths.not-writable"] == [str(world.path)]
+
+
+def test_proxies_and_bundles(world):
+    world.policy(mode="online", repo="org/m")
+    assert finding(world, "env.proxy", env={"HTTPS_PROXY": "http://u:p@proxy:1"})
+    assert "/no/such.pem" in finding(world, "env.ca-bundle", env={"SSL_CERT_FILE": "/no/such.pem"})["message"]
+
+
+def test_token_file_in_the_image(world):
+    token = world.path / "home" / "token"
+    token.write_text("hf_x")
+    token.chmod(0o600)
+    complete(world.hub)
+    assert finding(world, "secret.file", 0)["path"] == str(token)
+    token.chmod(0o644)
+    assert finding(world, "secret.readable", 77)
+
+
+def test_forbidden_variables(world):
+    world.policy("[environment forbid]\nDEBUG = *\n")
+    assert finding(world, "env.forbidden", 76, env={"DEBUG": "0"})["path"] == "DEBUG"
+
+
+def test_adapter_and_its_base(world):
+    Repo(world.hub).all({"adapter_config.json": b'{"base_model_name_or_path": "org/base"}', "adapter_model.safetensors": safetensors()}).ref()
+    assert "org/base" in finding(world, "model.base", 66)["message"]
+    complete(world.hub, "org/base")
+    assert world.check().status == 0
+
+
+def test_weights_without_configuration(world):
+    Repo(world.hub).file("model.safetensors", safetensors()).ref()
+    assert finding(world, "model.no-config", 65)
+    world.policy(model="require = *.safetensors")
+    assert world.check().status == 0
+
+
+def test_sentence_transformers_parts(world):
+    files = {**bert_files(), "1_Pooling/config.json": b"{}"}
+    repo = Repo(world.hub).all(files).ref()
+    assert "other vectors" in finding(world, "model.part", 65)["message"]
+    repo.file("modules.json", json.dumps([{"path": "2_Dense", "type": "sentence_transformers.models.Dense"}, {"path": "3_Normalize", "type": "x.Normalize"},
+                                          {"path": "../x", "type": "y"}]).encode())
+    messages = " ".join(f["message"] for f in world.check().report["findings"] if f["code"] == "model.part")
+    assert "2_Dense" in messages and "[../x]" in messages and "3_Normalize" not in messages
+
+
+def test_diffusers_parts(world):
+    index = {"_class_name": "P", "unet": ["diffusers", "UNet"], "vae": ["diffusers", "VAE"], "safety_checker": [None, None]}
+    repo = Repo(world.hub).file("model_index.json", json.dumps(index).encode()).file("unet/config.json", b"{}").file("unet/w.safetensors", safetensors()).ref()
+    assert finding(world, "model.part", 65)["path"] == "vae"
+    repo.file("vae/config.json", b"{}")
+    assert world.check().status == 0
+
+
+def test_tokenizer_and_python_files(world):
+    files = bert_files()
+    del files["tokenizer.json"]
+    Repo(world.hub).all({**files, "handler.py": b"pass"}).ref()
+    assert {"model.tokenizer", "model.python-file"} <= world.check().codes()
+
+
+def test_formats(world):
+    complete(world.hub).file("pytorch_model.bin", b"PK\3\4 torch PK\5\6" + b"\0" * 18)
+    assert "executes code" in finding(world, "model.pickle", 0)["message"]
+    world.policy(model="formats = safetensors")
+    assert "pickle" in finding(world, "model.format", 65)["message"]
+    world.policy(model="formats = gguf, pickle")
+    assert "safetensors files" in finding(world, "model.format", 65)["message"]
+
+
+def test_pickle_is_told_by_its_bytes(world):
+    complete(world.hub).file("innocent.json", b"\x80\x04\x95rest")
+    world.policy(model="formats = safetensors")
+    assert finding(world, "model.format", 65)["path"] == "innocent.json"
+
+
+def test_a_torch_archive_without_its_end(world):
+    complete(world.hub).file("pytorch_model.bin", b"PK\3\4" + b"x" * 1000)
+    assert "zip archive" in finding(world, "file.truncated", 65)["message"]
+
+
+def test_zero_filled_tail(world):
+    path = complete(world.hub).file("big.bin", b"x").blob("big.bin")
+    with path.open("wb") as file:
+        file.write(b"weights" * 1000)
+        file.truncate(8 << 20)
+    assert "all zero" in finding(world, "file.zero-tail", 65)["message"]
+
+
+def test_unknown_tensor_types_are_notes(world):
+    header = b'{"a":{"dtype":"Q17","shape":[3],"data_offsets":[0,8]}}'
+    data = len(header).to_bytes(8, "little") + header + b"x" * 8
+    Repo(world.hub).all({**bert_files(), "model.safetensors": data}).ref()
+    assert finding(world, "file.unsized", 0)
+
+
+def test_unreadable_disk_and_changed_files(world, need_root):
+    """An overlay whose lower file system is gone, a volume that answers ESTALE: both are named, neither is a permission."""
+    repo = complete(world.hub)
+    (repo.snapshot / ("n" * 255)).write_text("x")
+    assert world.check().status == 0
+    blob = repo.folder / "blobs" / ("b" * 64)
+    with blob.open("wb") as file:
+        file.truncate(3_000_000_000)
+    (repo.snapshot / "slow.bin").symlink_to(f"../../blobs/{'b' * 64}")
+    import subprocess
+    import time
+
+    process = subprocess.Popen([world.binary, "check", "-p", str(world.policy_file), "--verify", "digest", "--format", "json"], env=world.env, stdout=subprocess.PIPE)
+    time.sleep(0.3)
+    with blob.open("ab") as file:
+        file.truncate(1000)
+    out, _ = process.communicate(timeout=120)
+    assert any(f["code"] == "file.changed" for f in json.loads(out)["findings"]) and process.returncode == 65
+
+
+def test_a_root_that_links_lead_out_of(world, need_root):
+    root = world.path / "image"
+    complete(root / "hub")
+    (root / "etc").mkdir()
+    (root / "link").symlink_to("/hub")                 # inside the image
+    (root / "out").symlink_to("../../../../../../hub")   # stops at the image's root
+    for cache in ("/hub", "/link", "/out"):
+        result = world.policy(f"[policy]\nhub_cache = {cache}\n[model m]\nrepo = org/m\n[severity]\ncache.path-mismatch = off\n").check("--root", str(root))
+        assert result.status == 0, (cache, result)
+    assert world.check("--root", "/no/such/root").status == 64
+
+
+def test_without_the_right_to_change_user(world, need_root):
+    complete(world.hub)
+    world.policy(extra="user = 1000:1000")
+    result = world.check(user=1234, group=1234)
+    assert result.status == 0 and "uid 1234 and may not become uid 1000" in result.finding("confine.identity")["message"]
+    assert result.report["confinement"]["inspector_is_service_user"] is False
+
+
+def test_inspector_trouble_is_a_finding(world, need_root):
+    """No process to be had: a pids limit. The gate says so and starts nothing."""
+    import resource
+
+    no_leak_check = {"ASAN_OPTIONS": "detect_leaks=0"}   # it would need a process of its own
+    result = world.check(user=4321, group=4321, env=no_leak_check, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NPROC, (0, 0)))
+    assert result.status == 71 and ("inspector" in result.out + result.err)
+
+
+OTHER_CODES = ["file.io-error", "gate.inspector"]   # need a failing disk, a dying inspector: seen in test_signals by their words
+
+
+def test_memory_that_cannot_hold_the_model(world, need_root):
+    complete(world.hub)
+    limit = 'mount -t tmpfs tmpfs /sys/fs/cgroup && echo {} > /sys/fs/cgroup/memory.max'
+    copy = f"mkdir {world.path}/keep && cp -a {world.hub}/. {world.path}/keep && mount -t tmpfs tmpfs {world.hub} && cp -a {world.path}/keep/. {world.hub}"
+
+    def under(*steps):
+        return world.check(prefix=["unshare", "--mount", "sh", "-c", " && ".join([*steps, 'exec "$0" "$@"'])])
+
+    assert "memory limit is 100 bytes" in under(limit.format(100)).finding("model.memory")["message"]
+    assert not {"model.memory", "model.tmpfs"} & under(limit.format(10_000_000)).codes()
+    assert "count as memory" in under(copy, limit.format(10_000_000)).finding("model.tmpfs")["message"]
+    (world.path / "keep").rename(world.path / "kept")
+    assert "count twice" in under(copy, limit.format(1000)).finding("model.memory")["message"]

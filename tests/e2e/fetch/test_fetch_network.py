@@ -1,0 +1,433 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TLS, tokens, proxies, mirrors, names: with real third parties (tinyproxy, nginx, olah, dnsmasq) on loopback or in
+network namespaces that the test makes itself."""
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import certificates
+import pytest
+from world import HANG_LIMIT, ROOT, missing
+from hub_server import Hub, one_repo
+from models import COMMIT, bert_files
+from fetching import BIG, complete_or_absent
+from network import Running, free_port, need, tinyproxy
+
+TOKEN = "hf_" + "t0ken" * 7
+
+
+# TLS
+
+def test_tls_with_a_private_ca(fetcher, tls):
+    ca, server = tls
+    with Hub(one_repo({**bert_files(), "big.safetensors": BIG}), tls=server) as hub:
+        result = fetcher.write(hub.url, fetch=f"ca_bundle = {ca}\n").fetch()
+        assert result.status == 0, result
+    assert complete_or_absent(fetcher, {**bert_files(), "big.safetensors": BIG})
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_certificates_by_the_libraries_variables(fetcher, tls, variable):
+    with Hub(one_repo(bert_files()), tls=tls[1]) as hub:
+        assert fetcher.write(hub.url).fetch(env={variable: str(tls[0])}).status == 0
+
+
+def test_a_ca_that_is_not_trusted_is_named(fetcher, tls, tmp_path):
+    other, _ = certificates.make(tmp_path / "other", "another CA")
+    with Hub(one_repo(bert_files()), tls=tls[1]) as hub:
+        result = fetcher.write(hub.url, fetch=f"ca_bundle = {other}").fetch()
+        assert result.status == 69, result
+        message = result.finding("fetch.tls")["message"]
+        assert "issued by 'aweigh test CA'" in message and str(other) in message and "fetch.ca_bundle" in message
+        assert not hub.requests
+
+
+def test_another_name_is_refused(fetcher, tls):
+    with Hub(one_repo(bert_files()), tls=tls[1]) as hub:
+        url = hub.url.replace("127.0.0.1", "127.0.0.1.nip.invalid")
+        hosts = fetcher.write(hub.url.replace("127.0.0.1", "ip6-localhost"), fetch=f"ca_bundle = {tls[0]}")
+        assert hosts.fetch().status in (69, 75) and not hub.requests, url
+
+
+@pytest.mark.parametrize("option", ["verify_tls = no", "insecure = yes", "ssl_verify = no"])
+def test_verification_cannot_be_switched_off(fetcher, option):
+    assert fetcher.write("https://127.0.0.1:1", fetch=option).fetch().status == 78
+
+
+def test_old_tls_is_refused(fetcher, tls):
+    port = free_port()
+    with Running([need("openssl"), "s_server", "-accept", f"127.0.0.1:{port}", "-cert", tls[1], "-key", tls[1], "-www", "-tls1_1", "-cipher", "ALL:@SECLEVEL=0"], port):
+        result = fetcher.write(f"https://127.0.0.1:{port}", fetch=f"ca_bundle = {tls[0]}").fetch()
+    assert result.status == 69 and "no TLS connection" in result.finding("fetch.tls")["message"], result
+
+
+def test_a_missing_bundle_is_said_before_anything(fetcher):
+    result = fetcher.write("https://127.0.0.1:1", fetch="ca_bundle = /nowhere/ca.pem").fetch()
+    assert result.status == 78 and "/nowhere/ca.pem" in result.finding("fetch.settings")["message"]
+
+
+def test_http_wants_to_be_allowed(fetcher):
+    with Hub(one_repo(bert_files())) as hub:
+        fetcher.world.policy(f"[policy]\nmode = auto\nhub_cache = {fetcher.hub}\n[model m]\nrepo = org/m\n[fetch]\nendpoint = {hub.url}\n")
+        result = fetcher.fetch()
+        assert result.status == 78 and "allow_http" in result.finding("fetch.settings")["message"] and not hub.requests
+
+
+def test_no_way_down_from_https(fetcher, tls):
+    with Hub(one_repo(bert_files()), tls=tls[1]) as hub, Hub(one_repo(bert_files())) as plain:
+        hub.fault("resolve.*config", status=302, headers={"Location": plain.url.replace(plain.url.rsplit(":", 1)[1], hub.url.rsplit(":", 1)[1]) + "/x"})
+        fetcher.world.policy(f"[policy]\nmode = auto\nhub_cache = {fetcher.hub}\n[model m]\nrepo = org/m\n[fetch]\nendpoint = {hub.url}\nca_bundle = {tls[0]}\n")
+        result = fetcher.fetch()
+        assert result.status == 69 and "plain http is not allowed" in result.finding("fetch.protocol")["message"], result
+
+
+# Tokens
+
+def authorizations(hub):
+    return {seen["server"]: seen.get("authorization") for seen in hub.seen}
+
+
+@pytest.mark.parametrize("how", ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "token_file", "HF_TOKEN_PATH", "HF_HOME"])
+def test_a_token_reaches_the_hub_and_no_other(fetcher, tmp_path, how):
+    file, env, fetch = tmp_path / "token", {}, ""
+    if how == "HF_HOME":
+        file = Path(fetcher.world.env["HF_HOME"]) / "token"
+    file.write_text(f"  {TOKEN}\r\n")
+    file.chmod(0o600)
+    if how == "token_file":
+        fetch = f"token_file = {file}"
+    elif how == "HF_TOKEN_PATH":
+        env = {how: str(file)}
+    elif how != "HF_HOME":
+        env = {how: TOKEN + "\n"}
+    with Hub(one_repo(bert_files()), token=TOKEN) as hub:
+        result = fetcher.write(hub.url, fetch=fetch).fetch("-v", env=env)
+        assert result.status == 0, result
+        assert authorizations(hub) == {"127.0.0.1": f"Bearer {TOKEN}", "127.0.0.2": None}
+    assert TOKEN not in result.out + result.err
+    assert TOKEN not in fetcher.world.run("explain", "-p", str(fetcher.world.policy_file), env=env).out
+
+
+def test_the_order_of_tokens(fetcher, tmp_path):
+    """A variable wins over the file; an empty one is none; the implicit token can be switched off."""
+    (Path(fetcher.world.env["HF_HOME"]) / "token").write_text("hf_from_the_file")
+    (Path(fetcher.world.env["HF_HOME"]) / "token").chmod(0o600)
+    for env, expected in (({"HF_TOKEN": "hf_a"}, "Bearer hf_a"), ({"HF_TOKEN": "", "HUGGING_FACE_HUB_TOKEN": "hf_b"}, "Bearer hf_b"),
+                          ({"HF_TOKEN": "  "}, "Bearer hf_from_the_file"), ({"HF_HUB_DISABLE_IMPLICIT_TOKEN": "1", "HF_TOKEN": "hf_a"}, None)):
+        with Hub(one_repo(bert_files())) as hub:
+            shutil.rmtree(fetcher.hub)
+            assert fetcher.write(hub.url).fetch(env=env).status == 0
+            assert authorizations(hub)["127.0.0.1"] == expected, env
+
+
+@pytest.mark.parametrize("token", ["hf_with blank", "hf_\x01control", "x" * 2000])
+def test_a_malformed_token_is_not_printed(fetcher, token):
+    result = fetcher.write("http://127.0.0.1:9").fetch(env={"HF_TOKEN": token})
+    assert result.status == 78 and "HF_TOKEN" in result.finding("fetch.settings")["message"]
+    assert token not in result.out + result.err
+
+
+def hub_in(ns, files, fault=""):
+    """A hub at 10.99.0.2 in the namespace; closing its standard input makes it print the authorizations that it saw."""
+    script = (f"import sys, threading; sys.path.insert(0, {str(ROOT / 'tests/support')!r})\nimport hub_server\nfrom models import *\n"
+              f"hub = hub_server.Hub(hub_server.one_repo({files}), lfs=('.never',))\n{fault}\n"
+              "server = hub_server.Server(('10.99.0.2', 8099), hub.handler())\nthreading.Thread(target=server.serve_forever, daemon=True).start()\n"
+              "print('up', flush=True); sys.stdin.read()\nprint([s.get('authorization') for s in hub.seen], flush=True)\n")
+    server = subprocess.Popen(["ip", "netns", "exec", ns, "python3", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert server.stdout.readline() == "up\n"
+    return server
+
+
+def test_a_token_is_not_sent_in_the_clear(fetcher, need_root):
+    """Plain http beyond loopback: allowed by the policy, but never with a token. The host lies in a namespace of its own."""
+    with namespace(need("ip")) as ns:
+        server = hub_in(ns, "bert_files()")
+        result = fetcher.write("http://10.99.0.2:8099").fetch(env={"HF_TOKEN": TOKEN})
+        out, _ = server.communicate("", timeout=HANG_LIMIT)
+    assert result.status == 0, result
+    assert set(eval(out)) == {None}
+
+
+def test_explain_says_what_a_fetch_would_use(fetcher, tls):
+    env = {"HF_ENDPOINT": "https://hub.example/", "HF_TOKEN": TOKEN, "HTTPS_PROXY": "http://user:secret-word@proxy.example:3128", "SSL_CERT_FILE": str(tls[0])}
+    fetcher.world.policy(f"[policy]\nmode = auto\nhub_cache = {fetcher.hub}\n[model m]\nrepo = org/m\n")
+    out = fetcher.world.run("explain", "-p", str(fetcher.world.policy_file), env=env).out
+    for words in ("https://hub.example   (HF_ENDPOINT)", f"{tls[0]}   (SSL_CERT_FILE)", "from HF_TOKEN", "proxy.example:3128"):
+        assert words in out, out
+    assert TOKEN not in out and "secret-word" not in out
+    assert "nothing: HF_ENDPOINT" in fetcher.world.run("explain", "-p", str(fetcher.world.policy_file), env={"HF_ENDPOINT": "http://hub.example"}).out
+
+
+def test_gated(fetcher):
+    with Hub(one_repo(bert_files()), token=TOKEN) as hub:
+        result = fetcher.write(hub.url).fetch()
+        finding = result.finding("fetch.unauthorized")
+        assert result.status == 69 and "gated" in finding["message"] and "HF_TOKEN" in finding["fix"], result
+        result = fetcher.fetch(env={"HF_TOKEN": "hf_wrong"})
+        assert result.status == 69 and "hf_wrong" not in result.out + result.err
+
+
+# Proxies
+
+@pytest.mark.parametrize("how", ["policy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+def test_a_proxy_with_authentication(fetcher, tls, tmp_path, how):
+    port, proxy = tinyproxy(tmp_path, "user")
+    address = f"http://user:secret-word@127.0.0.1:{port}"
+    with proxy, Hub(one_repo({**bert_files(), "big.safetensors": BIG}), tls=tls[1]) as hub:
+        fetch = f"ca_bundle = {tls[0]}\n" + (f"proxy = {address}" if how == "policy" else "")
+        result = fetcher.write(hub.url, fetch=fetch).fetch(env={} if how == "policy" else {how: address})
+        assert result.status == 0, result
+    assert "CONNECT 127.0.0.1" in (tmp_path / "proxy.log").read_text() and "secret-word" not in result.out + result.err
+    explained = fetcher.world.run("explain", "-p", str(fetcher.world.policy_file)).out
+    assert "secret-word" not in explained
+
+
+def test_a_proxy_that_wants_authentication(fetcher, tls, tmp_path):
+    port, proxy = tinyproxy(tmp_path, "user")
+    with proxy, Hub(one_repo(bert_files()), tls=tls[1]) as hub:
+        for credentials in ("", "user:wrong-word@"):
+            result = fetcher.write(hub.url, fetch=f"ca_bundle = {tls[0]}\nproxy = http://{credentials}127.0.0.1:{port}").fetch()
+            message = result.finding("fetch.proxy")["message"]
+            assert result.status == 69 and "40" in message and "wrong-word" not in result.out + result.err, result
+        assert not hub.requests
+
+
+def test_plain_http_through_a_proxy(fetcher, tmp_path):
+    port, proxy = tinyproxy(tmp_path)
+    with proxy, Hub(one_repo(bert_files())) as hub:
+        assert fetcher.write(hub.url).fetch(env={"HTTP_PROXY": f"http://127.0.0.1:{port}"}).status == 0
+    assert "GET http://127.0.0.1" in (tmp_path / "proxy.log").read_text()
+
+
+@pytest.mark.parametrize("no_proxy", ["127.0.0.1,127.0.0.2", "127.0.0.0/8", "*"])
+@pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
+def test_no_proxy(fetcher, no_proxy, name):
+    with Hub(one_repo(bert_files())) as hub:
+        env = {"http_proxy": "http://127.0.0.1:9", name: no_proxy}
+        assert fetcher.write(hub.url).fetch(env=env).status == 0
+
+
+def test_a_proxy_that_is_not_there(fetcher, tls):
+    result = fetcher.write("https://hub.invalid", fetch=f"ca_bundle = {tls[0]}\nproxy = http://127.0.0.1:9").fetch()
+    assert result.status in (69, 75) and "127.0.0.1" in str(result.report["findings"]), result
+
+
+# Endpoints and mirrors
+
+def test_an_endpoint_with_a_path(fetcher):
+    with Hub(one_repo(bert_files()), prefix="/artifactory/api/huggingfaceml/remote", bare=True) as hub:
+        assert fetcher.write(hub.url + "/").fetch().status == 0
+        assert all(path.startswith(("/artifactory/", "/cdn/")) for path in hub.paths())
+
+
+def test_the_endpoint_of_the_environment(fetcher):
+    with Hub(one_repo(bert_files())) as hub:
+        fetcher.write(hub.url)
+        text = fetcher.world.policy_file.read_text().replace(f"endpoint = {hub.url}", "")
+        fetcher.world.policy_file.write_text(text)
+        assert fetcher.fetch(env={"HF_ENDPOINT": hub.url + "//"}).status == 0
+
+
+def test_a_mirror_without_listings(fetcher):
+    """Neither tree nor query parameters: siblings of the revision, sizes and digests from each file's headers."""
+    with Hub(one_repo(bert_files())) as hub:
+        hub.fault("/tree/", status=404)
+        hub.fault("blobs=true", status=404, times=0)
+        assert fetcher.write(hub.url).fetch().status == 0
+        assert hub.paths("blobs=true")
+    assert complete_or_absent(fetcher, bert_files())
+
+
+def test_failover_to_the_next_endpoint(fetcher):
+    with Hub(one_repo(bert_files())) as hub, Hub({}) as empty:
+        result = fetcher.write(f"http://127.0.0.1:9, {empty.url}, {hub.url}", fetch="connect_timeout = 1s").fetch()
+        assert result.status == 0, result
+        assert hub.paths("resolve")
+
+
+def test_failover_in_the_middle(fetcher):
+    with Hub(one_repo(bert_files())) as hub, Hub(one_repo(bert_files())) as broken:
+        broken.fault("/cdn/", status=500)
+        broken.fault("/cdn/", wrong=300)
+        result = fetcher.write(f"{broken.url}, {hub.url}").fetch()
+        assert result.status == 0, result
+        assert len(hub.paths("resolve")) == 1
+
+
+def test_failover_of_many_parts_tries_each_endpoint(fetcher):
+    """Eight parts fail at the first endpoint at once: the second one is asked all the same, not skipped."""
+    files = {**bert_files(), "big.safetensors": BIG}
+    with Hub(one_repo(files)) as first, Hub(one_repo(files)) as second, Hub(one_repo({})) as third:
+        first.fault("/cdn/.*big", after=1, status=500)
+        first.fault("/cdn/.*big", rate=4_000_000)
+        result = fetcher.write(f"{first.url}, {second.url}, {third.url}").fetch()
+        assert result.status == 0, result
+        assert second.paths("resolve.*big") and not third.paths("resolve")
+
+
+def nginx(tmp_path, root, tls=None, extra=""):
+    port = free_port()
+    listen = f"listen 127.0.0.1:{port}" + (f" ssl; ssl_certificate {tls[1]}; ssl_certificate_key {tls[1]}" if tls else "") + ";"
+    conf = tmp_path / "nginx.conf"
+    conf.write_text(f"daemon off; master_process off; pid {tmp_path}/nginx.pid; error_log {tmp_path}/error.log;\nevents {{}}\n"
+                    f"http {{ access_log {tmp_path}/access.log; client_body_temp_path {tmp_path}/b; proxy_temp_path {tmp_path}/p; fastcgi_temp_path {tmp_path}/f;\n"
+                    f"uwsgi_temp_path {tmp_path}/u; scgi_temp_path {tmp_path}/s; {extra}\nserver {{ {listen} root {root}; }} }}\n")
+    return port, Running([need("nginx"), "-p", tmp_path, "-c", conf, "-e", tmp_path / "error.log"], port)
+
+
+def test_a_static_mirror(fetcher, tls, tmp_path):
+    """nginx over a folder: with a manifest that is there, no hub API is asked at all."""
+    files = {**bert_files(), "big.safetensors": BIG, "sub dir/x.json": b"{}"}
+    for name, data in files.items():
+        path = tmp_path / "www" / "org/m" / COMMIT / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    with Hub(one_repo(files)) as hub:
+        assert fetcher.write(hub.url).fetch().status == 0
+        manifest = (fetcher.repo / "trees" / f"{COMMIT}.json").read_bytes()
+    shutil.rmtree(fetcher.repo)
+    (fetcher.repo / "trees").mkdir(parents=True)
+    (fetcher.repo / "trees" / f"{COMMIT}.json").write_bytes(manifest)
+    port, server = nginx(tmp_path, tmp_path / "www", tls)
+    with server:
+        fetcher.write("https://127.0.0.1:9", model=f"repo = org/m\nrevision = {COMMIT}",
+                      fetch=f"ca_bundle = {tls[0]}\nmirror = https://127.0.0.1:{port}/{{repo}}/{{commit}}/{{path}}")
+        result = fetcher.fetch()
+        assert result.status == 0, result
+    assert {name: (fetcher.snapshot / name).read_bytes() for name in files} == files
+
+
+def test_a_mirror_before_the_hub(fetcher, tmp_path):
+    """Sizes and digests from the hub, bytes from the mirror, and from the hub where the mirror lacks them or lies."""
+    www = tmp_path / "www" / "org/m" / COMMIT
+    www.mkdir(parents=True)
+    (www / "config.json").write_bytes(bert_files()["config.json"])
+    (www / "tokenizer.json").write_bytes(bert_files()["tokenizer.json"].replace(b"1.0", b"9.9"))
+    port, server = nginx(tmp_path, tmp_path / "www")
+    with server, Hub(one_repo(bert_files())) as hub:
+        result = fetcher.write(hub.url, fetch=f"mirror = http://127.0.0.1:{port}/{{repo}}/{{commit}}/{{path}}").fetch(env={"HF_TOKEN": TOKEN})
+        assert result.status == 0, result
+        assert not hub.paths("resolve.*config") and hub.paths("resolve.*tokenizer") and hub.paths("resolve.*model")
+    assert TOKEN not in (tmp_path / "access.log").read_text()
+    assert complete_or_absent(fetcher, bert_files())
+
+
+def test_olah_in_between(fetcher, tmp_path):
+    """A self-hosted mirror of the hub from PyPI: the files come through it, and again when the hub is gone."""
+    olah = ROOT / "build/venv-mirror/bin/olah-cli"
+    if not olah.exists():
+        missing("olah from PyPI")
+    port = free_port()
+    files = {**bert_files(), "big.safetensors": BIG}
+    with Hub(one_repo(files)) as hub:
+        netloc, cdn = hub.root.split("//")[1], hub.cdn.split("//")[1]
+        command = [olah, "--host", "127.0.0.1", "--port", port, "--hf-scheme", "http", "--hf-netloc", netloc, "--hf-lfs-netloc", cdn, "--mirror-scheme", "http",
+                   "--mirror-netloc", f"127.0.0.1:{port}", "--mirror-lfs-netloc", f"127.0.0.1:{port}", "--repos-path", tmp_path / "repos", "--log-path", tmp_path / "logs"]
+        with Running(command, port, cwd=tmp_path, env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)}):
+            result = fetcher.write(f"http://127.0.0.1:{port}").fetch()
+            assert result.status == 0, result
+            assert hub.requests
+    assert complete_or_absent(fetcher, files)
+
+
+# Names and networks
+
+class namespace:
+    """A network namespace beside this one: 10.99.0.1 here, 10.99.0.2 there."""
+
+    def __init__(self, ip):
+        self.ip, self.name = ip, f"aweigh{os.getpid()}"
+
+    def run(self, *args, check=True):
+        return subprocess.run([self.ip, *args], check=check, capture_output=True)
+
+    def __enter__(self):
+        if self.run("netns", "add", self.name, check=False).returncode != 0:
+            missing("network namespaces")
+        self.run("link", "add", "aweigh0", "type", "veth", "peer", "name", "aweigh1")
+        self.run("link", "set", "aweigh1", "netns", self.name)
+        self.run("addr", "add", "10.99.0.1/24", "dev", "aweigh0")
+        self.run("link", "set", "aweigh0", "up")
+        self.run("-n", self.name, "addr", "add", "10.99.0.2/24", "dev", "aweigh1")
+        self.run("-n", self.name, "link", "set", "aweigh1", "up")
+        self.run("-n", self.name, "link", "set", "lo", "up")
+        return self.name
+
+    def __exit__(self, *_):
+        self.run("netns", "del", self.name, check=False)
+        self.run("link", "del", "aweigh0", check=False)
+
+
+def test_the_hub_is_cut_off_for_a_while(fetcher, need_root):
+    """The network goes away in the middle of a file, and comes back: the fetch goes on where it was."""
+    with namespace(need("ip")) as ns:
+        server = hub_in(ns, "{**bert_files(), 'big.safetensors': safetensors({'w': 5_000_000})}", "hub.fault('big', rate=1_000_000)")
+        fetcher.write("http://10.99.0.2:8099", fetch="stall_timeout = 1s\nconnect_timeout = 1s\nconnections = 4\nretry_max_delay = 1s")
+        text = fetcher.world.policy_file.read_text().replace("retries = 2", "retries = 30")
+        fetcher.world.policy_file.write_text(text)
+        ours = subprocess.Popen([fetcher.world.binary, "fetch", "-p", str(fetcher.world.policy_file)], env=fetcher.world.env, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        limit = time.monotonic() + HANG_LIMIT
+        while not fetcher.partials():
+            assert time.monotonic() < limit
+            time.sleep(0.05)
+        time.sleep(1)
+        subprocess.run(["ip", "link", "set", "aweigh0", "down"], check=True)
+        time.sleep(4)
+        subprocess.run(["ip", "link", "set", "aweigh0", "up"], check=True)
+        out, _ = ours.communicate(timeout=HANG_LIMIT)
+        server.communicate("", timeout=HANG_LIMIT)
+    assert ours.returncode == 0, out.decode()
+    assert complete_or_absent(fetcher, {"big.safetensors": BIG})
+
+
+DNSMASQ = "dnsmasq --keep-in-foreground --no-resolv --no-hosts --listen-address=127.0.0.1 --bind-interfaces --pid-file= --user=root "
+
+
+def in_namespace_with_dns(binary, policy, env, server, tmp_path, url_port):
+    """Runs a fetch in a network and mount namespace whose only name server is the command `server` on 127.0.0.1."""
+    (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:2\n")
+    (tmp_path / "hosts").write_text("127.0.0.1 localhost\n")
+    script = (f"ip link set lo up && mount --bind {tmp_path}/resolv.conf /etc/resolv.conf && mount --bind {tmp_path}/hosts /etc/hosts && "
+              f"{{ {server} & "
+              f"DNS=$!; PYTHONPATH={ROOT}/tests/support python3 -c \"\nimport hub_server, sys\nfrom models import *\n"
+              f"hub = hub_server.Hub(hub_server.one_repo(bert_files()), lfs=('.never',))\nserver = hub_server.Server(('127.0.0.1', {url_port}), hub.handler())\n"
+              f"server.serve_forever()\" & HUB=$!; sleep 1; {binary} fetch -p {policy} --format json; S=$?; kill $DNS $HUB; exit $S; }}")
+    return subprocess.run(["unshare", "--net", "--mount", "sh", "-c", script], env=env, capture_output=True, text=True, timeout=HANG_LIMIT)
+
+
+@pytest.mark.parametrize("name,options", [
+    ("without_aaaa", "--host-record=hub.test,127.0.0.1"),
+    ("dead_first", " ".join(f"--host-record=hub.test,127.0.1.{i}" for i in range(1, 6)) + " --host-record=hub.test,127.0.0.1"),
+    ("many", " ".join(f"--host-record=hub.test,127.0.{i // 250 + 2}.{i % 250 + 1}" for i in range(120)) + " --host-record=hub.test,127.0.0.1"),
+])
+def test_names_resolve(fetcher, tmp_path, need_root, name, options):
+    """Dead first addresses, an answer of 121 addresses that fits into TCP only, a name without AAAA."""
+    need("dnsmasq"), need("unshare")
+    port = free_port()
+    fetcher.write(f"http://hub.test:{port}")
+    started = time.monotonic()
+    result = in_namespace_with_dns(fetcher.world.binary, fetcher.world.policy_file, {**fetcher.world.env, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"}, DNSMASQ + options, tmp_path, port)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert time.monotonic() - started < HANG_LIMIT / 2
+
+
+@pytest.mark.parametrize("code", [5, 2], ids=["REFUSED", "SERVFAIL"])
+def test_a_name_server_that_refuses_aaaa(fetcher, tmp_path, need_root, code):
+    port = free_port()
+    fetcher.write(f"http://hub.test:{port}")
+    result = in_namespace_with_dns(fetcher.world.binary, fetcher.world.policy_file, {**fetcher.world.env, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"},
+                                   f"python3 {ROOT}/tests/support/dns_server.py {code}", tmp_path, port)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_a_name_that_is_not_there(fetcher, tmp_path, need_root):
+    need("dnsmasq")
+    port = free_port()
+    fetcher.write(f"http://absent.test:{port}")
+    result = in_namespace_with_dns(fetcher.world.binary, fetcher.world.policy_file, {**fetcher.world.env, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"},
+                                   DNSMASQ + "--address=/absent.test/", tmp_path, port)
+    assert result.returncode == 75 and "fetch.dns" in result.stdout and "absent.test" in result.stdout, result.stdout + result.stderr

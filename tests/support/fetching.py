@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fetcher as a user starts it, and what must hold of a cache afterwards."""
+
+import json
+import os
+import subprocess
+import certificates
+import pytest
+from world import HANG_LIMIT, ROOT, missing
+from models import COMMIT, safetensors
+
+
+BIG = safetensors({"w": 5_000_000})   # 20 MB: several parts
+
+
+@pytest.fixture(scope="session")
+def tls(tmp_path_factory):
+    return certificates.make(tmp_path_factory.mktemp("ca"))
+
+
+class Fetcher:
+    """A world whose policy names a hub."""
+
+    def __init__(self, world):
+        self.world, self.hub = world, world.hub
+
+    def write(self, url, mode="auto", model="repo = org/m", fetch="", policy="", more=""):
+        self.world.policy(f"[policy]\nmode = {mode}\nhub_cache = {self.hub}\n{policy}\n[model m]\n{model}\n"
+                          f"[fetch]\nendpoint = {url}\nallow_http = yes\nretries = 2\nretry_delay = 10ms\n{fetch}\n{more}\n")
+        self.world.env["HF_HUB_CACHE"] = str(self.hub)
+        return self
+
+    def fetch(self, *args, **options):
+        return self.world.run("fetch", "-p", str(self.world.policy_file), "--format", "json", *args, **options)
+
+    def start(self, *args, **options):
+        return self.world.start(*args, **options)
+
+    @property
+    def repo(self):
+        return self.hub / "models--org--m"
+
+    @property
+    def snapshot(self):
+        return self.repo / "snapshots" / COMMIT
+
+    def partials(self):
+        return list(self.hub.rglob("*.incomplete"))
+
+    def placed(self, place, folder):
+        """The model's lines in the policy and where its files will be: the cache's snapshot, or a plain folder."""
+        return ("repo = org/m", self.snapshot) if place != "folder" else (f"repo = org/m\npath = {folder}", folder)
+
+    def fetch_killed(self, seconds, prefix=()):
+        """A fetch that is killed after so long, if it has not ended before."""
+        process = subprocess.Popen([*prefix, self.world.binary, "fetch", "-q", "-p", str(self.world.policy_file)], env=self.world.env,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def fetcher(world):
+    return Fetcher(world)
+
+
+def listing(folder):
+    """Path -> link text, or content, of all that a cache's repository holds."""
+    out = {}
+    for path in sorted(folder.rglob("*")):
+        name = str(path.relative_to(folder))
+        if path.is_symlink():
+            out[name] = "-> " + os.readlink(path)
+        elif path.is_file():
+            out[name] = path.read_bytes()
+            if "trees/" in name:
+                out[name] = json.loads(out[name])
+    return out
+
+
+def python_of(name):
+    python = ROOT / "build" / f"venv-{name}" / "bin" / "python"
+    if not python.exists():
+        missing(f"huggingface_hub from PyPI ({name})")
+    return python
+
+
+def library(name, code, **env):
+    full = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1",
+            "HF_HUB_DISABLE_PROGRESS_BARS": "1", **env}
+    return subprocess.run([python_of(name), "-c", code], env=full, capture_output=True, text=True, timeout=HANG_LIMIT)
+
+
+def complete_or_absent(fetcher, files):
+    """An interrupted cache is either whole under its ref, or nothing leads to it."""
+    if (fetcher.repo / "refs/main").exists() or fetcher.snapshot.exists():
+        for name, data in files.items():
+            assert (fetcher.snapshot / name).read_bytes() == data, name
+        return True
+    return False

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Servers and proxies of others, started beside a test."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from world import HANG_LIMIT, missing
+
+
+def need(program):
+    path = shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
+    if path is None:
+        missing(program)
+    return path
+
+
+def wait_for_port(port, host="127.0.0.1", process=None):
+    limit = time.monotonic() + HANG_LIMIT
+    while True:
+        try:
+            return socket.create_connection((host, port), 1).close()
+        except OSError:
+            assert time.monotonic() < limit and (process is None or process.poll() is None), "the server does not start"
+            time.sleep(0.02)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Running:
+    """A program of somebody else's, ended by its pid."""
+
+    def __init__(self, command, port=None, host="127.0.0.1", **options):
+        self.process = subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=options.pop("stdout", subprocess.DEVNULL), stderr=subprocess.STDOUT, **options)
+        if port:
+            wait_for_port(port, host, self.process)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def tinyproxy(tmp_path, user=None):
+    port = free_port()
+    conf = tmp_path / "tinyproxy.conf"
+    conf.write_text(f"Port {port}\nListen 127.0.0.1\nTimeout 60\nMaxClients 50\nAllow 127.0.0.1\nLogFile \"{tmp_path}/proxy.log\"\nLogLevel Connect\n"
+                    + (f"BasicAuth {user} secret-word\n" if user else ""))
+    return port, Running([need("tinyproxy"), "-d", "-c", conf], port)
