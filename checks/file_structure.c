@@ -59,6 +59,23 @@ static void on_need(void *context, enum need need, const char *path, uint64_t le
 		need_data(context, path, least);
 }
 
+/* In bytes where the short forms are the same: "90.9 MB of 90.9 MB" tells nobody anything. */
+static void report_short(struct inspection *inspection, uint64_t have, uint64_t want)
+{
+	bool same = strcmp(size_text(have).text, size_text(want).text) == 0;
+	unsigned long long missing = want - have;
+	struct report_at at = { .path = inspection->file->path };
+
+	if (same)
+		inspection_report(inspection, FINDING_FILE_TRUNCATED, at,
+		                  "is cut short: %llu of %llu bytes, %llu are missing",
+		                  (unsigned long long)have, (unsigned long long)want, missing);
+	else
+		inspection_report(inspection, FINDING_FILE_TRUNCATED, at,
+		                  "is cut short: %s of %s, %llu bytes are missing",
+		                  size_text(have).text, size_text(want).text, missing);
+}
+
 static void report_extent(struct inspection *inspection, const struct extent *extent)
 {
 	const struct file_view *file = inspection->file;
@@ -72,10 +89,7 @@ static void report_extent(struct inspection *inspection, const struct extent *ex
 		break;
 	case EXTENT_SHORT:
 		if (extent->expected > size)
-			inspection_report(inspection, FINDING_FILE_TRUNCATED, at,
-			                  "is cut short: %s of %s, %llu bytes are missing",
-			                  size_text(size).text, size_text(extent->expected).text,
-			                  (unsigned long long)(extent->expected - size));
+			report_short(inspection, size, extent->expected);
 		else
 			inspection_report(inspection, FINDING_FILE_TRUNCATED, at, "%s",
 			                  extent->words);

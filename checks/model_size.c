@@ -11,6 +11,8 @@ void check_model_size(struct inspection *inspection)
 	const struct model_view *view = inspection->model;
 	uint64_t least = view->model->min_size_bytes, most = view->model->max_size_bytes;
 
+	if (view->broken_files > 0) /* what cannot be opened is told already, and was not counted */
+		return;
 	if (view->bytes < least) {
 		inspection_report(inspection, FINDING_MODEL_TOO_SMALL,
 		                  (struct report_at){ .path = view->place.path,

@@ -58,9 +58,6 @@ static int restrict_self(pid_t gate)
 
 void fetcher_run(struct fetch_job *job, bool is_directory, bool may_change, int pipe_fd)
 {
-	static const struct record done = { .magic = RECORD_MAGIC,
-		                            .type = RECORD_DONE,
-		                            .model = NO_MODEL };
 	struct sender *sender = calloc(1, sizeof(*sender));
 	struct store store = { .fd = -1 };
 	struct landlock_grant grant = { .ports = job->settings->ports,
@@ -90,6 +87,6 @@ void fetcher_run(struct fetch_job *job, bool is_directory, bool may_change, int 
 	}
 	error = fetch_run(job, &store, error);
 	if (error == 0)
-		error = send_record(sender, &done);
+		error = sender_done(sender);
 	_exit(error == 0 ? 0 : STATUS_SYSTEM);
 }

@@ -65,9 +65,6 @@ static const char *restrict_self(struct inspection *inspection, pid_t gate, int 
 
 void inspector_run(struct inspection *inspection, struct tree *tree, int pipe_fd)
 {
-	static const struct record done = { .magic = RECORD_MAGIC,
-		                            .type = RECORD_DONE,
-		                            .model = NO_MODEL };
 	struct sender *sender = calloc(1, sizeof(*sender));
 	pid_t gate = getppid();
 	int landlock = 0;
@@ -92,6 +89,6 @@ void inspector_run(struct inspection *inspection, struct tree *tree, int pipe_fd
 		report_landlock(inspection, landlock);
 	inspect(inspection);
 	if (inspection->failed == 0)
-		inspection->failed = send_record(inspection, &done);
+		inspection->failed = sender_done(sender);
 	_exit(inspection->failed == 0 ? 0 : STATUS_SYSTEM);
 }

@@ -16,8 +16,10 @@ static const struct command commands[] = {
 	{ "explain", "[options]",
 	  "every effective setting, path and variable, and where it came from", command_explain,
 	  COMMAND_LOOKS },
-	{ "checks", "", "the catalogue: each finding's code, meaning and usual fix", command_checks,
-	  COMMAND_LOOKS },
+	{ "checks", "[CODE]", "the catalogue: each finding's code, meaning and usual fix",
+	  command_checks, COMMAND_ASKS },
+	{ "help", "[COMMAND | SECTION.KEY | CODE]",
+	  "what a command, a key of the policy or a finding means", command_help, COMMAND_ASKS },
 	{ NULL, NULL, NULL, NULL, COMMAND_LOOKS },
 };
 
@@ -43,9 +45,7 @@ int main(int argc, char **argv)
 	}
 	if (run.options.version)
 		return print_version();
-	if (run.options.help) {
-		options_print_help(commands, stdout);
-		return fflush(stdout) != 0 ? STATUS_IO : STATUS_OK;
-	}
+	if (run.options.help)
+		return command_help(&run);
 	return run.options.command->run(&run);
 }

@@ -30,7 +30,7 @@ enum option {
 
 static const struct {
 	const char *name;
-	char letter;
+	char letter; /* from OPTION_GROUP on tini's, which mean that only behind the word `run` */
 	enum option option;
 	const char *argument; /* NULL: takes none */
 	const char *help;
@@ -39,30 +39,74 @@ static const struct {
 	  "the policy; else $AWEIGH_POLICY, else /etc/aweigh/policy.ini" },
 	{ "only", 0, OPTION_ONLY, "LIST", "only these models of the policy, comma-separated" },
 	{ "verify", 0, OPTION_VERIFY, "LEVEL",
-	  "presence, size, structure or digest; raises the policy's level, never lowers it" },
+	  "presence, size, structure or digest; raises the policy's level" },
 	{ "root", 0, OPTION_ROOT, "DIR",
 	  "check an unpacked image: the policy's paths lie beneath DIR" },
 	{ "user", 0, OPTION_USER, "USER[:GROUP]",
 	  "overrides the policy's user, for check, fetch and explain" },
 	{ "format", 0, OPTION_FORMAT, "FMT", "what the terminal gets: human or json" },
-	{ "report", 0, OPTION_REPORT, "FMT=FILE", "writes a report to FILE as well; repeatable" },
+	{ "report", 0, OPTION_REPORT, "FMT=FILE", "write a report to FILE as well; repeatable" },
 	{ "color", 0, OPTION_COLOR, "WHEN", "auto, always or never; NO_COLOR is honoured" },
 	{ "quiet", 'q', OPTION_QUIET, NULL, "print only what refuses" },
 	{ "verbose", 'v', OPTION_VERBOSE, NULL, "print notes, too" },
-	{ "version", 0, OPTION_VERSION, NULL, "print the version and the libraries built in" },
-	{ "help", 'h', OPTION_HELP, NULL, "print this" },
-	{ "init", 0, OPTION_INIT, NULL,
-	  "run: stay as the service's init, which forwards signals and reaps" },
-	{ "group", 'g', OPTION_GROUP, NULL, "run: as --init; signals go to its process group" },
+	{ "version", 'V', OPTION_VERSION, NULL, "print the version and the libraries built in" },
+	{ "help", 'h', OPTION_HELP, NULL, "print this, or the help of a command" },
+	{ "init", 0, OPTION_INIT, NULL, "stay as the service's init: forward signals and reap" },
+	{ "group", 'g', OPTION_GROUP, NULL, "send signals to the service's process group (-g)" },
 	{ "subreaper", 's', OPTION_SUBREAPER, NULL,
-	  "run: as --init; orphans come to aweigh where it is not PID 1" },
+	  "take in orphans where aweigh is not PID 1 (-s)" },
 	{ "parent-death-signal", 'p', OPTION_DEATH_SIGNAL, "SIG",
-	  "run: as --init; aweigh gets SIG when its parent dies" },
+	  "get SIG when the parent dies (-p)" },
 	{ "remap", 'e', OPTION_REMAP, "CODE[=CODE]",
-	  "run: as --init; end with another status, 0 when it is not named; repeatable" },
+	  "end with another status, 0 when it is not named; repeatable (-e)" },
 };
-/* From here on letters are tini's, and mean that only behind the word `run`. */
+#define FIRST_OPTION_OF_RUN OPTION_INIT
 #define FIRST_LETTER_OF_RUN OPTION_GROUP
+#define HELP_COLUMN 26
+
+/* Two columns; an option that does not fit into its own gets the line to itself. */
+static void print_row(FILE *out, const char *left, const char *right)
+{
+	if (strlen(left) + 2 > HELP_COLUMN - 2)
+		(void)fprintf(out, "  %s\n%*s%s\n", left, HELP_COLUMN, "", right);
+	else
+		(void)fprintf(out, "  %-*s%s\n", HELP_COLUMN - 2, left, right);
+}
+
+static void print_option(FILE *out, size_t i)
+{
+	char left[64];
+	struct text text = TEXT_OVER(left);
+
+	if (table[i].letter != 0 && table[i].option < FIRST_LETTER_OF_RUN)
+		text_addf(&text, "-%c, ", table[i].letter);
+	text_addf(&text, "--%s%s%s", table[i].name, table[i].argument == NULL ? "" : " ",
+	          table[i].argument == NULL ? "" : table[i].argument);
+	print_row(out, left, table[i].help);
+}
+
+static void print_options(FILE *out, bool starts)
+{
+	(void)fputs("\noptions:\n", out);
+	for (size_t i = 0; i < LENGTH_OF(table) && table[i].option < FIRST_OPTION_OF_RUN; i++)
+		print_option(out, i);
+	if (!starts)
+		return;
+	(void)fputs(
+	        "\noptions of run, with tini's letters behind the word run; each means --init, too:\n",
+	        out);
+	for (size_t i = 0; i < LENGTH_OF(table); i++)
+		if (table[i].option >= FIRST_OPTION_OF_RUN)
+			print_option(out, i);
+}
+
+void options_print_command(const struct command *command, FILE *out)
+{
+	(void)fprintf(out, "aweigh %s%s%s\n%s\n", command->name,
+	              command->arguments[0] != '\0' ? " " : "", command->arguments, command->help);
+	print_options(out, command->kind == COMMAND_STARTS);
+	(void)fputs("\nSee aweigh help for all commands, and aweigh(1).\n", out);
+}
 
 void options_print_help(const struct command *commands, FILE *out)
 {
@@ -70,24 +114,16 @@ void options_print_help(const struct command *commands, FILE *out)
 	        "aweigh checks that a service's Hugging Face models are aboard, then starts it.\n\n",
 	        out);
 	for (; commands->name != NULL; commands++)
-		(void)fprintf(out, "  aweigh %-7s %s\n                   %s\n", commands->name,
-		              commands->arguments, commands->help);
-	(void)fputs("\noptions:\n", out);
-	for (size_t i = 0; i < LENGTH_OF(table); i++) {
-		char left[64];
-		struct text text = TEXT_OVER(left);
-
-		if (table[i].letter != 0)
-			text_addf(&text, "-%c, ", table[i].letter);
-		text_addf(&text, "--%s%s%s", table[i].name, table[i].argument == NULL ? "" : " ",
-		          table[i].argument == NULL ? "" : table[i].argument);
-		(void)fprintf(out, "  %-23s %s\n", left, table[i].help);
-	}
+		(void)fprintf(out, "  aweigh %s%s%s\n%*s%s\n", commands->name,
+		              commands->arguments[0] != '\0' ? " " : "", commands->arguments, 12,
+		              "", commands->help);
+	print_options(out, true);
 	(void)fputs(
 	        "\nexit status: 0 all holds (or the service's own), 64 usage, 65 a model is wrong,\n"
 	        "66 missing, 69 not to be fetched, 70 bug, 71 system, 74 disk, 75 not to be fetched now,\n"
-	        "76 environment, 77 permission, 78 policy, 126 and 127 COMMAND cannot start, 128+n ended by signal n.\n"
-	        "Behind the word run, -g, -s, -p and -e are tini's. See aweigh(1) and aweigh-policy(5).\n",
+	        "76 environment, 77 permission, 78 policy, 126 and 127 COMMAND cannot start,\n"
+	        "128+n ended by signal n. aweigh help SECTION.KEY and aweigh help CODE explain a key of the\n"
+	        "policy and a finding. See aweigh(1) and aweigh-policy(5).\n",
 	        out);
 }
 
@@ -332,7 +368,22 @@ static void report_stray_word(const struct options *options, const char *word, s
 	text_addf(why, "unknown command '%.64s'", word);
 	if (near != NULL)
 		text_addf(why, "; did you mean '%s'?", near);
-	text_add(why, "; the service's command stands behind '--'");
+	else
+		text_add(why, "; the service's command goes behind '--'");
+}
+
+/* A word that is no option and no command: what the command is asked about, or a mistake. */
+static bool take_word(struct options *options, bool named, const char *word, struct text *why)
+{
+	if (named && options->command->kind == COMMAND_ASKS && options->word == NULL) {
+		options->word = word;
+		return true;
+	}
+	if (named && options->command->kind != COMMAND_STARTS)
+		text_addf(why, "%s takes no argument '%.64s'", options->command->name, word);
+	else
+		report_stray_word(options, word, why);
+	return false;
 }
 
 bool options_parse(struct options *options, const struct command *commands, char *const *argv,
@@ -362,12 +413,9 @@ bool options_parse(struct options *options, const struct command *commands, char
 			argv++;
 			continue;
 		}
-		if (named && !starts)
-			text_addf(why, "%s takes no argument '%.64s'", options->command->name,
-			          *argv);
-		else
-			report_stray_word(options, *argv, why);
-		return false;
+		if (!take_word(options, named, *argv, why))
+			return false;
+		argv++;
 	}
 	if (options->init && options->command->kind != COMMAND_STARTS) {
 		text_addf(why, "--init and what goes with it are for run: %s starts no service",

@@ -11,12 +11,16 @@
 #include "base/text.h"
 #include "report/format.h"
 
-struct run;
+struct run; /* of commands/commands.h */
 struct command {
 	const char *name; /* NULL: the end of the table */
 	const char *arguments, *help;
 	int (*run)(struct run *run); /* returns the exit status */
-	enum { COMMAND_LOOKS, COMMAND_STARTS } kind; /* STARTS: takes the options of a supervisor */
+	enum {
+		COMMAND_LOOKS, /* no argument but options */
+		COMMAND_ASKS, /* one word: what is asked about */
+		COMMAND_STARTS, /* a service's command behind `--`, and the options of a supervisor */
+	} kind;
 };
 enum color_when { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 
@@ -24,6 +28,7 @@ enum color_when { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 
 struct options {
 	const struct command *command, *commands;
+	const char *word; /* of a command that asks; NULL: none */
 	const char *policy, *only, *root, *user;
 	int level; /* -1: not given */
 	const struct report_format *format;
@@ -46,7 +51,9 @@ struct options {
 /* The first of the commands is the default. false: a sentence in `why`. */
 bool options_parse(struct options *options, const struct command *commands, char *const *argv,
                    struct text *why);
+/* All commands and options, or one command with those that it takes. */
 void options_print_help(const struct command *commands, FILE *out);
+void options_print_command(const struct command *command, FILE *out);
 /* Whether the word is a command; `options` then runs it. */
 bool options_use_command(struct options *options, const char *word);
 

@@ -82,6 +82,9 @@
 #define MAX_GENERATIONS 64u /* from a process up to init */
 #define KILLED_WITHIN_MS 2000u /* SIGKILL waits for nothing but the disk */
 
+#define MIN_REPORT_WIDTH 60u /* columns; below, sentences fall apart */
+#define MAX_REPORT_WIDTH 160u /* beyond, the eye loses the line */
+
 #define MAX_FINDINGS 20000u /* further ones are counted, not kept */
 #define FINDINGS_PER_KIND 8u /* of a model: further ones are counted */
 

@@ -31,9 +31,9 @@ enum remedy {
 
 struct finding_kind {
 	const char *code; /* two words, as the policy's [severity] spells it */
-	enum severity severity; /* unless the policy says otherwise */
-	enum status status; /* the exit status when it is an error */
-	enum remedy remedy;
+	enum severity severity : 8; /* unless the policy says otherwise */
+	enum status status : 16; /* the exit status when it is an error */
+	enum remedy remedy : 8;
 	const char *meaning; /* one sentence, for `aweigh checks` */
 	const char *fix; /* the usual fix, also printed where a finding brings none */
 };

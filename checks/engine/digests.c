@@ -30,7 +30,7 @@ struct job {
 	char actual[SHA256_HEX + 1];
 	int result; /* negative errno */
 	struct job *same; /* an earlier job of the same bytes and digest */
-	bool done, told;
+	bool done;
 };
 
 struct digest_queue {
@@ -43,6 +43,7 @@ struct digest_queue {
 	pthread_cond_t finished;
 	size_t next;
 	size_t idle; /* threads without a file */
+	unsigned *wrong; /* files of each model whose content is not what was stated */
 	_Atomic uint64_t done_bytes;
 };
 
@@ -58,6 +59,7 @@ void digest_queue_free(struct digest_queue *queue)
 	for (size_t i = 0; i < queue->count; i++)
 		free(queue->jobs[i].path);
 	free(queue->jobs);
+	free(queue->wrong);
 	free(queue);
 }
 
@@ -138,10 +140,32 @@ static bool expect_from_manifest(void *context, const struct manifest_file *file
 	return true;
 }
 
+/* Once a model: files that nothing states a digest of, the first of them by name. */
+static void report_unverified(struct inspection *inspection, const struct job *jobs, size_t count)
+{
+	size_t unverified = 0;
+	const char *first = NULL;
+
+	for (size_t i = 0; i < count; i++)
+		if (jobs[i].expected[0] == '\0' && unverified++ == 0)
+			first = jobs[i].path + jobs[i].name;
+	if (unverified == 0)
+		return;
+	if (unverified == count && inspection->model->level == LEVEL_DIGEST)
+		inspection->model->level = LEVEL_STRUCTURE; /* what was proven, for the report */
+	inspection_report(
+	        inspection, FINDING_FILE_UNVERIFIED, (struct report_at){ .path = first },
+	        unverified == count ?
+	                "no digest is stated for it, nor for any of the %zu files: none was verified" :
+	                "no digest is stated for %zu of %zu files, this one first",
+	        unverified == count ? count : unverified, count);
+}
+
 /* The manifest knows more than a blob's name: it also covers volumes without links. */
 void digest_queue_model_done(struct inspection *inspection)
 {
 	struct digest_queue *queue = inspection->model->digests;
+	struct job *jobs = queue->jobs + queue->model_start;
 	size_t count = queue->count - queue->model_start;
 
 	if (count > 0) {
@@ -151,9 +175,10 @@ void digest_queue_model_done(struct inspection *inspection)
 		                 -1;
 
 		if (count > 1)
-			qsort(queue->jobs + queue->model_start, count, sizeof(struct job), by_path);
+			qsort(jobs, count, sizeof(struct job), by_path);
 		if (fd >= 0 && inspection->model->has_manifest)
 			(void)manifest_read(fd, expect_from_manifest, inspection);
+		report_unverified(inspection, jobs, count);
 	}
 	queue->model_start = queue->count;
 }
@@ -241,38 +266,61 @@ static int by_size(const void *a, const void *b)
 	return strcmp(left->expected, right->expected);
 }
 
-static void report_job(struct inspection *inspection, const struct job *job)
+static bool is_wrong(const struct job *hashed, const struct job *job)
 {
-	const struct job *hashed = job->same != NULL ? job->same : job;
-	const char *name = job->path + job->name;
+	return job->expected[0] != '\0' &&
+	       (hashed->result < 0 || strcmp(hashed->actual, job->expected) != 0);
+}
+
+static void report_job(struct inspection *inspection, const struct job *job,
+                       const struct job *hashed)
+{
 	const char *algorithm =
 	        digest_kind_of(job->expected) == DIGEST_SHA256 ? "SHA-256" : "git SHA-1";
-	struct report_at at = { .path = name };
+	struct report_at at = { .path = job->path + job->name };
 
-	if (job->expected[0] == '\0')
-		inspection_report(inspection, FINDING_FILE_UNVERIFIED, at,
-		                  "cannot be verified: no digest is stated for it");
-	else if (hashed->result < 0)
+	if (hashed->result < 0)
 		inspection_report(inspection, FINDING_FILE_CHANGED, at, "%s",
 		                  hashed->result == -ESTALE ? "changed while it was hashed" :
 		                                              strerror(-hashed->result));
-	else if (strcmp(hashed->actual, job->expected) != 0)
+	else
 		inspection_report(inspection, FINDING_FILE_DIGEST, at,
 		                  "has the %s %.16s..., but %s states %.16s...", algorithm,
 		                  hashed->actual, job->source, job->expected);
 }
 
-/* Findings about a model, after all models have been looked at: its index is all that they need. */
-static void tell(struct inspection *inspection, struct model_view *view, struct job *job)
+static void about_model(struct inspection *inspection, struct model_view *view, int model)
 {
-	job->told = true;
-	if (view->index != job->model)
-		memset(inspection->seen, 0, sizeof(inspection->seen));
-	view->index = job->model;
-	view->model = &inspection->policy->models[job->model];
+	view->index = model;
+	view->model = &inspection->policy->models[model];
 	inspection->model = view;
-	report_job(inspection, job);
+	memset(inspection->seen, 0, sizeof(inspection->seen));
+}
+
+/* Findings about a model, after all models have been looked at: its index is all that they need. */
+static void tell(struct inspection *inspection, struct digest_queue *queue, struct model_view *view,
+                 struct job *job)
+{
+	const struct job *hashed = job->same != NULL ? job->same : job;
+
+	if (!is_wrong(hashed, job) || ++queue->wrong[job->model] > FINDINGS_PER_KIND)
+		return;
+	about_model(inspection, view, job->model);
+	report_job(inspection, job, hashed);
 	inspection->model = NULL;
+}
+
+static void tell_rest(struct inspection *inspection, const struct digest_queue *queue,
+                      struct model_view *view)
+{
+	for (size_t i = 0; i < inspection->policy->model_count; i++) {
+		if (queue->wrong[i] <= FINDINGS_PER_KIND)
+			continue;
+		about_model(inspection, view, (int)i);
+		inspection_report(inspection, FINDING_FILE_DIGEST, (struct report_at){ 0 },
+		                  "%u more like these", queue->wrong[i] - FINDINGS_PER_KIND);
+		inspection->model = NULL;
+	}
 }
 
 static void send_progress(struct inspection *inspection, uint64_t done, uint64_t total)
@@ -310,7 +358,7 @@ static void await(struct inspection *inspection, struct digest_queue *queue,
 			}
 		}
 		pthread_mutex_unlock(&queue->lock);
-		tell(inspection, view, job);
+		tell(inspection, queue, view, job);
 	}
 }
 
@@ -344,7 +392,9 @@ void digest_queue_run(struct inspection *inspection, struct digest_queue *queue)
 		return;
 	total = plan(queue);
 	view = calloc(1, sizeof(*view));
-	if (view == NULL) {
+	queue->wrong = calloc(inspection->policy->model_count, sizeof(*queue->wrong));
+	if (view == NULL || queue->wrong == NULL) {
+		free(view);
 		inspection->failed = -ENOMEM;
 		return;
 	}
@@ -362,6 +412,7 @@ void digest_queue_run(struct inspection *inspection, struct digest_queue *queue)
 	if (started == 0) /* no thread to be had: a pids limit, say */
 		(void)hash_files(queue);
 	await(inspection, queue, view, total);
+	tell_rest(inspection, queue, view);
 	for (unsigned i = 0; i < started; i++)
 		pthread_join(threads[i], NULL);
 	pthread_attr_destroy(&attributes);

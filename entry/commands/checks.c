@@ -1,17 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "base/text.h"
+#include "base/words.h"
 #include "commands/commands.h"
 #include "engine/findings.h"
+#include "report/catalogue.h"
+#include "report/complain.h"
 #include "util.h"
+
+static const char *next_code(const void *context, size_t index)
+{
+	(void)context;
+	return index < FINDING_COUNT ? finding_kinds[index].code : NULL;
+}
+
+static int report_unknown(const char *code)
+{
+	char sentence[256];
+	struct text text = TEXT_OVER(sentence);
+	const char *near = words_nearest(code, next_code, NULL);
+
+	text_addf(&text, "no finding has the code '%.64s'", code);
+	if (near != NULL)
+		text_addf(&text, "; did you mean '%s'?", near);
+	return complain(STATUS_USAGE, sentence);
+}
 
 int command_checks(struct run *run)
 {
-	(void)run;
-	for (unsigned i = 0; i < FINDING_COUNT; i++) {
-		const struct finding_kind *kind = &finding_kinds[i];
+	const char *word = run->options.word;
+	unsigned first = word == NULL ? 0 : (unsigned)finding_find(word);
+	unsigned count = word == NULL ? FINDING_COUNT : 1;
 
-		(void)printf("%s (%s, %d)\n    %s\n    fix: %s\n", kind->code,
-		             severity_words[kind->severity], (int)kind->status, kind->meaning,
-		             kind->fix);
-	}
+	if (first == FINDING_COUNT)
+		return report_unknown(word);
+	if (strcmp(run->options.format->name, "json") == 0)
+		catalogue_print_json(first, count, stdout);
+	else
+		for (unsigned i = 0; i < count; i++)
+			catalogue_print((enum finding_id)(first + i), stdout);
 	return fflush(stdout) != 0 ? STATUS_IO : STATUS_OK;
 }

@@ -20,5 +20,7 @@ int command_check(struct run *run);
 int command_fetch(struct run *run);
 int command_explain(struct run *run);
 int command_checks(struct run *run);
+/* `aweigh help`, `aweigh help WORD` and `aweigh COMMAND --help`. */
+int command_help(struct run *run);
 
 #endif

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every effective setting, path and variable, and where each came from. */
+
 #include <string.h>
 
+#include "base/text.h"
 #include "commands/commands.h"
 #include "gate/gate.h"
+#include "gate/inspection.h"
 #include "gate/output.h"
 #include "gate/prepare.h"
 #include "gate/refetch.h"
@@ -11,124 +14,171 @@
 #include "hub/variables.h"
 #include "policy/keys.h"
 #include "report/complain.h"
-#include "report/escape.h"
+#include "report/explain.h"
 #include "util.h"
 
-static void print_value(const char *text)
-{
-	char escaped[2 * MAX_SETTING_BYTES];
-
-	escape_into(escaped, sizeof(escaped), text);
-	(void)fputs(escaped, stdout);
-}
-
 /* An address may hold user and password; what stands behind them is enough to know it by. */
-static void print_address(const char *text)
+static void add_address(struct text *out, const char *text)
 {
 	const char *host = strstr(text, "://"), *at = strrchr(text, '@');
 
 	if (host != NULL && at != NULL) {
-		(void)printf("%.*s://...", (int)(host - text), text);
+		text_addf(out, "%.*s://...", (int)(host - text), text);
 		text = at;
 	}
-	print_value(text);
+	text_add(out, text);
 }
 
-static void print_origin(const struct policy *policy, const struct origin *said)
+static const char *origin_of(const struct policy *policy, const struct origin *said,
+                             char out[static MAX_PATH_BYTES])
 {
 	const char *file = policy->file[said->source],
 	           *slash = file == NULL ? NULL : strrchr(file, '/');
+	struct text text = text_over(out, MAX_PATH_BYTES);
 
 	if (said->line != 0)
-		(void)printf("   (%s:%u)\n", slash != NULL ? slash + 1 : file, said->line);
+		text_addf(&text, "%s:%u", slash != NULL ? slash + 1 : file, said->line);
 	else
-		(void)fputs("   (default)\n", stdout);
+		text_add(&text, "default");
+	return out;
 }
 
-static void print_setting(const struct policy *policy, const struct key *key,
-                          const struct origin *said)
+static void add_setting(struct explanation *explanation, const struct policy *policy,
+                        const char *section, const struct key *key, const struct origin *said)
 {
-	const char *sized = key->effect == EFFECT_LATER && said->line != 0 ?
-	                            "   [no effect in this version]" :
-	                            "";
+	char value[MAX_SETTING_BYTES], origin[MAX_PATH_BYTES];
+	struct text text = TEXT_OVER(value);
 
-	if (said->text == NULL)
+	if (said->text == NULL || (key->effect == EFFECT_LATER && said->line == 0))
 		return;
-	(void)printf("  %-18s ", key->name);
-	if (key->type == TYPE_URL)
-		print_address(said->text);
+	if (key->type == TYPE_URL || key->type == TYPE_URLS)
+		add_address(&text, said->text);
 	else
-		print_value(said->text);
-	(void)fputs(sized, stdout);
-	print_origin(policy, said);
+		text_add(&text, said->text);
+	if (key->effect == EFFECT_LATER)
+		text_add(&text, "   [no effect in this version]");
+	explanation_add(explanation, section, key->name, value, origin_of(policy, said, origin));
 }
 
-static void print_section(const struct policy *policy, enum key_section section)
+/* Sections without a line of the policy are left out, but for the two that decide most. */
+static bool is_said(const struct policy *policy, enum key_section section)
 {
-	(void)printf("[%s]\n", policy_section_names[section]);
+	bool any = section == SECTION_POLICY || section == SECTION_ENVIRONMENT;
+
 	for (size_t i = 0; i < KEY_COUNT; i++)
-		if (policy_keys[i].section == section &&
-		    (policy_keys[i].effect == EFFECT_NOW || policy->said[i].line != 0))
-			print_setting(policy, &policy_keys[i], &policy->said[i]);
+		any |= policy_keys[i].section == section && policy->said[i].line != 0;
 	for (size_t i = 0; i < policy->row_count; i++)
-		if (policy->rows[i].section == section)
-			(void)printf("  %-18s %s   (line %u)\n", policy->rows[i].name,
-			             policy->rows[i].text, policy->rows[i].line);
+		any |= policy->rows[i].section == section;
+	return any;
 }
 
-static void print_models(const struct gate *gate)
+static void add_section(struct explanation *explanation, const struct policy *policy,
+                        enum key_section section)
 {
-	for (size_t i = 0; i < gate->policy.model_count; i++) {
-		const struct model *model = &gate->policy.models[i];
-		char directory[MAX_NAME_BYTES];
+	char title[64], origin[MAX_PATH_BYTES];
+	struct text text = TEXT_OVER(title);
 
-		(void)printf("\n[model %s]%s\n", model->name,
-		             model->selected ? "" : "   not selected");
-		for (size_t k = 0; k < MODEL_KEY_COUNT; k++)
-			print_setting(&gate->policy, &policy_keys[FIRST_MODEL_KEY + k],
-			              &model->said[k]);
-		if (model->path == NULL && model->repo != NULL && gate->hub_cache_origin != NULL &&
-		    repo_directory_name(model->repo, directory, sizeof(directory)))
-			(void)printf("  %-18s %s/%s\n", "looked for in", gate->hub_cache,
-			             directory);
+	if (!is_said(policy, section))
+		return;
+	text_addf(&text, "[%s]", policy_section_names[section]);
+	for (size_t i = 0; i < KEY_COUNT; i++)
+		if (policy_keys[i].section == section)
+			add_setting(explanation, policy, title, &policy_keys[i], &policy->said[i]);
+	for (size_t i = 0; i < policy->row_count; i++) {
+		const struct row *row = &policy->rows[i];
+		struct origin said = { .line = row->line };
+
+		if (row->section == section)
+			explanation_add(explanation, title, row->name,
+			                variable_is_secret(row->name) ? "(not shown)" : row->text,
+			                origin_of(policy, &said, origin));
 	}
 }
 
-/* Rows that aweigh made, and rows that a Hugging Face library reads; the rest passes through unseen. */
-static void print_environment(const struct gate *gate)
+static void add_model(struct explanation *explanation, const struct gate *gate, size_t index)
 {
-	(void)fputs("\nenvironment of the service\n", stdout);
+	const struct model *model = &gate->policy.models[index];
+	char title[MAX_NAME_BYTES], path[MAX_PATH_BYTES] = "", directory[MAX_NAME_BYTES];
+	struct text text = TEXT_OVER(title);
+
+	text_addf(&text, "[model %s]%s", model->name, model->selected ? "" : "   not selected");
+	for (size_t k = 0; k < MODEL_KEY_COUNT; k++)
+		add_setting(explanation, &gate->policy, title, &policy_keys[FIRST_MODEL_KEY + k],
+		            &model->said[k]);
+	if (gate->report.models[index].found)
+		report_model_path(&gate->report, index, path, sizeof(path));
+	if (path[0] != '\0')
+		explanation_add(explanation, title, "found in", path, NULL);
+	else if (model->path == NULL && model->repo != NULL && gate->hub_cache_origin != NULL &&
+	         repo_directory_name(model->repo, directory, sizeof(directory)) &&
+	         path_join(path, sizeof(path), gate->hub_cache, directory))
+		explanation_add(explanation, title, "looked for in", path, NULL);
+}
+
+static void add_variable(struct explanation *explanation, const struct environ_row *row,
+                         const char *name, const char *value)
+{
+	char origin[MAX_SETTING_BYTES];
+	struct text text = TEXT_OVER(origin);
+	bool secret = variable_is_secret(name);
+
+	text_add(&text, environ_origin_name(row->origin));
+	if (row->replaced != NULL)
+		text_addf(&text, ", was %s", secret ? "(not shown)" : row->replaced);
+	explanation_add(explanation, "environment of the service", name,
+	                secret ? "(not shown)" : value, origin);
+}
+
+/* Rows that aweigh made, and rows that a Hugging Face library reads; the rest passes through and is counted. */
+static void add_environment(struct explanation *explanation, const struct gate *gate)
+{
+	size_t others = 0;
+	char count[64];
+	struct text text = TEXT_OVER(count);
+
 	for (size_t i = 0; i < gate->service.count; i++) {
 		const struct environ_row *row = &gate->service.rows[i];
 		const char *equals = strchr(row->row, '=');
 		char name[MAX_NAME_BYTES];
-		struct text text = TEXT_OVER(name);
+		struct text word = TEXT_OVER(name);
 
 		if (equals == NULL || (size_t)(equals - row->row) >= sizeof(name))
 			continue;
-		text_add_bytes(&text, row->row, (size_t)(equals - row->row));
-		if (row->origin == ORIGIN_GIVEN && library_variable(name, text.length) == NULL &&
+		text_add_bytes(&word, row->row, (size_t)(equals - row->row));
+		if (row->origin == ORIGIN_GIVEN && library_variable(name, word.length) == NULL &&
 		    strcmp(name, "HOME") != 0)
-			continue;
-		(void)fputs("  ", stdout);
-		print_value(name);
-		(void)fputs("=", stdout);
-		print_value(variable_is_secret(name) ? "(not shown)" : equals + 1);
-		(void)printf("   (%s%s", environ_origin_name(row->origin),
-		             row->replaced != NULL ? ", was " : "");
-		if (row->replaced != NULL)
-			print_value(variable_is_secret(name) ? "(not shown)" : row->replaced);
-		(void)fputs(")\n", stdout);
+			others++;
+		else
+			add_variable(explanation, row, name, equals + 1);
 	}
 	for (size_t i = 0; i < gate->service.unset_count; i++)
-		(void)printf("  %s is removed   ([environment unset])\n", gate->service.unset[i]);
-	for (size_t i = 0; i < gate->policy.model_count; i++)
-		if (gate->policy.models[i].export != NULL && gate->policy.models[i].selected)
-			(void)printf("  %s=the path of %s   (export)\n",
-			             gate->policy.models[i].export, gate->policy.models[i].name);
+		explanation_add(explanation, "environment of the service", gate->service.unset[i],
+		                "removed", "[environment unset]");
+	text_addf(&text, "%zu others, unchanged", others);
+	explanation_add(explanation, "environment of the service", "besides", count, NULL);
 }
 
-static void print_whole(const struct gate *gate)
+static void add_head(struct explanation *explanation, const struct gate *gate)
+{
+	char user[MAX_NAME_BYTES + 32];
+	struct text text = TEXT_OVER(user);
+
+	text_addf(&text, "%s%s%u:%u", gate->who.name, gate->who.name[0] != '\0' ? " " : "",
+	          (unsigned)gate->who.uid, (unsigned)gate->who.gid);
+	explanation_add(explanation, "", "policy", gate->policy.file[SOURCE_POLICY], NULL);
+	explanation_add(explanation, "", "user", user,
+	                !gate->who.change ? "as started" :
+	                gate->who.exact   ? "policy.user" :
+	                                    "policy.user, which aweigh may not become here");
+	explanation_add(explanation, "", "working directory", gate->working_directory, NULL);
+	if (gate->hub_cache_origin != NULL)
+		explanation_add(explanation, "", "hub", gate->hub_cache, gate->hub_cache_origin);
+	else
+		explanation_add(explanation, "", "hub",
+		                "cannot be located: set HF_HOME or policy.hub_cache", NULL);
+}
+
+static void explain(struct explanation *explanation, const struct gate *gate)
 {
 	static const enum key_section sections[] = { SECTION_ENVIRONMENT, SECTION_PATHS,
 		                                     SECTION_FETCH,       SECTION_CONFINE,
@@ -136,39 +186,42 @@ static void print_whole(const struct gate *gate)
 		                                     SECTION_SEVERITY,    SECTION_ENV_REQUIRE,
 		                                     SECTION_ENV_FORBID,  SECTION_REPORT };
 
-	(void)printf("policy             %s\n", gate->policy.file[SOURCE_POLICY]);
-	(void)printf("user               %s%s%u:%u, %s\n", gate->who.name,
-	             gate->who.name[0] != '\0' ? " " : "", (unsigned)gate->who.uid,
-	             (unsigned)gate->who.gid,
-	             gate->who.change ? gate->who.exact ?
-	                                "from policy.user" :
-	                                "from policy.user, which aweigh may not become here" :
-	                                "as started");
-	(void)printf("working directory  %s\n", gate->working_directory);
-	if (gate->hub_cache_origin != NULL)
-		(void)printf("hub                %s   (from %s)\n\n", gate->hub_cache,
-		             gate->hub_cache_origin);
-	else
-		(void)printf(
-		        "hub                cannot be located: set HF_HOME or policy.hub_cache\n\n");
-	print_section(&gate->policy, SECTION_POLICY);
-	print_models(gate);
-	for (size_t i = 0; i < LENGTH_OF(sections); i++) {
-		bool any = false;
-
-		for (size_t k = 0; k < KEY_COUNT; k++)
-			any |= policy_keys[k].section == sections[i] &&
-			       gate->policy.said[k].line != 0;
-		for (size_t k = 0; k < gate->policy.row_count; k++)
-			any |= gate->policy.rows[k].section == sections[i];
-		if (any || sections[i] == SECTION_ENVIRONMENT) {
-			(void)fputc('\n', stdout);
-			print_section(&gate->policy, sections[i]);
-		}
-	}
-	print_environment(gate);
+	add_head(explanation, gate);
+	add_section(explanation, &gate->policy, SECTION_POLICY);
+	for (size_t i = 0; i < gate->policy.model_count; i++)
+		add_model(explanation, gate, i);
+	for (size_t i = 0; i < LENGTH_OF(sections); i++)
+		add_section(explanation, &gate->policy, sections[i]);
+	add_environment(explanation, gate);
 	if (gate->policy.mode != MODE_OFFLINE && gate->options->root == NULL)
-		gate_explain_fetch(gate, stdout);
+		gate_explain_fetch(gate, explanation);
+}
+
+/* Paths that `export` hands over are known only after a look; where a model is costs nothing to find out. */
+static enum status locate_models(struct gate *gate, struct text *why)
+{
+	enum status status;
+
+	gate->policy.verify = LEVEL_PRESENCE;
+	for (size_t i = 0; i < gate->policy.model_count; i++)
+		gate->policy.models[i].verify = LEVEL_PRESENCE;
+	status = gate_inspect(gate, why);
+	return status != STATUS_OK ? status : gate_export(gate, why);
+}
+
+static int print(const struct run *run, const struct gate *gate)
+{
+	struct explanation explanation = { 0 };
+
+	explain(&explanation, gate);
+	if (explanation.failed)
+		(void)complain(STATUS_SYSTEM, "out of memory");
+	else if (strcmp(run->options.format->name, "json") == 0)
+		explanation_print_json(&explanation, stdout);
+	else
+		explanation_print(&explanation, stdout);
+	explanation_release(&explanation);
+	return fflush(stdout) != 0 ? STATUS_IO : STATUS_OK;
 }
 
 int command_explain(struct run *run)
@@ -181,15 +234,15 @@ int command_explain(struct run *run)
 	if (gate == NULL)
 		return complain(STATUS_SYSTEM, "out of memory");
 	status = gate_prepare(gate, &run->options, &run->signals, run->environ, &why);
-	if (status != STATUS_OK) {
-		(void)complain(status, sentence);
-	} else if (gate->policy.error_count > 0) {
+	if (status == STATUS_OK && gate->policy.error_count > 0) {
 		status = gate_report(gate, STDERR_FILENO);
 		status = status != STATUS_OK ? status : gate->report.status;
-	} else {
-		print_whole(gate);
-		status = fflush(stdout) != 0 ? STATUS_IO : STATUS_OK;
+	} else if (status == STATUS_OK) {
+		status = locate_models(gate, &why);
+		status = status != STATUS_OK ? status : (enum status)print(run, gate);
 	}
+	if (why.length > 0)
+		(void)complain(status, sentence);
 	gate_release(gate);
 	free(gate);
 	return (int)status;

@@ -24,8 +24,7 @@ static int cover(const char *directory)
 {
 	struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
 	CLEANUP(cleanup_fd)
-	int below = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC),
-	    copy = -1;
+	int below = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC), copy = -1;
 
 	if (below < 0)
 		return -errno;

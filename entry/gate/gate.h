@@ -43,6 +43,7 @@ struct gate {
 	const char *directories[MAX_PLACES]; /* of models, to be kept from changes */
 	size_t directory_count;
 	bool directories_left_out;
+	bool hashing_drawn; /* a progress line is on the terminal */
 	uint64_t started_ns, deadline_ns;
 };
 

@@ -34,7 +34,7 @@ static void take_record(void *context, const struct record *record)
 	} else if (record->type == RECORD_MODEL) {
 		take_model(gate, record);
 	} else if (record->type == RECORD_PROGRESS) {
-		hash_progress(record, gate->options->quiet);
+		gate->hashing_drawn |= hash_progress(record, gate->options->quiet);
 	}
 }
 
@@ -99,7 +99,8 @@ enum status gate_inspect(struct gate *gate, struct text *why)
 		return STATUS_SYSTEM;
 	}
 	(void)child_follow(&child, &limits, take_record, gate);
-	hash_progress_end(gate->options->quiet);
+	hash_progress_end(gate->hashing_drawn);
+	gate->hashing_drawn = false;
 	if (child.ending == CHILD_STOPPED)
 		return (enum status)(STATUS_SIGNAL + child.stop);
 	gate_raise_ending(gate, &child, FINDING_GATE_INSPECTOR, "inspector");

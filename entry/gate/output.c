@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
+#include "base/scan.h"
 #include "gate/verdict.h"
 #include "process/clock.h"
 #include "report/format.h"
@@ -64,7 +66,7 @@ static enum status write_file(struct gate *gate, const struct report_format *for
 {
 	CLEANUP(cleanup_fd)
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
-	struct report_style style = { .verbose = true };
+	struct report_style style = { .verbose = true, .width = DEFAULT_WIDTH };
 	enum status status;
 
 	if (fd < 0) {
@@ -81,10 +83,27 @@ static enum status write_file(struct gate *gate, const struct report_format *for
 	return STATUS_OK;
 }
 
+/* COLUMNS goes before what the terminal says, as in ls(1); neither makes lines that nobody reads. */
+static size_t width_of(const struct gate *gate, int terminal_fd)
+{
+	const char *said = environment_get(&gate->given, "COLUMNS");
+	struct winsize size = { 0 };
+	uint64_t columns = 0;
+
+	if (said == NULL || !scan_u64(said, strlen(said), &columns))
+		columns = ioctl(terminal_fd, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+	return columns == 0               ? DEFAULT_WIDTH :
+	       columns < MIN_REPORT_WIDTH ? MIN_REPORT_WIDTH :
+	       columns > MAX_REPORT_WIDTH ? MAX_REPORT_WIDTH :
+	                                    (size_t)columns;
+}
+
 enum status gate_report(struct gate *gate, int terminal_fd)
 {
 	const struct options *options = gate->options;
-	struct report_style style = { .quiet = options->quiet, .verbose = options->verbose };
+	struct report_style style = { .quiet = options->quiet,
+		                      .verbose = options->verbose,
+		                      .width = width_of(gate, terminal_fd) };
 	const char *no_color = environment_get(&gate->given, "NO_COLOR");
 	enum status status = STATUS_OK;
 

@@ -214,41 +214,39 @@ static struct settings_input settings_of(const struct gate *gate)
 }
 
 /* An address without user and password, or "none". */
-static void print_proxy(FILE *out, const char *scheme, const char *address)
+static const char *shown_proxy(const char *address)
 {
 	const char *at = strrchr(address, '@');
 
-	(void)fprintf(out, "  %-5s proxy        %s\n", scheme,
-	              address[0] == '\0' ? "none" :
-	              at != NULL         ? at + 1 :
-	                                   address);
+	return address[0] == '\0' ? "none" : at != NULL ? at + 1 : address;
 }
 
-void gate_explain_fetch(const struct gate *gate, FILE *out)
+void gate_explain_fetch(const struct gate *gate, struct explanation *explanation)
 {
+	static const char title[] = "a fetch would use";
 	struct fetch_settings settings;
 	struct settings_input input = settings_of(gate);
 	char sentence[512];
 	struct text why = TEXT_OVER(sentence);
 
-	(void)fputs("\na fetch would use\n", out);
-	if (fetch_settings_init(&settings, &input, &why)) {
-		for (size_t i = 0; i < settings.endpoint_count; i++)
-			(void)fprintf(out, "  endpoint           %s   (%s)\n",
-			              settings.endpoints[i], settings.endpoint_origin);
-		(void)fprintf(out, "  certificates       %s   (%s)\n",
-		              settings.ca_file != NULL      ? settings.ca_file :
-		              settings.ca_directory != NULL ? settings.ca_directory :
-		                                              "none were found",
-		              settings.ca_origin);
-		(void)fprintf(out, "  token              %s%s\n",
-		              settings.token_origin != NULL ? "from " : "none",
-		              settings.token_origin != NULL ? settings.token_origin : "");
-		print_proxy(out, "https", settings.https_proxy);
-		print_proxy(out, "http", settings.http_proxy);
-	} else {
-		(void)fprintf(out, "  nothing: %s\n", sentence);
+	if (!fetch_settings_init(&settings, &input, &why)) {
+		explanation_add(explanation, title, "nothing", sentence, NULL);
+		fetch_settings_release(&settings);
+		return;
 	}
+	for (size_t i = 0; i < settings.endpoint_count; i++)
+		explanation_add(explanation, title, "endpoint", settings.endpoints[i],
+		                settings.endpoint_origin);
+	explanation_add(explanation, title, "certificates",
+	                settings.ca_file != NULL      ? settings.ca_file :
+	                settings.ca_directory != NULL ? settings.ca_directory :
+	                                                "none were found",
+	                settings.ca_origin);
+	explanation_add(explanation, title, "token",
+	                settings.token_origin != NULL ? "(not shown)" : "none",
+	                settings.token_origin);
+	explanation_add(explanation, title, "https proxy", shown_proxy(settings.https_proxy), NULL);
+	explanation_add(explanation, title, "http proxy", shown_proxy(settings.http_proxy), NULL);
 	fetch_settings_release(&settings);
 }
 

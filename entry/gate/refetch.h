@@ -4,11 +4,12 @@
 #define AWEIGH_REFETCH_H
 
 #include "gate/gate.h"
+#include "report/explain.h"
 
 /* After gate_inspect(): fetches what its findings say is missing, and inspects again. 0, or a status as gate_inspect() gives it. */
 enum status gate_refetch(struct gate *gate, struct text *why);
 /* For `explain`: where a fetch would go, with what, and who said so. */
-void gate_explain_fetch(const struct gate *gate, FILE *out);
+void gate_explain_fetch(const struct gate *gate, struct explanation *explanation);
 /* One greppable line a model that holds, where something may be fetched: status=ok action=offline. */
 void gate_tell_models(const struct gate *gate);
 

@@ -13,10 +13,10 @@ enum status gate_refetch(struct gate *gate, struct text *why)
 	return STATUS_OK;
 }
 
-void gate_explain_fetch(const struct gate *gate, FILE *out)
+void gate_explain_fetch(const struct gate *gate, struct explanation *explanation)
 {
 	(void)gate;
-	(void)out;
+	(void)explanation;
 }
 
 void gate_tell_models(const struct gate *gate)

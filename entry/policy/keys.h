@@ -32,15 +32,15 @@ enum key_type {
 };
 
 struct key {
-	enum key_section section;
+	enum key_section section : 8;
+	enum key_type type : 8;
+	enum { EFFECT_NOW, EFFECT_LATER } effect : 8;
+	uint32_t offset; /* of the field in struct model, or struct policy */
 	const char *name;
-	enum key_type type;
 	const char *const *words; /* of an enum, by value; NULL: not an enum */
 	uint64_t least, most; /* in the type's unit */
 	const char *initial; /* "" where there is no default */
-	enum { EFFECT_NOW, EFFECT_LATER } effect;
 	const char *help;
-	size_t offset; /* of the field in struct model, or struct policy */
 };
 extern const struct key policy_keys[KEY_COUNT];
 extern const char *const policy_section_names[SECTION_COUNT];

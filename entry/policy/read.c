@@ -81,9 +81,16 @@ static void begin_model(struct reader *reader, const char *name)
 
 static void report_unknown_section(struct reader *reader, const char *name)
 {
-	const char *near = words_nearest(name, next_section, NULL);
+	const char *near = words_nearest(name, next_section, NULL), *blank = strchr(name, ' ');
+	char first[16];
+	struct text text = TEXT_OVER(first);
 
-	if (strcmp(name, "model") == 0)
+	text_add_bytes(&text, name, blank == NULL ? 0 : (size_t)(blank - name));
+	if (blank != NULL && edit_distance(first, "model") <= 2)
+		policy_error(reader->policy, FINDING_POLICY_UNKNOWN, SOURCE_POLICY, reader->line,
+		             NULL, "unknown section [%.100s]; did you mean [model%.90s]?", name,
+		             blank);
+	else if (strcmp(name, "model") == 0)
 		policy_error(reader->policy, FINDING_POLICY_SYNTAX, SOURCE_POLICY, reader->line,
 		             "write [model NAME]", "the section has no model name");
 	else

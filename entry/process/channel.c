@@ -27,6 +27,13 @@ int sender_put(struct sender *sender, const struct record *record)
 	return 0;
 }
 
+int sender_done(struct sender *sender)
+{
+	struct record done = { .magic = RECORD_MAGIC, .type = RECORD_DONE, .model = NO_MODEL };
+
+	return sender_put(sender, &done);
+}
+
 int channel_take(struct channel *channel)
 {
 	ssize_t got = read(channel->fd, (char *)&channel->record + channel->filled,

@@ -20,6 +20,8 @@ struct sender {
 };
 int sender_put(struct sender *sender, const struct record *record);
 int sender_flush(struct sender *sender);
+/* The last record: everything has been said. */
+int sender_done(struct sender *sender);
 
 struct channel {
 	int fd;

@@ -17,7 +17,7 @@ int child_start(struct child *child, child_run *run, void *context)
 {
 	int pipe_fds[2];
 
-	*child = (struct child){ .pid = -1, .pipe_fd = -1, .status = -1 };
+	*child = (struct child){ .pipe_fd = -1 };
 	if (pipe2(pipe_fds, O_CLOEXEC) != 0)
 		return -errno;
 	child->pid = fork();
@@ -41,12 +41,13 @@ static bool reap(struct child *child)
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(first ? -1 : child->pid, &status, WNOHANG)) > 0)
+	while (!(child->reaped && !first) &&
+	       (pid = waitpid(first ? -1 : child->pid, &status, WNOHANG)) > 0)
 		if (pid == child->pid) {
 			child->status = status;
-			child->pid = -1;
+			child->reaped = true;
 		}
-	return child->pid < 0;
+	return child->reaped;
 }
 
 /*
@@ -61,7 +62,8 @@ static void end(struct child *child)
 	bool killed = child->ending != CHILD_DONE;
 
 	(void)close(take_fd(&child->pipe_fd));
-	if (killed)
+	/* Never after it was reaped: its number may be another's. */
+	if (killed && !child->reaped)
 		(void)kill(child->pid, SIGKILL);
 	while (!reap(child)) {
 		int left = clock_left_ms(killed ? half + KILLED_WITHIN_MS * 500000ull : half);
@@ -125,7 +127,7 @@ void child_explain(const struct child *child, const char *who, struct text *out)
 		          who);
 	else if (child->ending != CHILD_DIED)
 		return;
-	else if (child->status == -1)
+	else if (!child->reaped)
 		text_addf(out, "the %s does not end, though it was killed", who);
 	else if (WIFSIGNALED(child->status))
 		text_addf(out, "the %s died of signal %d before it was done", who,

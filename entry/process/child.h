@@ -10,6 +10,7 @@
 #ifndef AWEIGH_CHILD_H
 #define AWEIGH_CHILD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -29,7 +30,8 @@ struct child {
 	pid_t pid;
 	int pipe_fd; /* reading end */
 	enum child_ending ending;
-	int status; /* as waitpid(2) gives it; -1: it could not be reaped */
+	bool reaped; /* otherwise it does not end, and its status is unknown */
+	int status; /* as waitpid(2) gives it */
 	int stop; /* the stop request's number */
 };
 

@@ -13,7 +13,10 @@ struct report_style {
 	bool colour;
 	bool quiet; /* only what refuses */
 	bool verbose; /* notes, too */
+	size_t width; /* of lines, in columns */
 };
+
+#define DEFAULT_WIDTH 80u /* where there is no terminal to ask */
 
 typedef void report_write(const struct report *report, const struct report_style *style, FILE *out);
 struct report_format {

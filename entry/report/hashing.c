@@ -6,23 +6,22 @@
 
 #include "base/text.h"
 
-void hash_progress(const struct record *record, bool quiet)
+bool hash_progress(const struct record *record, bool quiet)
 {
 	char line[128];
 	struct text text = TEXT_OVER(line);
 	struct pollfd ready = { .fd = STDERR_FILENO, .events = POLLOUT };
 
 	if (quiet || !isatty(STDERR_FILENO))
-		return;
+		return false;
 	text_addf(&text, "\r\033[Kaweigh: hashed %s of %s, %u %%", size_text(record->files).text,
 	          size_text(record->bytes).text,
 	          record->bytes == 0 ? 0u : (unsigned)(record->files * 100 / record->bytes));
-	if (poll(&ready, 1, 0) == 1)
-		(void)!write(STDERR_FILENO, line, text.length);
+	return poll(&ready, 1, 0) == 1 && write(STDERR_FILENO, line, text.length) > 0;
 }
 
-void hash_progress_end(bool quiet)
+void hash_progress_end(bool drawn)
 {
-	if (!quiet && isatty(STDERR_FILENO))
+	if (drawn)
 		(void)!write(STDERR_FILENO, "\r\033[K", 4);
 }

@@ -7,8 +7,8 @@
 
 #include "finding.h"
 
-/* A RECORD_PROGRESS of the inspector; nothing is written where standard error is no terminal or would block. */
-void hash_progress(const struct record *record, bool quiet);
-void hash_progress_end(bool quiet);
+/* A RECORD_PROGRESS of the inspector; false: nothing was drawn, as standard error is not a terminal or would block. */
+bool hash_progress(const struct record *record, bool quiet);
+void hash_progress_end(bool drawn);
 
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The report for people: a line a model, its findings beneath, the verdict last; readable at 80 columns. */
+/*
+ * The report for people: a line a model, its findings beneath, the verdict last. A code stands once a
+ * model, with the files that it is about; as wide as the terminal is.
+ */
 #include <string.h>
 
 #include "base/text.h"
@@ -9,123 +12,93 @@
 #include "report/format.h"
 #include "util.h"
 
-#define WIDTH 80u
-#define INDENT 25u
-
-report_write report_write_human;
+#define INDENT 25u /* of text: the longest code and its margins */
+#define SHOWN_PATHS 3u /* of one sentence; further ones are counted */
+#define LINE_BYTES                                                                                 \
+	(sizeof(((struct record *)NULL)->message) +                                                \
+	 (SHOWN_PATHS + 1) * sizeof(((struct record *)NULL)->path))
 
 struct paint {
 	FILE *out;
-	bool colour;
+	const struct report *report;
+	const struct report_style *style;
 };
 
 static void start(const struct paint *paint, enum severity severity)
 {
 	static const char *const codes[SEVERITY_COUNT] = { "32", "36", "33", "1;31" };
 
-	if (paint->colour)
+	if (paint->style->colour)
 		(void)fprintf(paint->out, "\033[%sm", codes[severity]);
 }
 
 static void stop(const struct paint *paint)
 {
-	if (paint->colour)
+	if (paint->style->colour)
 		(void)fputs("\033[0m", paint->out);
 }
 
 /* Wraps at blanks; what has none is left whole, so that a path can be copied. */
-static void print_wrapped(FILE *out, const char *text, size_t column)
+static void print_wrapped(const struct paint *paint, const char *text)
 {
-	char escaped[4 * 1280];
+	char escaped[4 * LINE_BYTES];
 	const char *at = escaped;
+	size_t column = INDENT;
 
 	escape_into(escaped, sizeof(escaped), text);
 	while (*at != '\0') {
 		size_t length = strcspn(at, " ");
 
-		if (column > INDENT && column + length + 1 > WIDTH) {
-			(void)fprintf(out, "\n%*s", (int)INDENT, "");
+		if (column > INDENT && column + length + 1 > paint->style->width) {
+			(void)fprintf(paint->out, "\n%*s", (int)INDENT, "");
 			column = INDENT;
-		} else if (at > escaped) {
-			(void)fputc(' ', out);
+		} else if (column > INDENT) {
+			(void)fputc(' ', paint->out);
 			column++;
 		}
-		(void)fwrite(at, 1, length, out);
+		(void)fwrite(at, 1, length, paint->out);
 		column += length;
 		at += length;
 		while (*at == ' ')
 			at++;
 	}
-	(void)fputc('\n', out);
+	(void)fputc('\n', paint->out);
 }
 
-static void print_label(const struct paint *paint, const char *label, enum severity severity,
-                        bool coloured)
+static void print_label(const struct paint *paint, const char *label, bool coloured,
+                        enum severity severity)
 {
 	int width;
 
-	(void)fputs("           ", paint->out);
+	(void)fputs("    ", paint->out);
 	if (coloured)
 		start(paint, severity);
 	width = fprintf(paint->out, "%s", label);
 	if (coloured)
 		stop(paint);
-	if (width < (int)(INDENT - 11))
-		(void)fprintf(paint->out, "%*s", (int)(INDENT - 11) - width, "");
-	else
-		(void)fprintf(paint->out, "\n%*s", (int)INDENT, "");
+	(void)fprintf(paint->out, "%*s", width < (int)INDENT - 4 ? (int)INDENT - 4 - width : 1, "");
 }
 
 /*
- * A finding's path as its line needs it: not at all where the message names it or the model's own
- * line does, and without the model's directory or the cache in front, which stand above already.
+ * A finding's path as its line needs it: not at all where the message names it or the model's own line
+ * does, and without the model's directory or the cache in front, which are named above already.
  */
-static const char *shown_path(const struct report *report, const struct report_finding *finding,
-                              char shown[static MAX_PATH_BYTES])
+static const char *shown_path(const struct report *report, const struct report_finding *finding)
 {
 	const char *path = finding->path;
 	char directory[MAX_PATH_BYTES] = "";
-	struct text text = text_over(shown, MAX_PATH_BYTES);
 
 	if (finding->model != NO_MODEL)
 		report_model_path(report, (size_t)finding->model, directory, sizeof(directory));
 	if (path[0] == '\0' || strstr(finding->message, path) != NULL ||
 	    strcmp(path, directory) == 0)
-		return shown;
+		return "";
 	if (directory[0] != '\0' && path_is_beneath(path, directory))
-		path += strlen(directory) + 1;
-	else if (report->hub_cache != NULL && path_is_beneath(path, report->hub_cache) &&
-	         path[strlen(report->hub_cache)] == '/')
-		path += strlen(report->hub_cache) + 1;
-	text_addf(&text, "%s ", path);
-	return shown;
-}
-
-static void print_finding(const struct paint *paint, const struct report *report,
-                          const struct report_finding *finding)
-{
-	static const char *const words[SEVERITY_COUNT] = { "off", "note: ", "warning: ", "" };
-	char line[sizeof(((struct record *)NULL)->path) + sizeof(((struct record *)NULL)->message) +
-	          32];
-	char fix[sizeof(((struct record *)NULL)->fix) + MAX_PATH_BYTES];
-	char model_path[MAX_PATH_BYTES];
-	struct text text = TEXT_OVER(line), how = TEXT_OVER(fix);
-	const char *file = report->policy->file[finding->source];
-
-	text_add(&text, words[finding->severity]);
-	text_add(&text, shown_path(report, finding, model_path));
-	text_add(&text, finding->message);
-	print_label(paint, finding_kinds[finding->id].code, finding->severity, true);
-	print_wrapped(paint->out, line, INDENT);
-	if (finding->fix[0] == '\0')
-		return;
-	text_add(&how, finding->fix);
-	if (finding->line != 0 && file != NULL)
-		text_addf(&how, " (%s:%u)",
-		          strrchr(file, '/') != NULL ? strrchr(file, '/') + 1 : file,
-		          finding->line);
-	print_label(paint, "fix", finding->severity, false);
-	print_wrapped(paint->out, fix, INDENT);
+		return path + strlen(directory) + 1;
+	if (report->hub_cache != NULL && path_is_beneath(path, report->hub_cache) &&
+	    path[strlen(report->hub_cache)] == '/')
+		return path + strlen(report->hub_cache) + 1;
+	return path;
 }
 
 static bool is_shown(const struct report_finding *finding, const struct report_style *style)
@@ -135,53 +108,145 @@ static bool is_shown(const struct report_finding *finding, const struct report_s
 	return finding->severity > SEVERITY_NOTE || style->verbose;
 }
 
-static void print_findings(const struct paint *paint, const struct report *report,
-                           const struct report_style *style, int model)
+static const struct report_finding *next_of(const struct report *report,
+                                            const struct report_finding *finding)
 {
+	return finding->next == 0 ? NULL : &report->findings[finding->next - 1];
+}
+
+typedef bool same_findings(const struct report_finding *a, const struct report_finding *b);
+
+static bool have_one_code(const struct report_finding *a, const struct report_finding *b)
+{
+	return a->id == b->id && a->severity == b->severity && a->line == b->line &&
+	       strcmp(a->fix, b->fix) == 0;
+}
+
+static bool have_one_sentence(const struct report_finding *a, const struct report_finding *b)
+{
+	return have_one_code(a, b) && strcmp(a->message, b->message) == 0;
+}
+
+/* Whether one between `from` and `finding` has brought it along already. */
+static bool was_printed(const struct report *report, const struct report_finding *from,
+                        const struct report_finding *finding, same_findings *same)
+{
+	for (; from != finding; from = next_of(report, from))
+		if (same(from, finding))
+			return true;
+	return false;
+}
+
+/* One sentence with the files that it is about: "a, b, c and 10 more: sentence". */
+static void print_sentence(const struct paint *paint, const struct report_finding *finding)
+{
+	char line[LINE_BYTES];
+	struct text text = TEXT_OVER(line);
+	size_t shown = 0, more = 0;
+
+	for (const struct report_finding *at = finding; at != NULL;
+	     at = next_of(paint->report, at)) {
+		const char *path = shown_path(paint->report, at);
+
+		if (path[0] == '\0' || !have_one_sentence(at, finding))
+			continue;
+		if (shown < SHOWN_PATHS)
+			text_addf(&text, "%s%s", shown++ == 0 ? "" : ", ", path);
+		else
+			more++;
+	}
+	if (more > 0)
+		text_addf(&text, " and %zu more", more);
+	if (shown > 0)
+		text_add(&text, ": ");
+	text_add(&text, finding->message);
+	print_wrapped(paint, line);
+}
+
+static void print_fix(const struct paint *paint, const struct report_finding *finding)
+{
+	const char *file = paint->report->policy->file[finding->source];
+	const char *slash = file == NULL ? NULL : strrchr(file, '/');
+	char line[LINE_BYTES];
+	struct text text = TEXT_OVER(line);
+
+	if (finding->fix[0] == '\0')
+		return;
+	text_add(&text, finding->fix);
+	if (finding->line != 0 && file != NULL && strstr(finding->path, file) == NULL)
+		text_addf(&text, " (%s:%u)", slash != NULL ? slash + 1 : file, finding->line);
+	print_label(paint, "fix", false, finding->severity);
+	print_wrapped(paint, line);
+}
+
+/* A code with all that it has to say of one model, and what to do about it. */
+static void print_group(const struct paint *paint, const struct report_finding *first)
+{
+	print_label(paint, finding_kinds[first->id].code, true, first->severity);
+	for (const struct report_finding *at = first; at != NULL; at = next_of(paint->report, at)) {
+		if (!have_one_code(at, first) ||
+		    was_printed(paint->report, first, at, have_one_sentence))
+			continue;
+		if (at != first)
+			(void)fprintf(paint->out, "%*s", (int)INDENT, "");
+		print_sentence(paint, at);
+	}
+	print_fix(paint, first);
+}
+
+static void print_findings(const struct paint *paint, int model)
+{
+	const struct report *report = paint->report;
 	const char *hint = model == NO_MODEL ? NULL : report->policy->models[model].hint;
 	const struct report_list *list =
 	        model == NO_MODEL ? &report->rest : &report->models[model].findings;
+	const struct report_finding *first =
+	        list->first == 0 ? NULL : &report->findings[list->first - 1];
 	bool any = false;
 
-	for (size_t i = list->first; i != 0; i = report->findings[i - 1].next)
-		if (is_shown(&report->findings[i - 1], style)) {
-			print_finding(paint, report, &report->findings[i - 1]);
-			any = true;
-		}
+	for (const struct report_finding *at = first; at != NULL; at = next_of(report, at)) {
+		if (!is_shown(at, paint->style) || was_printed(report, first, at, have_one_code))
+			continue;
+		print_group(paint, at);
+		any = true;
+	}
 	if (any && hint != NULL) { /* once, since it is the same for each */
-		print_label(paint, "hint", SEVERITY_OFF, false);
-		print_wrapped(paint->out, hint, INDENT);
+		print_label(paint, "hint", false, SEVERITY_OFF);
+		print_wrapped(paint, hint);
 	}
 }
 
-static void print_verdict_word(const struct paint *paint, enum severity worst)
+static void print_subject(const struct paint *paint, enum severity worst, const char *name)
 {
-	start(paint, worst == SEVERITY_ERROR   ? SEVERITY_ERROR :
-	             worst == SEVERITY_WARNING ? SEVERITY_WARNING :
-	                                         SEVERITY_OFF);
+	start(paint, worst == SEVERITY_NOTE ? SEVERITY_OFF : worst);
 	(void)fprintf(paint->out, "  %-8s",
 	              worst == SEVERITY_ERROR   ? "refused" :
 	              worst == SEVERITY_WARNING ? "warning" :
 	                                          "ok");
 	stop(paint);
+	(void)fprintf(paint->out, " %-13s ", name);
 }
 
-static void print_model(const struct paint *paint, const struct report *report, size_t index)
+static void print_model(const struct paint *paint, size_t index)
 {
-	const struct model *model = &report->policy->models[index];
-	const struct report_model *found = &report->models[index];
-	char title[MAX_PATH_BYTES];
+	const struct model *model = &paint->report->policy->models[index];
+	const struct report_model *found = &paint->report->models[index];
+	char line[2 * MAX_PATH_BYTES];
+	struct text text = TEXT_OVER(line);
 
-	print_verdict_word(paint, found->worst);
-	escape_into(title, sizeof(title), model_title(model));
-	(void)fprintf(paint->out, " %-12s  %s", model->name, title);
+	print_subject(paint, found->worst, model->name);
+	text_add(&text, model_title(model));
 	if (found->commit[0] != '\0')
-		(void)fprintf(paint->out, " @%.8s", found->commit);
-	if (found->found)
-		(void)fprintf(paint->out, "\n%*s%llu file%s   %s   %s", (int)INDENT, "",
-		              (unsigned long long)found->files, found->files == 1 ? "" : "s",
-		              size_text(found->bytes).text, level_words[found->level]);
-	(void)fputc('\n', paint->out);
+		text_addf(&text, " @%.8s", found->commit);
+	print_wrapped(paint, line);
+	if (!found->found)
+		return;
+	text = TEXT_OVER(line);
+	text_addf(&text, "%llu file%s, %s, verified: %s", (unsigned long long)found->files,
+	          found->files == 1 ? "" : "s", size_text(found->bytes).text,
+	          level_words[found->level]);
+	(void)fprintf(paint->out, "%*s", (int)INDENT, "");
+	print_wrapped(paint, line);
 }
 
 static enum severity worst_of_rest(const struct report *report)
@@ -194,60 +259,99 @@ static enum severity worst_of_rest(const struct report *report)
 	return worst;
 }
 
-static void print_environment(const struct paint *paint, const struct report *report)
+static void add_variable(struct text *text, const struct report *report, const char *name)
 {
-	static const char *const names[] = { "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE",
-		                             "HF_DATASETS_OFFLINE" };
-	bool any = false;
+	const char *value = environment_get(report->env, name);
 
-	print_verdict_word(paint, worst_of_rest(report));
-	(void)fprintf(paint->out, " %-12s ", "environment");
-	for (size_t i = 0; i < LENGTH_OF(names); i++) {
-		const char *value = environment_get(report->env, names[i]);
+	if (value != NULL)
+		text_addf(text, "%s%s=%s", text->length == 0 ? "" : " ", name, value);
+}
 
-		if (value == NULL)
-			continue;
-		(void)fprintf(paint->out, i == 2 ? "\n%*s%s=" : "%*s%s=", i == 2 ? (int)INDENT : 1,
-		              "", names[i]);
-		(void)escape_print(paint->out, value);
-		any = true;
-	}
-	(void)fputs(any ? "\n" : " no offline variable is set\n", paint->out);
+/* What keeps the service offline, and the paths that it gets. */
+static void print_environment(const struct paint *paint)
+{
+	const struct report *report = paint->report;
+	char line[LINE_BYTES];
+	struct text text = TEXT_OVER(line);
+
+	add_variable(&text, report, "HF_HUB_OFFLINE");
+	add_variable(&text, report, "TRANSFORMERS_OFFLINE");
+	add_variable(&text, report, "HF_DATASETS_OFFLINE");
+	for (size_t i = 0; i < report->policy->model_count; i++)
+		if (report->policy->models[i].export != NULL && report->policy->models[i].selected)
+			add_variable(&text, report, report->policy->models[i].export);
+	print_subject(paint, worst_of_rest(report), "environment");
+	print_wrapped(paint, text.length > 0 ? line : "no offline variable is set");
 }
 
 /* What is enforced, as promised: what is not is a finding below. */
-static void print_confinement(const struct paint *paint, const struct report *report)
+static void print_confinement(const struct paint *paint)
 {
-	const struct confinement *confinement = &report->confinement;
+	const struct confinement *confinement = &paint->report->confinement;
 	bool egress = confinement->tcp && confinement->others,
 	     models = confinement->models != MODELS_NOT_KEPT;
+	char line[512];
+	struct text text = TEXT_OVER(line);
 
 	if (!egress && !models)
 		return;
-	print_verdict_word(paint, SEVERITY_OFF);
-	(void)fprintf(paint->out, " %-12s  %s%s%s%s%s\n", "confinement", egress ? "egress " : "",
-	              egress ? report->policy->said[KEY_EGRESS].text : "",
-	              egress && models ? ", " : "", models ? "models read-only by " : "",
-	              models ? models_kept_words[confinement->models] : "");
+	if (egress)
+		text_addf(&text, "egress %s", paint->report->policy->said[KEY_EGRESS].text);
+	if (models)
+		text_addf(&text, "%smodels read-only by %s", egress ? ", " : "",
+		          models_kept_words[confinement->models]);
+	print_subject(paint, SEVERITY_OFF, "confinement");
+	print_wrapped(paint, line);
 }
 
-static void print_head(const struct paint *paint, const struct report *report)
+static void print_head(const struct paint *paint)
 {
+	const struct report *report = paint->report;
+	const char *file = report->policy->file[SOURCE_POLICY];
+
 	(void)fputs("aweigh: ", paint->out);
-	(void)escape_print(paint->out, report->policy->file[SOURCE_POLICY] != NULL ?
-	                                       report->policy->file[SOURCE_POLICY] :
-	                                       "no policy");
-	(void)fprintf(paint->out, ", %s", mode_words[report->policy->mode]);
-	if (report->who->name[0] != '\0')
-		(void)fprintf(paint->out, ", as %s (%u:%u)\n\n", report->who->name,
-		              (unsigned)report->who->uid, (unsigned)report->who->gid);
-	else
-		(void)fprintf(paint->out, ", as %u:%u\n\n", (unsigned)report->who->uid,
-		              (unsigned)report->who->gid);
+	(void)escape_print(paint->out, file != NULL ? file : "no policy");
+	if (report->policy->error_count == 0) { /* else neither is known */
+		(void)fprintf(paint->out, ", %s, as ", mode_words[report->policy->mode]);
+		if (report->who->name[0] != '\0')
+			(void)fprintf(paint->out, "%s (%u:%u)", report->who->name,
+			              (unsigned)report->who->uid, (unsigned)report->who->gid);
+		else
+			(void)fprintf(paint->out, "%u:%u", (unsigned)report->who->uid,
+			              (unsigned)report->who->gid);
+	}
+	(void)fputs("\n\n", paint->out);
 }
 
-static void print_end(const struct paint *paint, const struct report *report)
+static size_t count_warnings(const struct report *report)
 {
+	size_t count = 0;
+
+	for (size_t i = 0; i < report->count; i++)
+		count += report->findings[i].severity == SEVERITY_WARNING;
+	return count;
+}
+
+static void print_verdict(const struct paint *paint)
+{
+	const struct report *report = paint->report;
+	size_t warnings = count_warnings(report);
+
+	start(paint, report->status == STATUS_OK ? SEVERITY_OFF : SEVERITY_ERROR);
+	if (report->status == STATUS_OK)
+		(void)fputs("pass", paint->out);
+	else
+		(void)fprintf(paint->out, "%s (%d)", report->enforced ? "refused" : "not enforced",
+		              (int)report->status);
+	stop(paint);
+	if (warnings > 0 && report->status == STATUS_OK)
+		(void)fprintf(paint->out, " with %zu warning%s", warnings,
+		              warnings == 1 ? "" : "s");
+}
+
+static void print_end(const struct paint *paint)
+{
+	const struct report *report = paint->report;
 	size_t selected = 0, refused = 0;
 
 	for (size_t i = 0; i < report->policy->model_count; i++) {
@@ -257,38 +361,36 @@ static void print_end(const struct paint *paint, const struct report *report)
 	(void)fputc('\n', paint->out);
 	if (report->dropped > 0)
 		(void)fprintf(paint->out, "%zu further findings are not shown\n", report->dropped);
-	start(paint, report->status == STATUS_OK ? SEVERITY_OFF : SEVERITY_ERROR);
-	if (report->status == STATUS_OK)
-		(void)fputs("pass", paint->out);
-	else
-		(void)fprintf(paint->out, "%s (%d)", report->enforced ? "refused" : "not enforced",
-		              (int)report->status);
-	stop(paint);
+	print_verdict(paint);
 	if (refused > 0)
-		(void)fprintf(paint->out, ": %zu of %zu", refused, selected);
+		(void)fprintf(paint->out, ": %zu of %zu model%s", refused, selected,
+		              selected == 1 ? "" : "s");
 	else if (selected > 0)
 		(void)fprintf(paint->out, ": %zu model%s", selected, selected == 1 ? "" : "s");
-	(void)fprintf(paint->out, ", in %.1f ms\n", (double)report->elapsed_ns / 1e6);
+	if (report->elapsed_ns < 1000000000u)
+		(void)fprintf(paint->out, ", in %.1f ms\n", (double)report->elapsed_ns / 1e6);
+	else
+		(void)fprintf(paint->out, ", in %.1f s\n", (double)report->elapsed_ns / 1e9);
 }
 
 void report_write_human(const struct report *report, const struct report_style *style, FILE *out)
 {
-	struct paint paint = { out, style->colour };
+	struct paint paint = { out, report, style };
 
 	if (style->quiet && report->status == STATUS_OK)
 		return;
-	print_head(&paint, report);
+	print_head(&paint);
 	for (size_t i = 0; report->models != NULL && i < report->policy->model_count; i++) {
 		if (!report->policy->models[i].selected || !report->models[i].seen ||
 		    (style->quiet && report->models[i].worst < SEVERITY_ERROR))
 			continue;
-		print_model(&paint, report, i);
+		print_model(&paint, i);
 		if (report->models[i].worst != SEVERITY_OFF)
-			print_findings(&paint, report, style, (int)i);
+			print_findings(&paint, (int)i);
 	}
 	if (report->env != NULL)
-		print_environment(&paint, report);
-	print_confinement(&paint, report);
-	print_findings(&paint, report, style, NO_MODEL);
-	print_end(&paint, report);
+		print_environment(&paint);
+	print_confinement(&paint);
+	print_findings(&paint, NO_MODEL);
+	print_end(&paint);
 }

@@ -133,7 +133,7 @@ def test_formats(world):
     world.policy(model="formats = safetensors")
     assert "pickle" in finding(world, "model.format", 65)["message"]
     world.policy(model="formats = gguf, pickle")
-    assert "safetensors files" in finding(world, "model.format", 65)["message"]
+    assert "is safetensors" in finding(world, "model.format", 65)["message"]
 
 
 def test_pickle_is_told_by_its_bytes(world):

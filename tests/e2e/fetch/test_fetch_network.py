@@ -3,6 +3,7 @@
 network namespaces that the test makes itself."""
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -155,10 +156,10 @@ def test_explain_says_what_a_fetch_would_use(fetcher, tls):
     env = {"HF_ENDPOINT": "https://hub.example/", "HF_TOKEN": TOKEN, "HTTPS_PROXY": "http://user:secret-word@proxy.example:3128", "SSL_CERT_FILE": str(tls[0])}
     fetcher.world.policy(f"[policy]\nmode = auto\nhub_cache = {fetcher.hub}\n[model m]\nrepo = org/m\n")
     out = fetcher.world.run("explain", "-p", str(fetcher.world.policy_file), env=env).out
-    for words in ("https://hub.example   (HF_ENDPOINT)", f"{tls[0]}   (SSL_CERT_FILE)", "from HF_TOKEN", "proxy.example:3128"):
+    for words in ("https://hub.example   (HF_ENDPOINT)", f"{tls[0]}   (SSL_CERT_FILE)", "(HF_TOKEN)", "proxy.example:3128"):
         assert words in out, out
     assert TOKEN not in out and "secret-word" not in out
-    assert "nothing: HF_ENDPOINT" in fetcher.world.run("explain", "-p", str(fetcher.world.policy_file), env={"HF_ENDPOINT": "http://hub.example"}).out
+    assert re.search(r"nothing +HF_ENDPOINT", fetcher.world.run("explain", "-p", str(fetcher.world.policy_file), env={"HF_ENDPOINT": "http://hub.example"}).out)
 
 
 def test_gated(fetcher):

@@ -53,31 +53,31 @@ class System:
 
 def catalyst(world, hub, fetch="", **env):
     cache = world.path / "cache/hub"
-    return System(world, "catalyst-backend", hub,
+    return System(world, "build-behind-a-proxy", hub,
                   [("/home/catalyst/.cache/huggingface/hub", str(cache)), ("user      = 1000:1000", ""), ("owner    = 1000:1000", ""), ("min_size = 80M", ""),
                    ("1_Pooling/config.json, ", ""), ("[packages]\nrequests = 2.32.5", "")], fetch, **env)
 
 
 def ocr_rag(world, hub, fetch=""):
-    return System(world, "ocr-rag", hub, [("/app", str(world.path / "app")), ("min_size    = 900M", ""), ("min_size    = 4G", "")], fetch)
+    return System(world, "air-gapped-image", hub, [("/app", str(world.path / "app")), ("min_size    = 900M", ""), ("min_size    = 4G", "")], fetch)
 
 
 def homeiq(world, hub, fetch="", **env):
-    return System(world, "homeiq-model-prep", hub, [("/app/models", str(world.path / "cache")), ("[paths]", "[severity]\npaths.not-mounted = off\n\n[paths]")], fetch, **env)
+    return System(world, "shared-volume", hub, [("/app/models", str(world.path / "cache")), ("[paths]", "[severity]\npaths.not-mounted = off\n\n[paths]")], fetch, **env)
 
 
 def gnosis(world, hub, fetch="", **env):
-    return System(world, "gnosis-ocr", hub, [("/cache", str(world.path / "cache")), ("= fuse*", "= *"), ("[environment require]", "[severity]\npaths.not-mounted = off\n\n[environment require]")],
+    return System(world, "bucket-on-cloud-run", hub, [("/cache", str(world.path / "cache")), ("= fuse*", "= *"), ("[environment require]", "[severity]\npaths.not-mounted = off\n\n[environment require]")],
                   fetch, **{"HF_HOME": str(world.path / "cache/huggingface"), "STORAGE_PATH": "/tmp/s", "GCS_BUCKET_NAME": "b", "MODEL_BUCKET_NAME": "m", **env})
 
 
-# 1: catalyst-backend, behind a proxy that intercepts TLS
+# 1: build-behind-a-proxy, behind a proxy that intercepts TLS
 
 def test_1_12_each_cause_has_its_own_finding(world, tls, tmp_path):
     other, _ = certificates.make(tmp_path / "mitm", "Corporate Proxy CA")
     with Hub(repos(MINILM), tls=tls[1]) as hub:
         def causes(endpoint, fetch, **env):
-            shutil.rmtree(world.path / "catalyst-backend", ignore_errors=True)
+            shutil.rmtree(world.path / "build-behind-a-proxy", ignore_errors=True)
             result = catalyst(world, endpoint, f"{fetch}\nconnect_timeout = 1s", **env).fetch()
             assert result.status != 0
             return {f["code"]: f["message"] for f in result.report["findings"]}
@@ -99,7 +99,7 @@ def test_1_12_with_the_bundle_it_is_built(world, tls):
         assert system.run("check").status == 0
 
 
-# 2: ocr-rag, plain folders
+# 2: air-gapped-image, plain folders
 
 OCR = ("nvidia/Llama-3.2-NV-RerankQA-1B-v2", "sbintuitions/sarashina-embedding-v1-1b")
 
@@ -141,10 +141,10 @@ def test_2_17_another_endpoint_of_the_environment(world):
         assert hub.requests
 
 
-# 3: candle-gem, a manifest in CI
+# 3: ci-cache, a manifest in CI
 
 def candle(world, hub, fetch="", **env):
-    system = System(world, "candle-gem", hub, [], fetch, HF_HOME=str(world.path / "cache"), **env)
+    system = System(world, "ci-cache", hub, [], fetch, HF_HOME=str(world.path / "cache"), **env)
     return system
 
 
@@ -262,7 +262,7 @@ def test_4_6_the_librarys_timeout_is_honoured(world):
         hub.fault("resolve.*config", hang=6, times=1)
         result = homeiq(world, hub.url).fetch("--only", "flan-t5-small", HF_HUB_DOWNLOAD_TIMEOUT="1")
         assert result.status == 0, result   # a second without a byte, and it asked again
-        shutil.rmtree(world.path / "homeiq-model-prep")
+        shutil.rmtree(world.path / "shared-volume")
         assert "env.not-a-number" in homeiq(world, hub.url).fetch("--only", "flan-t5-small", HF_HUB_DOWNLOAD_TIMEOUT="600s").codes()
 
 
@@ -291,7 +291,7 @@ def test_4_12_no_silent_minutes(world):
         assert result.status == 0 and "bytes_per_second=" in result.err, result
 
 
-# 5: gnosis-ocr, Cloud Run with a bucket
+# 5: bucket-on-cloud-run, Cloud Run with a bucket
 
 def test_5_1_offline_variables_and_an_empty_cache(world):
     offline = {"HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_OFFLINE": "1"}
@@ -349,7 +349,7 @@ def test_5_13_many_instances_at_once(world):
     files = {**bert_files(), "pad.safetensors": safetensors({"w": 500_000})}
     with Hub(repos(NANONETS, files=files)) as hub:
         for prefix in ([], [str(program)]):
-            shutil.rmtree(world.path / "gnosis-ocr", ignore_errors=True), shutil.rmtree(world.path / "cache", ignore_errors=True)
+            shutil.rmtree(world.path / "bucket-on-cloud-run", ignore_errors=True), shutil.rmtree(world.path / "cache", ignore_errors=True)
             system = gnosis(world, hub.url)
             hub.requests.clear()
             env = {"PATH": os.environ["PATH"], **system.env}

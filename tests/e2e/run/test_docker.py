@@ -372,11 +372,11 @@ def test_a_terminal(engine):
 # The five systems' own files
 
 def test_compose(engine, tmp_path):
-    """policies/homeiq-model-prep: a service fills a volume, three services start from it, offline; without it, none does."""
+    """policies/shared-volume: a service fills a volume, three services start from it, offline; without it, none does."""
     if not shutil.which("docker-compose"):
         missing("docker-compose")
     folder = tmp_path / "homeiq"
-    shutil.copytree(ROOT / "policies/homeiq-model-prep", folder)
+    shutil.copytree(ROOT / "policies/shared-volume", folder)
     root = tmp_path / "image"
     (root / "usr/bin").mkdir(parents=True)
     (root / "tmp").mkdir()
@@ -429,7 +429,7 @@ def catalyst(root):
 
 
 def candle(root):
-    for line in (ROOT / "policies/candle-gem/model_manifest.txt").read_text().splitlines():
+    for line in (ROOT / "policies/ci-cache/model_manifest.txt").read_text().splitlines():
         words = line.split("#")[0].split()
         if words:
             files = {"model.gguf": gguf()} if "GGUF" in words[0] or "gguf" in line else bert_files()
@@ -446,9 +446,9 @@ def gnosis(root):
 
 
 @pytest.mark.parametrize("system, fill, options, status", [
-    ("catalyst-backend", catalyst, [], 0),
-    ("candle-gem", candle, [], 0),
-    ("gnosis-ocr", gnosis, ["-e", "STORAGE_PATH=/s", "-e", "GCS_BUCKET_NAME=b", "-e", "MODEL_BUCKET_NAME=m"], 76),   # /cache is no bucket here
+    ("build-behind-a-proxy", catalyst, [], 0),
+    ("ci-cache", candle, [], 0),
+    ("bucket-on-cloud-run", gnosis, ["-e", "STORAGE_PATH=/s", "-e", "GCS_BUCKET_NAME=b", "-e", "MODEL_BUCKET_NAME=m"], 76),   # /cache is no bucket here
 ])
 def test_images_of_the_systems(engine, tmp_path, system, fill, options, status):
     """Their Dockerfiles but for FROM, upon a base image with their models; RUN ["/aweigh", "check"] is one of the lines."""

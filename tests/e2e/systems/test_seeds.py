@@ -64,13 +64,13 @@ def minilm_files():
     return files
 
 
-# 1: catalyst-backend
+# 1: build-behind-a-proxy
 
 HUB = "/home/catalyst/.cache/huggingface/hub"
 
 
 def catalyst(world, size=90_900_000, files=None, **env):
-    image = Image(world, "catalyst-backend", **{"HF_HOME": "/home/catalyst/.cache/huggingface", "HOME": "/home/catalyst", **env})
+    image = Image(world, "build-behind-a-proxy", **{"HF_HOME": "/home/catalyst/.cache/huggingface", "HOME": "/home/catalyst", **env})
     repo = Repo(image.path(HUB), MINILM).all(files or minilm_files()).ref()
     if size:
         sparse_weights(repo.blob("model.safetensors"), size)
@@ -183,7 +183,7 @@ def test_1_11_verification_left_off(world, name, value):
 def test_1_13_explain_says_where_values_come_from(world):
     image = catalyst(world)
     out = world.run("explain", "--root", str(image.root), env=image.env).out
-    assert f"hub                {HUB}   (from policy.hub_cache)" in out and "HF_HUB_OFFLINE=1   (offline)" in out
+    assert f"hub                {HUB}   (policy.hub_cache)" in out and "HF_HUB_OFFLINE     1   (offline)" in out
 
 
 def test_1_14_an_empty_snapshot_folder(world):
@@ -226,13 +226,13 @@ def test_1_18_the_pin_and_the_ref(world):
     assert image.check().status == 66
 
 
-# 2: ocr-rag
+# 2: air-gapped-image
 
 PLAIN = {"/app/reranker_models/llama-nv-reranker": 2_400_000_000, "/app/models/sarashina": 4_600_000_000, "/app/models/yomitoku": 1_000_000}
 
 
 def ocr_rag(world, **env):
-    image = Image(world, "ocr-rag", **env)
+    image = Image(world, "air-gapped-image", **env)
     for folder, size in PLAIN.items():
         path = image.path(folder)
         path.mkdir(parents=True)
@@ -353,13 +353,13 @@ def test_2_18_without_a_network(world):
     assert result.status == 0
 
 
-# 3: candle-gem
+# 3: ci-cache
 
 GGUF = {"TheBloke/TinyLlama-1.1B-Chat-v1.0-GGUF": "tinyllama-1.1b-chat-v1.0.Q3_K_S.gguf", "TheBloke/Mistral-7B-Instruct-v0.2-GGUF": "mistral-7b-instruct-v0.2.Q2_K.gguf"}
 
 
 def candle(world, **env):
-    image = Image(world, "candle-gem", HF_HOME="/cache", **env)
+    image = Image(world, "ci-cache", HF_HOME="/cache", **env)
     names = [line.split()[0] for line in image.path("/etc/aweigh/model_manifest.txt").read_text().splitlines() if line and line[0] != "#"]
     for name in names:
         if name in GGUF:
@@ -442,13 +442,13 @@ def test_3_14_statuses_tell_missing_from_damaged(world):
     assert image.check().status == 65
 
 
-# 4: homeiq-model-prep
+# 4: shared-volume
 
 HOMEIQ = [MINILM, "BAAI/bge-reranker-base", "google/flan-t5-small"]
 
 
 def homeiq(world, hub="/app/models/hub", **env):
-    image = Image(world, "homeiq-model-prep", HF_HOME="/app/models", **env)
+    image = Image(world, "shared-volume", HF_HOME="/app/models", **env)
     for name in HOMEIQ:
         Repo(image.path(hub), name).all(minilm_files() if name == MINILM else None).ref()
     image.edit(("mount./app/models = *", "writable ="))
@@ -490,7 +490,7 @@ def test_4_5_another_variant(world):
 
 def test_4_6_timeouts_that_end_the_library(world):
     assert homeiq(world, HF_HUB_DOWNLOAD_TIMEOUT="600").check().status == 0
-    result = Image(World2(world), "homeiq-model-prep", HF_HOME="/app/models").check(HF_HUB_DOWNLOAD_TIMEOUT="600s")
+    result = Image(World2(world), "shared-volume", HF_HOME="/app/models").check(HF_HUB_DOWNLOAD_TIMEOUT="600s")
     assert "ValueError" in result.finding("env.not-a-number")["message"]
 
 
@@ -527,13 +527,13 @@ def test_4_11_two_pins_on_one_volume(world):
         assert image.check("-p", str(policy)).report["models"][1]["commit"] == pin
 
 
-# 5: gnosis-ocr
+# 5: bucket-on-cloud-run
 
 GNOSIS = {"STORAGE_PATH": "/tmp/storage", "GCS_BUCKET_NAME": "b", "MODEL_BUCKET_NAME": "gnosis-ocr-models"}
 
 
 def gnosis(world, hub="/cache/huggingface/hub", **env):
-    image = Image(world, "gnosis-ocr", **{"HF_HOME": "/cache/huggingface", **GNOSIS, **env})
+    image = Image(world, "bucket-on-cloud-run", **{"HF_HOME": "/cache/huggingface", **GNOSIS, **env})
     image.edit(("mount./cache = fuse*", "writable ="))
     image.repo = Repo(image.path(hub), "nanonets/Nanonets-OCR-s").all(link=False).ref()
     return image
@@ -554,7 +554,7 @@ def test_5_4_download_and_lookup_in_two_places(world):
 def test_5_5_variables_that_disagree(world):
     result = gnosis(world, HF_HOME="/cache", TRANSFORMERS_CACHE="/cache/huggingface").check()
     assert result.status == 76 and {"cache.path-mismatch"} <= result.codes("error") and "cache.disagree" in result.codes()
-    second = Image(World2(world), "gnosis-ocr", **GNOSIS, HF_HOME="/cache/huggingface", HUGGINGFACE_HUB_CACHE="/cache/huggingface")
+    second = Image(World2(world), "bucket-on-cloud-run", **GNOSIS, HF_HOME="/cache/huggingface", HUGGINGFACE_HUB_CACHE="/cache/huggingface")
     assert "HUGGINGFACE_HUB_CACHE overrides HF_HOME" in second.check().finding("cache.disagree")["message"]
 
 

@@ -92,7 +92,7 @@ def test_quiet_and_verbose(world):
 
 def test_the_verdict_is_the_last_line(world):
     broken(world)
-    assert re.fullmatch(r"refused \(65\): 1 of 3, in \d+\.\d ms", human(world).out.splitlines()[-1])
+    assert re.fullmatch(r"refused \(65\): 1 of 3 models, in \d+\.\d ms", human(world).out.splitlines()[-1])
 
 
 def test_report_files(world):

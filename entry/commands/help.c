@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Help where no manual is: from the tables of commands, options, keys and findings. */
+#include <string.h>
+
+#include "base/text.h"
+#include "base/words.h"
+#include "commands/commands.h"
+#include "engine/findings.h"
+#include "policy/keys.h"
+#include "report/catalogue.h"
+#include "report/complain.h"
+#include "util.h"
+
+/* "SECTION.KEY" of a key; a section's own name may have a blank, and model's keys stand for [model NAME]. */
+static const char *key_name(unsigned id, char out[static 64])
+{
+	struct text text = text_over(out, 64);
+
+	text_addf(&text, "%s.%s", policy_section_names[policy_keys[id].section],
+	          policy_keys[id].name);
+	return out;
+}
+
+static bool help_command(const struct command *commands, const char *word)
+{
+	for (; commands->name != NULL; commands++)
+		if (strcmp(commands->name, word) == 0) {
+			options_print_command(commands, stdout);
+			return true;
+		}
+	return false;
+}
+
+static void print_key(unsigned id)
+{
+	const struct key *key = &policy_keys[id];
+	char sentence[512];
+	struct text expected = TEXT_OVER(sentence);
+
+	key_expects(key, &expected);
+	(void)printf("[%s%s] %s\n    %s\n", policy_section_names[key->section],
+	             key->section == SECTION_MODEL ? " NAME" : "", key->name, key->help);
+	if (expected.length > 0)
+		(void)printf("    expects: %s\n", sentence);
+	if (key->initial[0] != '\0')
+		(void)printf("    default: %s\n", key->initial);
+	if (key->effect == EFFECT_LATER)
+		(void)puts("    read and checked, but without effect in this version");
+}
+
+/* A key by its whole name, or by its own where several sections may have it. */
+static bool help_key(const char *word)
+{
+	bool any = false;
+	char name[64];
+
+	for (unsigned i = 0; i < KEY_COUNT; i++)
+		if (strcmp(key_name(i, name), word) == 0 ||
+		    strcmp(policy_keys[i].name, word) == 0) {
+			print_key(i);
+			any = true;
+		}
+	return any;
+}
+
+static bool help_finding(const char *word)
+{
+	enum finding_id id = finding_find(word);
+
+	if (id == FINDING_COUNT)
+		return false;
+	catalogue_print(id, stdout);
+	return true;
+}
+
+/* All words that help knows, one after the other. */
+struct known {
+	const struct command *commands;
+	char keys[KEY_COUNT][64];
+};
+
+static const char *next_word(const void *context, size_t index)
+{
+	const struct known *known = context;
+	size_t commands = 0;
+
+	while (known->commands[commands].name != NULL)
+		commands++;
+	if (index < commands)
+		return known->commands[index].name;
+	index -= commands;
+	if (index < KEY_COUNT)
+		return known->keys[index];
+	index -= KEY_COUNT;
+	return index < FINDING_COUNT ? finding_kinds[index].code : NULL;
+}
+
+static int report_unknown(const struct run *run, const char *word)
+{
+	struct known known = { .commands = run->options.commands };
+	char sentence[256];
+	struct text text = TEXT_OVER(sentence);
+	const char *near;
+
+	for (unsigned i = 0; i < KEY_COUNT; i++)
+		(void)key_name(i, known.keys[i]);
+	near = words_nearest(word, next_word, &known);
+	text_addf(&text, "help knows no command, key or finding '%.64s'", word);
+	if (near != NULL)
+		text_addf(&text, "; did you mean '%s'?", near);
+	return complain(STATUS_USAGE, sentence);
+}
+
+int command_help(struct run *run)
+{
+	const struct options *options = &run->options;
+	const char *word = options->word;
+
+	/* `fetch --help`: about the command that was named. */
+	if (options->help && word == NULL && options->command->run != command_help &&
+	    options->command != options->commands)
+		word = options->command->name;
+	if (word == NULL)
+		options_print_help(options->commands, stdout);
+	else if (!help_command(options->commands, word) && !help_key(word) && !help_finding(word))
+		return report_unknown(run, word);
+	return fflush(stdout) != 0 ? STATUS_IO : STATUS_OK;
+}
