@@ -25,6 +25,7 @@ static void check_partial(struct inspection *inspection, int at, const char *dir
 {
 	CLEANUP(dir_close) struct dir directory = dir_open(at, directory_name, MAX_FILES_PER_MODEL);
 	uint64_t count = 0, bytes = 0;
+	bool unfinished = false; /* a fetch of ours was killed while files took their places */
 	struct dirent *entry;
 	char first[MAX_NAME_BYTES] = "", path[MAX_PATH_BYTES];
 	struct stat st;
@@ -33,6 +34,7 @@ static void check_partial(struct inspection *inspection, int at, const char *dir
 		if (!has_ending(entry->d_name, ".incomplete") &&
 		    !has_ending(entry->d_name, ".part"))
 			continue;
+		unfinished |= strcmp(entry->d_name, "aweigh.incomplete") == 0;
 		if (count++ == 0)
 			memcpy(first, entry->d_name, strlen(entry->d_name) + 1);
 		if (fstatat(dir_fd(&directory), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
@@ -41,7 +43,8 @@ static void check_partial(struct inspection *inspection, int at, const char *dir
 	if (count == 0 || !path_join(path, sizeof(path), directory_name, first))
 		return;
 	inspection_report(inspection,
-	                  inspection->model->place.kind == PLACE_CACHE ? FINDING_CACHE_INTERRUPTED :
+	                  inspection->model->place.kind == PLACE_CACHE ||
+	                                  (inspection->model->manifest_complete && !unfinished) ? FINDING_CACHE_INTERRUPTED :
 	                                                                 FINDING_MODEL_INTERRUPTED,
 	                  (struct report_at){ .path = path },
 	                  "is the rest of an interrupted download (%llu such files, %s)",

@@ -7,17 +7,21 @@
 #include "engine/inspection.h"
 #include "util.h"
 
-static bool may_be_empty(const struct file_view *file)
+/* What a loader reads must hold something; git keeps other files empty on purpose: packages, notices, markers. */
+static bool must_hold_something(const struct file_view *file)
 {
-	size_t length = strlen(file->path);
+	static const char *const endings[] = { ".json", ".model", ".spm" };
 	const char *name = strrchr(file->path, '/');
+	size_t length = strlen(file->path);
 
 	name = name == NULL ? file->path : name + 1;
-	/* git keeps such files empty on purpose: Python packages, markers, placeholders. */
-	return (length > 3 && strcmp(file->path + length - 3, ".py") == 0) || name[0] == '.' ||
-	       strcmp(name, "merges.txt") == 0 ||
-	       ((file->format == NULL || !file->format->weights) && strstr(name, ".json") == NULL &&
-	        strstr(name, ".txt") == NULL && strstr(name, ".model") == NULL);
+	if (file->format != NULL && file->format->weights)
+		return true;
+	for (size_t i = 0; i < LENGTH_OF(endings); i++)
+		if (length > strlen(endings[i]) && name[0] != '.' &&
+		    strcmp(file->path + length - strlen(endings[i]), endings[i]) == 0)
+			return true;
+	return strncmp(name, "vocab", 5) == 0;
 }
 
 static bool is_zero(const unsigned char *bytes, size_t length)
@@ -46,10 +50,10 @@ void check_file_size(struct inspection *inspection)
 
 	if (file->fd < 0)
 		return;
-	if (size == 0 && !may_be_empty(file))
+	if (size == 0 && must_hold_something(file))
 		inspection_report(inspection, FINDING_FILE_EMPTY,
 		                  (struct report_at){ .path = file->path }, "is empty");
-	if (inspection->model->level >= LEVEL_STRUCTURE && file->format != NULL &&
+	if (inspection->model->level == LEVEL_STRUCTURE && file->format != NULL &&
 	    file->format->weights && size >= 4 * (uint64_t)ZERO_TAIL_BYTES &&
 	    has_zero_tail(file->fd, size))
 		inspection_report(

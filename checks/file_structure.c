@@ -21,17 +21,9 @@ static bool is_text_in_place(const struct file_view *file)
 	       (file->head_length > 0 && file->head[0] == '<');
 }
 
-static void need_part(struct inspection *inspection, const char *path)
+static void need_data(void *context, const char *path, uint64_t least)
 {
-	if (!model_has(inspection, path, NULL))
-		inspection_report(inspection, FINDING_FILE_SPLIT,
-		                  (struct report_at){ .path = path },
-		                  "is missing: %.256s is another part of the same model",
-		                  inspection->file->path);
-}
-
-static void need_data(struct inspection *inspection, const char *path, uint64_t least)
-{
+	struct inspection *inspection = context;
 	const char *by = inspection->file->path;
 	struct report_at at = { .path = path };
 	uint64_t size;
@@ -49,14 +41,6 @@ static void need_data(struct inspection *inspection, const char *path, uint64_t 
 		                  "is cut short: %.256s needs %llu bytes of it, it has %llu", by,
 		                  (unsigned long long)least, (unsigned long long)size);
 	}
-}
-
-static void on_need(void *context, enum need need, const char *path, uint64_t least)
-{
-	if (need == NEED_PART)
-		need_part(context, path);
-	else
-		need_data(context, path, least);
 }
 
 /* In bytes where the short forms are the same: "90.9 MB of 90.9 MB" tells nobody anything. */
@@ -121,7 +105,7 @@ void check_file_structure(struct inspection *inspection)
 		                     .head = file->head,
 		                     .head_length = file->head_length,
 		                     .thorough = inspection->model->level >= LEVEL_DIGEST,
-		                     .needs = on_need,
+		                     .needs = need_data,
 		                     .context = inspection };
 	struct extent extent;
 

@@ -16,6 +16,7 @@
 struct pass {
 	struct inspection *inspection;
 	uint64_t unwanted_missing;
+	bool incomplete; /* something wanted is missing or of another size */
 	char first_unwanted[256];
 };
 
@@ -46,6 +47,7 @@ static bool visit(void *context, const struct manifest_file *file)
 		} else if (
 		        !there ||
 		        S_ISDIR(st.st_mode)) { /* a link that leads nowhere has been told already */
+			pass->incomplete = true;
 			inspection_report(inspection, FINDING_MODEL_INCOMPLETE,
 			                  (struct report_at){ .path = file->path },
 			                  "is %s: the commit's manifest names it",
@@ -53,6 +55,7 @@ static bool visit(void *context, const struct manifest_file *file)
 		}
 	} else if (inspection->model->level >= LEVEL_SIZE && size != file->size &&
 	           model_wants(inspection, file->path)) {
+		pass->incomplete = true;
 		inspection_report(inspection, FINDING_FILE_SIZE,
 		                  (struct report_at){ .path = file->path },
 		                  "has %llu bytes, but the manifest says %llu",
@@ -92,6 +95,8 @@ static void check_manifest(struct inspection *inspection)
 	}
 	inspection->model->has_manifest = true;
 	(void)manifest_read(fd, visit, &pass);
+	inspection->model->manifest_complete =
+	        !pass.incomplete && inspection->model->broken_files == 0;
 	if (pass.unwanted_missing > 0)
 		inspection_report(
 		        inspection, FINDING_CACHE_PARTIAL,

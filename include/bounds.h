@@ -74,6 +74,7 @@
 #define MAX_DIRECTORY_ENTRIES 200000u /* names looked at in a cache root or site-packages */
 
 #define MAX_EGRESS_PORTS 64u /* of the hosts that a service talks to: a handful */
+#define MAX_OPENED_BEFORE 16u /* models in the container beside: KServe has one */
 #define MAX_PLACES 128u /* directories with models that are kept from changes, and their parents */
 #define MAX_GRANTED_NEIGHBOURS                                                                     \
 	10000u /* beside them in one directory; each costs the kernel an object */

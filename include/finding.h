@@ -16,7 +16,7 @@
 #include "status.h"
 
 enum finding_id {
-#define FINDING(id, code, severity, status, remedy, meaning, fix) FINDING_##id,
+#define FINDING(id, code, severity, status, remedy, basis, meaning, fix) FINDING_##id,
 #include "findings.def"
 #undef FINDING
 	FINDING_COUNT
@@ -29,11 +29,15 @@ enum remedy {
 	REMEDY_REFETCHED, /* what is there is not believed: its content is compared */
 };
 
+/* Proof: a byte, a name that the model itself demands, an access that was tried. Guess: what is usual. */
+enum basis { BASIS_PROOF, BASIS_GUESS };
+
 struct finding_kind {
 	const char *code; /* two words, as the policy's [severity] spells it */
 	enum severity severity : 8; /* unless the policy says otherwise */
 	enum status status : 16; /* the exit status when it is an error */
-	enum remedy remedy : 8;
+	enum remedy remedy : 4;
+	enum basis basis : 4;
 	const char *meaning; /* one sentence, for `aweigh checks` */
 	const char *fix; /* the usual fix, also printed where a finding brings none */
 };

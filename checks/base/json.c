@@ -178,6 +178,8 @@ void json_begin(struct json *json, json_visit *visit, void *context)
 	json->result = JSON_OK;
 	json->depth = 0;
 	json->since_value = 0;
+	json->python = json->in_string = json->escaped = false;
+	json->word_length = 0;
 	json->pool_used = 0;
 	json->parser = yajl_alloc(
 	        &callbacks, &(yajl_alloc_funcs){ pool_take, pool_resize, pool_free, json }, json);
@@ -185,21 +187,70 @@ void json_begin(struct json *json, json_visit *visit, void *context)
 		json->result = JSON_MEMORY;
 }
 
+static void parse(struct json *json, const unsigned char *bytes, size_t length)
+{
+	json->since_value += length;
+	if (yajl_parse(json->parser, bytes, length) != yajl_status_ok) {
+		if (json->result == JSON_OK)
+			json->result = JSON_SYNTAX;
+	} else if (json->since_value > MAX_JSON_TOKEN_BYTES) {
+		json->result = JSON_LONG;
+	}
+}
+
+/* A word outside strings is over: one of Python's three becomes 0, and yajl judges any other. */
+static size_t finish_word(struct json *json, unsigned char *out)
+{
+	size_t length = json->word_length;
+
+	json->word_length = 0;
+	if ((length == 3 && memcmp(json->word, "NaN", 3) == 0) ||
+	    (length == 8 && memcmp(json->word, "Infinity", 8) == 0)) {
+		out[0] = '0';
+		return 1;
+	}
+	memcpy(out, json->word, length);
+	return length;
+}
+
+/* Copies with the three words replaced; `out` has room for a word more than `length`. */
+static size_t replace_words(struct json *json, const unsigned char *in, size_t length,
+                            unsigned char *out)
+{
+	size_t to = 0;
+
+	for (size_t i = 0; i < length; i++) {
+		unsigned char c = in[i];
+		bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+
+		if (!json->in_string && letter && json->word_length < sizeof(json->word) &&
+		    (json->word_length > 0 || c == 'N' || c == 'I')) {
+			json->word[json->word_length++] = (char)c;
+			continue;
+		}
+		if (json->word_length > 0)
+			to += finish_word(json, out + to);
+		if (!json->escaped && c == '"')
+			json->in_string = !json->in_string;
+		json->escaped = json->in_string && !json->escaped && c == '\\';
+		out[to++] = c;
+	}
+	return to;
+}
+
 bool json_feed(struct json *json, const void *bytes, size_t length)
 {
+	unsigned char replaced[READ_BYTES / 4 + sizeof(json->word)];
 	const unsigned char *at = bytes;
 
 	/* yajl gathers a token that crosses inputs without a bound of its own, hence the pieces. */
 	while (json->result == JSON_OK && length > 0) {
-		size_t piece = length < READ_BYTES ? length : READ_BYTES;
+		size_t piece = length < READ_BYTES / 4 ? length : READ_BYTES / 4;
 
-		json->since_value += piece;
-		if (yajl_parse(json->parser, at, piece) != yajl_status_ok) {
-			if (json->result == JSON_OK)
-				json->result = JSON_SYNTAX;
-		} else if (json->since_value > MAX_JSON_TOKEN_BYTES) {
-			json->result = JSON_LONG;
-		}
+		if (json->python)
+			parse(json, replaced, replace_words(json, at, piece, replaced));
+		else
+			parse(json, at, piece);
 		at += piece;
 		length -= piece;
 	}
@@ -208,9 +259,13 @@ bool json_feed(struct json *json, const void *bytes, size_t length)
 
 enum json_result json_end(struct json *json)
 {
+	unsigned char last[sizeof(json->word)];
+
+	if (json->result == JSON_OK && json->word_length > 0)
+		parse(json, last, finish_word(json, last));
 	if (json->result == JSON_OK && yajl_complete_parse(json->parser) != yajl_status_ok &&
 	    json->result == JSON_OK)
-		json->result = JSON_SYNTAX;
+		json->result = JSON_CUT;
 	if (json->parser != NULL)
 		yajl_free(json->parser);
 	json->parser = NULL;
@@ -224,6 +279,8 @@ const char *json_words(enum json_result result)
 		return "is sound JSON";
 	case JSON_SYNTAX:
 		return "is not JSON";
+	case JSON_CUT:
+		return "is not JSON: it ends in the middle";
 	case JSON_DEEP:
 		return "is JSON nested more than 128 deep";
 	case JSON_LONG:
@@ -253,6 +310,7 @@ enum json_result json_read(int fd, uint64_t limit, json_visit *visit, void *cont
 
 	*error = 0;
 	json_begin(&json, visit, context);
+	json.python = true;
 	for (;;) {
 		ssize_t got = pread(fd, buffer, sizeof(buffer), (off_t)offset);
 

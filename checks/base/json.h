@@ -18,7 +18,15 @@
 
 #include "bounds.h"
 
-enum json_result { JSON_OK, JSON_SYNTAX, JSON_DEEP, JSON_LONG, JSON_STOPPED, JSON_MEMORY };
+enum json_result {
+	JSON_OK,
+	JSON_SYNTAX,
+	JSON_CUT, /* sound as far as it goes, but it ends in the middle */
+	JSON_DEEP,
+	JSON_LONG,
+	JSON_STOPPED,
+	JSON_MEMORY
+};
 enum json_kind {
 	JSON_NULL,
 	JSON_BOOL,
@@ -55,6 +63,14 @@ struct json {
 	void *context;
 	enum json_result result;
 	unsigned depth;
+	/*
+	 * As Python's json takes it: NaN, Infinity and -Infinity are numbers, which transformers writes into
+	 * configurations. Set it between json_begin() and json_feed(); they arrive as 0.
+	 */
+	bool python;
+	bool in_string, escaped; /* of the filter that replaces them */
+	char word[12];
+	size_t word_length;
 	size_t since_value; /* bytes fed since yajl last said anything */
 	bool is_array[MAX_JSON_DEPTH + 1];
 	uint64_t count[JSON_TRACKED + 1];
@@ -70,9 +86,9 @@ bool json_feed(struct json *json, const void *bytes, size_t length);
 enum json_result json_end(struct json *json);
 const char *json_words(enum json_result result);
 
-/* A whole document in memory. */
+/* A whole document in memory, strictly. */
 enum json_result json_parse(const void *bytes, size_t length, json_visit *visit, void *context);
-/* A whole file from the beginning, at most `limit` bytes; *error gets errno of a failed read or EFBIG. */
+/* A whole file from the beginning as Python takes it, at most `limit` bytes; *error gets errno of a failed read or EFBIG. */
 enum json_result json_read(int fd, uint64_t limit, json_visit *visit, void *context, int *error);
 
 bool json_key_is(const struct json_value *value, unsigned level, const char *key);

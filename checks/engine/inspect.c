@@ -52,7 +52,10 @@ static void inspect_model(struct inspection *inspection, struct model_view *view
 	view->place.commit[0] = view->place.path[0] = view->place.repo_path[0] = '\0';
 	view->first_python[0] = '\0';
 	view->files = view->bytes = view->weight_files = 0;
-	view->python_files = view->broken_files = 0;
+	view->python_files = view->broken_files = view->unknown_files = 0;
+	view->absent_indexes = 0;
+	view->manifest_complete = false;
+	view->only = NULL;
 	memset(view->of_format, 0, sizeof(view->of_format));
 	view->files_met = view->require_met = 0;
 	view->has_manifest = false;

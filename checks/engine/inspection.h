@@ -35,7 +35,8 @@ enum scope {
 /* What one look at a file saw; checks of SCOPE_FILE run on it in the order of checks.def. */
 struct file_view {
 	const char *path; /* beneath the model's directory */
-	const char *link; /* a link's text; NULL: no link */
+	bool is_link;
+	const char *link; /* a link's text, where it was read; NULL: no link, or it leads where it should */
 	int fd; /* -1: could not be opened, see error */
 	int error; /* errno of the failed look, 0: none */
 	bool escapes; /* a link leads out of the repository's directory */
@@ -53,8 +54,13 @@ struct model_view {
 	int outcome; /* enum cache_outcome of hub/cache.h */
 	enum level level;
 	bool has_manifest;
+	bool manifest_complete; /* and every file that it names is there with its size */
+	const char *only; /* path is this one file of its directory; NULL: all files */
+	char absent_index[4][256]; /* shard indexes none of whose shards was met */
+	size_t absent_indexes;
 	uint64_t files, bytes; /* as wanted, links followed */
 	uint64_t weight_files, python_files;
+	uint64_t unknown_files; /* of no format of the table, and no text or picture either */
 	struct format_files {
 		uint64_t files;
 		char first[256];
@@ -80,6 +86,11 @@ struct inspection {
 	const char *working_directory; /* of the service */
 	enum mode mode;
 	uint64_t memory_limit; /* of the cgroup, bytes; UINT64_MAX: none, or --root */
+	/* Directories that lie behind /proc/PID/root, opened while that was still allowed. */
+	struct {
+		int model, fd;
+	} opened[MAX_OPENED_BEFORE];
+	size_t opened_count;
 	struct model_view *model;
 	const struct file_view *file;
 	uint16_t seen[FINDING_COUNT]; /* findings of each kind about this model */

@@ -9,6 +9,71 @@
 #include "hub/cache.h"
 #include "util.h"
 
+/* What could only be opened before the inspector gave up its rights: a duplicate, or -1. */
+static int opened_before(const struct inspection *inspection, int index)
+{
+	for (size_t i = 0; i < inspection->opened_count; i++)
+		if (inspection->opened[i].model == index)
+			return fcntl(inspection->opened[i].fd, F_DUPFD_CLOEXEC, 3);
+	return -1;
+}
+
+/* .../models--ORG--NAME/snapshots/COMMIT: its links lead to the blobs of its repository. */
+static void enter_snapshot(const struct inspection *inspection, struct model_view *view)
+{
+	struct model_place *place = &view->place;
+	const char *commit = strrchr(place->path, '/');
+	size_t length = commit == NULL ? 0 : (size_t)(commit - place->path);
+	const char *end = "/snapshots", *name;
+	size_t tail = strlen(end);
+	struct text text = TEXT_OVER(place->repo_path);
+
+	if (length <= tail || strncmp(place->path + length - tail, end, tail) != 0)
+		return;
+	text_add_bytes(&text, place->path, length - tail);
+	name = strrchr(place->repo_path, '/');
+	if (name == NULL || strstr(name, "--") == NULL) {
+		memcpy(place->repo_path, place->path, sizeof(place->path));
+		return;
+	}
+	place->repo_fd = tree_open(inspection->tree, place->repo_path, O_PATH | O_DIRECTORY);
+	if (revision_is_commit(commit + 1))
+		memcpy(place->commit, commit + 1, COMMIT_HEX + 1);
+}
+
+/* The path of a single file, as llama-server -m takes it: its directory, and nothing else of it. */
+static void enter_parent(const struct inspection *inspection, struct model_view *view)
+{
+	struct model_place *place = &view->place;
+	char *slash = strrchr(place->path, '/');
+	struct stat st;
+
+	if (slash == NULL || slash == place->path ||
+	    tree_stat(inspection->tree, place->path, &st) < 0 || !S_ISREG(st.st_mode))
+		return;
+	view->only = view->model->path + strlen(view->model->path) - strlen(slash + 1);
+	*slash = '\0';
+	place->dir_fd = tree_open(inspection->tree, place->path, O_RDONLY | O_DIRECTORY);
+}
+
+static void locate_directory(const struct inspection *inspection, struct model_view *view)
+{
+	struct model_place *place = &view->place;
+
+	place->dir_fd = opened_before(inspection, view->index);
+	if (place->dir_fd < 0)
+		place->dir_fd = tree_open(inspection->tree, place->path, O_RDONLY | O_DIRECTORY);
+	if (place->dir_fd == -ENOTDIR)
+		enter_parent(inspection, view);
+	memcpy(place->repo_path, place->path, sizeof(place->path));
+	if (place->dir_fd < 0) {
+		place->error = -place->dir_fd;
+		return;
+	}
+	place->kind = PLACE_DIRECTORY;
+	enter_snapshot(inspection, view);
+}
+
 void locate(struct inspection *inspection)
 {
 	struct model_view *view = inspection->model;
@@ -26,15 +91,10 @@ void locate(struct inspection *inspection)
 	if (!path_join(view->place.path, sizeof(view->place.path),
 	               path[0] == '/' ? "/" : inspection->working_directory, path))
 		return;
-	memcpy(view->place.repo_path, view->place.path, sizeof(view->place.path));
-	view->place.dir_fd = tree_open(inspection->tree, view->place.path, O_RDONLY | O_DIRECTORY);
-	if (view->place.dir_fd < 0)
-		view->place.error = -view->place.dir_fd;
-	else
-		view->place.kind = PLACE_DIRECTORY;
+	locate_directory(inspection, view);
 	if (revision_is_commit(view->model->revision))
 		memcpy(view->place.commit, view->model->revision, COMMIT_HEX + 1);
-	else if (view->place.dir_fd >= 0)
+	else if (view->place.dir_fd >= 0 && view->place.commit[0] == '\0')
 		(void)directory_commit(tree_open_beneath(inspection->tree, view->place.dir_fd,
 		                                         DIRECTORY_TREES, O_RDONLY | O_DIRECTORY),
 		                       view->place.commit);

@@ -96,18 +96,35 @@ bool model_has_directory(const struct inspection *inspection, const char *name)
 	       fstatat(inspection->model->place.dir_fd, name, &st, 0) == 0 && S_ISDIR(st.st_mode);
 }
 
+/* The payload of the shared blob store that a snapshot's link leads to by way of its blob. */
+static int open_shared(const struct inspection *inspection, const char *name)
+{
+	char link[MAX_PATH_BYTES], target[MAX_SHARED_TARGET];
+	ssize_t length = readlinkat(inspection->model->place.dir_fd, name, link, sizeof(link) - 1);
+	const char *etag;
+
+	link[length < 0 ? 0 : length] = '\0';
+	etag = strrchr(link, '/');
+	return etag == NULL || strncmp(link, "../", 3) != 0 ?
+	               -EXDEV :
+	               shared_blob_open(inspection->tree, &inspection->model->place, etag + 1,
+	                                target);
+}
+
 /* A snapshot's links lead to ../../blobs, so its names are opened from the repository's directory. */
 static int open_file(const struct inspection *inspection, const char *name)
 {
 	const struct model_view *view = inspection->model;
 	char beneath[MAX_PATH_BYTES];
+	int fd;
 
-	if (view->place.kind == PLACE_DIRECTORY)
+	if (view->place.repo_fd < 0)
 		return tree_open_beneath(inspection->tree, view->place.dir_fd, name, O_RDONLY);
 	if (!path_join(beneath, sizeof(beneath),
 	               view->place.path + strlen(view->place.repo_path) + 1, name))
 		return -ENAMETOOLONG;
-	return tree_open_beneath(inspection->tree, view->place.repo_fd, beneath, O_RDONLY);
+	fd = tree_open_beneath(inspection->tree, view->place.repo_fd, beneath, O_RDONLY);
+	return fd == -EXDEV ? open_shared(inspection, name) : fd;
 }
 
 int model_open(const struct inspection *inspection, const char *name, uint64_t *size)
@@ -122,14 +139,14 @@ int model_open_manifest(const struct inspection *inspection)
 	const struct model_view *view = inspection->model;
 	char name[128];
 	struct text text = TEXT_OVER(name);
-	int directory =
-	        view->place.kind == PLACE_DIRECTORY ? view->place.dir_fd : view->place.repo_fd;
+	bool plain = view->place.repo_fd < 0;
+	int directory = plain ? view->place.dir_fd : view->place.repo_fd;
 	struct stat st;
 
 	if (view->place.commit[0] == '\0')
 		return -ENOENT;
 	text_addf(&text, "%s/%s.json",
-	          view->place.kind == PLACE_DIRECTORY ? DIRECTORY_TREES : "trees",
+	          plain ? DIRECTORY_TREES : "trees",
 	          view->place.commit);
 	if (fstatat(directory, name, &st, 0) != 0)
 		return -errno;
@@ -141,8 +158,11 @@ int model_open_manifest(const struct inspection *inspection)
 bool model_wants(const struct inspection *inspection, const char *path)
 {
 	const struct list *files = &inspection->model->model->files;
+	const struct list *exclude = &inspection->model->model->exclude;
 
-	return files->count == 0 || glob_any(files, path);
+	if (inspection->model->only != NULL)
+		return strcmp(inspection->model->only, path) == 0;
+	return (files->count == 0 || glob_any(files, path)) && !glob_any(exclude, path);
 }
 
 static void keep_name(char *out, size_t size, const char *name)
@@ -182,7 +202,8 @@ static void count_file(struct model_view *view, const struct file_view *file)
 		view->broken_files++;
 		return;
 	}
-	view->bytes += (uint64_t)file->st.st_size;
+	if (S_ISREG(file->st.st_mode))
+		view->bytes += (uint64_t)file->st.st_size;
 	if (length > 3 && strcmp(file->path + length - 3, ".py") == 0 && view->python_files++ == 0)
 		keep_name(view->first_python, sizeof(view->first_python), file->path);
 	if (file->format != NULL && file->format->weights) {
@@ -191,6 +212,8 @@ static void count_file(struct model_view *view, const struct file_view *file)
 		view->weight_files++;
 		if (of->files++ == 0)
 			keep_name(of->first, sizeof(of->first), file->path);
+	} else if (file->format == NULL && !format_is_plain(file->path)) {
+		view->unknown_files++;
 	}
 }
 
@@ -202,6 +225,27 @@ static const char *link_text(const struct model_view *view, const char *path,
 
 	text[length < 0 ? 0 : length] = '\0';
 	return text;
+}
+
+/* A policy that makes less of links that lead out than an error accepts what they lead to. */
+static bool accepts_escapes(const struct inspection *inspection)
+{
+	const struct policy *policy = inspection->policy;
+	enum severity severity = SEVERITY_ERROR;
+
+	for (size_t i = 0; i < policy->severities_count; i++)
+		if (policy->severities[i].id == FINDING_FILE_LINK_ESCAPES)
+			severity = policy->severities[i].severity;
+	return severity < SEVERITY_ERROR;
+}
+
+static int open_anywhere(const struct inspection *inspection, const char *name)
+{
+	char path[MAX_PATH_BYTES];
+
+	if (!path_join(path, sizeof(path), inspection->model->place.path, name))
+		return -ENAMETOOLONG;
+	return tree_open(inspection->tree, path, O_RDONLY);
 }
 
 /*
@@ -229,6 +273,10 @@ static void open_view(struct inspection *inspection, struct file_view *file, boo
 		file->error = file->fd < 0 ? -file->fd : 0;
 	}
 	file->escapes = file->error == EXDEV;
+	if (file->escapes && accepts_escapes(inspection)) {
+		file->fd = open_anywhere(inspection, file->path);
+		file->error = file->fd < 0 ? -file->fd : 0;
+	}
 }
 
 static void inspect_file(struct inspection *inspection, const char *path, bool is_link)
@@ -236,7 +284,7 @@ static void inspect_file(struct inspection *inspection, const char *path, bool i
 	struct model_view *view = inspection->model;
 	unsigned char head[4096];
 	char text[MAX_PATH_BYTES];
-	struct file_view file = { .path = path, .fd = -1, .head = head };
+	struct file_view file = { .path = path, .is_link = is_link, .fd = -1, .head = head };
 
 	file.format = format_by_name(path);
 	open_view(inspection, &file, is_link, text);
@@ -369,5 +417,6 @@ void walk_model(struct inspection *inspection)
 	if (fd >= 0)
 		walk_directory(&walk, fd, 0);
 	view->seen->complete = fd >= 0 && !view->seen->missed &&
-	                       walk.entries < MAX_FILES_PER_MODEL && view->model->files.count == 0;
+	                       walk.entries < MAX_FILES_PER_MODEL && view->only == NULL &&
+	                       view->model->files.count == 0 && view->model->exclude.count == 0;
 }

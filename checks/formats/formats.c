@@ -9,7 +9,7 @@
 #include "bounds.h"
 #include "util.h"
 
-enum { SAFETENSORS, GGUF, ONNX, PICKLE, TORCH, NPZ, OPENVINO, BIN, JSON };
+enum { SAFETENSORS, GGUF, ONNX, PICKLE, TORCH, TRAINING, NPZ, OPENVINO, CTRANSLATE2, BIN, JSON };
 const struct format formats[] = {
 	[SAFETENSORS] = { "safetensors", ".safetensors", true, false, safetensors_examine },
 	[GGUF] = { "gguf", ".gguf", true, false, gguf_examine },
@@ -17,8 +17,10 @@ const struct format formats[] = {
 	[PICKLE] = { "pickle", ".pt .pth .ckpt .pkl .pickle .joblib .dill", true, true, NULL },
 	[TORCH] = { "pickle", NULL, true, true,
 	            zip_examine }, /* a zip archive with a pickle in it */
+	[TRAINING] = { "training state", NULL, false, true, NULL }, /* of a Trainer: no loader takes it for weights */
 	[NPZ] = { "npz", ".npz", true, false, zip_examine },
 	[OPENVINO] = { "openvino", NULL, true, false, NULL },
+	[CTRANSLATE2] = { "ctranslate2", NULL, true, false, ctranslate2_examine },
 	[BIN] = { "bin", NULL, true, false, NULL },
 	[JSON] = { "json", ".json", false, false, json_examine },
 	{ "onnx", ".onnx_data .onnx.data", true, false, NULL }, /* external data: any bytes */
@@ -66,19 +68,51 @@ static const struct format *format_of_bin(const char *path)
 	for (size_t i = 0; i < LENGTH_OF(pickles); i++)
 		if (strncmp(name, pickles[i], strlen(pickles[i])) == 0)
 			return &formats[PICKLE];
-	if (strcmp(name, "training_args.bin") == 0)
-		return &formats[PICKLE];
 	return strncmp(name, "openvino_", 9) == 0 ? &formats[OPENVINO] : &formats[BIN];
+}
+
+/* What transformers' Trainer saves beside a checkpoint (trainer.py: TRAINING_ARGS_NAME, OPTIMIZER_NAME, ...). */
+static bool is_training_state(const char *path)
+{
+	static const char *const names[] = { "training_args.", "optimizer.", "scheduler.",
+		                             "rng_state",      "scaler.",    "trainer_state." };
+	const char *name = base_name(path);
+
+	for (size_t i = 0; i < LENGTH_OF(names); i++)
+		if (strncmp(name, names[i], strlen(names[i])) == 0)
+			return !has_ending(".json .safetensors", path);
+	return false;
+}
+
+bool format_is_plain(const char *path)
+{
+	static const char endings[] =
+	        ".json .txt .md .py .yaml .yml .toml .cfg .ini .jinja .model .spm .vocab .bpe .tiktoken "
+	        ".xml .html .csv .tsv .lock .log .png .jpg .jpeg .gif .svg .webp .pdf .wav .mp3 .flac "
+	        ".metadata .proto .sh .ipynb .license .jsonl .tex .bib";
+	const char *name = base_name(path);
+
+	return name[0] == '.' || strchr(name, '.') == NULL || has_ending(endings, path);
 }
 
 const struct format *format_by_name(const char *path)
 {
+	if (is_training_state(path))
+		return &formats[TRAINING];
 	if (has_ending(".bin", path))
 		return format_of_bin(path);
 	for (size_t i = 0; i < format_count; i++)
 		if (formats[i].endings != NULL && has_ending(formats[i].endings, path))
 			return &formats[i];
 	return NULL;
+}
+
+/* The first entry of the archive, by its local header (APPNOTE.TXT 4.3.7): numpy's arrays end in .npy. */
+static bool zip_begins_with_array(const unsigned char *head, size_t length)
+{
+	size_t name = length < 30 ? 0 : (size_t)(head[26] | head[27] << 8);
+
+	return name >= 4 && length >= 30 + name && memcmp(head + 30 + name - 4, ".npy", 4) == 0;
 }
 
 /* Bytes tell what a name may hide: zip archives of torch.save, and pickle's own opcode. */
@@ -89,8 +123,12 @@ const struct format *format_by_bytes(const struct format *named, const char *pat
 	bool opcode = length >= 2 && head[0] == 0x80 && head[1] >= 2 && head[1] <= 5;
 
 	(void)path;
+	if (named == &formats[TRAINING])
+		return named;
 	if (zip && (named == &formats[BIN] || named == &formats[PICKLE]))
-		return &formats[TORCH];
+		return zip_begins_with_array(head, length) ? &formats[NPZ] : &formats[TORCH];
+	if (named == &formats[BIN] && ctranslate2_begins(head, length))
+		return &formats[CTRANSLATE2];
 	return opcode ? &formats[PICKLE] : named;
 }
 

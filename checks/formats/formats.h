@@ -27,11 +27,6 @@ struct extent {
 	int error;
 };
 
-enum need {
-	NEED_DATA, /* the tensors of the file are in it */
-	NEED_PART, /* it is another part of the same model */
-};
-
 /* What is examined. Functions read with pread() and keep nothing. */
 struct examined {
 	int fd;
@@ -41,10 +36,10 @@ struct examined {
 	size_t head_length;
 	bool thorough; /* whatever it costs: files that are otherwise read at both ends are read whole */
 	/*
-	 * Called for each other file that this one names: at least so many bytes of it are needed. The
+	 * Called for each other file that this one keeps tensors in: it needs so many bytes at least. The
 	 * path is beneath the model's directory if it is legal there, which the callee judges.
 	 */
-	void (*needs)(void *context, enum need need, const char *path, uint64_t least);
+	void (*needs)(void *context, const char *path, uint64_t least);
 	void *context;
 };
 
@@ -69,10 +64,15 @@ const struct format *format_by_bytes(const struct format *named, const char *pat
 /* NULL: no format has the name. */
 const struct format *format_find(const char *name, size_t length);
 
+/* Whether the name is that of a text, a picture or a sound: surely no weights. */
+bool format_is_plain(const char *path);
+
 /* The files of formats/ that the table names. */
 void safetensors_examine(const struct examined *file, struct extent *extent);
 void gguf_examine(const struct examined *file, struct extent *extent);
 void onnx_examine(const struct examined *file, struct extent *extent);
+void ctranslate2_examine(const struct examined *file, struct extent *extent);
+bool ctranslate2_begins(const unsigned char *head, size_t length);
 void zip_examine(const struct examined *file, struct extent *extent);
 void json_examine(const struct examined *file, struct extent *extent);
 

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/scan.h"
-#include "base/text.h"
 #include "bounds.h"
 #include "formats/formats.h"
 #include "util.h"
@@ -342,23 +341,6 @@ const char *gguf_words(enum gguf_result result)
 	return "";
 }
 
-/* prefix-00001-of-00003.gguf: all of them, by the names that llama.cpp gives them. */
-static void name_parts(const struct examined *file, const struct gguf *header)
-{
-	size_t length = strlen(file->path);
-	char part[MAX_PATH_BYTES];
-
-	if (length < 20 || strncmp(file->path + length - 14, "-of-", 4) != 0)
-		return;
-	for (uint32_t i = 1; i <= header->split_count && i <= MAX_SHARDS; i++) {
-		struct text text = TEXT_OVER(part);
-
-		text_add_bytes(&text, file->path, length - 19);
-		text_addf(&text, "%05u-of-%05u.gguf", i, header->split_count);
-		file->needs(file->context, NEED_PART, part, 0);
-	}
-}
-
 void gguf_examine(const struct examined *file, struct extent *extent)
 {
 	struct gguf_source source = { .fd = file->fd, .size = file->size };
@@ -370,8 +352,6 @@ void gguf_examine(const struct examined *file, struct extent *extent)
 		                   .error = header.error };
 	if (result == GGUF_OK) {
 		extent->result = EXTENT_WHOLE;
-		if (header.is_split && header.split_no == 0)
-			name_parts(file, &header);
 	} else if (result == GGUF_SHORT || result == GGUF_HEADER_SHORT) {
 		extent->result = EXTENT_SHORT;
 		extent->expected = result == GGUF_SHORT ? header.least : 0;

@@ -41,6 +41,7 @@ static bool ends_match(const struct examined *file, enum json_result *beginning)
 	size_t at = 0;
 
 	json_begin(&json, visit, NULL);
+	json.python = true;
 	json_feed(&json, head, file->head_length);
 	*beginning = json.result;
 	(void)json_end(&json);
@@ -51,6 +52,34 @@ static bool ends_match(const struct examined *file, enum json_result *beginning)
 	return at < file->head_length && got > 0 &&
 	       ((head[at] == '{' && tail[got - 1] == '}') ||
 	        (head[at] == '[' && tail[got - 1] == ']'));
+}
+
+static enum json_result parse_small(const struct examined *file)
+{
+	struct json json;
+
+	json_begin(&json, visit, NULL);
+	json.python = true;
+	json_feed(&json, file->head, file->head_length);
+	return json_end(&json);
+}
+
+/*
+ * Configurations, vocabularies and indexes. Others, such as examples and results in lines of JSON, are read by
+ * nobody who loads the model, and only an end in the middle says that the copy is damaged.
+ */
+static bool is_read_by_loaders(const char *path)
+{
+	static const char *const parts[] = { "config",    "tokenizer",      "vocab",
+		                             ".index.",   "modules.json",   "model_index.json",
+		                             "added_tokens", "special_tokens", "chat_template",
+		                             "params.json", "merges" };
+	const char *slash = strrchr(path, '/'), *name = slash == NULL ? path : slash + 1;
+
+	for (size_t i = 0; i < LENGTH_OF(parts); i++)
+		if (strstr(name, parts[i]) != NULL)
+			return true;
+	return false;
 }
 
 void json_examine(const struct examined *file, struct extent *extent)
@@ -66,14 +95,14 @@ void json_examine(const struct examined *file, struct extent *extent)
 			return;
 		}
 	} else if (file->size == file->head_length) {
-		result = json_parse(file->head, file->head_length, visit, NULL);
+		result = parse_small(file);
 	} else {
 		result = json_read(file->fd, MAX_INDEX_BYTES, visit, NULL, &error);
 	}
 	if (error != 0) {
 		extent->result = EXTENT_UNREADABLE;
 		extent->error = error;
-	} else if (result != JSON_OK) {
+	} else if (result == JSON_CUT || (result != JSON_OK && is_read_by_loaders(file->path))) {
 		extent->result = EXTENT_BROKEN;
 		extent->words = json_words(result);
 	}

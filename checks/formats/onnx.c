@@ -267,9 +267,9 @@ static void visit_external(void *context, const char *location, uint64_t end)
 	bool leads_out = location[0] == '/' || strstr(location, "..") != NULL;
 
 	if (leads_out || !path_join(path, sizeof(path), beside->directory, location))
-		file->needs(file->context, NEED_DATA, location, end);
+		file->needs(file->context, location, end);
 	else
-		file->needs(file->context, NEED_DATA, path, end);
+		file->needs(file->context, path, end);
 }
 
 void onnx_examine(const struct examined *file, struct extent *extent)

@@ -5,6 +5,9 @@
 #include <string.h>
 
 #include "base/scan.h"
+#include "base/text.h"
+#include "bounds.h"
+#include "formats/formats.h"
 
 static bool fail(struct shard_index *index, enum shard_index_result why)
 {
@@ -91,10 +94,18 @@ void shard_index_release(struct shard_index *index)
 	memset(index, 0, sizeof(*index));
 }
 
+/* model.safetensors.index.json, pytorch_model.bin.index.fp16.json: the name of weights, then `.index.`. */
 bool shard_index_is_name(const char *path)
 {
 	size_t length = strlen(path);
 	const char *index = strstr(path, ".index.");
+	char weights[MAX_PATH_BYTES];
+	struct text text = TEXT_OVER(weights);
+	const struct format *format;
 
-	return index != NULL && length > 5 && strcmp(path + length - 5, ".json") == 0;
+	if (index == NULL || length <= 5 || strcmp(path + length - 5, ".json") != 0)
+		return false;
+	text_add_bytes(&text, path, (size_t)(index - path));
+	format = format_by_name(weights);
+	return format != NULL && format->weights;
 }

@@ -11,7 +11,7 @@
 
 static const char *type_of(const char **id)
 {
-	static const char *const types[] = { "datasets", "spaces" };
+	static const char *const types[] = { "datasets", "spaces", "kernels" };
 
 	for (size_t i = 0; i < LENGTH_OF(types); i++) {
 		size_t length = strlen(types[i]);
@@ -209,6 +209,39 @@ enum cache_outcome hub_cache_locate(const struct tree *tree, const char *hub_cac
 			return outcome;
 	}
 	return open_snapshot(tree, place);
+}
+
+bool shared_blob_is_target(const char *target)
+{
+	static const char start[] = "../../blobs/";
+	const char *hash = target + strlen(start) + 3;
+
+	return strncmp(target, start, strlen(start)) == 0 &&
+	       strlen(target) == strlen(start) + 3 + SHA256_HEX && hash[-1] == '/' &&
+	       scan_is_hex(hash, SHA256_HEX, SHA256_HEX) && strncmp(hash, hash - 3, 2) == 0;
+}
+
+int shared_blob_open(const struct tree *tree, const struct model_place *place, const char *etag,
+                     char target[static MAX_SHARED_TARGET])
+{
+	char blob[MAX_NAME_BYTES], cache[MAX_PATH_BYTES];
+	struct text text = TEXT_OVER(cache);
+	const char *slash = strrchr(place->repo_path, '/');
+	CLEANUP(cleanup_fd) int hub_fd = -1;
+	ssize_t length;
+
+	target[0] = '\0';
+	if (slash == NULL || !path_join(blob, sizeof(blob), "blobs", etag))
+		return -EXDEV;
+	length = readlinkat(place->repo_fd, blob, target, MAX_SHARED_TARGET);
+	target[length < 0 || length == (ssize_t)MAX_SHARED_TARGET ? 0 : length] = '\0';
+	if (!shared_blob_is_target(target))
+		return -EXDEV;
+	text_add_bytes(&text, place->repo_path, (size_t)(slash - place->repo_path));
+	hub_fd = tree_open(tree, cache[0] == '\0' ? "/" : cache, O_PATH | O_DIRECTORY);
+	return hub_fd < 0 ? hub_fd :
+	                    tree_open_beneath(tree, hub_fd, target + strlen("../../"),
+	                                      O_RDONLY | O_NOFOLLOW);
 }
 
 bool manifest_is_named(const char *name)

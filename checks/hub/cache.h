@@ -20,6 +20,8 @@ struct model_place {
 	int error; /* errno, or 0; why kind is NONE */
 };
 
+#define MAX_SHARED_TARGET (sizeof("../../blobs/xx/") + SHA256_HEX)
+
 enum cache_outcome {
 	CACHE_OK,
 	CACHE_NO_HUB, /* the cache's directory is not there */
@@ -44,6 +46,19 @@ bool repo_directory_name(const char *id, char *out, size_t size);
 enum cache_outcome hub_cache_locate(const struct tree *tree, const char *hub_cache,
                                     const char *repo, const char *revision,
                                     struct model_place *place);
+/*
+ * The shared blob store (huggingface_hub 1.32 and newer, utils/_shared_blobs.py): a repository's blob may be a
+ * link to ../../blobs/XX/HASH of the cache, HASH 64 hexadecimal digits that begin with XX. Whether `target`
+ * is such a link's text.
+ */
+bool shared_blob_is_target(const char *target);
+/*
+ * Opens the payload behind a blob of `repo_fd`'s that is such a link, beneath the cache that the repository's
+ * path lies in: a descriptor, -EXDEV where the blob is no such link, or another negative errno. `target`
+ * gets the link's text, "" where it is none.
+ */
+int shared_blob_open(const struct tree *tree, const struct model_place *place, const char *etag,
+                     char target[static MAX_SHARED_TARGET]);
 /* The text of a bad ref, escaped by whoever prints it: at most `size` bytes of refs/REVISION. */
 void hub_cache_ref_text(const struct tree *tree, const struct model_place *place,
                         const char *revision, char *out, size_t size);

@@ -163,6 +163,7 @@ static bool collect(void *context, const struct manifest_file *file)
 	if (collector->writer != NULL && !collector->incomplete)
 		collector->error = manifest_writer_add(collector->writer, file);
 	if (collector->error == 0 && (files->count == 0 || glob_any(files, file->path)) &&
+	    !glob_any(&model->model->exclude, file->path) &&
 	    !add_file(model, collector->work, file))
 		collector->error = -E2BIG;
 	return collector->error == 0;

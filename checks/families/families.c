@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "families/families.h"
+
+#include <string.h>
+
+#include "base/dir.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "base/tree.h"
+#include "engine/findings.h"
+#include "engine/walk.h"
+#include "hub/cache.h"
+#include "util.h"
+
+const struct family families[] = {
+	{ "sentence-transformers", "modules.json 1_Pooling", sentence_transformers_check },
+	{ "diffusers", "model_index.json", diffusers_check },
+	{ "PEFT adapter", "adapter_config.json", adapter_check },
+	{ "GLiNER", "gliner_config.json", gliner_check },
+	{ "pyannote", "config.yaml", pyannote_check },
+	{ "open_clip", "open_clip_config.json", NULL },
+	{ "MLC", "mlc-chat-config.json", NULL },
+	{ "ONNX Runtime GenAI", "genai_config.json", NULL },
+	{ "CTranslate2", "shared_vocabulary.json shared_vocabulary.txt", NULL },
+	{ "OpenVINO", "openvino_model.xml openvino_encoder_model.xml openvino_decoder_model.xml",
+	  openvino_check },
+	{ "Mistral", "params.json", mistral_check },
+	{ "spaCy", "meta.json", NULL },
+	{ "Paddle", "inference.yml inference.pdmodel", NULL },
+	{ "TensorFlow", "saved_model.pb", NULL },
+	{ "transformers", "config.json", transformers_check },
+};
+const size_t family_count = LENGTH_OF(families);
+
+bool family_is(const struct inspection *inspection, const struct family *family)
+{
+	for (const char *at = family->marks; *at != '\0';) {
+		size_t length = strcspn(at, " ");
+		char name[MAX_NAME_BYTES];
+		struct text text = TEXT_OVER(name);
+
+		text_add_bytes(&text, at, length);
+		if (model_has(inspection, name, NULL) || model_has_directory(inspection, name))
+			return true;
+		at += length + (at[length] == ' ');
+	}
+	return false;
+}
+
+bool family_has_weights(const struct inspection *inspection)
+{
+	return inspection->model->weight_files > 0 || inspection->model->unknown_files > 0;
+}
+
+bool family_directory_has_weights(const struct inspection *inspection, const char *directory)
+{
+	CLEANUP(dir_close)
+	struct dir dir = dir_open(inspection->model->place.dir_fd,
+	                          directory[0] == '\0' ? "." : directory, MAX_DIRECTORY_ENTRIES);
+	const struct dirent *entry;
+
+	while ((entry = dir_next(&dir)) != NULL) {
+		const struct format *format = format_by_name(entry->d_name);
+
+		if (format != NULL && format->weights)
+			return true;
+	}
+	return false;
+}
+
+void family_report_no_weights(struct inspection *inspection, const char *mark)
+{
+	const struct model_view *view = inspection->model;
+
+	if (family_has_weights(inspection) || view->model->require.count > 0 ||
+	    view->manifest_complete || view->broken_files > 0)
+		return;
+	if (view->model->files.count > 0 && !model_wants(inspection, "model.safetensors") &&
+	    !model_wants(inspection, "pytorch_model.bin"))
+		return;
+	inspection_report(inspection, FINDING_MODEL_NO_WEIGHTS,
+	                  (struct report_at){ .path = view->place.path }, "has %s, but no weights",
+	                  mark);
+}
+
+/* A directory of the repository with nothing but a ref is the rest of an interrupted download. */
+static bool is_cached(const struct inspection *inspection, const char *repo)
+{
+	struct model_place place = { .repo_fd = -1, .dir_fd = -1 };
+	bool found = inspection->hub_cache != NULL &&
+	             hub_cache_locate(inspection->tree, inspection->hub_cache, repo, "main",
+	                              &place) == CACHE_OK;
+
+	cleanup_fd(&place.repo_fd);
+	cleanup_fd(&place.dir_fd);
+	return found;
+}
+
+bool family_repository_is_aboard(const struct inspection *inspection, const char *repo)
+{
+	for (size_t i = 0; i < inspection->policy->model_count; i++) {
+		const struct model *model = &inspection->policy->models[i];
+
+		if ((model->path != NULL && strcmp(model->path, repo) == 0) ||
+		    (model->repo != NULL && strcmp(model->repo, repo) == 0 &&
+		     (model->path != NULL || inspection->model->model != model)))
+			return true; /* whether it is whole is that model's own verdict */
+	}
+	return repo_id_fault(repo) != NULL || is_cached(inspection, repo);
+}
+
+void family_report_repository(struct inspection *inspection, const char *repo, const char *named_by)
+{
+	if (repo[0] != '\0' && !family_repository_is_aboard(inspection, repo))
+		inspection_report(
+		        inspection, FINDING_MODEL_REPOSITORY, (struct report_at){ .path = named_by },
+		        "names the repository %.200s, which is not in the cache: its library may look for it",
+		        repo);
+}
+
+struct wanted {
+	const char *key;
+	char *out;
+	size_t size;
+	bool found;
+};
+
+static bool visit(void *context, const struct json_value *value)
+{
+	struct wanted *wanted = context;
+	struct text text = text_over(wanted->out, wanted->size);
+
+	if (value->depth != 1 || value->kind != JSON_STRING || !json_key_is(value, 0, wanted->key))
+		return true;
+	text_add_bytes(&text, value->text, value->length);
+	wanted->found = !text.cut;
+	return true;
+}
+
+bool family_json_string(const struct inspection *inspection, const char *file, const char *key,
+                        char *out, size_t size)
+{
+	CLEANUP(cleanup_fd) int fd = model_open(inspection, file, NULL);
+	struct wanted wanted = { .key = key, .out = out, .size = size };
+	int error;
+
+	out[0] = '\0';
+	if (fd >= 0)
+		(void)json_read(fd, MAX_CONFIG_BYTES, visit, &wanted, &error);
+	return wanted.found;
+}

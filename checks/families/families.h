@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Families of models: what tells one, what it needs, and how sure that is. A family is a row of the table
+ * and, where it needs more than its files state of themselves, a function in a file of its own. What a
+ * model's own manifest or index demands is proof, and an error; what "should" be there is a warning.
+ */
+#ifndef AWEIGH_FAMILIES_H
+#define AWEIGH_FAMILIES_H
+
+#include "engine/inspection.h"
+
+struct family {
+	const char *name;
+	const char *marks; /* files or directories, any of which tells it; blanks between */
+	void (*check)(struct inspection *inspection); /* NULL: nothing besides */
+};
+extern const struct family families[];
+extern const size_t family_count;
+
+/* Whether any of the family's marks is there. */
+bool family_is(const struct inspection *inspection, const struct family *family);
+
+/* Shared by the families' functions: */
+
+/* Whether something stands for weights: files of weights, or files of formats that nobody here knows. */
+bool family_has_weights(const struct inspection *inspection);
+/* Whether the directory has a file of weights directly in it; "" is the model's own. */
+bool family_directory_has_weights(const struct inspection *inspection, const char *directory);
+/* Says that a model told by `mark` has no weights, unless the policy's `require` or the commit's manifest knows better. */
+void family_report_no_weights(struct inspection *inspection, const char *mark);
+/* A repository that the model names and that the loader will look for: aboard, or one of the policy's models? */
+bool family_repository_is_aboard(const struct inspection *inspection, const char *repo);
+void family_report_repository(struct inspection *inspection, const char *repo, const char *named_by);
+/* Copies the string of a top-level key of a JSON file; false: not there. */
+bool family_json_string(const struct inspection *inspection, const char *file, const char *key,
+                        char *out, size_t size);
+
+void transformers_check(struct inspection *inspection);
+void sentence_transformers_check(struct inspection *inspection);
+void diffusers_check(struct inspection *inspection);
+void adapter_check(struct inspection *inspection);
+void gliner_check(struct inspection *inspection);
+void pyannote_check(struct inspection *inspection);
+void openvino_check(struct inspection *inspection);
+void mistral_check(struct inspection *inspection);
+
+#endif

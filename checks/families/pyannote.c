@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pyannote.audio: config.yaml of a pipeline names its models by repository, such as
+ * `segmentation: pyannote/segmentation-3.0`. No YAML is parsed: a line of the form NAME: ORG/NAME will do,
+ * since all that follows from it is a warning.
+ */
+#include <string.h>
+
+#include "base/file.h"
+#include "base/scan.h"
+#include "base/text.h"
+#include "engine/walk.h"
+#include "families/families.h"
+#include "hub/cache.h"
+#include "util.h"
+
+#define MAX_YAML_BYTES (64ul << 10) /* pipelines are below 2 kB */
+
+static void check_line(struct inspection *inspection, const char *line, size_t length)
+{
+	static const char *const keys[] = { "segmentation:", "embedding:", "model:" };
+	char repo[MAX_NAME_BYTES];
+	struct text text = TEXT_OVER(repo);
+
+	while (length > 0 && scan_is_space(*line)) {
+		line++;
+		length--;
+	}
+	for (size_t i = 0; i < LENGTH_OF(keys); i++) {
+		size_t key = strlen(keys[i]);
+
+		if (length <= key || memcmp(line, keys[i], key) != 0)
+			continue;
+		for (size_t at = key; at < length; at++)
+			if (!scan_is_space(line[at]))
+				text_add_bytes(&text, line + at, 1);
+		if (!text.cut && strchr(repo, '/') != NULL && repo_id_fault(repo) == NULL)
+			family_report_repository(inspection, repo, "config.yaml");
+		return;
+	}
+}
+
+void pyannote_check(struct inspection *inspection)
+{
+	CLEANUP(cleanup_fd) int fd = model_open(inspection, "config.yaml", NULL);
+	CLEANUP(cleanup_free) char *yaml = NULL;
+	size_t length = 0;
+
+	if (fd < 0 || read_whole(fd, MAX_YAML_BYTES, &yaml, &length) < 0)
+		return;
+	for (const char *at = yaml; at < yaml + length;) {
+		size_t line = strcspn(at, "\n");
+
+		check_line(inspection, at, line);
+		at += line + 1;
+	}
+}

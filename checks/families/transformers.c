@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* transformers: config.json with a model_type, weights, and a tokenizer or processor of some kind. */
+#include "base/text.h"
+#include "engine/findings.h"
+#include "engine/walk.h"
+#include "families/families.h"
+#include "util.h"
+
+static bool has_vocabulary(const struct inspection *inspection)
+{
+	static const char *const names[] = {
+		"tokenizer.json",  "vocab.txt",          "vocab.json",
+		"tokenizer.model", "spiece.model",       "sentencepiece.bpe.model",
+		"source.spm",      "tekken.json",        "tokenizer_config.json",
+		"vocabulary.txt",  "vocabulary.json",    "preprocessor_config.json",
+		"sp_model.model",  "sentencepiece.model", "processor_config.json",
+	};
+
+	for (size_t i = 0; i < LENGTH_OF(names); i++)
+		if (model_has(inspection, names[i], NULL))
+			return true;
+	return false;
+}
+
+void transformers_check(struct inspection *inspection)
+{
+	const struct model_view *view = inspection->model;
+	char type[MAX_NAME_BYTES], tower[MAX_NAME_BYTES];
+
+	family_report_no_weights(inspection, "config.json");
+	if (family_json_string(inspection, "config.json", "mm_vision_tower", tower, sizeof(tower)))
+		family_report_repository(inspection, tower, "config.json");
+	/* timm, diffusers' parts and others have a config.json too, and no model_type in it. */
+	if (view->model->files.count > 0 || view->broken_files > 0 || view->manifest_complete ||
+	    has_vocabulary(inspection) ||
+	    !family_json_string(inspection, "config.json", "model_type", type, sizeof(type)))
+		return;
+	inspection_report(inspection, FINDING_MODEL_TOKENIZER,
+	                  (struct report_at){ .path = view->place.path },
+	                  "has neither tokenizer.json nor another vocabulary or preprocessor");
+}
