@@ -28,6 +28,20 @@ static void strip_slashes(char *path)
 		path[--length] = '\0';
 }
 
+/* llama.cpp keeps what -hf names in the hub's layout beneath LLAMA_CACHE (common/hf-cache.cpp). */
+static bool is_llama_cache(const struct inspection *inspection, const char *path)
+{
+	const char *value = environment_get(inspection->env, "LLAMA_CACHE");
+	char cache[MAX_PATH_BYTES];
+
+	if (value == NULL || value[0] == '\0' ||
+	    !path_join(cache, sizeof(cache), value[0] == '/' ? "/" : inspection->working_directory,
+	               value))
+		return false;
+	strip_slashes(cache);
+	return strcmp(cache, path) == 0;
+}
+
 static void check_mismatch(struct inspection *inspection)
 {
 	const struct origin *cache = &inspection->policy->said[KEY_HUB_CACHE];
@@ -43,7 +57,7 @@ static void check_mismatch(struct inspection *inspection)
 		return;
 	strip_slashes(effective);
 	strip_slashes(wanted);
-	if (strcmp(effective, wanted) == 0)
+	if (strcmp(effective, wanted) == 0 || is_llama_cache(inspection, wanted))
 		return;
 	text_addf(&text, "set HF_HUB_CACHE=%s for the service, or policy.hub_cache = %s", wanted,
 	          effective);

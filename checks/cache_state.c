@@ -44,8 +44,9 @@ static void check_partial(struct inspection *inspection, int at, const char *dir
 		return;
 	inspection_report(inspection,
 	                  inspection->model->place.kind == PLACE_CACHE ||
-	                                  (inspection->model->manifest_complete && !unfinished) ? FINDING_CACHE_INTERRUPTED :
-	                                                                 FINDING_MODEL_INTERRUPTED,
+	                                  (inspection->model->manifest_complete && !unfinished) ?
+	                          FINDING_CACHE_INTERRUPTED :
+	                          FINDING_MODEL_INTERRUPTED,
 	                  (struct report_at){ .path = path },
 	                  "is the rest of an interrupted download (%llu such files, %s)",
 	                  (unsigned long long)count, size_text(bytes).text);

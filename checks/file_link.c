@@ -69,7 +69,8 @@ void check_file_link(struct inspection *inspection)
 		                  "is a link to %.700s, outside the model's directory",
 		                  file->link == NULL ? "?" : file->link);
 	else if (file->error == 0 && !S_ISREG(file->st.st_mode) &&
-	         !(file->is_link && S_ISDIR(file->st.st_mode))) /* latest -> v1, ..data: met where it leads */
+	         !(file->is_link &&
+	           S_ISDIR(file->st.st_mode))) /* latest -> v1, ..data: met where it leads */
 		inspection_report(inspection, FINDING_FILE_SPECIAL, at, "is %s, not a file",
 		                  type_name(file->st.st_mode));
 	else if (file->error == ESPIPE)

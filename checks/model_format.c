@@ -33,6 +33,20 @@ static void check_allowed(struct inspection *inspection, const struct model *mod
 	}
 }
 
+/* A list of formats is a demand: what cannot be told to be one of them is none. */
+static void check_unknown(struct inspection *inspection, const struct model *model)
+{
+	const struct model_view *view = inspection->model;
+
+	if (view->unknown_files > 0)
+		inspection_report(
+		        inspection, FINDING_MODEL_FORMAT,
+		        (struct report_at){ .path = view->first_unknown,
+		                            .said = MODEL_SAID(model, FORMATS) },
+		        "is of no format that aweigh knows (%llu such files), but formats = %.128s",
+		        (unsigned long long)view->unknown_files, MODEL_SAID(model, FORMATS)->text);
+}
+
 static void check_executing(struct inspection *inspection)
 {
 	const struct format_files *of_format = inspection->model->of_format;
@@ -55,8 +69,10 @@ void check_model_format(struct inspection *inspection)
 {
 	const struct model *model = inspection->model->model;
 
-	if (model->formats.count > 0)
+	if (model->formats.count > 0) {
 		check_allowed(inspection, model);
-	else
+		check_unknown(inspection, model);
+	} else {
 		check_executing(inspection);
+	}
 }

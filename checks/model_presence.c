@@ -80,6 +80,7 @@ static bool try_around(struct search *search, const char *directory)
 static bool try_variables(struct search *search)
 {
 	static const char *const names[] = { "HF_HUB_CACHE",
+		                             "LLAMA_CACHE",
 		                             "HUGGINGFACE_HUB_CACHE",
 		                             "HF_HOME",
 		                             "TRANSFORMERS_CACHE",

@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Python code that a model brings along: auto_map of its configurations, modules of other libraries, *.py. */
+/*
+ * Python code that a model brings along: auto_map of its configurations (transformers), types of modules.json
+ * (sentence-transformers), libraries of model_index.json (diffusers), what these files import beside them,
+ * and any other *.py.
+ */
 #include <string.h>
 
+#include "base/dir.h"
+#include "base/file.h"
 #include "base/json.h"
+#include "base/scan.h"
 #include "base/text.h"
 #include "base/tree.h"
 #include "checks.h"
@@ -12,11 +19,114 @@
 #include "hub/cache.h"
 #include "util.h"
 
+#define MAX_PYTHON_BYTES (4ul << 20) /* modelling files are below 200 kB */
+#define MAX_PYTHON_FILES 64u /* that are followed by their imports */
+
 struct search {
 	struct inspection *inspection;
 	const char *config;
+	char component[MAX_NAME_BYTES]; /* of model_index.json: its first string */
 	unsigned found;
+	unsigned followed;
+	uint64_t met[MAX_PYTHON_FILES]; /* hashes of names */
 };
+
+static bool is_denied(struct search *search, const char *what, const char *reference)
+{
+	struct inspection *inspection = search->inspection;
+	const struct model *model = inspection->model->model;
+
+	search->found++;
+	if (model->remote_code != CODE_DENY)
+		return false;
+	inspection_report(inspection, FINDING_MODEL_REMOTE_CODE,
+	                  (struct report_at){ .path = search->config,
+	                                      .said = MODEL_SAID(model, REMOTE_CODE) },
+	                  "its %s names the code %.256s, which the policy denies", what, reference);
+	return true;
+}
+
+static void follow(struct search *search, const char *file);
+
+/* `from .name import x` and `import .name`, as transformers' get_relative_imports() reads them. */
+static void follow_import(struct search *search, const char *file, const char *line, size_t length)
+{
+	const char *slash = strrchr(file, '/'), *end = line + length, *name;
+	char path[MAX_PATH_BYTES];
+	struct text text = TEXT_OVER(path);
+
+	while (line < end && scan_is_space(*line))
+		line++;
+	if (end - line > 6 && memcmp(line, "from .", 6) == 0)
+		name = line + 6;
+	else if (end - line > 8 && memcmp(line, "import .", 8) == 0)
+		name = line + 8;
+	else
+		return;
+	if (slash != NULL)
+		text_add_bytes(&text, file, (size_t)(slash - file) + 1);
+	for (length = 0; name + length < end && (scan_is_name(name[length]) || name[length] == '.');
+	     length++)
+		text_add_bytes(&text, name[length] == '.' ? "/" : name + length, 1);
+	if (length == 0 || name[0] == '.')
+		return; /* `from . import x`, and what lies above the model */
+	text_add(&text, ".py");
+	if (!text.cut && repo_path_is_legal(path, strlen(path)))
+		follow(search, path);
+}
+
+/* A file of Python that the loader imports: it must be there, and so must what it imports beside it. */
+static void follow(struct search *search, const char *file)
+{
+	struct inspection *inspection = search->inspection;
+	uint64_t hash = hash_bytes(file, strlen(file));
+	CLEANUP(cleanup_fd) int fd = -1;
+	CLEANUP(cleanup_free) char *code = NULL;
+	size_t length = 0;
+
+	for (unsigned i = 0; i < search->followed; i++)
+		if (search->met[i] == hash)
+			return;
+	if (search->followed == MAX_PYTHON_FILES)
+		return;
+	search->met[search->followed++] = hash;
+	fd = model_open(inspection, file, NULL);
+	if (fd == -ENOENT) {
+		inspection_report(inspection, FINDING_MODEL_CODE_MISSING,
+		                  (struct report_at){ .path = file },
+		                  "is missing: the code that %s names imports it", search->config);
+		return;
+	}
+	if (fd < 0 || read_whole(fd, MAX_PYTHON_BYTES, &code, &length) < 0)
+		return;
+	for (const char *at = code; at < code + length;) {
+		size_t line = strcspn(at, "\n");
+
+		follow_import(search, file, at, line);
+		at += line + 1;
+	}
+}
+
+/* The snapshot of another repository's main must hold the file. */
+static void check_repository(struct search *search, const char *repo, const char *file)
+{
+	struct inspection *inspection = search->inspection;
+	struct model_place place = { .repo_fd = -1, .dir_fd = -1 };
+	struct stat st;
+	bool there = inspection->hub_cache != NULL &&
+	             hub_cache_locate(inspection->tree, inspection->hub_cache, repo, "main",
+	                              &place) == CACHE_OK &&
+	             fstatat(place.dir_fd, file, &st, 0) == 0;
+
+	cleanup_fd(&place.repo_fd);
+	cleanup_fd(&place.dir_fd);
+	if (!there)
+		inspection_report(
+		        inspection, FINDING_MODEL_CODE_MISSING,
+		        (struct report_at){ .path = search->config },
+		        "its auto_map takes %s from %s, of which the cache has no such file", file,
+		        repo);
+}
 
 /* `file.Class`, or `org/name--file.Class`: code from another repository. */
 static void check_reference(struct search *search, const char *reference)
@@ -24,82 +134,163 @@ static void check_reference(struct search *search, const char *reference)
 	struct inspection *inspection = search->inspection;
 	const char *separator = strstr(reference, "--"),
 	           *module = separator == NULL ? reference : separator + 2;
-	const char *dot = strchr(module, '.');
-	char repo[MAX_NAME_BYTES], directory[MAX_NAME_BYTES + 16], file[MAX_NAME_BYTES],
-	        path[MAX_PATH_BYTES];
+	const char *dot = strrchr(module, '.');
+	char repo[MAX_NAME_BYTES], file[MAX_NAME_BYTES];
 	struct text repo_text = TEXT_OVER(repo), file_text = TEXT_OVER(file);
-	struct stat st;
 
-	search->found++;
-	if (inspection->model->model->remote_code == CODE_DENY) {
-		inspection_report(inspection, FINDING_MODEL_REMOTE_CODE,
-		                  (struct report_at){ .path = search->config,
-		                                      .said = MODEL_SAID(inspection->model->model,
-		                                                         REMOTE_CODE) },
-		                  "its auto_map names the code %.256s, which the policy denies",
-		                  reference);
+	if (is_denied(search, "auto_map", reference))
 		return;
-	}
-	text_add_bytes(&file_text, module, dot == NULL ? strlen(module) : (size_t)(dot - module));
+	for (const char *at = module; at < (dot == NULL ? module + strlen(module) : dot); at++)
+		text_add_bytes(&file_text, *at == '.' ? "/" : at, 1);
 	text_add(&file_text, ".py");
-	if (separator == NULL) {
-		if (!repo_path_is_legal(file, strlen(file)) || !model_has(inspection, file, NULL))
-			inspection_report(inspection, FINDING_MODEL_CODE_MISSING,
-			                  (struct report_at){ .path = file },
-			                  "is missing: the auto_map of %s names it",
-			                  search->config);
-		return;
-	}
-	text_add_bytes(&repo_text, reference, (size_t)(separator - reference));
-	if (repo_id_fault(repo) != NULL ||
-	    !repo_directory_name(repo, directory, sizeof(directory)) ||
-	    inspection->hub_cache == NULL ||
-	    !path_join(path, sizeof(path), inspection->hub_cache, directory))
-		inspection_report(inspection, FINDING_MODEL_CODE_MISSING,
-		                  (struct report_at){ .path = search->config },
-		                  "its auto_map names [%.256s], which is no repository", reference);
-	else if (tree_stat(inspection->tree, path, &st) != 0)
+	if (separator != NULL)
+		text_add_bytes(&repo_text, reference, (size_t)(separator - reference));
+	if (!repo_path_is_legal(file, strlen(file)) ||
+	    (separator != NULL && repo_id_fault(repo) != NULL))
 		inspection_report(
-		        inspection, FINDING_MODEL_CODE_MISSING, (struct report_at){ .path = path },
-		        "is missing: the auto_map of %s takes code from %s", search->config, repo);
+		        inspection, FINDING_MODEL_CODE_MISSING,
+		        (struct report_at){ .path = search->config },
+		        "its auto_map names [%.256s], which is not a file of a repository",
+		        reference);
+	else if (separator != NULL)
+		check_repository(search, repo, file);
+	else
+		follow(search, file);
 }
 
-static bool visit(void *context, const struct json_value *value)
+static bool visit_config(void *context, const struct json_value *value)
 {
 	struct search *search = context;
 	char reference[MAX_NAME_BYTES];
 	struct text text = TEXT_OVER(reference);
 
-	if (value->kind != JSON_STRING || (value->depth != 2 && value->depth != 3) ||
-	    !json_key_is(value, 0, "auto_map"))
+	if (value->kind != JSON_STRING || value->depth < 2 || value->depth > 3)
 		return true;
 	text_add_bytes(&text, value->text, value->length);
-	check_reference(search, reference);
+	if (json_key_is(value, 0, "auto_map"))
+		check_reference(search, reference);
+	else if (json_key_is(value, 0, "auto_mapping") && json_key_is(value, 1, "parent_library") &&
+	         strncmp(reference, "transformers.", 13) != 0 &&
+	         strncmp(reference, "diffusers.", 10) != 0)
+		(void)is_denied(search, "auto_mapping", reference);
 	return true;
+}
+
+/* A module by its dotted name is the model's own code where the model has its file. */
+static void check_module(struct search *search, const char *directory, const char *module)
+{
+	char file[MAX_PATH_BYTES];
+	struct text text = TEXT_OVER(file);
+	size_t length = strcspn(module, ".");
+
+	text_addf(&text, "%s%s%.*s.py", directory, directory[0] == '\0' ? "" : "/", (int)length,
+	          module);
+	if (text.cut || !model_has(search->inspection, file, NULL))
+		return;
+	if (!is_denied(search, search->config, file))
+		follow(search, file);
+}
+
+static bool visit_modules(void *context, const struct json_value *value)
+{
+	struct search *search = context;
+	char type[MAX_NAME_BYTES];
+	struct text text = TEXT_OVER(type);
+
+	if (value->kind != JSON_STRING || value->depth != 2 || !json_key_is(value, 1, "type"))
+		return true;
+	text_add_bytes(&text, value->text, value->length);
+	check_module(search, "", type);
+	return true;
+}
+
+/* {"unet": ["my_unet", "MyUNet"], "_class_name": ["pipeline_x", "Cls"]}: the first string is a module. */
+static bool visit_components(void *context, const struct json_value *value)
+{
+	struct search *search = context;
+	char module[MAX_NAME_BYTES], directory[MAX_NAME_BYTES];
+	struct text text = TEXT_OVER(module), place = TEXT_OVER(directory);
+
+	if (value->kind != JSON_STRING || value->depth != 2 || value->index[1] != 0)
+		return true;
+	text_add_bytes(&text, value->text, value->length);
+	text_add_bytes(&place, value->key[0], value->key_length[0]);
+	if (directory[0] != '_')
+		check_module(search, directory, module);
+	check_module(search, "", module);
+	return true;
+}
+
+static void read_with(struct search *search, const char *file, json_visit *visit)
+{
+	CLEANUP(cleanup_fd) int fd = model_open(search->inspection, file, NULL);
+	const struct model *model = search->inspection->model->model;
+	int error = 0;
+
+	search->config = file;
+	if (fd >= 0)
+		(void)json_read(fd, MAX_CONFIG_BYTES, visit, search, &error);
+	if (error != 0 && model->remote_code == CODE_DENY) /* what was not read is not ruled out */
+		inspection_report(
+		        search->inspection, FINDING_MODEL_REMOTE_CODE,
+		        (struct report_at){ .path = file, .said = MODEL_SAID(model, REMOTE_CODE) },
+		        "cannot be read whole (%s): code that it names cannot be ruled out",
+		        error == EFBIG ? "it is larger than 8 MiB" : strerror(error));
+}
+
+static void read_configs(struct search *search, const char *directory)
+{
+	static const char *const configs[] = {
+		"config.json",
+		"tokenizer_config.json",
+		"processor_config.json",
+		"preprocessor_config.json",
+		"generation_config.json",
+		"video_preprocessor_config.json",
+		"image_processor_config.json",
+		"adapter_config.json",
+	};
+	char path[MAX_PATH_BYTES];
+
+	for (size_t i = 0; i < LENGTH_OF(configs); i++) {
+		struct text text = TEXT_OVER(path);
+
+		text_addf(&text, "%s%s%s", directory, directory[0] == '\0' ? "" : "/", configs[i]);
+		if (!text.cut)
+			read_with(search, path, visit_config);
+	}
+}
+
+/* Configurations of parts, such as 0_Transformer/ and unet/. */
+static void read_directories(struct search *search)
+{
+	CLEANUP(dir_close)
+	struct dir dir =
+	        dir_open(search->inspection->model->place.dir_fd, ".", MAX_DIRECTORY_ENTRIES);
+	const struct dirent *entry;
+
+	while ((entry = dir_next(&dir)) != NULL)
+		if ((entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN ||
+		     entry->d_type == DT_LNK) &&
+		    entry->d_name[0] != '.' &&
+		    model_has_directory(search->inspection, entry->d_name))
+			read_configs(search, entry->d_name);
 }
 
 void check_model_remote_code(struct inspection *inspection)
 {
-	static const char *const configs[] = { "config.json", "tokenizer_config.json",
-		                               "processor_config.json",
-		                               "preprocessor_config.json" };
+	const struct model_view *view = inspection->model;
 	struct search search = { .inspection = inspection };
 
-	for (size_t i = 0; i < LENGTH_OF(configs); i++) {
-		CLEANUP(cleanup_fd) int fd = model_open(inspection, configs[i], NULL);
-		int error;
-
-		search.config = configs[i];
-		if (fd >= 0)
-			(void)json_read(fd, MAX_CONFIG_BYTES, visit, &search, &error);
-	}
-	if (search.found == 0 && inspection->model->python_files > 0 &&
-	    inspection->model->model->remote_code == CODE_DENY)
+	read_configs(&search, "");
+	read_directories(&search);
+	read_with(&search, "modules.json", visit_modules);
+	read_with(&search, "model_index.json", visit_components);
+	if (search.found == 0 && view->python_files > 0 && view->model->remote_code == CODE_DENY)
 		inspection_report(
 		        inspection, FINDING_MODEL_PYTHON_FILE,
-		        (struct report_at){ .path = inspection->model->first_python[0] != '\0' ?
-		                                            inspection->model->first_python :
-		                                            NULL },
+		        (struct report_at){
+		                .path = view->first_python[0] != '\0' ? view->first_python : NULL },
 		        "is Python code (%llu such files) that no configuration of the model names",
-		        (unsigned long long)inspection->model->python_files);
+		        (unsigned long long)view->python_files);
 }

@@ -48,7 +48,8 @@ static void look_for(struct inspection *inspection, const struct shard_index *in
 		if (tell)
 			inspection_report(
 			        inspection, FINDING_MODEL_INDEX, (struct report_at){ .path = path },
-			        "names [%.256s] as a shard, which is not a file of the model", name);
+			        "names [%.256s] as a shard, which is not a file of the model",
+			        name);
 	} else if (model_has(inspection, shard, &size)) {
 		parts->there++;
 		if (__builtin_add_overflow(parts->bytes, size, &parts->bytes))
@@ -99,11 +100,10 @@ static void check_shards(struct inspection *inspection, const char *path,
 	/* total_size counts tensors, not headers; loaders never look at it, and quantized models keep the old one. */
 	if (parts.whole && inspection->model->level >= LEVEL_SIZE &&
 	    index->total_size / 10 * 9 > parts.bytes)
-		inspection_report(inspection, FINDING_MODEL_INDEX_SIZE,
-		                  (struct report_at){ .path = path },
-		                  "states %llu bytes of tensors, but its shards have %llu in all",
-		                  (unsigned long long)index->total_size,
-		                  (unsigned long long)parts.bytes);
+		inspection_report(
+		        inspection, FINDING_MODEL_INDEX_SIZE, (struct report_at){ .path = path },
+		        "states %llu bytes of tensors, but its shards have %llu in all",
+		        (unsigned long long)index->total_size, (unsigned long long)parts.bytes);
 }
 
 static void check_index(struct inspection *inspection, const char *path, int fd)
@@ -206,8 +206,7 @@ static void check_numbered(struct inspection *inspection)
 	prefix = (size_t)(at - path);
 	if (!gguf && has_index(inspection, path, prefix, ending))
 		return;
-	while (before < number &&
-	       !has_part(inspection, path, prefix, before, count, ending, part))
+	while (before < number && !has_part(inspection, path, prefix, before, count, ending, part))
 		before++;
 	for (uint64_t i = before == number ? 1 : number + 1; i <= count; i++) {
 		if (i == number)

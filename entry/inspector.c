@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "inspector.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 #include "base/tree.h"
@@ -44,15 +45,49 @@ static void report_identity(struct inspection *inspection, const char *step, int
 	        (unsigned)inspection->who->uid, step, strerror(-error));
 }
 
+/*
+ * KServe's modelcar: path is a link to /proc/PID/root/... of the container beside. Landlock and the loss of
+ * capabilities forbid to go that way later (ptrace(2), access mode checks), so it is gone now, as the service's
+ * user and with what that user may.
+ */
+static void open_behind_proc(struct inspection *inspection)
+{
+	const struct policy *policy = inspection->policy;
+	char target[MAX_PATH_BYTES];
+
+	for (size_t i = 0; i < policy->model_count && inspection->tree->root_fd < 0; i++) {
+		const char *path = policy->models[i].path;
+		ssize_t length = path == NULL || !policy->models[i].selected ?
+		                         -1 :
+		                         readlink(path, target, sizeof(target) - 1);
+		int fd;
+
+		if (length < 0 || inspection->opened_count == MAX_OPENED_BEFORE)
+			continue;
+		target[length] = '\0';
+		if (strncmp(target, "/proc/", 6) != 0)
+			continue;
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
+		if (fd < 0)
+			continue;
+		inspection->opened[inspection->opened_count].model = (int)i;
+		inspection->opened[inspection->opened_count++].fd = fd;
+	}
+}
+
 /* What is handed over is given up in this order: user, capabilities, new privileges, files and network. */
 static const char *restrict_self(struct inspection *inspection, pid_t gate, int *landlock)
 {
-	static const struct landlock_grant read_only = { .write_fd = -1 };
+	int fds[MAX_OPENED_BEFORE];
+	struct landlock_grant read_only = { .write_fd = -1, .read_fds = fds };
 	const char *step = "";
 	int error = inspection->who->exact ? identity_assume(inspection->who, &step) : 0;
 
 	if (error < 0)
 		report_identity(inspection, step, error);
+	open_behind_proc(inspection);
+	for (size_t i = 0; i < inspection->opened_count; i++)
+		fds[read_only.read_count++] = inspection->opened[i].fd;
 	if (child_die_with(gate) < 0)
 		return "parent-death signal";
 	if (capabilities_drop(inspection->who->uid == 0 ? CAPABILITIES_OF_FILES : 0) < 0)

@@ -20,6 +20,7 @@
 
 struct job {
 	char *path; /* absolute within the tree */
+	int base_fd; /* of a model that was opened before: not reached by its path; -1: it is */
 	size_t name; /* where the name beneath the model's directory begins */
 	int model;
 	uint64_t size;
@@ -92,6 +93,10 @@ void digest_queue_add(struct inspection *inspection, const char *path, const str
 		return;
 	}
 	queue->count++;
+	job->base_fd = -1;
+	for (size_t i = 0; i < inspection->opened_count; i++)
+		if (inspection->opened[i].model == inspection->model->index)
+			job->base_fd = inspection->opened[i].fd;
 	job->name = strlen(absolute) - strlen(path);
 	job->model = inspection->model->index;
 	job->size = (uint64_t)st->st_size;
@@ -217,8 +222,11 @@ static void hash_together(struct digest_queue *queue, struct job *const *jobs, s
 	size_t open_count = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		int fd = is_hashed(jobs[i]) ? tree_open(queue->tree, jobs[i]->path, O_RDONLY) :
-		                              -ENOENT;
+		int fd = !is_hashed(jobs[i])   ? -ENOENT :
+		         jobs[i]->base_fd >= 0 ? tree_open_beneath(queue->tree, jobs[i]->base_fd,
+		                                                   jobs[i]->path + jobs[i]->name,
+		                                                   O_RDONLY) :
+		                                 tree_open(queue->tree, jobs[i]->path, O_RDONLY);
 
 		jobs[i]->result = fd < 0 ? fd : 0;
 		if (fd < 0)

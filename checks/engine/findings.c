@@ -7,8 +7,11 @@
 #include "util.h"
 
 const struct finding_kind finding_kinds[FINDING_COUNT] = {
-#define FINDING(id, code, severity, status, remedy, basis, meaning, fix)                                  \
-	{ code, SEVERITY_##severity, STATUS_##status, REMEDY_##remedy, BASIS_##basis, meaning, fix },
+#define FINDING(id, code, severity, status, remedy, basis, meaning, fix)                             \
+	{                                                                                            \
+		code, SEVERITY_##severity, STATUS_##status, REMEDY_##remedy, BASIS_##basis, meaning, \
+		fix                                                                                  \
+	},
 #include "findings.def"
 #undef FINDING
 };

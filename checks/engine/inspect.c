@@ -54,6 +54,7 @@ static void inspect_model(struct inspection *inspection, struct model_view *view
 	view->files = view->bytes = view->weight_files = 0;
 	view->python_files = view->broken_files = view->unknown_files = 0;
 	view->absent_indexes = 0;
+	view->first_unknown[0] = '\0';
 	view->manifest_complete = false;
 	view->only = NULL;
 	memset(view->of_format, 0, sizeof(view->of_format));

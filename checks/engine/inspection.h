@@ -36,7 +36,8 @@ enum scope {
 struct file_view {
 	const char *path; /* beneath the model's directory */
 	bool is_link;
-	const char *link; /* a link's text, where it was read; NULL: no link, or it leads where it should */
+	const char *
+	        link; /* a link's text, where it was read; NULL: no link, or it leads where it should */
 	int fd; /* -1: could not be opened, see error */
 	int error; /* errno of the failed look, 0: none */
 	bool escapes; /* a link leads out of the repository's directory */
@@ -61,6 +62,7 @@ struct model_view {
 	uint64_t files, bytes; /* as wanted, links followed */
 	uint64_t weight_files, python_files;
 	uint64_t unknown_files; /* of no format of the table, and no text or picture either */
+	char first_unknown[256];
 	struct format_files {
 		uint64_t files;
 		char first[256];

@@ -26,10 +26,11 @@ static void enter_snapshot(const struct inspection *inspection, struct model_vie
 	size_t length = commit == NULL ? 0 : (size_t)(commit - place->path);
 	const char *end = "/snapshots", *name;
 	size_t tail = strlen(end);
-	struct text text = TEXT_OVER(place->repo_path);
+	struct text text;
 
 	if (length <= tail || strncmp(place->path + length - tail, end, tail) != 0)
 		return;
+	text = TEXT_OVER(place->repo_path);
 	text_add_bytes(&text, place->path, length - tail);
 	name = strrchr(place->repo_path, '/');
 	if (name == NULL || strstr(name, "--") == NULL) {

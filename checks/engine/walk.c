@@ -145,9 +145,7 @@ int model_open_manifest(const struct inspection *inspection)
 
 	if (view->place.commit[0] == '\0')
 		return -ENOENT;
-	text_addf(&text, "%s/%s.json",
-	          plain ? DIRECTORY_TREES : "trees",
-	          view->place.commit);
+	text_addf(&text, "%s/%s.json", plain ? DIRECTORY_TREES : "trees", view->place.commit);
 	if (fstatat(directory, name, &st, 0) != 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
@@ -213,7 +211,8 @@ static void count_file(struct model_view *view, const struct file_view *file)
 		if (of->files++ == 0)
 			keep_name(of->first, sizeof(of->first), file->path);
 	} else if (file->format == NULL && !format_is_plain(file->path)) {
-		view->unknown_files++;
+		if (view->unknown_files++ == 0)
+			keep_name(view->first_unknown, sizeof(view->first_unknown), file->path);
 	}
 }
 

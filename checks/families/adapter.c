@@ -14,8 +14,7 @@ void adapter_check(struct inspection *inspection)
 	                        sizeof(base)) ||
 	    base[0] == '\0' || family_repository_is_aboard(inspection, base))
 		return;
-	inspection_report(inspection, FINDING_MODEL_BASE,
-	                  (struct report_at){ .path = "adapter_config.json" },
-	                  "names the base model %.200s, of which the cache has no snapshot of main",
-	                  base);
+	inspection_report(
+	        inspection, FINDING_MODEL_BASE, (struct report_at){ .path = "adapter_config.json" },
+	        "names the base model %.200s, of which the cache has no snapshot of main", base);
 }

@@ -35,8 +35,9 @@ static void check_component(struct inspection *inspection, const char *name)
 	} else if (model_has(inspection, config, NULL) && model_wants(inspection, weights) &&
 	           inspection->model->broken_files == 0 &&
 	           !family_directory_has_weights(inspection, name)) {
-		inspection_report(inspection, FINDING_MODEL_PART, (struct report_at){ .path = name },
-		                  "has config.json, but no weights: model_index.json names it as a component");
+		inspection_report(
+		        inspection, FINDING_MODEL_PART, (struct report_at){ .path = name },
+		        "has config.json, but no weights: model_index.json names it as a component");
 	}
 }
 

@@ -113,7 +113,8 @@ void family_report_repository(struct inspection *inspection, const char *repo, c
 {
 	if (repo[0] != '\0' && !family_repository_is_aboard(inspection, repo))
 		inspection_report(
-		        inspection, FINDING_MODEL_REPOSITORY, (struct report_at){ .path = named_by },
+		        inspection, FINDING_MODEL_REPOSITORY,
+		        (struct report_at){ .path = named_by },
 		        "names the repository %.200s, which is not in the cache: its library may look for it",
 		        repo);
 }
@@ -128,10 +129,11 @@ struct wanted {
 static bool visit(void *context, const struct json_value *value)
 {
 	struct wanted *wanted = context;
-	struct text text = text_over(wanted->out, wanted->size);
+	struct text text;
 
 	if (value->depth != 1 || value->kind != JSON_STRING || !json_key_is(value, 0, wanted->key))
 		return true;
+	text = text_over(wanted->out, wanted->size);
 	text_add_bytes(&text, value->text, value->length);
 	wanted->found = !text.cut;
 	return true;

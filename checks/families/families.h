@@ -30,7 +30,8 @@ bool family_directory_has_weights(const struct inspection *inspection, const cha
 void family_report_no_weights(struct inspection *inspection, const char *mark);
 /* A repository that the model names and that the loader will look for: aboard, or one of the policy's models? */
 bool family_repository_is_aboard(const struct inspection *inspection, const char *repo);
-void family_report_repository(struct inspection *inspection, const char *repo, const char *named_by);
+void family_report_repository(struct inspection *inspection, const char *repo,
+                              const char *named_by);
 /* Copies the string of a top-level key of a JSON file; false: not there. */
 bool family_json_string(const struct inspection *inspection, const char *file, const char *key,
                         char *out, size_t size);

@@ -16,7 +16,8 @@ void openvino_check(struct inspection *inspection)
 	};
 
 	for (size_t i = 0; i < LENGTH_OF(pairs); i++)
-		if (model_has(inspection, pairs[i][0], NULL) && model_wants(inspection, pairs[i][1]) &&
+		if (model_has(inspection, pairs[i][0], NULL) &&
+		    model_wants(inspection, pairs[i][1]) &&
 		    !model_has(inspection, pairs[i][1], NULL))
 			inspection_report(inspection, FINDING_MODEL_PART,
 			                  (struct report_at){ .path = pairs[i][1] },

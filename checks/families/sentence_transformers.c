@@ -99,6 +99,7 @@ void sentence_transformers_check(struct inspection *inspection)
 		(void)json_read(fd, MAX_CONFIG_BYTES, visit_module, &modules, &error);
 	else if (model_has_directory(inspection, "1_Pooling"))
 		inspection_report(
-		        inspection, FINDING_MODEL_PART, (struct report_at){ .path = "modules.json" },
+		        inspection, FINDING_MODEL_PART,
+		        (struct report_at){ .path = "modules.json" },
 		        "is missing though 1_Pooling is there: sentence-transformers would build other vectors without saying so");
 }

@@ -9,10 +9,10 @@
 static bool has_vocabulary(const struct inspection *inspection)
 {
 	static const char *const names[] = {
-		"tokenizer.json",  "vocab.txt",          "vocab.json",
-		"tokenizer.model", "spiece.model",       "sentencepiece.bpe.model",
-		"source.spm",      "tekken.json",        "tokenizer_config.json",
-		"vocabulary.txt",  "vocabulary.json",    "preprocessor_config.json",
+		"tokenizer.json",  "vocab.txt",           "vocab.json",
+		"tokenizer.model", "spiece.model",        "sentencepiece.bpe.model",
+		"source.spm",      "tekken.json",         "tokenizer_config.json",
+		"vocabulary.txt",  "vocabulary.json",     "preprocessor_config.json",
 		"sp_model.model",  "sentencepiece.model", "processor_config.json",
 	};
 

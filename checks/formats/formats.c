@@ -17,7 +17,8 @@ const struct format formats[] = {
 	[PICKLE] = { "pickle", ".pt .pth .ckpt .pkl .pickle .joblib .dill", true, true, NULL },
 	[TORCH] = { "pickle", NULL, true, true,
 	            zip_examine }, /* a zip archive with a pickle in it */
-	[TRAINING] = { "training state", NULL, false, true, NULL }, /* of a Trainer: no loader takes it for weights */
+	[TRAINING] = { "training state", NULL, false, true,
+	               NULL }, /* of a Trainer: no loader takes it for weights */
 	[NPZ] = { "npz", ".npz", true, false, zip_examine },
 	[OPENVINO] = { "openvino", NULL, true, false, NULL },
 	[CTRANSLATE2] = { "ctranslate2", NULL, true, false, ctranslate2_examine },
@@ -90,9 +91,15 @@ bool format_is_plain(const char *path)
 	        ".json .txt .md .py .yaml .yml .toml .cfg .ini .jinja .model .spm .vocab .bpe .tiktoken "
 	        ".xml .html .csv .tsv .lock .log .png .jpg .jpeg .gif .svg .webp .pdf .wav .mp3 .flac "
 	        ".metadata .proto .sh .ipynb .license .jsonl .tex .bib";
+	static const char *const papers[] = { "license",  "readme",   "notice",    "copying",
+		                              "authors",  "citation", "changelog", "dockerfile",
+		                              "makefile", "version" };
 	const char *name = base_name(path);
 
-	return name[0] == '.' || strchr(name, '.') == NULL || has_ending(endings, path);
+	for (size_t i = 0; strchr(name, '.') == NULL && i < LENGTH_OF(papers); i++)
+		if (strncasecmp(name, papers[i], strlen(papers[i])) == 0)
+			return true;
+	return name[0] == '.' || has_ending(endings, path);
 }
 
 const struct format *format_by_name(const char *path)

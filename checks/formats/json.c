@@ -70,10 +70,10 @@ static enum json_result parse_small(const struct examined *file)
  */
 static bool is_read_by_loaders(const char *path)
 {
-	static const char *const parts[] = { "config",    "tokenizer",      "vocab",
-		                             ".index.",   "modules.json",   "model_index.json",
+	static const char *const parts[] = { "config",       "tokenizer",      "vocab",
+		                             ".index.",      "modules.json",   "model_index.json",
 		                             "added_tokens", "special_tokens", "chat_template",
-		                             "params.json", "merges" };
+		                             "params.json",  "merges" };
 	const char *slash = strrchr(path, '/'), *name = slash == NULL ? path : slash + 1;
 
 	for (size_t i = 0; i < LENGTH_OF(parts); i++)

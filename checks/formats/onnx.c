@@ -13,7 +13,20 @@
 enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
 enum {
 	MODEL_GRAPH = 7,
+	MODEL_FUNCTION = 25,
+	FUNCTION_NODE = 7,
+	GRAPH_NODE = 1,
 	GRAPH_INITIALIZER = 5,
+	GRAPH_SPARSE_INITIALIZER = 15,
+	NODE_ATTRIBUTE = 5,
+	ATTRIBUTE_TENSOR = 5,
+	ATTRIBUTE_GRAPH = 6,
+	ATTRIBUTE_TENSORS = 10,
+	ATTRIBUTE_GRAPHS = 11,
+	ATTRIBUTE_SPARSE_TENSOR = 22,
+	ATTRIBUTE_SPARSE_TENSORS = 23,
+	SPARSE_VALUES = 1,
+	SPARSE_INDICES = 2,
 	TENSOR_EXTERNAL = 13,
 	ENTRY_KEY = 1,
 	ENTRY_VALUE = 2
@@ -28,6 +41,7 @@ struct parser {
 	size_t buffered;
 	uint64_t fields;
 	enum onnx_result result;
+	bool has_graph;
 	struct {
 		char name[MAX_NAME_BYTES];
 		uint64_t end;
@@ -187,37 +201,59 @@ static bool read_tensor(struct parser *parser, const struct field *tensor)
 	return true;
 }
 
-static bool read_graph(struct parser *parser, const struct field *graph)
+/* What of a message leads to tensors: onnx.proto, whose messages nest by graphs in attributes of nodes. */
+enum message { MODEL, GRAPH, FUNCTION, NODE, ATTRIBUTE, SPARSE, TENSOR };
+static const struct {
+	enum message of;
+	uint32_t field;
+	enum message is;
+} paths[] = {
+	{ MODEL, MODEL_GRAPH, GRAPH },
+	{ MODEL, MODEL_FUNCTION, FUNCTION },
+	{ FUNCTION, FUNCTION_NODE, NODE },
+	{ GRAPH, GRAPH_NODE, NODE },
+	{ GRAPH, GRAPH_INITIALIZER, TENSOR },
+	{ GRAPH, GRAPH_SPARSE_INITIALIZER, SPARSE },
+	{ NODE, NODE_ATTRIBUTE, ATTRIBUTE },
+	{ ATTRIBUTE, ATTRIBUTE_TENSOR, TENSOR },
+	{ ATTRIBUTE, ATTRIBUTE_TENSORS, TENSOR },
+	{ ATTRIBUTE, ATTRIBUTE_GRAPH, GRAPH },
+	{ ATTRIBUTE, ATTRIBUTE_GRAPHS, GRAPH },
+	{ ATTRIBUTE, ATTRIBUTE_SPARSE_TENSOR, SPARSE },
+	{ ATTRIBUTE, ATTRIBUTE_SPARSE_TENSORS, SPARSE },
+	{ SPARSE, SPARSE_VALUES, TENSOR },
+	{ SPARSE, SPARSE_INDICES, TENSOR },
+};
+
+/* A message of one kind; graphs within graphs are bounded by MAX_JSON_DEPTH, which no exporter comes near. */
+static bool read_message(struct parser *parser, enum message message, const struct field *bytes,
+                         unsigned depth)
 {
-	uint64_t at = graph->start;
+	uint64_t at = bytes->start;
 	struct field field;
 
-	while (at < graph->end) {
-		if (!take_field(parser, &at, graph->end, &field))
+	if (message == TENSOR)
+		return read_tensor(parser, bytes);
+	if (depth > MAX_JSON_DEPTH)
+		return fail(parser, ONNX_TOO_MANY);
+	while (at < bytes->end) {
+		if (!take_field(parser, &at, bytes->end, &field))
 			return false;
-		if (field.number == GRAPH_INITIALIZER && field.wire == WIRE_BYTES &&
-		    !read_tensor(parser, &field))
-			return false;
+		parser->has_graph |= message == MODEL && field.number == MODEL_GRAPH;
+		for (size_t i = 0; field.wire == WIRE_BYTES && i < LENGTH_OF(paths); i++)
+			if (paths[i].of == message && paths[i].field == field.number &&
+			    !read_message(parser, paths[i].is, &field, depth + 1))
+				return false;
 	}
 	return true;
 }
 
 static bool read_model(struct parser *parser, uint64_t size)
 {
-	uint64_t at = 0;
-	struct field field;
-	bool graph = false;
+	struct field whole = { .start = 0, .end = size };
 
-	while (at < size) {
-		if (!take_field(parser, &at, size, &field))
-			return false;
-		if (field.number == MODEL_GRAPH && field.wire == WIRE_BYTES) {
-			graph = true;
-			if (!read_graph(parser, &field))
-				return false;
-		}
-	}
-	return graph || fail(parser, ONNX_NOT);
+	return read_message(parser, MODEL, &whole, 0) &&
+	       (parser->has_graph || fail(parser, ONNX_NOT));
 }
 
 enum onnx_result onnx_read(int fd, uint64_t size, onnx_visit *visit, void *context)

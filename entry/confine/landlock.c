@@ -89,6 +89,8 @@ static int add_rules(int fd, const struct landlock_grant *grant, const struct ru
 	CLEANUP(cleanup_fd) int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int error = root < 0 ? -errno : add_path(fd, root, read);
 
+	for (size_t i = 0; error == 0 && i < grant->read_count; i++)
+		error = add_path(fd, grant->read_fds[i], read);
 	if (error == 0 && grant->write_fd >= 0)
 		error = add_path(fd, grant->write_fd, ruleset->files & ~never);
 	for (size_t i = 0; error == 0 && ruleset->net != 0 && i < grant->port_count; i++)

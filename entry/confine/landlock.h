@@ -23,6 +23,9 @@ struct landlock_grant {
 	int write_fd; /* -1: nowhere */
 	const uint16_t *ports; /* to connect to */
 	size_t port_count;
+	const int
+	        *read_fds; /* directories of another mount namespace, which "/" does not lead to */
+	size_t read_count;
 };
 int landlock_restrict(const struct landlock_grant *grant);
 /* What is weaker then for `who`, a process of aweigh's; `result` is not 0. */

@@ -22,6 +22,9 @@ static enum severity severity_of(const struct gate *gate, enum finding_id id, in
 
 	if (policy->landlock == LANDLOCK_REQUIRE && is_withheld(id))
 		severity = SEVERITY_ERROR;
+	/* A fetch starts no service that could look elsewhere. */
+	if (gate->fetching == FETCHING_ORDERED && id == FINDING_CACHE_PATH_MISMATCH)
+		severity = SEVERITY_NOTE;
 	for (size_t i = 0; i < policy->severities_count; i++)
 		if (policy->severities[i].id == id)
 			severity = policy->severities[i].severity;

@@ -12,8 +12,8 @@
 
 const char *environ_origin_name(enum environ_origin origin)
 {
-	static const char *const names[] = { "given", "[environment set]", "offline", "home = set",
-		                             "export" };
+	static const char *const names[] = { "given",      "[environment set]", "offline",
+		                             "home = set", "policy.hub_cache",  "export" };
 
 	return names[origin];
 }
@@ -136,6 +136,21 @@ static int set_offline(struct service_environ *service)
 	return error;
 }
 
+/* policy.hub_cache is the one place of truth where the environment says nothing of the cache. */
+static int set_cache(struct service_environ *service, const struct policy *policy)
+{
+	static const char *const names[] = { "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME",
+		                             "TRANSFORMERS_CACHE", "LLAMA_CACHE" };
+	const struct environment view = service_environ_view(service);
+
+	if (policy->hub_cache == NULL)
+		return 0;
+	for (size_t i = 0; i < LENGTH_OF(names); i++)
+		if (environment_get(&view, names[i]) != NULL)
+			return 0;
+	return service_environ_set(service, "HF_HUB_CACHE", policy->hub_cache, ORIGIN_CACHE);
+}
+
 int service_environ_compute(struct service_environ *service, const struct policy *policy,
                             const struct environment *given, const struct identity *who)
 {
@@ -153,6 +168,8 @@ int service_environ_compute(struct service_environ *service, const struct policy
 	error = policy->home != 0 ? set_home(service, who) : 0;
 	if (error == 0)
 		error = apply_rows(service, policy);
+	if (error == 0)
+		error = set_cache(service, policy);
 	/* Online stays as it is; auto is offline once all is aboard, and nothing starts before that. */
 	if (error == 0 && policy->offline == OFFLINE_SET &&
 	    (policy->mode != MODE_ONLINE || service->alias != NULL))

@@ -5,7 +5,14 @@
 
 #include "engine/inspection.h"
 
-enum environ_origin { ORIGIN_GIVEN, ORIGIN_SET, ORIGIN_OFFLINE, ORIGIN_HOME, ORIGIN_EXPORT };
+enum environ_origin {
+	ORIGIN_GIVEN,
+	ORIGIN_SET,
+	ORIGIN_OFFLINE,
+	ORIGIN_HOME,
+	ORIGIN_CACHE,
+	ORIGIN_EXPORT
+};
 
 struct environ_row {
 	const char *row; /* NAME=VALUE */
