@@ -168,7 +168,7 @@ NASTY = ["new\nline.json", "\x1b[31mred.json", "tab\there.json", b"bad\xff\xfe.j
 def test_names_are_escaped_in_every_report(world, name):
     snapshot = complete(world.hub).snapshot
     with open(os.fsencode(snapshot) + b"/" + (name if isinstance(name, bytes) else name.encode()), "wb") as file:
-        file.write(b"not json")
+        file.write(b'{"cut": ')
     report = world.check().report
     raw = world.check().out
     human = world.run("check", "-p", str(world.policy_file)).out
@@ -226,7 +226,7 @@ def test_files_that_change_while_they_are_looked_at(world):
 def test_a_hundred_broken_files_are_counted_not_listed(world):
     repo = complete(world.hub)
     for i in range(100):
-        repo.file(f"c{i}.json", b"x%d" % i)
+        repo.file(f"c{i}.json", b'{"x": %d' % i)
     result = world.check()
     found = [f for f in result.report["findings"] if f["code"] == "file.not-json"]
     assert len(found) == 9 and found[-1]["message"] == "92 more like these"
@@ -298,8 +298,8 @@ def test_every_shard_index_is_checked(world):
     repo = complete(world.hub)
     folder = "f" * 200
     for i in range(30):
-        repo.file(f"{folder}/{'n' * 60}{i}.index.json", json.dumps({"weight_map": {"t": "part.safetensors"}}).encode())
+        repo.file(f"{folder}/{'n' * 60}{i}.safetensors.index.json", json.dumps({"weight_map": {"t": "part.safetensors"}}).encode())
     repo.file(f"{folder}/part.safetensors", safetensors())
     assert world.check().status == 0
-    (repo.snapshot / folder / f"{'n' * 60}29.index.json").resolve().write_text(json.dumps({"weight_map": {"t": "absent.safetensors"}}))
+    (repo.snapshot / folder / f"{'n' * 60}29.safetensors.index.json").resolve().write_text(json.dumps({"weight_map": {"t": "part.safetensors", "u": "absent.safetensors"}}))
     assert refused(world, "model.shard")["path"] == f"{folder}/absent.safetensors"
