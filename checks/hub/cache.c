@@ -221,26 +221,34 @@ bool shared_blob_is_target(const char *target)
 	       scan_is_hex(hash, SHA256_HEX, SHA256_HEX) && strncmp(hash, hash - 3, 2) == 0;
 }
 
+bool shared_blob_read(int repo_fd, const char *etag, char target[static MAX_SHARED_TARGET])
+{
+	char blob[MAX_NAME_BYTES];
+	ssize_t length = path_join(blob, sizeof(blob), "blobs", etag) ?
+	                         readlinkat(repo_fd, blob, target, MAX_SHARED_TARGET) :
+	                         -1;
+
+	target[length < 0 || length == (ssize_t)MAX_SHARED_TARGET ? 0 : length] = '\0';
+	if (shared_blob_is_target(target))
+		return true;
+	target[0] = '\0';
+	return false;
+}
+
 int shared_blob_open(const struct tree *tree, const struct model_place *place, const char *etag,
                      char target[static MAX_SHARED_TARGET])
 {
-	char blob[MAX_NAME_BYTES], cache[MAX_PATH_BYTES];
+	char cache[MAX_PATH_BYTES];
 	struct text text = TEXT_OVER(cache);
 	const char *slash = strrchr(place->repo_path, '/');
 	CLEANUP(cleanup_fd) int hub_fd = -1;
-	ssize_t length;
 
-	target[0] = '\0';
-	if (slash == NULL || !path_join(blob, sizeof(blob), "blobs", etag))
-		return -EXDEV;
-	length = readlinkat(place->repo_fd, blob, target, MAX_SHARED_TARGET);
-	target[length < 0 || length == (ssize_t)MAX_SHARED_TARGET ? 0 : length] = '\0';
-	if (!shared_blob_is_target(target))
+	if (!shared_blob_read(place->repo_fd, etag, target) || slash == NULL)
 		return -EXDEV;
 	text_add_bytes(&text, place->repo_path, (size_t)(slash - place->repo_path));
 	hub_fd = tree_open(tree, cache[0] == '\0' ? "/" : cache, O_PATH | O_DIRECTORY);
 	return hub_fd < 0 ? hub_fd :
-	                    tree_open_beneath(tree, hub_fd, target + strlen("../../"),
+	                    tree_open_beneath(tree, hub_fd, SHARED_BLOB_BENEATH(target),
 	                                      O_RDONLY | O_NOFOLLOW);
 }
 

@@ -52,6 +52,10 @@ enum cache_outcome hub_cache_locate(const struct tree *tree, const char *hub_cac
  * is such a link's text.
  */
 bool shared_blob_is_target(const char *target);
+/* Reads the link that the blob `etag` of a repository is; false: it is no such link, and `target` is "". */
+bool shared_blob_read(int repo_fd, const char *etag, char target[static MAX_SHARED_TARGET]);
+/* Where its payload is beneath the cache. */
+#define SHARED_BLOB_BENEATH(target) ((target) + sizeof("../../") - 1)
 /*
  * Opens the payload behind a blob of `repo_fd`'s that is such a link, beneath the cache that the repository's
  * path lies in: a descriptor, -EXDEV where the blob is no such link, or another negative errno. `target`

@@ -12,6 +12,16 @@
 
 /* Writing */
 
+/* The last byte is hashed only once the file is sealed: until then somebody may write. */
+static void advance(struct download *download)
+{
+	uint64_t ready = partial_ready(&download->partial);
+
+	if (ready == download->partial.size && ready > 0)
+		ready--;
+	hasher_advance(&download->work->hasher, &download->job, ready);
+}
+
 /* Marks the chunk that ends there, if one does; a write never crosses a chunk's end. */
 static int mark_written(struct download *download, uint64_t from, size_t length)
 {
@@ -23,7 +33,7 @@ static int mark_written(struct download *download, uint64_t from, size_t length)
 		return 0;
 	error = partial_mark(partial, chunk);
 	if (error == 0)
-		hasher_advance(&download->work->hasher, &download->job, partial_ready(partial));
+		advance(download);
 	return error;
 }
 
@@ -35,6 +45,8 @@ static void take_written(struct work *work, bool wait)
 	for (; writer_take(&work->writer, &piece, wait); wait = false) {
 		struct download *download = piece.context;
 
+		if (download->unwritten == 0 || download->sealed)
+			BUG("a piece of a download that is over");
 		download->unwritten--;
 		if (download->write_error != 0)
 			continue;
@@ -87,6 +99,8 @@ static void drop_parts(struct download *download)
 static void free_download(struct download *download)
 {
 	drop_parts(download);
+	if (download->sealed)
+		cleanup_fd(&download->job.fd);
 	cleanup_fd(&download->lock_fd);
 	partial_release(&download->partial);
 	memset(download, 0, sizeof(*download));
@@ -157,7 +171,7 @@ static int put_into_place(struct hash_job *job)
 {
 	const struct download *download = job->context;
 
-	return partial_finish(&download->partial, download->etag);
+	return partial_finish(&download->partial, job->fd, download->etag);
 }
 
 static void begin_job(struct download *download, int fd, int (*finish)(struct hash_job *job))
@@ -226,6 +240,8 @@ static bool begin_part(struct request *request)
 			download->restart = true;
 			return false;
 		}
+		/* With it comes what other parts would have brought: nobody else may begin it. */
+		partial_take_rest(&download->partial);
 		part->end = size;
 		length = size;
 	}
@@ -333,6 +349,9 @@ static void restart(struct download *download)
 {
 	drop_parts(download);
 	hasher_cancel(&download->work->hasher, &download->job);
+	if (download->sealed)
+		partial_unseal(&download->partial, take_fd(&download->job.fd));
+	download->sealed = false;
 	partial_clear(&download->partial);
 	begin_job(download, download->partial.fd, put_into_place);
 	download->restart = false;
@@ -383,7 +402,7 @@ static bool start_part(struct download *download, struct part *part)
 	const char *endpoint;
 	uint64_t first = 0, length = 0;
 
-	if (download->parts > 0 && (!download->ranges || download->single))
+	if (download->sealed || (download->parts > 0 && (!download->ranges || download->single)))
 		return false;
 	if (!partial_take_run(partial, download->single ? UINT64_MAX : run_limit(download), &first,
 	                      &length))
@@ -418,7 +437,6 @@ static bool start_part(struct download *download, struct part *part)
 
 static void begin_fetch(struct download *download)
 {
-	struct work *work = download->work;
 	int error = partial_open(&download->partial, &download->model->repo, download->etag,
 	                         download->file->size);
 
@@ -428,9 +446,24 @@ static void begin_fetch(struct download *download)
 	}
 	download->phase = PHASE_FETCH;
 	begin_job(download, download->partial.fd, put_into_place);
-	/* What an earlier run left is hashed while the rest arrives; an empty file is whole already. */
-	if (download->partial.lead > 0 || download->partial.size == 0)
-		hasher_advance(&work->hasher, &download->job, partial_ready(&download->partial));
+	/* What an earlier run left is hashed while the rest arrives. */
+	if (download->partial.lead > 0)
+		advance(download);
+}
+
+/*
+ * All has arrived and is written: the descriptor goes to the hasher, and with it the right to write. A
+ * connection that is still open after its last byte is not waited for.
+ */
+static void seal(struct download *download)
+{
+	drop_parts(download);
+	if (download->write_error != 0 || !partial_is_whole(&download->partial))
+		return;
+	if (partial_seal(&download->partial) != download->job.fd)
+		BUG("a file is hashed by another descriptor");
+	download->sealed = true;
+	hasher_advance(&download->work->hasher, &download->job, download->partial.size);
 }
 
 static void begin_verify(struct download *download)
@@ -610,6 +643,9 @@ bool downloads_step(struct work *work)
 			fail_disk(download, "written", download->write_error);
 		if (download->phase == PHASE_LOCK && download->lock_due_ns <= now)
 			try_lock(download);
+		if (download->phase == PHASE_FETCH && !download->sealed &&
+		    partial_is_whole(&download->partial))
+			seal(download);
 	}
 	start_all(work);
 	for (size_t i = 0; i < work->download_count; i++) {

@@ -75,6 +75,7 @@ struct download {
 	struct hash_job job;
 	struct work *work;
 	size_t unwritten; /* pieces that the writer has */
+	bool sealed; /* whole: the hasher has the descriptor, and nobody can write */
 	int write_error; /* the first one; a negative errno */
 	unsigned parts, source, damaged, refreshed, shorts, restarts;
 	bool ranges; /* the server gives parts */

@@ -13,7 +13,7 @@ from fetching import fetcher, tls  # noqa: E402, F401 (fixtures)
 from world import ROOT, World, missing  # noqa: E402
 
 # What whoever starts the tests ignores (nohup does) would be ignored by every process of a test.
-for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGPIPE):
+for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
     signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 signal.pthread_sigmask(signal.SIG_SETMASK, [])
 

@@ -185,6 +185,8 @@ void partial_clear(struct partial *partial)
 
 int partial_write(const struct partial *partial, uint64_t at, const void *bytes, size_t length)
 {
+	if (partial->fd < 0)
+		BUG("bytes for a file that is sealed");
 	return pwrite_whole(partial->fd, bytes, length, at);
 }
 
@@ -192,6 +194,8 @@ int partial_mark(struct partial *partial, size_t chunk)
 {
 	unsigned char mark = CHUNK_PRESENT;
 
+	if (partial->fd < 0)
+		BUG("a chunk of a file that is sealed");
 	if (partial->chunks[chunk] != CHUNK_PRESENT)
 		partial->present++;
 	partial->chunks[chunk] = CHUNK_PRESENT;
@@ -250,12 +254,43 @@ uint64_t partial_present_bytes(const struct partial *partial)
 	return bytes < partial->size ? bytes : partial->size;
 }
 
-int partial_finish(const struct partial *partial, const char *etag)
+void partial_take_rest(struct partial *partial)
 {
-	if (has_footer(partial) && ftruncate(partial->fd, (off_t)partial->size) != 0)
+	for (size_t i = 0; i < partial->chunk_count; i++)
+		if (partial->chunks[i] == CHUNK_MISSING)
+			partial->chunks[i] = CHUNK_COMING;
+}
+
+bool partial_is_whole(const struct partial *partial)
+{
+	return partial->lead == partial->chunk_count;
+}
+
+int partial_seal(struct partial *partial)
+{
+	if (!partial_is_whole(partial) || partial->fd < 0)
+		BUG("a file is sealed that is not whole");
+	return take_fd(&partial->fd);
+}
+
+void partial_unseal(struct partial *partial, int fd)
+{
+	if (partial->fd >= 0)
+		BUG("a file is unsealed that is not sealed");
+	partial->fd = fd;
+}
+
+int partial_finish(const struct partial *partial, int fd, const char *etag)
+{
+	struct stat st;
+
+	/* s3fs 1.90 loses a cut that comes before the first upload, hence both. */
+	if (has_footer(partial) && (fsync(fd) != 0 || ftruncate(fd, (off_t)partial->size) != 0))
 		return -errno;
-	if (fsync(partial->fd) != 0)
+	if (fsync(fd) != 0 || fstat(fd, &st) != 0)
 		return -errno;
+	if ((uint64_t)st.st_size != partial->size)
+		return -EIO;
 	return renameat(partial->directory_fd, partial->name, partial->directory_fd, etag) != 0 ?
 	               -errno :
 	               0;
@@ -263,7 +298,7 @@ int partial_finish(const struct partial *partial, const char *etag)
 
 void partial_discard(struct partial *partial)
 {
-	if (partial->fd >= 0)
+	if (partial->name[0] != '\0')
 		(void)unlinkat(partial->directory_fd, partial->name, 0);
 	partial_release(partial);
 }

@@ -10,11 +10,12 @@
 
 #include "fetch/store/store.h"
 
+/* MISSING -> COMING (a part was begun for it) -> PRESENT (written); given back: MISSING again. PRESENT is never left but by partial_clear(). */
 enum chunk { CHUNK_MISSING, CHUNK_PRESENT, CHUNK_COMING };
 
 struct partial {
 	int directory_fd; /* not its own */
-	int fd; /* -1: none */
+	int fd; /* -1: none, or sealed: see partial_seal() */
 	char name[SHA256_HEX + 32];
 	uint64_t size, chunk_bytes;
 	size_t chunk_count, present, lead; /* lead: chunks from the start without a gap */
@@ -32,14 +33,27 @@ int partial_write(const struct partial *partial, uint64_t at, const void *bytes,
 int partial_mark(struct partial *partial, size_t chunk);
 /* The first run of missing chunks, at most `limit` bytes; they are marked as coming. false: none. */
 bool partial_take_run(struct partial *partial, uint64_t limit, uint64_t *first, uint64_t *length);
+/* All that is missing, as well: the part at hand brings the whole file. */
+void partial_take_rest(struct partial *partial);
 /* Chunks of a part that will not come. */
 void partial_give_back(struct partial *partial, uint64_t first, uint64_t length);
 /* Bytes from the start that are there. */
 uint64_t partial_ready(const struct partial *partial);
 uint64_t partial_present_bytes(const struct partial *partial);
 uint64_t partial_chunk_end(const struct partial *partial, size_t chunk);
-/* Whole and verified: cuts the footer off, waits for the disk, renames it to `etag`. */
-int partial_finish(const struct partial *partial, const char *etag);
+bool partial_is_whole(const struct partial *partial);
+/*
+ * Hands the descriptor over: from here on nothing can be written through this partial, and a write is a BUG.
+ * The file must be whole and nothing on its way.
+ */
+int partial_seal(struct partial *partial);
+/* The content was wrong, and the file begins anew: takes the descriptor back. */
+void partial_unseal(struct partial *partial, int fd);
+/*
+ * Sealed and verified: cuts the footer off, waits for the disk, looks at the size that the volume has, renames
+ * it to `etag`. `fd` is the sealed descriptor, and stays open.
+ */
+int partial_finish(const struct partial *partial, int fd, const char *etag);
 /* Removes the file. */
 void partial_discard(struct partial *partial);
 /* Removes what earlier runs left of a file that is there, unless another is busy with it. */

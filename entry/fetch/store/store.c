@@ -399,9 +399,14 @@ int repo_store_lock(const struct repo_store *repo, const char *etag, const char 
 
 /* What is there */
 
+/* A blob that is a link into the shared blob store counts; a new one takes the link's place, not the payload's. */
 bool repo_store_has(const struct repo_store *repo, const char *etag, uint64_t size)
 {
-	return is_file_of(repo->blobs_fd, etag, size);
+	char target[MAX_SHARED_TARGET];
+
+	return is_file_of(repo->blobs_fd, etag, size) ||
+	       (!repo->store->is_directory && shared_blob_read(repo->fd, etag, target) &&
+	        is_file_of(repo->store->fd, SHARED_BLOB_BENEATH(target), size));
 }
 
 void repo_store_staging(struct text *text, const char *commit)
@@ -440,6 +445,10 @@ bool repo_store_has_file(const struct repo_store *repo, const char *commit, cons
 
 int repo_store_open_blob(const struct repo_store *repo, const char *etag)
 {
+	char target[MAX_SHARED_TARGET];
+
+	if (!repo->store->is_directory && shared_blob_read(repo->fd, etag, target))
+		return open_regular(repo->store->fd, SHARED_BLOB_BENEATH(target));
 	return open_regular(repo->blobs_fd, etag);
 }
 
