@@ -29,6 +29,15 @@ static int print_version(void)
 	return fflush(stdout) != 0 ? STATUS_IO : STATUS_OK;
 }
 
+int command_dispatch(struct run *run)
+{
+	if (run->options.version)
+		return print_version();
+	if (run->options.help)
+		return command_help(run);
+	return run->options.command->run(run);
+}
+
 int main(int argc, char **argv)
 {
 	struct run run = { .environ = environ };
@@ -43,9 +52,5 @@ int main(int argc, char **argv)
 		(void)fputs("try 'aweigh --help'\n", stderr);
 		return STATUS_USAGE;
 	}
-	if (run.options.version)
-		return print_version();
-	if (run.options.help)
-		return command_help(&run);
-	return run.options.command->run(&run);
+	return command_dispatch(&run);
 }

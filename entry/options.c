@@ -344,14 +344,18 @@ static bool parse_option(struct options *options, bool behind_run, char *const *
 	                       why);
 }
 
-bool options_use_command(struct options *options, const char *word)
+static const struct command *find_command(const struct options *options, const char *word)
 {
-	for (const struct command *command = options->commands; command->name != NULL; command++)
-		if (strcmp(command->name, word) == 0) {
-			options->command = command;
-			return true;
-		}
-	return false;
+	const struct command *command = options->commands;
+
+	while (command->name != NULL && strcmp(command->name, word) != 0)
+		command++;
+	return command->name == NULL ? NULL : command;
+}
+
+bool options_is_command(const struct options *options, const char *word)
+{
+	return find_command(options, word) != NULL;
 }
 
 static const char *next_command(const void *context, size_t index)
@@ -386,16 +390,10 @@ static bool take_word(struct options *options, bool named, const char *word, str
 	return false;
 }
 
-bool options_parse(struct options *options, const struct command *commands, char *const *argv,
-                   struct text *why)
+static bool parse(struct options *options, char *const *argv, struct text *why)
 {
-	bool named = false;
+	const struct command *command = NULL;
 
-	*options = (struct options){ .command = commands,
-		                     .commands = commands,
-		                     .level = -1,
-		                     .format = report_format_find("human", 5) };
-	argv += *argv != NULL;
 	while (*argv != NULL) {
 		bool starts = options->command->kind == COMMAND_STARTS;
 
@@ -404,16 +402,13 @@ bool options_parse(struct options *options, const struct command *commands, char
 			break;
 		}
 		if (argv[0][0] == '-' && argv[0][1] != '\0') {
-			if (!parse_option(options, named && starts, &argv, why))
+			if (!parse_option(options, command != NULL && starts, &argv, why))
 				return false;
 			continue;
 		}
-		if (!named && options_use_command(options, *argv)) {
-			named = true;
-			argv++;
-			continue;
-		}
-		if (!take_word(options, named, *argv, why))
+		if (command == NULL && (command = find_command(options, *argv)) != NULL)
+			options->command = command;
+		else if (!take_word(options, command != NULL, *argv, why))
 			return false;
 		argv++;
 	}
@@ -423,4 +418,22 @@ bool options_parse(struct options *options, const struct command *commands, char
 		return false;
 	}
 	return true;
+}
+
+bool options_parse(struct options *options, const struct command *commands, char *const *argv,
+                   struct text *why)
+{
+	*options = (struct options){ .command = commands,
+		                     .commands = commands,
+		                     .level = -1,
+		                     .format = report_format_find("human", 5) };
+	return parse(options, *argv == NULL ? argv : argv + 1, why);
+}
+
+bool options_parse_rest(struct options *options, struct text *why)
+{
+	char *const *rest = options->service;
+
+	options->service = NULL;
+	return parse(options, rest, why);
 }

@@ -54,7 +54,8 @@ bool options_parse(struct options *options, const struct command *commands, char
 /* All commands and options, or one command with those that it takes. */
 void options_print_help(const struct command *commands, FILE *out);
 void options_print_command(const struct command *command, FILE *out);
-/* Whether the word is a command; `options` then runs it. */
-bool options_use_command(struct options *options, const char *word);
+bool options_is_command(const struct options *options, const char *word);
+/* What stands for the service's command are words of ours: parses them as more of the command line. */
+bool options_parse_rest(struct options *options, struct text *why);
 
 #endif

@@ -30,6 +30,14 @@ bool finding_is_of_fetch(enum finding_id id)
 	return id == FINDING_GATE_FETCHER || strncmp(finding_kinds[id].code, "fetch.", 6) == 0;
 }
 
+bool finding_is_fixed(enum finding_id id)
+{
+	const char *code = finding_kinds[id].code;
+
+	return strncmp(code, "gate.", 5) == 0 ||
+	       (strncmp(code, "policy.", 7) == 0 && id != FINDING_POLICY_NOT_YET);
+}
+
 static void fill(char *out, size_t size, const char *value)
 {
 	struct text text = text_over(out, size);

@@ -17,6 +17,8 @@ extern const struct finding_kind finding_kinds[FINDING_COUNT];
 enum finding_id finding_find(const char *code);
 /* Whether it is about fetching: raised by the fetcher, or by the gate about it. */
 bool finding_is_of_fetch(enum finding_id id);
+/* Whether no policy may give it another severity: it says that something was not judged at all. */
+bool finding_is_fixed(enum finding_id id);
 
 /* What a finding is about. Empty: the run as a whole, with the finding's usual fix. */
 struct report_at {

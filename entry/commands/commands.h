@@ -15,6 +15,8 @@ struct run {
 	char *const *environ;
 };
 
+/* Does what the options say: the command, its help, or the version. */
+int command_dispatch(struct run *run);
 int command_run(struct run *run);
 int command_check(struct run *run);
 int command_fetch(struct run *run);

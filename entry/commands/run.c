@@ -6,6 +6,7 @@
 #include "gate/output.h"
 #include "gate/refetch.h"
 #include "gate/verdict.h"
+#include "launch/command.h"
 #include "launch/launch.h"
 #include "report/complain.h"
 #include "util.h"
@@ -49,23 +50,28 @@ static int launch(struct run *run, struct gate *gate)
 }
 
 /*
- * With ENTRYPOINT ["/aweigh", "--"], `docker run IMAGE check` arrives as `aweigh -- check`: a word that
- * is a command of ours and no program of the image means ours.
+ * With ENTRYPOINT ["/aweigh", "--"], `docker run IMAGE check -v` arrives as `aweigh -- check -v`: a word
+ * that is a command or an option of ours and no program of the image means ours.
  */
-static bool is_our_command(struct run *run, const struct environment *environment)
+static bool is_ours(struct run *run, const struct environment *environment)
 {
+	const char *word = run->options.service[0];
 	char path[MAX_PATH_BYTES];
 
-	if (run->options.service[1] != NULL ||
-	    launch_find(run->options.service[0], environment, path, sizeof(path)))
-		return false;
-	return options_use_command(&run->options, run->options.service[0]) &&
-	       run->options.command->kind != COMMAND_STARTS;
+	return (word[0] == '-' || options_is_command(&run->options, word)) &&
+	       strchr(word, '/') == NULL && !command_find(word, environment, path, sizeof(path)) &&
+	       errno == ENOENT;
 }
 
-static bool is_refused(const struct gate *gate)
+static int run_ours(struct run *run)
 {
-	return gate->report.status != STATUS_OK && gate->report.enforced;
+	char sentence[512];
+	struct text why = TEXT_OVER(sentence);
+
+	if (options_parse_rest(&run->options, &why))
+		return command_dispatch(run);
+	(void)complain(STATUS_USAGE, sentence);
+	return STATUS_USAGE;
 }
 
 static int judge_and_launch(struct run *run, struct gate *gate)
@@ -86,7 +92,9 @@ static int judge_and_launch(struct run *run, struct gate *gate)
 	status = gate_report(gate, STDERR_FILENO);
 	if (status != STATUS_OK)
 		return (int)status;
-	return is_refused(gate) ? (int)gate->report.status : launch(run, gate);
+	return gate->report.status != STATUS_OK && gate->report.enforced ?
+	               (int)gate->report.status :
+	               launch(run, gate);
 }
 
 int command_run(struct run *run)
@@ -105,8 +113,8 @@ int command_run(struct run *run)
 		        "--root and --user go with check and explain: a service runs in its own file system, as its policy says");
 	while (given.rows[given.count] != NULL)
 		given.count++;
-	if (is_our_command(run, &given))
-		return run->options.command->run(run);
+	if (is_ours(run, &given))
+		return run_ours(run);
 	gate = calloc(1, sizeof(*gate));
 	if (gate == NULL)
 		return complain(STATUS_SYSTEM, "out of memory");

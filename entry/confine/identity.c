@@ -28,10 +28,11 @@ static bool has_group(const gid_t *groups, size_t count, gid_t gid)
 }
 
 /* The kernel counts the group itself among the supplementary ones or not, as whoever set them liked. */
-static bool same_groups(const struct identity *a, const struct identity *b)
+static bool has_groups_of(const struct identity *a, const struct identity *of)
 {
-	for (size_t i = 0; i < a->group_count; i++)
-		if (a->groups[i] != a->gid && !has_group(b->groups, b->group_count, a->groups[i]))
+	for (size_t i = 0; i < of->group_count; i++)
+		if (of->groups[i] != of->gid &&
+		    !has_group(a->groups, a->group_count, of->groups[i]))
 			return false;
 	return true;
 }
@@ -44,8 +45,19 @@ bool identity_is_current(const struct identity *identity)
 	if (getuid() != identity->uid || now.uid != identity->uid || getgid() != identity->gid ||
 	    now.gid != identity->gid)
 		return false;
+	/* Groups that cannot be dropped (Kubernetes' fsGroup, --group-add) are kept; identity_keeps_more() tells. */
 	return identity->keep_groups ||
-	       (same_groups(&now, identity) && same_groups(identity, &now));
+	       (has_groups_of(&now, identity) &&
+	        (has_groups_of(identity, &now) || !capability_is_held(CAP_SETGID)));
+}
+
+bool identity_keeps_more(const struct identity *identity)
+{
+	struct identity now = { 0 };
+
+	identity_current(&now);
+	return !identity->keep_groups && identity_is_current(identity) &&
+	       !has_groups_of(identity, &now);
 }
 
 bool identity_may_change(void)

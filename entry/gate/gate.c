@@ -6,18 +6,13 @@
 #include "gate/inspection.h"
 #include "gate/prepare.h"
 #include "gate/refetch.h"
+#include "gate/verdict.h"
 #include "util.h"
 
-enum status gate_judge(struct gate *gate, const struct options *options,
-                       const struct signals *signals, char *const *rows, enum fetching fetching,
-                       struct text *why)
+static enum status inspect_and_fetch(struct gate *gate, struct text *why)
 {
-	enum status status = gate_prepare(gate, options, signals, rows, why);
+	enum status status = gate_inspect(gate, why);
 
-	gate->fetching = fetching;
-	if (status != STATUS_OK || gate->policy.error_count > 0)
-		return status;
-	status = gate_inspect(gate, why);
 	if (status == STATUS_OK && gate_may_fetch(gate))
 		status = gate_refetch(gate, why);
 	if (status == STATUS_OK)
@@ -27,10 +22,26 @@ enum status gate_judge(struct gate *gate, const struct options *options,
 	return status;
 }
 
+enum status gate_judge(struct gate *gate, const struct options *options,
+                       const struct signals *signals, char *const *rows, enum fetching fetching,
+                       struct text *why)
+{
+	enum status status = gate_prepare(gate, options, signals, rows, why);
+
+	gate->fetching = fetching;
+	gate->command = fetching == FETCHING_BY_MODE ? options->service : NULL;
+	if (status == STATUS_OK && gate->policy.error_count == 0)
+		status = inspect_and_fetch(gate, why);
+	if (status == STATUS_OK)
+		gate_conclude(gate);
+	return status;
+}
+
 bool gate_may_fetch(const struct gate *gate)
 {
 	return gate->fetching == FETCHING_ORDERED ||
-	       (gate->fetching == FETCHING_BY_MODE && gate->policy.mode != MODE_OFFLINE);
+	       (gate->fetching == FETCHING_BY_MODE && gate->policy.mode != MODE_OFFLINE &&
+	        gate->startable);
 }
 
 void gate_release(struct gate *gate)

@@ -2,9 +2,12 @@
 #include "gate/inspection.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
+#include "confine/identity.h"
 #include "gate/verdict.h"
 #include "inspector.h"
+#include "launch/command.h"
 #include "process/clock.h"
 #include "report/hashing.h"
 #include "util.h"
@@ -79,6 +82,49 @@ void gate_raise_ending(struct gate *gate, const struct child *child, enum findin
 		gate_raise(gate, id, 0, "%s", sentence);
 }
 
+/* Looked for before anything is fetched for it, and in the report as anything that refuses is. */
+static void raise_command(struct gate *gate)
+{
+	char path[MAX_PATH_BYTES], whole[MAX_PATH_BYTES], sentence[2 * MAX_PATH_BYTES];
+	struct text why = TEXT_OVER(sentence);
+	struct stat st;
+	bool there;
+
+	gate->startable = true;
+	if (gate->command == NULL)
+		return;
+	there = command_find(gate->command[0], &gate->env, path, sizeof(path));
+	if (there && strchr(gate->command[0], '/') != NULL &&
+	    path_join(whole, sizeof(whole), path[0] == '/' ? "/" : gate->working_directory, path))
+		there = stat(whole, &st) == 0;
+	/* What another user may not reach is not known to be missing. */
+	if (there || (errno == EACCES && geteuid() != gate->who.uid))
+		return;
+	gate->startable = false;
+	gate_raise(gate,
+	           command_explain_failure(path, errno, &why) == STATUS_NOT_FOUND ?
+	                   FINDING_SERVICE_COMMAND :
+	                   FINDING_SERVICE_EXECUTABLE,
+	           0, "%.900s", sentence);
+}
+
+static void raise_identity(struct gate *gate)
+{
+	unsigned line = gate->policy.said[KEY_USER].line;
+
+	if (!gate->who.exact)
+		gate_raise(gate, FINDING_CONFINE_IDENTITY, line,
+		           "aweigh runs as uid %u and may not become uid %u%s", (unsigned)geteuid(),
+		           (unsigned)gate->who.uid,
+		           gate->command != NULL ?
+		                   ", so the service cannot start" :
+		                   ": whether that user can open the files was not tried");
+	else if (gate->who.change && identity_keeps_more(&gate->who))
+		gate_raise(
+		        gate, FINDING_CONFINE_GROUPS, line,
+		        "aweigh may not drop the groups that it was started with: the service keeps them");
+}
+
 enum status gate_inspect(struct gate *gate, struct text *why)
 {
 	struct child_limits limits = { .signals = gate->signals,
@@ -87,11 +133,11 @@ enum status gate_inspect(struct gate *gate, struct text *why)
 	struct child child;
 
 	gate_begin_anew(gate);
-	if (!gate->who.exact)
-		gate_raise(
-		        gate, FINDING_CONFINE_IDENTITY, gate->policy.said[KEY_USER].line,
-		        "aweigh runs as uid %u and may not become uid %u: whether that user can open the files was not tried",
-		        (unsigned)geteuid(), (unsigned)gate->who.uid);
+	raise_command(gate);
+	gate->inspected = false;
+	for (size_t i = 0; i < gate->policy.model_count; i++)
+		gate->report.models[i].seen = false;
+	raise_identity(gate);
 	gate->report.exact = gate->who.exact;
 	gate->report.env = &gate->env;
 	if (child_start(&child, run_inspector, gate) < 0) {
@@ -99,6 +145,7 @@ enum status gate_inspect(struct gate *gate, struct text *why)
 		return STATUS_SYSTEM;
 	}
 	(void)child_follow(&child, &limits, take_record, gate);
+	gate->inspected = child.ending == CHILD_DONE;
 	hash_progress_end(gate->hashing_drawn);
 	gate->hashing_drawn = false;
 	if (child.ending == CHILD_STOPPED)

@@ -138,7 +138,6 @@ enum status gate_prepare(struct gate *gate, const struct options *options,
 	gate->report.who = &gate->who;
 	gate->report.hub_cache = gate->hub_cache_origin != NULL ? gate->hub_cache : NULL;
 	gate->report.hub_cache_origin = gate->hub_cache_origin;
-	gate->report.enforced = gate->policy.enforce || gate->policy.error_count > 0;
 	gate->report.models = calloc(gate->policy.model_count + 1, sizeof(*gate->report.models));
 	if (gate->report.models == NULL)
 		goto memory;

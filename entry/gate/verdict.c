@@ -28,6 +28,10 @@ static enum severity severity_of(const struct gate *gate, enum finding_id id, in
 	for (size_t i = 0; i < policy->severities_count; i++)
 		if (policy->severities[i].id == id)
 			severity = policy->severities[i].severity;
+	/* Not a matter of taste: launch() fails. */
+	if (gate->command != NULL &&
+	    (id == FINDING_CONFINE_IDENTITY || id == FINDING_SERVICE_COMMAND))
+		severity = SEVERITY_ERROR;
 	if (model != NO_MODEL && policy->models[model].optional && severity == SEVERITY_ERROR)
 		severity = SEVERITY_WARNING;
 	return severity;
@@ -74,12 +78,14 @@ static void count_finding(struct report *report, enum finding_id id, enum severi
 /* Room for one more; false: the list is full. */
 static bool make_room(struct report *report)
 {
-	size_t room = report->room == 0 ? 32 : report->room * 2;
+	size_t room = report->room == 0               ? 32 :
+	              report->room > MAX_FINDINGS / 2 ? MAX_FINDINGS :
+	                                                report->room * 2;
 	struct report_finding *larger;
 
 	if (report->count < report->room)
 		return true;
-	larger = room > MAX_FINDINGS ? NULL : realloc(report->findings, room * sizeof(*larger));
+	larger = room == report->room ? NULL : realloc(report->findings, room * sizeof(*larger));
 	if (larger == NULL)
 		return false;
 	report->findings = larger;
@@ -95,7 +101,7 @@ static void drop_finding(struct report *report, enum finding_id id, enum severit
 	if (model != NO_MODEL && report->models != NULL && severity > report->models[model].worst)
 		report->models[model].worst = severity;
 	if (severity == SEVERITY_ERROR)
-		report->status = status_worse(report->status, finding_kinds[id].status);
+		report->lost = status_worse(report->lost, finding_kinds[id].status);
 }
 
 enum severity gate_add_finding(struct gate *gate, const struct record *record)
@@ -108,7 +114,7 @@ enum severity gate_add_finding(struct gate *gate, const struct record *record)
 		return SEVERITY_OFF;
 	if (!make_room(report)) {
 		drop_finding(report, id, severity, record->model);
-		return severity;
+		return SEVERITY_OFF;
 	}
 	report->findings[report->count] = (struct report_finding){
 		.id = id,
@@ -201,4 +207,34 @@ void gate_begin_anew(struct gate *gate)
 void gate_drop_answered(struct gate *gate)
 {
 	keep_findings(gate, is_unanswered);
+}
+
+/* Asked of a policy without errors; false: a finding says of which model nothing was told. */
+static bool is_every_model_seen(struct gate *gate)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < gate->policy.model_count; i++) {
+		if (!gate->policy.models[i].selected || gate->report.models[i].seen)
+			continue;
+		if (all && gate->inspected)
+			gate_raise(
+			        gate, FINDING_GATE_INSPECTOR, 0,
+			        "the inspector told nothing about [model %.200s]; it may have been taken over",
+			        gate->policy.models[i].name);
+		all = false;
+	}
+	return all;
+}
+
+void gate_conclude(struct gate *gate)
+{
+	struct report *report = &gate->report;
+
+	report->enforced = gate->policy.enforce || gate->policy.error_count > 0;
+	if (gate->policy.error_count > 0)
+		report->status = status_worse(report->status, STATUS_POLICY);
+	else if (!is_every_model_seen(gate) || !gate->inspected)
+		report->status = status_worse(report->status, STATUS_SYSTEM);
+	report->status = status_worse(report->status, report->lost);
 }

@@ -14,5 +14,10 @@ void gate_raise(struct gate *gate, enum finding_id id, unsigned line, const char
 void gate_begin_anew(struct gate *gate);
 /* Forgets what a failed fetch has answered. */
 void gate_drop_answered(struct gate *gate);
+/*
+ * The rule for a pass, once: the policy holds no error, the inspector said that it was done and told about
+ * every selected model, and no finding that is an error stands, nor was one lost for want of room.
+ */
+void gate_conclude(struct gate *gate);
 
 #endif

@@ -200,6 +200,7 @@ static int supervise(const struct supervision *set)
 	struct init init = { .set = set };
 
 	(void)prctl(PR_SET_NAME, "aweigh");
+	(void)prctl(PR_SET_DUMPABLE, 0);
 	(void)chdir("/"); /* whatever the service has mounted may be unmounted */
 	close_from(3);
 	if (set->death_signal != 0 &&
@@ -265,6 +266,8 @@ int init_divide(struct supervision *set)
 
 	if (set->subreaper && prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
 		return -errno;
+	/* Whoever has the same user may read a dumpable process's environment; execve() makes the service one again. */
+	(void)prctl(PR_SET_DUMPABLE, 0);
 	child = fork();
 	if (child < 0)
 		return -errno;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "launch/launch.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -14,137 +13,8 @@
 #include "confine/identity.h"
 #include "confine/landlock.h"
 #include "confine/read_only.h"
+#include "launch/command.h"
 #include "util.h"
-
-bool launch_find(const char *command, const struct environment *environment, char *out, size_t size)
-{
-	const char *path = environment_get(environment, "PATH"), *at;
-	int best = ENOENT;
-	struct stat st;
-
-	if (strchr(command, '/') != NULL) {
-		errno = ENAMETOOLONG;
-		return path_join(out, size, command, "");
-	}
-	for (at = path == NULL ? "/usr/local/bin:/bin:/usr/bin" : path;; at++) {
-		size_t length = strcspn(at, ":");
-		struct text text = text_over(out, size);
-
-		text_add_bytes(&text, length == 0 ? "." : at, length == 0 ? 1 : length);
-		text_add(&text, "/");
-		text_add(&text, command);
-		/* A directory that refuses must not hide a later one that has the command. */
-		if (!text.cut && stat(out, &st) == 0 && S_ISREG(st.st_mode)) {
-			if (access(out, X_OK) == 0)
-				return true;
-			best = EACCES;
-		}
-		at += length;
-		if (*at == '\0')
-			break;
-	}
-	errno = best;
-	return false;
-}
-
-/* The program that a script's first line names. */
-static bool script_interpreter(const char *head, size_t length, char *out, size_t size)
-{
-	const char *start = head + 2, *end = head + length, *stop;
-	struct text text = text_over(out, size);
-
-	if (length < 3 || head[0] != '#' || head[1] != '!')
-		return false;
-	while (start < end && (*start == ' ' || *start == '\t'))
-		start++;
-	for (stop = start; stop < end && *stop != ' ' && *stop != '\t' && *stop != '\n';)
-		stop++;
-	text_add_bytes(&text, start, (size_t)(stop - start));
-	return stop > start;
-}
-
-/* The loader of a dynamic program: its PT_INTERP segment (elf(5)). */
-static bool elf_interpreter(int fd, const char *head, size_t length, char *out, size_t size)
-{
-	Elf64_Ehdr elf;
-	Elf64_Phdr segment;
-
-	if (length < sizeof(elf) || memcmp(head, ELFMAG, SELFMAG) != 0 ||
-	    head[EI_CLASS] != ELFCLASS64)
-		return false;
-	memcpy(&elf, head, sizeof(elf));
-	for (unsigned i = 0; i < elf.e_phnum && i < 64; i++) {
-		uint64_t at;
-		ssize_t got;
-
-		if (__builtin_add_overflow(elf.e_phoff, (uint64_t)i * elf.e_phentsize, &at) ||
-		    at > INT64_MAX ||
-		    pread(fd, &segment, sizeof(segment), (off_t)at) != (ssize_t)sizeof(segment))
-			return false;
-		if (segment.p_type != PT_INTERP)
-			continue;
-		if (segment.p_offset > INT64_MAX)
-			return false;
-		got = pread(fd, out, size - 1, (off_t)segment.p_offset);
-		if (got <= 0)
-			return false;
-		out[got] = '\0';
-		return true;
-	}
-	return false;
-}
-
-/* execve() says ENOENT for a missing interpreter too: the one case in which its word misleads. */
-static enum status explain(const char *path, int error, struct text *why)
-{
-	CLEANUP(cleanup_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	char head[256] = "", interpreter[MAX_PATH_BYTES];
-	ssize_t got = fd < 0 ? 0 : pread(fd, head, sizeof(head), 0);
-	size_t length = got < 0 ? 0 : (size_t)got;
-	struct stat st;
-
-	if (fd >= 0 && error == ENOENT &&
-	    script_interpreter(head, length, interpreter, sizeof(interpreter))) {
-		size_t end = strlen(interpreter);
-		bool carriage = end > 0 && interpreter[end - 1] == '\r';
-
-		if (carriage)
-			interpreter[end - 1] = '\0';
-		text_addf(
-		        why,
-		        "%s cannot start: its first line names the interpreter '%s%s', which is not there%s",
-		        path, interpreter, carriage ? "\\r" : "",
-		        carriage ? "; the file has Windows line ends" : "");
-		return STATUS_NOT_FOUND;
-	}
-	if (fd >= 0 && error == ENOENT &&
-	    elf_interpreter(fd, head, length, interpreter, sizeof(interpreter))) {
-		text_addf(
-		        why,
-		        "%s cannot start: its loader %s is not there, so it was built for another system",
-		        path, interpreter);
-		return STATUS_NOT_FOUND;
-	}
-	if (error == ENOEXEC) {
-		text_addf(
-		        why,
-		        "%s cannot start: it is no program for this machine, and has no '#!' line",
-		        path);
-		return STATUS_NOT_EXECUTABLE;
-	}
-	if (error == EACCES && stat(path, &st) == 0 && !S_ISREG(st.st_mode))
-		text_addf(why, "%s cannot start: it is not a regular file", path);
-	else
-		text_addf(why, "%s cannot start: %s", path, strerror(error));
-	return error == ENOENT || error == ENOTDIR ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE;
-}
-
-static enum status exec_failed(const char *command, struct text *why, int error)
-{
-	text_addf(why, "%s cannot start: %s", command,
-	          error == ENOENT ? "no such command in the service's PATH" : strerror(error));
-	return error == ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE;
-}
 
 static int limit_files(uint64_t files)
 {
@@ -158,13 +28,25 @@ static const char *said(const struct policy *policy, enum key_id id)
 	return policy->said[id].text == NULL ? "" : policy->said[id].text;
 }
 
+/* The service does not get it. Another file must not get the number of a standard stream. */
+static void withhold(int fd)
+{
+	int nothing = fd <= STDERR_FILENO ? open("/dev/null", O_RDWR | O_CLOEXEC) : -1;
+
+	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	if (nothing >= 0) {
+		(void)dup2(nothing, fd);
+		(void)close(nothing);
+	}
+}
+
 /* The last steps: the filter forbids what the others need. */
 static int limit(const struct limits *limits, const char **step)
 {
 	int error = 0;
 
 	for (int fd = 0; limits->filter && (fd = egress_descriptor(fd, limits->udp)) >= 0; fd++)
-		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+		withhold(fd);
 	*step = "Landlock";
 	if (limits->ruleset_fd >= 0)
 		error = landlock_enforce(limits->ruleset_fd);
@@ -235,20 +117,27 @@ static int confine(const struct launch *launch, const char **step, const char **
 	return limit(limits, step);
 }
 
-/* Sockets are handed over with the receiver's pid beside them (sd_listen_fds(3)); ours is not that any more. */
-static void rewrite_listen_pid(char **rows, pid_t from)
+/*
+ * Sockets and a watchdog are handed over with the receiver's pid beside them (sd_listen_fds(3),
+ * sd_watchdog_enabled(3)); ours is not that any more.
+ */
+static void rewrite_pids(char **rows, pid_t from)
 {
-	static char row[32];
-	struct text own = TEXT_OVER(row);
+	static const char *const names[] = { "LISTEN_PID", "WATCHDOG_PID" };
+	static char own[LENGTH_OF(names)][32];
 
-	text_addf(&own, "LISTEN_PID=%d", (int)from);
-	while (*rows != NULL && strcmp(*rows, row) != 0)
-		rows++;
-	if (*rows == NULL)
-		return;
-	own = TEXT_OVER(row);
-	text_addf(&own, "LISTEN_PID=%d", (int)getpid());
-	*rows = row;
+	for (size_t i = 0; i < LENGTH_OF(names); i++) {
+		char **at = rows;
+		struct text text = TEXT_OVER(own[i]);
+
+		text_addf(&text, "%s=%d", names[i], (int)from);
+		while (*at != NULL && strcmp(*at, own[i]) != 0)
+			at++;
+		text = TEXT_OVER(own[i]);
+		text_addf(&text, "%s=%d", names[i], (int)getpid());
+		if (*at != NULL)
+			*at = own[i];
+	}
 }
 
 enum status launch_exec(const struct launch *launch, struct text *why)
@@ -265,8 +154,8 @@ enum status launch_exec(const struct launch *launch, struct text *why)
 		          strerror(-error));
 		return STATUS_PERMISSION;
 	}
-	if (!launch_find(launch->argv[0], launch->environment, path, sizeof(path)))
-		return exec_failed(launch->argv[0], why, errno);
+	if (!command_find(launch->argv[0], launch->environment, path, sizeof(path)))
+		return command_explain_failure(path, errno, why);
 	/* A stop request wins over the start, to the last instruction. */
 	stop = signals_stop_request(launch->signals);
 	if (stop != 0)
@@ -280,9 +169,9 @@ enum status launch_exec(const struct launch *launch, struct text *why)
 			          strerror(-error));
 			return STATUS_SYSTEM;
 		}
-		rewrite_listen_pid(rows, before);
+		rewrite_pids(rows, before);
 	}
 	signals_restore(launch->signals);
 	(void)execve(path, launch->argv, rows);
-	return explain(path, errno, why);
+	return command_explain_failure(path, errno, why);
 }

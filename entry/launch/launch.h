@@ -28,8 +28,4 @@ struct launch {
 
 /* Does not return when the service starts; otherwise, in the process that was to become it, the exit status, with a sentence in `why`. */
 enum status launch_exec(const struct launch *launch, struct text *why);
-/* Finds a command in PATH as execvp(3) does; false with errno. */
-bool launch_find(const char *command, const struct environment *environment, char *out,
-                 size_t size);
-
 #endif

@@ -59,6 +59,13 @@ static enum row_result take_severity(struct policy *policy, const struct row *ro
 		             near != NULL ? near : "", near != NULL ? "?" : "");
 		return ROW_WRONG;
 	}
+	if (finding_is_fixed(taken.id)) {
+		policy_error(policy, FINDING_POLICY_VALUE, SOURCE_POLICY, row->line,
+		             "remove the row; enforce = no starts the service in spite of findings",
+		             "the severity of %s is fixed: it says that nothing was judged",
+		             row->name);
+		return ROW_WRONG;
+	}
 	for (unsigned i = 0; severity_words[i] != NULL; i++)
 		if (strcmp(row->text, severity_words[i]) == 0) {
 			taken.severity = (enum severity)i;

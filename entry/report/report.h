@@ -58,6 +58,7 @@ struct report {
 	struct confinement confinement;
 	bool exact; /* looked at with the service's own user */
 	enum status status; /* of the findings, whether enforced or not */
+	enum status lost; /* of errors beyond MAX_FINDINGS, which no list has */
 	bool enforced;
 	uint64_t elapsed_ns;
 };
