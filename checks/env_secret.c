@@ -23,7 +23,8 @@ static void check_environment(struct inspection *inspection)
 
 		if (variable->role != VARIABLE_SECRET || value == NULL)
 			continue;
-		if (inspection->mode == MODE_OFFLINE && value[0] != '\0')
+		/* In auto the service is offline too: nothing starts before all is aboard. */
+		if (inspection->mode != MODE_ONLINE && value[0] != '\0')
 			inspection_report(
 			        inspection, FINDING_ENV_SECRET,
 			        (struct report_at){ .path = variable->name },

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owners and modes: what the policy wants of them, and files that anyone may change. */
+/* Owners and modes: what the policy wants of files and directories, and what anyone may change. */
 #include <string.h>
 
 #include "checks.h"
@@ -33,8 +33,11 @@ void check_file_owner(struct inspection *inspection)
 	unsigned mask = (unsigned)model->mode_mask;
 	unsigned mode = (unsigned)(file->st.st_mode & 07777);
 
-	if (file->error != 0 || !S_ISREG(file->st.st_mode))
+	/* Who may write a directory may exchange what is in it; a sticky one keeps others from that. */
+	if (file->error != 0 || (!S_ISREG(file->st.st_mode) && !S_ISDIR(file->st.st_mode)))
 		return;
+	if (S_ISDIR(file->st.st_mode) && (mode & S_ISVTX) != 0)
+		mode &= ~0022u;
 	if (model->owner != NULL)
 		check_owner(inspection, MODEL_SAID(model, OWNER));
 	if ((mode & mask) != 0)
@@ -47,5 +50,13 @@ void check_file_owner(struct inspection *inspection)
 	else if ((mode & 0002) != 0)
 		inspection_report(inspection, FINDING_FILE_WORLD_WRITABLE,
 		                  (struct report_at){ .path = file->path },
-		                  "has mode %04o: anyone may change it", mode);
+		                  S_ISDIR(file->st.st_mode) ?
+		                          "has mode %04o: anyone may exchange what is in it" :
+		                          "has mode %04o: anyone may change it",
+		                  mode);
+}
+
+void check_directory_owner(struct inspection *inspection)
+{
+	check_file_owner(inspection);
 }

@@ -9,16 +9,18 @@
 #include "engine/walk.h"
 #include "formats/formats.h"
 #include "formats/lfs_pointer.h"
+#include "formats/page.h"
 #include "hub/cache.h"
 #include "util.h"
 
-/* What was read before may stand for the file only if it is not a pointer or a page: those are told already. */
-static bool is_text_in_place(const struct file_view *file)
+/* What file_pointer has told already. */
+static bool is_told(const struct file_view *file)
 {
 	struct lfs_pointer pointer;
 
 	return lfs_pointer_parse((const char *)file->head, file->head_length, &pointer) ||
-	       (file->head_length > 0 && file->head[0] == '<');
+	       page_words(file->format, file->path, file->head, file->head_length,
+	                  (uint64_t)file->st.st_size) != NULL;
 }
 
 static void need_data(void *context, const char *path, uint64_t least)
@@ -110,7 +112,7 @@ void check_file_structure(struct inspection *inspection)
 	struct extent extent;
 
 	if (file->fd < 0 || examined.size == 0 || file->format == NULL ||
-	    file->format->examine == NULL || is_text_in_place(file))
+	    file->format->examine == NULL || is_told(file))
 		return;
 	file->format->examine(&examined, &extent);
 	report_extent(inspection, &extent);

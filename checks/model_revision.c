@@ -86,7 +86,12 @@ static void check_pin(struct inspection *inspection)
 	if (inspection->model->place.repo_fd < 0)
 		return;
 	hub_cache_ref_text(inspection->tree, &inspection->model->place, "main", text, sizeof(text));
-	if (strlen(text) == COMMIT_HEX && strcmp(text, inspection->model->place.commit) != 0)
+	if (text[0] == '\0')
+		inspection_report(inspection, FINDING_MODEL_NO_MAIN,
+		                  (struct report_at){ .path = inspection->model->place.repo_path },
+		                  "there is no refs/main, only the commit %s",
+		                  inspection->model->place.commit);
+	else if (strlen(text) == COMMIT_HEX && strcmp(text, inspection->model->place.commit) != 0)
 		inspection_report(inspection, FINDING_MODEL_STALE_REF,
 		                  (struct report_at){ .path = inspection->model->place.repo_path },
 		                  "the policy wants %s, but refs/main is %s",

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fetcher.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 #include "base/text.h"
+#include "base/tree.h"
 #include "confine/caps.h"
 #include "confine/identity.h"
 #include "confine/landlock.h"
@@ -32,14 +34,26 @@ send_finding(struct sender *sender, enum finding_id id, const char *format, ...)
 	(void)send_record(sender, &record);
 }
 
+/* Looked at as root: no link of anybody else's chooses whose files are written. What is not there yet is no link. */
+static int check_way(const char *path)
+{
+	int fd = tree_open_trusted(path, O_PATH | O_DIRECTORY);
+
+	if (fd >= 0)
+		(void)close(fd);
+	return fd == -EPERM ? -EPERM : 0;
+}
+
 /* Files must belong to whom the others belong to: the owner of the place, or of what is above it. */
 static int become_owner(const char *path)
 {
 	struct identity owner = { .change = true };
 	const char *step;
 	struct stat st;
-	int error = store_owner(path, &st);
+	int error = check_way(path);
 
+	if (error == 0)
+		error = store_owner(path, &st);
 	if (error != 0)
 		return error;
 	owner.uid = st.st_uid;

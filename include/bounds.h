@@ -27,7 +27,7 @@
 #define MAX_FILES_PER_MODEL 1000000u /* ten times the largest snapshot of the benchmark */
 #define MAX_SHARDS 4096u /* the largest published model has below 700 */
 #define MAX_JSON_DEPTH 128u /* real configurations stay below 20 */
-#define MAX_JSON_TOKEN_BYTES (4ul << 20) /* a tokenizer's precompiled_charsmap is 0.4 MB */
+#define MAX_JSON_TOKEN_BYTES (16ul << 20) /* training tags of a LoRA file's header are 5 MB */
 #define MAX_JSON_KEY_BYTES 1024u /* tensor names and repository paths */
 #define MAX_CONFIG_BYTES (8ul << 20) /* configuration files are kilobytes */
 #define MAX_INDEX_BYTES (256ul << 20) /* shard index, trees/ manifest of a million files */

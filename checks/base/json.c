@@ -51,9 +51,21 @@ static int on_number(void *context, const char *text, size_t length)
 	            &(struct json_value){ .kind = JSON_NUMBER, .text = text, .length = length });
 }
 
+/* yajl lets overlong forms and surrogates pass. */
+static bool is_utf8(struct json *json, const unsigned char *text, size_t length)
+{
+	for (size_t i = 0, step; i < length; i += step) {
+		step = text[i] < 0x80 ? 1 : scan_utf8(text + i, length - i);
+		if (step == 0)
+			return stop(json, JSON_SYNTAX);
+	}
+	return true;
+}
+
 static int on_string(void *context, const unsigned char *text, size_t length)
 {
-	return tell(context, &(struct json_value){ .kind = JSON_STRING,
+	return is_utf8(context, text, length) &&
+	       tell(context, &(struct json_value){ .kind = JSON_STRING,
 	                                           .text = (const char *)text,
 	                                           .length = length });
 }
@@ -107,6 +119,8 @@ static int on_key(void *context, const unsigned char *text, size_t length)
 	unsigned level = json->depth - 1;
 
 	json->since_value = 0;
+	if (!is_utf8(json, text, length))
+		return false;
 	if (length >= MAX_JSON_KEY_BYTES)
 		return stop(json, JSON_LONG);
 	if (level < JSON_TRACKED) {
@@ -213,9 +227,11 @@ static size_t finish_word(struct json *json, unsigned char *out)
 	return length;
 }
 
-/* Copies with the three words replaced; `out` has room for a word more than `length`. */
-static size_t replace_words(struct json *json, const unsigned char *in, size_t length,
-                            unsigned char *out)
+/*
+ * Copies, for Python's files with the three words replaced; `out` has room for a word more than `length`.
+ * yajl takes vertical tabs and form feeds for blanks, which RFC 8259 does not: they become what nothing takes.
+ */
+static size_t filter(struct json *json, const unsigned char *in, size_t length, unsigned char *out)
 {
 	size_t to = 0;
 
@@ -223,7 +239,10 @@ static size_t replace_words(struct json *json, const unsigned char *in, size_t l
 		unsigned char c = in[i];
 		bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 
-		if (!json->in_string && letter && json->word_length < sizeof(json->word) &&
+		if (!json->in_string && (c == '\v' || c == '\f'))
+			c = '\1';
+		if (json->python && !json->in_string && letter &&
+		    json->word_length < sizeof(json->word) &&
 		    (json->word_length > 0 || c == 'N' || c == 'I')) {
 			json->word[json->word_length++] = (char)c;
 			continue;
@@ -240,17 +259,14 @@ static size_t replace_words(struct json *json, const unsigned char *in, size_t l
 
 bool json_feed(struct json *json, const void *bytes, size_t length)
 {
-	unsigned char replaced[READ_BYTES / 4 + sizeof(json->word)];
+	unsigned char filtered[READ_BYTES / 4 + sizeof(json->word)];
 	const unsigned char *at = bytes;
 
 	/* yajl gathers a token that crosses inputs without a bound of its own, hence the pieces. */
 	while (json->result == JSON_OK && length > 0) {
 		size_t piece = length < READ_BYTES / 4 ? length : READ_BYTES / 4;
 
-		if (json->python)
-			parse(json, replaced, replace_words(json, at, piece, replaced));
-		else
-			parse(json, at, piece);
+		parse(json, filtered, filter(json, at, piece, filtered));
 		at += piece;
 		length -= piece;
 	}
@@ -284,7 +300,7 @@ const char *json_words(enum json_result result)
 	case JSON_DEEP:
 		return "is JSON nested more than 128 deep";
 	case JSON_LONG:
-		return "is JSON with a key above 1 kB or a value above 4 MB";
+		return "is JSON with a key above 1 kB or a value above 16 MB";
 	case JSON_STOPPED:
 		return "is JSON of another shape than expected";
 	case JSON_MEMORY:

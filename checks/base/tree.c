@@ -18,6 +18,12 @@ static int with_always(int flags)
 	return flags | ((flags & O_PATH) != 0 ? O_CLOEXEC : ALWAYS);
 }
 
+enum way {
+	WAY_ROOT, /* the start is "/" */
+	WAY_BENEATH, /* leaving the start is -EXDEV */
+	WAY_TRUSTED /* from "/", and a link that is neither root's nor ours is -EPERM */
+};
+
 /* The walk by hand: open directories from the start to where it stands, and what is left to walk. */
 struct walk {
 	int fds[MAX_DEPTH_DIRECTORIES * 4];
@@ -26,7 +32,7 @@ struct walk {
 	char path[MAX_PATH_BYTES];
 	char left[MAX_PATH_BYTES];
 	unsigned links;
-	bool beneath; /* leaving the start is -EXDEV; otherwise the start is "/" */
+	enum way way;
 	bool on_way; /* the step that failed was through a directory, not the end */
 };
 
@@ -57,7 +63,7 @@ static int walk_link(struct walk *walk, int link_fd)
 	if (++walk->links > MAX_LINKS)
 		return -ELOOP;
 	if (text[0] == '/') {
-		if (walk->beneath)
+		if (walk->way == WAY_BENEATH)
 			return -EXDEV;
 		while (walk->top > 0)
 			walk_pop(walk);
@@ -100,26 +106,34 @@ static int walk_step(struct walk *walk, int flags, int *out)
 	memmove(walk->left, start + length, strlen(start + length) + 1);
 	if (length == 0 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
 		if (strcmp(name, "..") == 0) {
-			if (walk->top == 0 && walk->beneath)
+			if (walk->top == 0 && walk->way == WAY_BENEATH)
 				return -EXDEV;
 			if (walk->top > 0)
 				walk_pop(walk);
 		}
 		if (!last && length != 0)
 			return 0;
-		*out = openat(walk->fds[walk->top], ".", with_always(flags));
+		*out = openat(walk->fds[walk->top], ".", with_always(flags) & ~O_CREAT);
 		return *out < 0 ? -errno : 1;
 	}
 	walk->on_way = true; /* a failure here is a directory without search permission */
 	fd = openat(walk->fds[walk->top], name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT && last && (flags & O_CREAT) != 0) {
+		*out = openat(walk->fds[walk->top], name, with_always(flags) | O_NOFOLLOW | O_EXCL,
+		              0644);
+		return *out < 0 ? -errno : 1;
+	}
 	if (fd < 0 || fstat(fd, &st) != 0)
 		return -errno;
 	walk->on_way = false;
+	if (S_ISLNK(st.st_mode) && walk->way == WAY_TRUSTED && st.st_uid != 0 &&
+	    st.st_uid != geteuid())
+		return -EPERM;
 	if (S_ISLNK(st.st_mode))
 		return walk_link(walk, fd);
 	if (!last)
 		return S_ISDIR(st.st_mode) ? walk_push(walk, &fd, name) : -ENOTDIR;
-	*out = openat(walk->fds[walk->top], name, with_always(flags) | O_NOFOLLOW);
+	*out = openat(walk->fds[walk->top], name, (with_always(flags) & ~O_CREAT) | O_NOFOLLOW);
 	if (*out >= 0)
 		return 1;
 	error = errno;
@@ -127,17 +141,17 @@ static int walk_step(struct walk *walk, int flags, int *out)
 	return -error;
 }
 
-static int walk_open(int start_fd, const char *path, int flags, bool beneath,
+static int walk_open(int start_fd, const char *path, int flags, enum way way,
                      struct refusal *refusal)
 {
-	struct walk walk = { .beneath = beneath };
+	struct walk walk = { .way = way };
 	int out = -1, result;
 
 	walk.fds[0] = fcntl(start_fd, F_DUPFD_CLOEXEC, 3);
 	if (walk.fds[0] < 0)
 		return -errno;
 	result = path_join(walk.left, sizeof(walk.left), path, "") ? 0 : -ENAMETOOLONG;
-	if (path[0] == '/' && beneath)
+	if (path[0] == '/' && way == WAY_BENEATH)
 		result = -EXDEV;
 	while (result == 0)
 		result = walk_step(&walk, flags, &out);
@@ -181,7 +195,9 @@ static int open_within(const struct tree *tree, int fd, const char *path, int fl
 	                             open_kernel(fd, path, flags,
 	                                         beneath ? RESOLVE_BENEATH : RESOLVE_IN_ROOT);
 
-	return result == -EAGAIN ? walk_open(fd, path, flags, beneath, NULL) : result;
+	return result == -EAGAIN ?
+	               walk_open(fd, path, flags, beneath ? WAY_BENEATH : WAY_ROOT, NULL) :
+	               result;
 }
 
 int tree_open(const struct tree *tree, const char *path, int flags)
@@ -249,6 +265,24 @@ bool tree_explain(const struct tree *tree, const char *path, struct refusal *ref
 	                             open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (start < 0)
 		return false;
-	fd = walk_open(start, path, O_RDONLY, false, refusal);
+	fd = walk_open(start, path, O_RDONLY, WAY_ROOT, refusal);
 	return fd < 0;
+}
+
+int tree_open_trusted(const char *path, int flags)
+{
+	char here[MAX_PATH_BYTES] = "/", whole[MAX_PATH_BYTES];
+	CLEANUP(cleanup_fd) int start = -1;
+
+	if (geteuid() != 0) {
+		int fd = open(path, with_always(flags), 0644);
+
+		return fd < 0 ? -errno : fd;
+	}
+	start = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (start < 0 || (path[0] != '/' && getcwd(here, sizeof(here)) == NULL))
+		return -errno;
+	if (!path_join(whole, sizeof(whole), here, path))
+		return -ENAMETOOLONG;
+	return walk_open(start, whole, flags, WAY_TRUSTED, NULL);
 }

@@ -34,6 +34,12 @@ int tree_open(const struct tree *tree, const char *path, int flags);
 int tree_stat(const struct tree *tree, const char *path, struct stat *st);
 /* Opens `name` beneath `directory_fd`, which no link leaves. */
 int tree_open_beneath(const struct tree *tree, int directory_fd, const char *name, int flags);
+/*
+ * Opens, or with O_CREAT makes, what root writes where others may put links: a link that belongs neither to
+ * root nor to aweigh's user is -EPERM, wherever on the way it lies. As another user it is open(2): such
+ * a process cannot do more than who made the link.
+ */
+int tree_open_trusted(const char *path, int flags);
 /* Tries write and search access to a directory, as the process's effective user. */
 int tree_access(const struct tree *tree, const char *path, int mode);
 /* Reads a regular file of at most `limit` bytes; *data is the caller's to free, terminated by a NUL. */

@@ -35,7 +35,8 @@ bool finding_is_fixed(enum finding_id id)
 	const char *code = finding_kinds[id].code;
 
 	return strncmp(code, "gate.", 5) == 0 ||
-	       (strncmp(code, "policy.", 7) == 0 && id != FINDING_POLICY_NOT_YET);
+	       (strncmp(code, "policy.", 7) == 0 && id != FINDING_POLICY_NOT_YET &&
+	        id != FINDING_POLICY_EMPTY);
 }
 
 static void fill(char *out, size_t size, const char *value)

@@ -28,6 +28,7 @@ struct digest_queue;
 enum scope {
 	SCOPE_RUN, /* once */
 	SCOPE_PLACE, /* a model, before its files: where is it? */
+	SCOPE_DIRECTORY, /* each directory that its files are in, and those of its repository */
 	SCOPE_FILE, /* each wanted file of a model */
 	SCOPE_MODEL, /* a model, after its files */
 };

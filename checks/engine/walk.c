@@ -10,6 +10,7 @@
 #include "base/scan.h"
 #include "base/text.h"
 #include "base/tree.h"
+#include "engine/findings.h"
 #include "engine/inspect.h"
 #include "formats/formats.h"
 #include "hub/cache.h"
@@ -316,7 +317,7 @@ static bool is_tool_directory(const struct model_view *view, const char *path)
 struct walk {
 	struct inspection *inspection;
 	char path[MAX_PATH_BYTES];
-	uint64_t entries;
+	uint64_t entries, too_deep;
 };
 
 /* model.safetensors/: the libraries' exists() is content with a directory, their open() is not. */
@@ -346,6 +347,46 @@ static void inspect_directory(struct inspection *inspection, const char *path,
 	inspection->file = NULL;
 }
 
+/* Of a directory that the model's files are in or beneath; `path` as it is shown. */
+static void inspect_container(struct inspection *inspection, const char *path, int fd)
+{
+	struct file_view file = { .path = path, .fd = fd };
+
+	if (fd < 0 || fstat(fd, &file.st) != 0)
+		return;
+	inspection->file = &file;
+	inspection_run_checks(inspection, SCOPE_DIRECTORY, inspection->model->level);
+	inspection->file = NULL;
+}
+
+/* What links and new snapshots are put into. */
+static void inspect_containers(struct inspection *inspection)
+{
+	static const char *const names[] = { ".", "blobs", "refs", "snapshots" };
+	int repo = inspection->model->place.repo_fd;
+
+	for (size_t i = 0; repo >= 0 && i < LENGTH_OF(names); i++) {
+		CLEANUP(cleanup_fd)
+		int fd = openat(repo, names[i], O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		char shown[MAX_PATH_BYTES];
+
+		if (path_join(shown, sizeof(shown), inspection->model->place.repo_path,
+		              i == 0 ? "" : names[i]))
+			inspect_container(inspection, shown, fd);
+	}
+}
+
+/* What the walk does not reach is no pass. */
+static void report_depth(struct walk *walk)
+{
+	walk->inspection->model->seen->missed = true;
+	if (walk->too_deep++ == 0)
+		inspection_report(walk->inspection, FINDING_MODEL_LIMIT,
+		                  (struct report_at){ .path = walk->path },
+		                  "lies deeper than the %u directories that aweigh looks into",
+		                  MAX_DEPTH_DIRECTORIES);
+}
+
 static void walk_entry(struct walk *walk, int directory, const char *name, unsigned char type,
                        unsigned depth)
 {
@@ -365,9 +406,12 @@ static void walk_entry(struct walk *walk, int directory, const char *name, unsig
 			mark_lists(inspection->model, walk->path); /* required, though not wanted */
 		return;
 	}
-	if (is_tool_directory(inspection->model, walk->path) ||
-	    depth + 1 >= MAX_DEPTH_DIRECTORIES) {
+	if (is_tool_directory(inspection->model, walk->path)) {
 		inspection->model->seen->missed = true;
+		return;
+	}
+	if (depth + 1 >= MAX_DEPTH_DIRECTORIES) {
+		report_depth(walk);
 		return;
 	}
 	fd = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -388,6 +432,7 @@ static void walk_directory(struct walk *walk, int fd, unsigned depth)
 	size_t length = strlen(walk->path);
 	struct dirent *entry;
 
+	inspect_container(walk->inspection, length == 0 ? "." : walk->path, fd);
 	while (walk->entries < MAX_FILES_PER_MODEL && walk->inspection->failed == 0 &&
 	       (entry = dir_next(&directory)) != NULL) {
 		size_t more = strlen(entry->d_name);
@@ -413,8 +458,14 @@ void walk_model(struct inspection *inspection)
 	struct model_view *view = inspection->model;
 	int fd = openat(view->place.dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
+	inspect_containers(inspection);
 	if (fd >= 0)
 		walk_directory(&walk, fd, 0);
+	if (walk.entries >= MAX_FILES_PER_MODEL)
+		inspection_report(inspection, FINDING_MODEL_LIMIT,
+		                  (struct report_at){ .path = view->place.path },
+		                  "has more than the %u files that aweigh looks at",
+		                  MAX_FILES_PER_MODEL);
 	view->seen->complete = fd >= 0 && !view->seen->missed &&
 	                       walk.entries < MAX_FILES_PER_MODEL && view->only == NULL &&
 	                       view->model->files.count == 0 && view->model->exclude.count == 0;

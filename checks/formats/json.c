@@ -54,6 +54,28 @@ static bool ends_match(const struct examined *file, enum json_result *beginning)
 	        (head[at] == '[' && tail[got - 1] == ']'));
 }
 
+/* What is read as an object: null, a number or a list in its place ends a loader. */
+static bool must_be_object(const char *path)
+{
+	static const char *const endings[] = { "config.json", "index.json", "tokenizer.json" };
+	size_t length = strlen(path);
+
+	for (size_t i = 0; i < LENGTH_OF(endings); i++)
+		if (length >= strlen(endings[i]) &&
+		    strcmp(path + length - strlen(endings[i]), endings[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool begins_object(const struct examined *file)
+{
+	size_t at = 0;
+
+	while (at < file->head_length && scan_is_space((char)file->head[at]))
+		at++;
+	return at < file->head_length && file->head[at] == '{';
+}
+
 static enum json_result parse_small(const struct examined *file)
 {
 	struct json json;
@@ -105,5 +127,8 @@ void json_examine(const struct examined *file, struct extent *extent)
 	} else if (result == JSON_CUT || (result != JSON_OK && is_read_by_loaders(file->path))) {
 		extent->result = EXTENT_BROKEN;
 		extent->words = json_words(result);
+	} else if (result == JSON_OK && must_be_object(file->path) && !begins_object(file)) {
+		extent->result = EXTENT_BROKEN;
+		extent->words = "is JSON, but not an object";
 	}
 }

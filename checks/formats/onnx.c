@@ -32,7 +32,7 @@ enum {
 	ENTRY_VALUE = 2
 };
 
-#define MAX_LOCATIONS 64u
+#define MAX_LOCATIONS 1024u
 
 struct parser {
 	int fd;
@@ -165,20 +165,21 @@ static bool read_entry(struct parser *parser, const struct field *entry, char *l
 	return true;
 }
 
-static void keep_location(struct parser *parser, const char *name, uint64_t end)
+static bool keep_location(struct parser *parser, const char *name, uint64_t end)
 {
 	size_t i = 0;
 
 	while (i < parser->locations && strcmp(parser->location[i].name, name) != 0)
 		i++;
 	if (i == MAX_LOCATIONS)
-		return;
+		return fail(parser, ONNX_TOO_MANY_FILES);
 	if (i == parser->locations) {
 		parser->locations++;
 		memcpy(parser->location[i].name, name, strlen(name) + 1);
 	}
 	if (end > parser->location[i].end)
 		parser->location[i].end = end;
+	return true;
 }
 
 static bool read_tensor(struct parser *parser, const struct field *tensor)
@@ -196,9 +197,7 @@ static bool read_tensor(struct parser *parser, const struct field *tensor)
 	}
 	if (__builtin_add_overflow(offset, length, &end))
 		return fail(parser, ONNX_NOT);
-	if (location[0] != '\0')
-		keep_location(parser, location, end);
-	return true;
+	return location[0] == '\0' || keep_location(parser, location, end);
 }
 
 /* What of a message leads to tensors: onnx.proto, whose messages nest by graphs in attributes of nodes. */
@@ -283,6 +282,8 @@ const char *onnx_words(enum onnx_result result)
 		return "is no ONNX model: its bytes are not the protobuf of one";
 	case ONNX_TOO_MANY:
 		return "has more than 4,000,000 protobuf fields";
+	case ONNX_TOO_MANY_FILES:
+		return "keeps its tensors in more than 1,024 other files";
 	case ONNX_READ:
 		return "cannot be read";
 	}

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum onnx_result { ONNX_OK, ONNX_SHORT, ONNX_NOT, ONNX_TOO_MANY, ONNX_READ };
+enum onnx_result { ONNX_OK, ONNX_SHORT, ONNX_NOT, ONNX_TOO_MANY, ONNX_TOO_MANY_FILES, ONNX_READ };
 
 /* A file beside the model that holds its tensors, and the size that it must have at least. */
 typedef void onnx_visit(void *context, const char *location, uint64_t end);

@@ -106,9 +106,24 @@ bool variable_is_secret(const char *name)
 	    strcmp(name, "HF_TOKEN_PATH") == 0)
 		return false;
 	for (size_t i = 0; i < LENGTH_OF(words); i++)
-		if (strstr(name, words[i]) != NULL)
+		if (strcasestr(name, words[i]) != NULL)
 			return true;
 	return variable != NULL && variable->role == VARIABLE_SECRET;
+}
+
+void variable_show(const char *name, const char *value, struct text *out)
+{
+	const char *scheme = strstr(value, "://"), *host = scheme == NULL ? NULL : scheme + 3,
+	           *at = host == NULL ? NULL : memchr(host, '@', strcspn(host, "/?#"));
+
+	if (variable_is_secret(name)) {
+		text_add(out, "(not shown)");
+	} else if (at != NULL) {
+		text_add_bytes(out, value, (size_t)(host - value));
+		text_addf(out, "(not shown)%s", at);
+	} else {
+		text_add(out, value);
+	}
 }
 
 const char *library_nearest(const char *name)

@@ -114,6 +114,12 @@ static bool condition_holds(const char *version, const char *text, size_t length
 	while (sign < length && scan_is_space(text[sign]))
 		sign++;
 	text_add_bytes(&copy, text + sign, length - sign);
+	if (length > 2 && memcmp(text + length - 2, ".*", 2) == 0) {
+		size_t prefix = length - sign - 2;
+		bool same = strncmp(version, wanted, prefix) == 0 && !is_digit(version[prefix]);
+
+		return same == (text[0] == '=');
+	}
 	order = version_compare(version, wanted);
 	if (text[0] == '!')
 		return order != 0;
@@ -152,6 +158,11 @@ bool version_spec_is_valid(const char *spec)
 		while (sign < length && text[sign] == ' ')
 			sign++;
 		if (sign >= length || !is_digit(text[sign]) || length - sign >= 64)
+			return false;
+		/* PEP 440 has 23.* with == and != alone. */
+		if (memchr(text, '*', length) != NULL &&
+		    (memchr(text, '*', length) != text + length - 1 || text[length - 2] != '.' ||
+		     (text[0] != '=' && text[0] != '!')))
 			return false;
 		count++;
 	}

@@ -75,7 +75,7 @@ static bool is_said(const struct policy *policy, enum key_section section)
 static void add_section(struct explanation *explanation, const struct policy *policy,
                         enum key_section section)
 {
-	char title[64], origin[MAX_PATH_BYTES];
+	char title[64], origin[MAX_PATH_BYTES], shown[MAX_SETTING_BYTES];
 	struct text text = TEXT_OVER(title);
 
 	if (!is_said(policy, section))
@@ -87,11 +87,13 @@ static void add_section(struct explanation *explanation, const struct policy *po
 	for (size_t i = 0; i < policy->row_count; i++) {
 		const struct row *row = &policy->rows[i];
 		struct origin said = { .line = row->line };
+		struct text value = TEXT_OVER(shown);
 
-		if (row->section == section)
-			explanation_add(explanation, title, row->name,
-			                variable_is_secret(row->name) ? "(not shown)" : row->text,
-			                origin_of(policy, &said, origin));
+		if (row->section != section)
+			continue;
+		variable_show(row->name, row->text, &value);
+		explanation_add(explanation, title, row->name, shown,
+		                origin_of(policy, &said, origin));
 	}
 }
 
@@ -118,15 +120,16 @@ static void add_model(struct explanation *explanation, const struct gate *gate, 
 static void add_variable(struct explanation *explanation, const struct environ_row *row,
                          const char *name, const char *value)
 {
-	char origin[MAX_SETTING_BYTES];
-	struct text text = TEXT_OVER(origin);
-	bool secret = variable_is_secret(name);
+	char origin[MAX_SETTING_BYTES], shown[MAX_SETTING_BYTES];
+	struct text text = TEXT_OVER(origin), out = TEXT_OVER(shown);
 
 	text_add(&text, environ_origin_name(row->origin));
-	if (row->replaced != NULL)
-		text_addf(&text, ", was %s", secret ? "(not shown)" : row->replaced);
-	explanation_add(explanation, "environment of the service", name,
-	                secret ? "(not shown)" : value, origin);
+	if (row->replaced != NULL) {
+		text_add(&text, ", was ");
+		variable_show(name, row->replaced, &text);
+	}
+	variable_show(name, value, &out);
+	explanation_add(explanation, "environment of the service", name, shown, origin);
 }
 
 /* Rows that aweigh made, and rows that a Hugging Face library reads; the rest passes through and is counted. */

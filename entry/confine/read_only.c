@@ -3,21 +3,48 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/mount.h> /* not sys/mount.h: the two do not go together */
 #include <sched.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "bounds.h"
+#include "system/mounts.h"
 #include "util.h"
+
+/* Beneath it; true as well where that cannot be told. */
+static bool has_writable_mount(const char *directory)
+{
+	CLEANUP(cleanup_free) char *mounts = NULL;
+	char real[PATH_MAX];
+	size_t length;
+	struct mount mount;
+	bool writable = false;
+
+	if (mounts_read(&mounts, &length) < 0 || realpath(directory, real) == NULL)
+		return true;
+	for (const char *at = mounts; at < mounts + length && !writable;) {
+		size_t line = strcspn(at, "\n");
+
+		writable = mount_parse(at, line, &mount) && !mount.read_only &&
+		           strcmp(mount.point, real) != 0 && path_is_beneath(mount.point, real);
+		at += line + 1;
+	}
+	return writable;
+}
 
 bool read_only_already(const char *directory)
 {
 	struct statvfs file_system;
 
-	return statvfs(directory, &file_system) == 0 && (file_system.f_flag & ST_RDONLY) != 0;
+	return statvfs(directory, &file_system) == 0 && (file_system.f_flag & ST_RDONLY) != 0 &&
+	       !has_writable_mount(directory);
 }
 
 static int cover(const char *directory)

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "base/list.h"
@@ -233,7 +234,20 @@ static bool take_certificates(struct fetch_settings *settings, const struct sett
 	return true;
 }
 
-static void take_proxies(struct fetch_settings *settings, const struct settings_input *input)
+/* Those of libcurl (CURLOPT_PROXY(3)); no scheme means http. The address is not printed: it may hold a password. */
+static bool is_proxy(const char *address)
+{
+	static const char *const schemes[] = { "http://",    "https://",  "socks4://",
+		                               "socks4a://", "socks5://", "socks5h://" };
+
+	for (size_t i = 0; i < LENGTH_OF(schemes); i++)
+		if (strncasecmp(address, schemes[i], strlen(schemes[i])) == 0)
+			return true;
+	return strstr(address, "://") == NULL;
+}
+
+static bool take_proxies(struct fetch_settings *settings, const struct settings_input *input,
+                         struct text *why)
 {
 	static const char *const https[] = { "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY",
 		                             NULL },
@@ -251,6 +265,12 @@ static void take_proxies(struct fetch_settings *settings, const struct settings_
 	settings->https_proxy = settings->https_proxy == NULL ? "" : settings->https_proxy;
 	settings->http_proxy = settings->http_proxy == NULL ? "" : settings->http_proxy;
 	settings->no_proxy = settings->no_proxy == NULL ? "" : settings->no_proxy;
+	if (is_proxy(settings->https_proxy) && is_proxy(settings->http_proxy))
+		return true;
+	text_add(
+	        why,
+	        "the proxy (fetch.proxy, https_proxy, http_proxy or all_proxy) has a scheme that is none of http, https, socks4, socks4a, socks5 and socks5h");
+	return false;
 }
 
 /* HF_HUB_DOWNLOAD_TIMEOUT is how long the library lets a read stand still; a policy's word comes first. */
@@ -328,8 +348,7 @@ bool fetch_settings_init(struct fetch_settings *settings, const struct settings_
 	settings->stall_timeout_ms = stall_timeout(input);
 	settings->keep_free_bytes = policy->keep_free_bytes;
 	settings->deadline_ns = input->deadline_ns;
-	take_proxies(settings, input);
-	if (!take_endpoints(settings, input, why))
+	if (!take_proxies(settings, input, why) || !take_endpoints(settings, input, why))
 		return false;
 	take_ports(settings);
 	return take_token(settings, input, why) && take_certificates(settings, input, why);

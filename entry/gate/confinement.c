@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gate/confinement.h"
 
+#include <limits.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "base/arena.h"
+#include "base/text.h"
 #include "confine/caps.h"
 #include "confine/egress.h"
 #include "confine/landlock.h"
@@ -58,26 +60,49 @@ static void add_directory(struct gate *gate, const char *path)
 		gate->directories_left_out = true;
 }
 
+/* A repository of the cache may be a link to another disk: what it really is, where that is elsewhere. */
+static void add_repository(struct gate *gate, const char *snapshot)
+{
+	char real[PATH_MAX], cache[PATH_MAX];
+	const char *end;
+
+	if (snapshot[0] == '\0' || realpath(snapshot, real) == NULL)
+		return;
+	end = strstr(real, "/snapshots/");
+	if (end != NULL)
+		real[end - real] = '\0';
+	if (realpath(gate->hub_cache, cache) == NULL || !path_is_beneath(real, cache))
+		add_directory(gate, real);
+}
+
 static void list_directories(struct gate *gate)
 {
 	char path[MAX_PATH_BYTES];
 
 	for (size_t i = 0; i < gate->policy.model_count; i++) {
-		if (gate->policy.models[i].path == NULL) {
-			add_directory(gate, gate->hub_cache_origin != NULL ? gate->hub_cache : "");
-			continue;
-		}
 		report_model_path(&gate->report, i, path, sizeof(path));
-		add_directory(gate, path);
+		if (gate->policy.models[i].path != NULL) {
+			add_directory(gate, path);
+		} else {
+			add_directory(gate, gate->hub_cache_origin != NULL ? gate->hub_cache : "");
+			add_repository(gate, path);
+		}
 	}
 }
 
-/* A service with this capability can take a mount away again. */
-static bool keeps_admin(const struct gate *gate)
+/* Whether the service keeps a capability by which a mount is taken off, or walked around by handle. */
+static bool keeps_a_way(const struct gate *gate)
 {
+	static const int ways[] = { CAP_SYS_ADMIN, CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE,
+		                    CAP_SYS_MODULE, CAP_SYS_RAWIO };
 	const struct capability_set *set = &gate->policy.capabilities;
 
-	return set->named ? (set->mask >> CAP_SYS_ADMIN & 1) != 0 : gate->who.uid == 0;
+	for (size_t i = 0; i < LENGTH_OF(ways); i++)
+		if (set->named ? (set->mask >> ways[i] & 1) != 0 :
+		                 gate->who.uid == 0 || prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET,
+		                                             ways[i], 0, 0) == 1)
+			return true;
+	return false;
 }
 
 static void keep_by_mount(struct gate *gate)
@@ -86,7 +111,7 @@ static void keep_by_mount(struct gate *gate)
 		                 .mounted = gate->directories,
 		                 .mounted_count = gate->directory_count };
 
-	if (gate->directories_left_out || !capability_is_held(CAP_SYS_ADMIN) || keeps_admin(gate) ||
+	if (gate->directories_left_out || !capability_is_held(CAP_SYS_ADMIN) || keeps_a_way(gate) ||
 	    (try_in_child(&wanted) & REFUSED_MOUNT) != 0)
 		return;
 	gate->limits.mounted = gate->directories;

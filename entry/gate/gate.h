@@ -28,6 +28,7 @@ struct gate {
 	struct environment given;
 	struct tree tree; /* of the policy's paths */
 	struct tree host; /* of --policy */
+	bool policy_is_of_tree; /* not named by whoever runs aweigh */
 	struct policy policy;
 	struct user_files users;
 	struct identity who;

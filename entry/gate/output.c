@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 
 #include "base/scan.h"
+#include "base/tree.h"
 #include "gate/verdict.h"
 #include "process/clock.h"
 #include "report/format.h"
@@ -60,18 +61,30 @@ static enum status write_report(const struct gate *gate, const struct report_for
 	return status;
 }
 
+/* Links of /dev lead to descriptors, which no walk follows, and /dev is root's. */
+static int open_report(const char *path)
+{
+	bool device = strncmp(path, "/dev/", 5) == 0 && strncmp(path, "/dev/shm/", 9) != 0;
+	int flags = O_WRONLY | O_CREAT | O_TRUNC, fd;
+
+	if (!device)
+		return tree_open_trusted(path, flags);
+	fd = open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
+	return fd < 0 ? -errno : fd;
+}
+
 /* An existing file is written over, not replaced: it may be a mount such as /dev/termination-log. */
 static enum status write_file(struct gate *gate, const struct report_format *format,
                               const char *path)
 {
-	CLEANUP(cleanup_fd)
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
+	CLEANUP(cleanup_fd) int fd = open_report(path);
 	struct report_style style = { .verbose = true, .width = DEFAULT_WIDTH };
 	enum status status;
 
 	if (fd < 0) {
 		gate_raise(gate, FINDING_REPORT_FAILED, 0,
-		           "the report %.512s cannot be written: %s", path, strerror(errno));
+		           "the report %.512s cannot be written: %s", path,
+		           fd == -EPERM ? "a link on the way is not root's" : strerror(-fd));
 		return STATUS_OK;
 	}
 	status = write_report(gate, format, &style, fd);
@@ -98,6 +111,12 @@ static size_t width_of(const struct gate *gate, int terminal_fd)
 	                                    (size_t)columns;
 }
 
+/* Whether the policy came with what is looked at, which may be anybody's. */
+static bool is_of_image(const struct gate *gate)
+{
+	return gate->options->root != NULL && gate->policy_is_of_tree;
+}
+
 enum status gate_report(struct gate *gate, int terminal_fd)
 {
 	const struct options *options = gate->options;
@@ -117,7 +136,12 @@ enum status gate_report(struct gate *gate, int terminal_fd)
 		const struct report_format *format =
 		        report_format_find(row->name, strlen(row->name));
 
-		if (format != NULL && format->write != NULL)
+		if (format != NULL && format->write != NULL && is_of_image(gate))
+			gate_raise(
+			        gate, FINDING_REPORT_FAILED, row->line,
+			        "the report %.512s is not written: the policy of the image under --root names no file of this machine",
+			        row->value);
+		else if (format != NULL && format->write != NULL)
 			status = write_file(gate, format, row->value);
 	}
 	if (status == STATUS_OK)

@@ -104,6 +104,8 @@ static const char *policy_file(const struct gate *gate, const struct tree **tree
 enum status gate_prepare(struct gate *gate, const struct options *options,
                          const struct signals *signals, char *const *rows, struct text *why)
 {
+	static const char *const none[] = { NULL };
+	const struct environment nothing = { none, 0 };
 	struct policy_input input = { .models_tree = &gate->tree,
 		                      .environment = &gate->given,
 		                      .only = options->only,
@@ -123,6 +125,10 @@ enum status gate_prepare(struct gate *gate, const struct options *options,
 		return STATUS_USAGE;
 	gate->report.arena = arena_new();
 	input.file = policy_file(gate, &input.tree);
+	gate->policy_is_of_tree = input.tree == &gate->tree;
+	/* A hostile image's policy gets no variable of this machine. */
+	if (options->root != NULL && gate->policy_is_of_tree)
+		input.environment = &nothing;
 	input.report = take_policy_error;
 	input.report_context = gate;
 	if (gate->report.arena == NULL || policy_read(&gate->policy, &input) < 0)

@@ -22,6 +22,10 @@ static enum severity severity_of(const struct gate *gate, enum finding_id id, in
 
 	if (policy->landlock == LANDLOCK_REQUIRE && is_withheld(id))
 		severity = SEVERITY_ERROR;
+	/* What run refuses for certain, check does not pass. */
+	if (id == FINDING_CONFINE_IDENTITY && gate->fetching == FETCHING_NEVER &&
+	    gate->options->root == NULL)
+		severity = SEVERITY_ERROR;
 	/* A fetch starts no service that could look elsewhere. */
 	if (gate->fetching == FETCHING_ORDERED && id == FINDING_CACHE_PATH_MISMATCH)
 		severity = SEVERITY_NOTE;
@@ -141,11 +145,13 @@ void gate_raise(struct gate *gate, enum finding_id id, unsigned line, const char
 	(void)gate_add_finding(gate, &record);
 }
 
-/* Keys whose effect comes with a later version: said, so that nobody relies on them. */
+/* What of the policy has no effect: said, so that nobody relies on it. */
 static void raise_not_yet(struct gate *gate)
 {
 	const struct policy *policy = &gate->policy;
 
+	if (policy->model_count == 0)
+		gate_raise(gate, FINDING_POLICY_EMPTY, 0, "no model is named");
 	for (size_t i = 0; i < KEY_COUNT; i++)
 		if (policy_keys[i].effect == EFFECT_LATER && policy->said[i].line != 0)
 			gate_raise(gate, FINDING_POLICY_NOT_YET, policy->said[i].line,

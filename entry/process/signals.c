@@ -11,7 +11,9 @@
 #include "status.h"
 #include "util.h"
 
-static const int stops[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP };
+/* What ends a process without handlers, and what images name as their STOPSIGNAL; 37 is systemd's SIGRTMIN+3. */
+static const int stops[] = { SIGTERM, SIGINT,  SIGQUIT, SIGHUP, SIGUSR1,
+	                     SIGUSR2, SIGABRT, SIGALRM, SIGPWR, 37 };
 
 /* Not sigprocmask(3): C libraries leave out real-time signals that they use, and a service has as 34. */
 static int set_mask(uint64_t mask, uint64_t *before)
@@ -30,6 +32,9 @@ int signals_init(struct signals *signals)
 		return error;
 	/* A parent that ignores SIGCHLD would have our children reaped before we can ask how they ended. */
 	if (sigaction(SIGCHLD, &initial, &signals->child) != 0)
+		return -errno;
+	/* Nobody may read our report any more, and the service is to start nevertheless. */
+	if (sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, &signals->pipe) != 0)
 		return -errno;
 	sigemptyset(&read_set);
 	sigaddset(&read_set, SIGCHLD);
@@ -60,6 +65,7 @@ void signals_restore(const struct signals *signals)
 	struct sigaction handler = { .sa_handler = end_here }, inherited;
 
 	(void)sigaction(SIGCHLD, &signals->child, NULL);
+	(void)sigaction(SIGPIPE, &signals->pipe, NULL);
 	for (size_t i = 0; i < LENGTH_OF(stops); i++)
 		/* execve() resets handlers to default, so an ignored signal must stay ignored. */
 		if (sigaction(stops[i], NULL, &inherited) == 0 && inherited.sa_handler == SIG_DFL &&

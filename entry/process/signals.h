@@ -18,6 +18,7 @@ struct signals {
 	int fd; /* signalfd: stop requests and SIGCHLD */
 	uint64_t mask; /* as inherited */
 	struct sigaction child; /* SIGCHLD's disposition as inherited */
+	struct sigaction pipe; /* and for SIGPIPE */
 };
 
 /* First of all in main(): blocks, remembers. Returns 0 or a negative errno. */

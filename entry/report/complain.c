@@ -3,8 +3,12 @@
 
 #include <stdio.h>
 
+#include "report/escape.h"
+
 int complain(enum status status, const char *sentence)
 {
-	(void)fprintf(stderr, "aweigh: %s\n", sentence);
+	(void)fputs("aweigh: ", stderr);
+	(void)escape_print(stderr, sentence);
+	(void)fputc('\n', stderr);
 	return (int)status;
 }

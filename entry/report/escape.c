@@ -19,6 +19,15 @@ static int is_plain(const unsigned char *at, size_t length)
 	return !(length == 3 && at[0] == 0xE2 && at[1] == 0x81 && at[2] >= 0xA6 && at[2] <= 0xA9);
 }
 
+/*
+ * Runners of CI systems take "::word" at the start of a line and "##[" or "##vso[" anywhere for commands
+ * (actions/runner, ActionCommand.cs; azure-pipelines-agent). Names of files must not give them.
+ */
+static int is_command(const unsigned char *at, size_t left)
+{
+	return left >= 2 && at[0] == at[1] && (at[0] == ':' || at[0] == '#');
+}
+
 void escape_into(char *out, size_t size, const char *text)
 {
 	const unsigned char *at = (const unsigned char *)text;
@@ -28,7 +37,7 @@ void escape_into(char *out, size_t size, const char *text)
 	while (left > 0) {
 		size_t length = scan_utf8(at, left);
 
-		if (length > 0 && is_plain(at, length)) {
+		if (length > 0 && is_plain(at, length) && !is_command(at, left)) {
 			text_add_bytes(&result, (const char *)at, length);
 		} else {
 			length = length == 0 ? 1 : length;

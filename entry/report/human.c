@@ -313,12 +313,14 @@ static void print_head(const struct paint *paint)
 	(void)escape_print(paint->out, file != NULL ? file : "no policy");
 	if (report->policy->error_count == 0) { /* else neither is known */
 		(void)fprintf(paint->out, ", %s, as ", mode_words[report->policy->mode]);
-		if (report->who->name[0] != '\0')
-			(void)fprintf(paint->out, "%s (%u:%u)", report->who->name,
-			              (unsigned)report->who->uid, (unsigned)report->who->gid);
-		else
+		if (report->who->name[0] != '\0') {
+			(void)escape_print(paint->out, report->who->name);
+			(void)fprintf(paint->out, " (%u:%u)", (unsigned)report->who->uid,
+			              (unsigned)report->who->gid);
+		} else {
 			(void)fprintf(paint->out, "%u:%u", (unsigned)report->who->uid,
 			              (unsigned)report->who->gid);
+		}
 	}
 	(void)fputs("\n\n", paint->out);
 }

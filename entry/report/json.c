@@ -94,15 +94,20 @@ static void put_confinement(yajl_gen gen, const struct report *report)
 /* What the libraries read of the environment; never a secret's value. */
 static void put_environment(yajl_gen gen, const struct report *report)
 {
+	char shown[MAX_SETTING_BYTES];
+	struct text text;
+
 	gen_word(gen, "environment");
 	(void)yajl_gen_map_open(gen);
 	for (size_t i = 0; report->env != NULL && i < library_variable_count; i++) {
 		const struct library_variable *variable = &library_variables[i];
 		const char *value = environment_get(report->env, variable->name);
 
-		if (value != NULL && strcmp(variable->name, "HF_TOKEN_PATH") != 0)
-			gen_text(gen, variable->name,
-			         variable_is_secret(variable->name) ? "(not shown)" : value);
+		if (value != NULL && strcmp(variable->name, "HF_TOKEN_PATH") != 0) {
+			text = TEXT_OVER(shown);
+			variable_show(variable->name, value, &text);
+			gen_text(gen, variable->name, shown);
+		}
 	}
 	(void)yajl_gen_map_close(gen);
 	gen_word(gen, "confinement");

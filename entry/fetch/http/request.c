@@ -225,7 +225,9 @@ static void set_options(struct request *request)
 	(void)curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_context);
 	(void)curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, request);
 	(void)curl_easy_setopt(easy, CURLOPT_PROXY, proxy);
-	(void)curl_easy_setopt(easy, CURLOPT_NOPROXY, settings->no_proxy);
+	/* What leads to this machine goes to no proxy, and a token with it to nobody. */
+	(void)curl_easy_setopt(easy, CURLOPT_NOPROXY,
+	                       url_is_loopback(&request->server) ? "*" : settings->no_proxy);
 	(void)curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	(void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)settings->connect_timeout_ms);
 	(void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, LOW_SPEED_BYTES);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fetch/http/url.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <string.h>
 #include <strings.h>
@@ -77,8 +78,11 @@ bool url_same_server(const struct url *a, const struct url *b)
 
 bool url_is_loopback(const struct url *url)
 {
-	return strcasecmp(url->host, "localhost") == 0 || strncmp(url->host, "127.", 4) == 0 ||
-	       strcmp(url->host, "[::1]") == 0;
+	struct in_addr address;
+
+	/* A name such as 127.example.org is anybody's. */
+	return strcasecmp(url->host, "localhost") == 0 || strcmp(url->host, "[::1]") == 0 ||
+	       (inet_pton(AF_INET, url->host, &address) == 1 && ntohl(address.s_addr) >> 24 == 127);
 }
 
 void url_add_encoded(struct text *text, const char *string, bool keep_slash)

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/scan.h"
 #include "base/text.h"
+#include "base/tree.h"
 #include "hub/cache.h"
 #include "util.h"
 
@@ -42,6 +43,18 @@ int store_owner(const char *path, struct stat *st)
 	return S_ISDIR(st->st_mode) ? 0 : -ENOTDIR;
 }
 
+/* That no link of another led root here, or does now. */
+static int confirm_place(const struct store *store)
+{
+	CLEANUP(cleanup_fd)
+	int fd = tree_open_trusted(store->path, O_PATH | O_DIRECTORY);
+	struct stat trusted, here;
+
+	if (fd < 0 || fstat(fd, &trusted) != 0 || fstat(store->fd, &here) != 0)
+		return fd < 0 ? fd : -errno;
+	return trusted.st_dev == here.st_dev && trusted.st_ino == here.st_ino ? 0 : -EPERM;
+}
+
 int store_open(struct store *store, const char *path, bool is_directory)
 {
 	CLEANUP(cleanup_fd) int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -53,7 +66,7 @@ int store_open(struct store *store, const char *path, bool is_directory)
 		return root < 0 ? -errno : -ENAMETOOLONG;
 	/* The way to the cache is the administrator's: links on it are followed. */
 	store->fd = make_directories(root, path, true);
-	return store->fd < 0 ? store->fd : 0;
+	return store->fd < 0 ? store->fd : confirm_place(store);
 }
 
 static bool try_links(int fd)

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "formats/page.h"
+
+#include <string.h>
+
+#include "base/scan.h"
+#include "base/text.h"
+#include "util.h"
+
+#define LOOKED_AT 256u
+
+struct head {
+	const char *at, *end; /* behind a byte-order mark and blanks */
+};
+
+static bool has_ending(const char *path, const char *ending)
+{
+	size_t length = strlen(path), more = strlen(ending);
+
+	return length > more && text_equals_any_case(path + length - more, more, ending);
+}
+
+static bool begins(const struct head *head, const char *with)
+{
+	return (size_t)(head->end - head->at) >= strlen(with) &&
+	       text_equals_any_case(head->at, strlen(with), with);
+}
+
+static bool holds(const struct head *head, const char *word)
+{
+	return memmem(head->at, (size_t)(head->end - head->at), word, strlen(word)) != NULL;
+}
+
+/* The beginning of a safetensors file may be a '<', too: a length, with NUL bytes behind it. */
+static bool is_text(const struct head *head)
+{
+	size_t length = (size_t)(head->end - head->at);
+
+	for (size_t i = 0; i < length && i < LOOKED_AT; i++)
+		if (((unsigned char)head->at[i] < 0x20 && !scan_is_space(head->at[i])) ||
+		    head->at[i] == 0x7F)
+			return false;
+	return length > 0;
+}
+
+static bool is_tag(const struct head *head)
+{
+	char second = head->end - head->at > 1 ? scan_lower(head->at[1]) : ' ';
+
+	return head->at < head->end && head->at[0] == '<' &&
+	       ((second >= 'a' && second <= 'z') || strchr("!?/", second) != NULL) && is_text(head);
+}
+
+/* A sentence or a JSON object, as a hub answers. Pickles of protocol 0 are texts that end in a dot. */
+static bool is_message(const struct head *head)
+{
+	return is_text(head) && (begins(head, "{") || holds(head, " ")) && head->end[-1] != '.' &&
+	       head->end - head->at <= (ptrdiff_t)LOOKED_AT;
+}
+
+const char *page_words(const struct format *format, const char *path, const unsigned char *head,
+                       size_t length, uint64_t size)
+{
+	struct head text = { (const char *)head, (const char *)head + length };
+	bool weights = format != NULL && format->weights;
+	bool json = format != NULL && strcmp(format->name, "json") == 0;
+
+	while (text.at < text.end &&
+	       (scan_is_space(*text.at) || strchr("\xEF\xBB\xBF", *text.at) != NULL) &&
+	       *text.at != '\0')
+		text.at++;
+	if (has_ending(path, ".html") || has_ending(path, ".htm") || has_ending(path, ".md") ||
+	    text.at == text.end)
+		return NULL;
+	if (begins(&text, "<!doctype html") || begins(&text, "<html"))
+		return "is an HTML page";
+	if (begins(&text, "<?xml") && (weights || json || holds(&text, "<Error>")))
+		return "is an XML message, as storage servers answer when an address has expired";
+	if ((weights || json) && is_tag(&text))
+		return "is a page, not the file";
+	if ((weights || json) && size == length && begins(&text, "{\"error\":"))
+		return "is an error message in JSON";
+	return weights && size == length && is_message(&text) ?
+	               "is a short text, as a server answers, not weights" :
+	               NULL;
+}
