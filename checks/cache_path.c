@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whether policy and libraries mean the same cache, and whether the directory they derive it from can serve. */
+#include <errno.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -148,6 +149,19 @@ static void check_home(struct inspection *inspection)
 		        inspection->who->name, inspection->who->home);
 }
 
+/* Whatever writes to ~/.cache or reads ~/.config fails later, and names neither user nor policy. */
+static void check_own_home(struct inspection *inspection)
+{
+	const char *home = environment_get(inspection->env, "HOME");
+
+	if (inspection->who->change && home != NULL && home[0] == '/' &&
+	    tree_access(inspection->tree, home, X_OK) == -EACCES)
+		inspection_report(inspection, FINDING_ENV_HOME,
+		                  (struct report_at){ .path = "HOME" },
+		                  "HOME=%.512s is a directory that uid %u may not enter", home,
+		                  (unsigned)inspection->who->uid);
+}
+
 static bool allows_remote_code(const struct inspection *inspection)
 {
 	for (size_t i = 0; i < inspection->policy->model_count; i++)
@@ -219,6 +233,7 @@ void check_cache_path(struct inspection *inspection)
 	if (needs_cache(inspection))
 		check_mismatch(inspection);
 	check_disagreement(inspection);
+	check_own_home(inspection);
 	check_home(inspection);
 	check_modules(inspection);
 	check_ephemeral(inspection);

@@ -31,9 +31,7 @@ void check_file_access(struct inspection *inspection)
 		                  strerror(file->error));
 		return;
 	}
-	text_addf(&text, "chmod %s %.3900s, or COPY --chown=%u:%u",
-	          S_ISDIR(refusal.st.st_mode) ? "a+rx" : "a+r", refusal.path,
-	          (unsigned)inspection->who->uid, (unsigned)inspection->who->gid);
+	fix_refusal(inspection, path, &refusal, &text);
 	inspection_report(inspection, FINDING_FILE_UNREADABLE,
 	                  (struct report_at){ .path = file->path, .fix = fix },
 	                  "%s%.700s refuses uid %u: owner %u:%u, mode %04o",

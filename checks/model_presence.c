@@ -34,8 +34,7 @@ static void report_refusal(struct inspection *inspection, const char *path, int 
 		        "cannot be opened: %s", strerror(error));
 		return;
 	}
-	text_addf(&text, "chmod a+%s %.3900s, or run as its owner",
-	          S_ISDIR(refusal.st.st_mode) ? "rx" : "r", refusal.path);
+	fix_refusal(inspection, path, &refusal, &text);
 	inspection_report(inspection, FINDING_MODEL_UNREADABLE,
 	                  (struct report_at){ .path = path, .fix = fix },
 	                  "%.900s refuses uid %u: owner %u:%u, mode %04o", refusal.path,

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <unistd.h>
+
 #include "commands/commands.h"
 #include "gate/refetch.h"
 #include "launch/init.h"
@@ -45,6 +47,11 @@ int main(int argc, char **argv)
 	struct text why = TEXT_OVER(sentence);
 
 	init_resume(argv);
+	/* With the set-user-id bit anybody would be root by a policy of his own. */
+	if (getuid() != geteuid() || getgid() != getegid())
+		return complain(
+		        STATUS_PERMISSION,
+		        "aweigh is not to be set-user-id or set-group-id: chmod ug-s it, and start it as root instead");
 	if (signals_init(&run.signals) < 0)
 		return complain(STATUS_SYSTEM, "signals cannot be blocked");
 	if (argc < 1 || !options_parse(&run.options, commands, argv, &why)) {

@@ -74,6 +74,23 @@ void finding_make(struct record *record, enum finding_id id, const struct model 
 		record->line = at.line;
 }
 
+void fix_refusal(const struct inspection *inspection, const char *path,
+                 const struct refusal *refusal, struct text *out)
+{
+	unsigned uid = (unsigned)inspection->who->uid, gid = (unsigned)inspection->who->gid;
+	size_t length = strlen(refusal->path);
+
+	/* A home that is opened to everybody is worse than what it mends. */
+	if (path_is_beneath(path, refusal->path) && strncmp(path + length, "/.cache/", 8) == 0)
+		text_addf(
+		        out,
+		        "put the cache where uid %u may go and set HF_HOME; or let that user alone pass: setfacl -m u:%u:x %.3800s",
+		        uid, uid, refusal->path);
+	else
+		text_addf(out, "chmod a+%s %.3900s, or COPY --chown=%u:%u",
+		          S_ISDIR(refusal->st.st_mode) ? "rx" : "r", refusal->path, uid, gid);
+}
+
 static void __attribute__((format(printf, 4, 0)))
 send_finding(struct inspection *inspection, enum finding_id id, struct report_at at,
              const char *format, va_list arguments)

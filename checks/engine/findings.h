@@ -8,6 +8,8 @@
 
 #include <stdarg.h>
 
+#include "base/text.h"
+#include "base/tree.h"
 #include "engine/inspection.h"
 #include "finding.h"
 #include "policy.h"
@@ -32,6 +34,10 @@ struct report_at {
 void finding_make(struct record *record, enum finding_id id, const struct model *model, int index,
                   struct report_at at, const char *format, va_list arguments)
         __attribute__((format(printf, 6, 0)));
+
+/* What lets the service's user reach `path` in spite of the refusal: the least that does. */
+void fix_refusal(const struct inspection *inspection, const char *path,
+                 const struct refusal *refusal, struct text *out);
 
 /* Sends a finding about the model that is being inspected; beyond FINDINGS_PER_KIND only counted. */
 void inspection_report(struct inspection *inspection, enum finding_id id, struct report_at at,

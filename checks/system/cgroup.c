@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/scan.h"
+#include "base/text.h"
 #include "bounds.h"
 #include "util.h"
 
@@ -46,14 +47,60 @@ unsigned cores_allowed(void)
 	return cores == 0 ? 1 : (unsigned)cores;
 }
 
+static void lower(uint64_t *limit, uint64_t to)
+{
+	if (to < *limit && to < (1ull << 60)) /* v1 says "none" by a number near 2^63 */
+		*limit = to;
+}
+
+/* Version 1 says what all groups above allow: memory.stat, hierarchical_memory_limit. */
+static void lower_by_stat(uint64_t *limit)
+{
+	static const char key[] = "hierarchical_memory_limit ";
+	CLEANUP(cleanup_fd)
+	int fd = open("/sys/fs/cgroup/memory/memory.stat", O_RDONLY | O_CLOEXEC);
+	char text[4096] = "";
+	ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	const char *at = got < 0 ? NULL : strstr(text, key);
+	uint64_t number;
+
+	if (at != NULL &&
+	    scan_u64(at + sizeof(key) - 1, strcspn(at + sizeof(key) - 1, "\n"), &number))
+		lower(limit, number);
+}
+
+/* Version 2, where the whole hierarchy is mounted: the own group's path and each above it (cgroups(7)). */
+static void lower_by_path(uint64_t *limit)
+{
+	CLEANUP(cleanup_fd) int fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+	char text[4096] = "", file[sizeof(text) + 64];
+	ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	char *at = got < 0 ? NULL : strstr(text, "0::/"), *slash;
+	uint64_t number;
+
+	if (at == NULL)
+		return;
+	at += 3;
+	at[strcspn(at, "\n")] = '\0';
+	for (; (slash = strrchr(at, '/')) != NULL && slash[1] != '\0'; *slash = '\0') {
+		struct text path = TEXT_OVER(file);
+
+		text_addf(&path, "/sys/fs/cgroup%s/memory.max", at);
+		if (read_number(file, &number, NULL))
+			lower(limit, number);
+	}
+}
+
 uint64_t memory_limit(void)
 {
 	static const char *const files[] = { "/sys/fs/cgroup/memory.max",
 		                             "/sys/fs/cgroup/memory/memory.limit_in_bytes" };
-	uint64_t limit;
+	uint64_t limit = UINT64_MAX, number;
 
 	for (size_t i = 0; i < LENGTH_OF(files); i++)
-		if (read_number(files[i], &limit, NULL) && limit < (1ull << 60))
-			return limit;
-	return UINT64_MAX;
+		if (read_number(files[i], &number, NULL))
+			lower(&limit, number);
+	lower_by_stat(&limit);
+	lower_by_path(&limit);
+	return limit;
 }

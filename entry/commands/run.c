@@ -89,6 +89,10 @@ static int judge_and_launch(struct run *run, struct gate *gate)
 		        gate, FINDING_SERVICE_REAPER, gate->policy.said[KEY_INIT].line,
 		        "aweigh stays as init at pid %d, so orphans of the service go to another process",
 		        (int)getpid());
+	if (!stays_as_init(gate) && getpid() == 1)
+		gate_raise(
+		        gate, FINDING_SERVICE_INIT, 0,
+		        "aweigh is PID 1, and the service takes its place: a SIGTERM that it does not handle is lost");
 	status = gate_report(gate, STDERR_FILENO);
 	if (status != STATUS_OK)
 		return (int)status;

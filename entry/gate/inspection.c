@@ -131,6 +131,7 @@ enum status gate_inspect(struct gate *gate, struct text *why)
 		                       .deadline_ns = gate->deadline_ns,
 		                       .models = gate->policy.model_count };
 	struct child child;
+	int error;
 
 	gate_begin_anew(gate);
 	raise_command(gate);
@@ -140,9 +141,10 @@ enum status gate_inspect(struct gate *gate, struct text *why)
 	raise_identity(gate);
 	gate->report.exact = gate->who.exact;
 	gate->report.env = &gate->env;
-	if (child_start(&child, run_inspector, gate) < 0) {
-		text_add(why, "the inspector cannot be started");
-		return STATUS_SYSTEM;
+	error = child_start(&child, run_inspector, gate);
+	if (error < 0) {
+		text_addf(why, "the inspector cannot be started: %s", strerror(-error));
+		return error == -EAGAIN ? STATUS_TEMPORARY : STATUS_SYSTEM;
 	}
 	(void)child_follow(&child, &limits, take_record, gate);
 	gate->inspected = child.ending == CHILD_DONE;

@@ -42,7 +42,7 @@ static void resolve_identity(struct gate *gate)
 	}
 	identity_name(&gate->who, &gate->users);
 	gate->who.exact = true;
-	if (user == NULL)
+	if (user == NULL || strcmp(user, "unchanged") == 0)
 		return;
 	if (!identity_parse(&gate->who, &gate->users, user, &why) ||
 	    !identity_parse_groups(&gate->who, &gate->users, gate->policy.groups, &why)) {

@@ -151,10 +151,12 @@ static enum status fetch_place(struct place *place, bool *well, struct text *why
 		                       .deadline_ns = gate->deadline_ns,
 		                       .models = gate->policy.model_count };
 	struct child child;
+	int error;
 
-	if (child_start(&child, run_fetcher, place) < 0) {
-		text_add(why, "the fetcher cannot be started");
-		return STATUS_SYSTEM;
+	error = child_start(&child, run_fetcher, place);
+	if (error < 0) {
+		text_addf(why, "the fetcher cannot be started: %s", strerror(-error));
+		return error == -EAGAIN ? STATUS_TEMPORARY : STATUS_SYSTEM;
 	}
 	(void)child_follow(&child, &limits, take_record, place);
 	if (child.ending == CHILD_STOPPED)

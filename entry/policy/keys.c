@@ -87,7 +87,7 @@ void key_expects(const struct key *key, struct text *out)
 		[TYPE_COUNT] = "a whole number",
 		[TYPE_REQUIRE] = "patterns: commas mean all of, bars one of",
 		[TYPE_MODE] = "permission bits in octal, such as 0022",
-		[TYPE_USER] = "NAME, UID, NAME:GROUP or UID:GID",
+		[TYPE_USER] = "NAME, UID, NAME:GROUP, UID:GID or unchanged",
 		[TYPE_VARIABLE] = "the name of a variable: letters, digits and '_'",
 		[TYPE_REVISION] = "a commit of 40 hexadecimal digits, a branch or a tag",
 		[TYPE_REPO] = "a repository id such as org/name",

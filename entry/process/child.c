@@ -19,7 +19,7 @@
 
 int child_start(struct child *child, child_run *run, void *context)
 {
-	int pipe_fds[2];
+	int pipe_fds[2], error;
 
 	*child = (struct child){ .pipe_fd = -1 };
 	if (pipe2(pipe_fds, O_CLOEXEC) != 0)
@@ -34,8 +34,9 @@ int child_start(struct child *child, child_run *run, void *context)
 	child->pipe_fd = pipe_fds[0];
 	if (child->pid > 0)
 		return 0;
+	error = -errno;
 	(void)close(take_fd(&child->pipe_fd));
-	return -EAGAIN;
+	return error;
 }
 
 /* Takes note of the child's end and, as PID 1, of orphans that ended; false: it has not ended. */

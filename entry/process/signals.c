@@ -65,6 +65,8 @@ void signals_restore(const struct signals *signals)
 	struct sigaction handler = { .sa_handler = end_here }, inherited;
 
 	(void)sigaction(SIGCHLD, &signals->child, NULL);
+	/* One that came while it was blocked is pending even though it was ignored; to ignore it again drops it. */
+	(void)sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
 	(void)sigaction(SIGPIPE, &signals->pipe, NULL);
 	for (size_t i = 0; i < LENGTH_OF(stops); i++)
 		/* execve() resets handlers to default, so an ignored signal must stay ignored. */

@@ -369,6 +369,8 @@ static void print_end(const struct paint *paint)
 		              selected == 1 ? "" : "s");
 	else if (selected > 0)
 		(void)fprintf(paint->out, ": %zu model%s", selected, selected == 1 ? "" : "s");
+	else if (report->policy->error_count == 0)
+		(void)fputs(": no model", paint->out);
 	if (report->elapsed_ns < 1000000000u)
 		(void)fprintf(paint->out, ", in %.1f ms\n", (double)report->elapsed_ns / 1e6);
 	else

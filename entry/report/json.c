@@ -129,10 +129,6 @@ void report_write_json(const struct report *report, const struct report_style *s
 	(void)yajl_gen_map_open(gen);
 	gen_text(gen, "aweigh", AWEIGH_VERSION);
 	put_policy(gen, report);
-	gen_text(gen, "verdict",
-	         report->status == STATUS_OK || !report->enforced ? "pass" : "refused");
-	gen_number(gen, "status", report->enforced ? (uint64_t)report->status : 0);
-	put_milliseconds(gen, "elapsed_ms", report->elapsed_ns);
 	gen_word(gen, "models");
 	(void)yajl_gen_array_open(gen);
 	for (size_t i = 0; report->models != NULL && i < report->policy->model_count; i++)
@@ -146,6 +142,11 @@ void report_write_json(const struct report *report, const struct report_style *s
 		put_finding(gen, report, &report->findings[i]);
 	(void)yajl_gen_array_close(gen);
 	gen_number(gen, "findings_dropped", report->dropped);
+	/* Last: the kubelet keeps the last 4,096 bytes of a termination message (pkg/kubelet, tail.ReadAtMost). */
+	gen_text(gen, "verdict",
+	         report->status == STATUS_OK || !report->enforced ? "pass" : "refused");
+	gen_number(gen, "status", report->enforced ? (uint64_t)report->status : 0);
+	put_milliseconds(gen, "elapsed_ms", report->elapsed_ns);
 	(void)yajl_gen_map_close(gen);
 	yajl_gen_free(gen);
 }
