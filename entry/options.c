@@ -14,6 +14,7 @@ enum option {
 	OPTION_VERIFY,
 	OPTION_ROOT,
 	OPTION_USER,
+	OPTION_ENV_FILE,
 	OPTION_FORMAT,
 	OPTION_REPORT,
 	OPTION_COLOR,
@@ -44,6 +45,8 @@ static const struct {
 	  "check an unpacked image: the policy's paths lie beneath DIR" },
 	{ "user", 0, OPTION_USER, "USER[:GROUP]",
 	  "overrides the policy's user, for check, fetch and explain" },
+	{ "env-file", 0, OPTION_ENV_FILE, "FILE",
+	  "judge these NAME=VALUE lines as the environment, for check and explain" },
 	{ "format", 0, OPTION_FORMAT, "FMT", "what the terminal gets: human or json" },
 	{ "report", 0, OPTION_REPORT, "FMT=FILE", "write a report to FILE as well; repeatable" },
 	{ "color", 0, OPTION_COLOR, "WHEN", "auto, always or never; NO_COLOR is honoured" },
@@ -224,6 +227,9 @@ static bool take(struct options *options, enum option option, const char *value,
 		return true;
 	case OPTION_USER:
 		options->user = value;
+		return true;
+	case OPTION_ENV_FILE:
+		options->env_file = value;
 		return true;
 	case OPTION_FORMAT:
 		return take_format(value, strlen(value), &options->format, why);

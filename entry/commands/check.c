@@ -37,9 +37,9 @@ int command_check(struct run *run)
 
 int command_fetch(struct run *run)
 {
-	if (run->options.root != NULL)
+	if (run->options.root != NULL || run->options.env_file != NULL)
 		return complain(
 		        STATUS_USAGE,
-		        "--root goes with check and explain: fetch writes into its own file system");
+		        "--root goes with check and explain, as does --env-file: fetch writes into its own file system");
 	return check(run, FETCHING_ORDERED);
 }

@@ -91,7 +91,10 @@ static void add_section(struct explanation *explanation, const struct policy *po
 
 		if (row->section != section)
 			continue;
-		variable_show(row->name, row->text, &value);
+		if (section >= SECTION_ENV_SET && section <= SECTION_ENV_UNSET)
+			variable_show(row->name, row->text, &value);
+		else
+			text_add(&value, row->text);
 		explanation_add(explanation, title, row->name, shown,
 		                origin_of(policy, &said, origin));
 	}

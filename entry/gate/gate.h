@@ -25,7 +25,9 @@ enum fetching { FETCHING_NEVER, FETCHING_BY_MODE, FETCHING_ORDERED };
 struct gate {
 	const struct options *options;
 	const struct signals *signals;
-	struct environment given;
+	struct environment own; /* aweigh's */
+	struct environment
+	        given; /* what is judged: the own, --env-file, or with --root alone none */
 	struct tree tree; /* of the policy's paths */
 	struct tree host; /* of --policy */
 	bool policy_is_of_tree; /* not named by whoever runs aweigh */

@@ -99,7 +99,7 @@ static enum status write_file(struct gate *gate, const struct report_format *for
 /* COLUMNS goes before what the terminal says, as in ls(1); neither makes lines that nobody reads. */
 static size_t width_of(const struct gate *gate, int terminal_fd)
 {
-	const char *said = environment_get(&gate->given, "COLUMNS");
+	const char *said = environment_get(&gate->own, "COLUMNS");
 	struct winsize size = { 0 };
 	uint64_t columns = 0;
 
@@ -123,7 +123,7 @@ enum status gate_report(struct gate *gate, int terminal_fd)
 	struct report_style style = { .quiet = options->quiet,
 		                      .verbose = options->verbose,
 		                      .width = width_of(gate, terminal_fd) };
-	const char *no_color = environment_get(&gate->given, "NO_COLOR");
+	const char *no_color = environment_get(&gate->own, "NO_COLOR");
 	enum status status = STATUS_OK;
 
 	style.colour = options->color == COLOR_ALWAYS ||

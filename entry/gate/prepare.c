@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gate/prepare.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -91,11 +92,53 @@ static enum status open_trees(struct gate *gate, struct text *why)
 	return STATUS_USAGE;
 }
 
+/* NAME=VALUE lines, as Docker's --env-file has them; others, and comments, say nothing here. */
+static bool read_env_file(struct gate *gate, const char *text)
+{
+	const char **rows = arena_take(gate->report.arena, (strlen(text) + 2) * sizeof(*rows));
+	size_t count = 0;
+
+	for (size_t length; rows != NULL && *text != '\0';
+	     text += length + (text[length] != '\0')) {
+		length = strcspn(text, "\n");
+		if (*text == '#' || *text == '=' || memchr(text, '=', length) == NULL)
+			continue;
+		rows[count] = arena_copy(gate->report.arena, text, length);
+		if (rows[count++] == NULL)
+			return false;
+	}
+	if (rows == NULL)
+		return false;
+	rows[count] = NULL;
+	gate->given = (struct environment){ rows, count };
+	return true;
+}
+
+/* An unpacked image has nothing of this machine's environment: neither its checks nor ${NAME} of its policy. */
+static bool take_environment(struct gate *gate, struct text *why)
+{
+	static const char *const none[] = { NULL };
+	const char *file = gate->options->env_file;
+	CLEANUP(cleanup_free) char *text = NULL;
+	size_t length;
+	int error;
+
+	gate->given = gate->options->root != NULL ? (struct environment){ none, 0 } : gate->own;
+	if (file == NULL)
+		return true;
+	error = tree_read(&gate->host, file, MAX_ENV_FILE_BYTES, &text, &length);
+	if (error == 0 && !read_env_file(gate, text))
+		error = -ENOMEM;
+	if (error < 0)
+		text_addf(why, "--env-file %.400s cannot be read: %s", file, strerror(-error));
+	return error == 0;
+}
+
 static const char *policy_file(const struct gate *gate, const struct tree **tree)
 {
 	const char *named = gate->options->policy != NULL ?
 	                            gate->options->policy :
-	                            environment_get(&gate->given, "AWEIGH_POLICY");
+	                            environment_get(&gate->own, "AWEIGH_POLICY");
 
 	*tree = named != NULL && named[0] != '\0' ? &gate->host : &gate->tree;
 	return named != NULL && named[0] != '\0' ? named : "/etc/aweigh/policy.ini";
@@ -104,8 +147,6 @@ static const char *policy_file(const struct gate *gate, const struct tree **tree
 enum status gate_prepare(struct gate *gate, const struct options *options,
                          const struct signals *signals, char *const *rows, struct text *why)
 {
-	static const char *const none[] = { NULL };
-	const struct environment nothing = { none, 0 };
 	struct policy_input input = { .models_tree = &gate->tree,
 		                      .environment = &gate->given,
 		                      .only = options->only,
@@ -120,15 +161,12 @@ enum status gate_prepare(struct gate *gate, const struct options *options,
 	gate->tree.root_fd = gate->host.root_fd = gate->limits.ruleset_fd = -1;
 	while (rows[count] != NULL)
 		count++;
-	gate->given = (struct environment){ (const char *const *)rows, count };
-	if (open_trees(gate, why) != STATUS_OK)
-		return STATUS_USAGE;
+	gate->own = (struct environment){ (const char *const *)rows, count };
 	gate->report.arena = arena_new();
+	if (open_trees(gate, why) != STATUS_OK || !take_environment(gate, why))
+		return STATUS_USAGE;
 	input.file = policy_file(gate, &input.tree);
 	gate->policy_is_of_tree = input.tree == &gate->tree;
-	/* A hostile image's policy gets no variable of this machine. */
-	if (options->root != NULL && gate->policy_is_of_tree)
-		input.environment = &nothing;
 	input.report = take_policy_error;
 	input.report_context = gate;
 	if (gate->report.arena == NULL || policy_read(&gate->policy, &input) < 0)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/list.h"
 #include "base/scan.h"
 #include "process/clock.h"
 #include "util.h"
@@ -187,13 +188,27 @@ static CURLcode on_context(CURL *easy, void *context, void *request)
 
 /* A try */
 
+/* No proxy would read it: there is none, or NO_PROXY names the host as it stands there, or all. */
+static bool goes_direct(const struct fetch_settings *settings, const struct url *server)
+{
+	const char *at = NULL, *element;
+	size_t length;
+
+	while ((element = list_next(settings->no_proxy, ',', &at, &length)) != NULL)
+		if ((length == 1 && *element == '*') ||
+		    text_equals_any_case(element, length, server->host))
+			return true;
+	return settings->http_proxy[0] == '\0';
+}
+
 static bool may_see_token(const struct request *request)
 {
 	const struct network *network = request->network;
 
 	return network->settings->token[0] != '\0' && request->has_endpoint &&
 	       url_same_server(&request->server, &request->endpoint) &&
-	       (request->server.https || url_is_loopback(&request->server));
+	       (request->server.https || (url_is_loopback(&request->server) &&
+	                                  goes_direct(network->settings, &request->server)));
 }
 
 static void set_options(struct request *request)
@@ -225,9 +240,7 @@ static void set_options(struct request *request)
 	(void)curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_context);
 	(void)curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, request);
 	(void)curl_easy_setopt(easy, CURLOPT_PROXY, proxy);
-	/* What leads to this machine goes to no proxy, and a token with it to nobody. */
-	(void)curl_easy_setopt(easy, CURLOPT_NOPROXY,
-	                       url_is_loopback(&request->server) ? "*" : settings->no_proxy);
+	(void)curl_easy_setopt(easy, CURLOPT_NOPROXY, settings->no_proxy);
 	(void)curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	(void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)settings->connect_timeout_ms);
 	(void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, LOW_SPEED_BYTES);

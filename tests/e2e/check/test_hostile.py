@@ -87,7 +87,8 @@ def test_gguf_cut_at_each_byte(world):
     (gguf(keys=[("a", 9, struct.pack("<IQ", 8, 1 << 40))]), "file.header"),
     (gguf(keys=[("a", 9, struct.pack("<IQ", 9, 1))]), "file.header"),
     (b"<!DOCTYPE html>" + b"x" * 100, "file.error-page"),
-    (b"no magic at all" * 10, "file.header"),
+    (b"no magic at all" * 10, "file.error-page"),
+    (b"no\0magic" * 10, "file.header"),
 ])
 def test_gguf(world, data, code):
     Repo(world.hub).file("m.gguf", data).ref()
@@ -101,7 +102,7 @@ def test_split_gguf_with_a_part_missing(world):
 
 
 @pytest.mark.parametrize("data, code", [
-    (onnx()[:-3], "file.truncated"), (b"\xff" * 64, "file.header"), (b"plain text, not protobuf", "file.header"),
+    (onnx()[:-3], "file.truncated"), (b"\xff" * 64, "file.header"), (b"plain text, not protobuf", "file.error-page"),
     (onnx(("../../secret", 0, 1)), "file.header"), (onnx(("weights.data", 0, 8)), "file.truncated"),
 ])
 def test_onnx(world, data, code):

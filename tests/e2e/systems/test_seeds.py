@@ -29,7 +29,14 @@ class Image:
         return self.root / name.lstrip("/")
 
     def check(self, *args, **env):
-        return self.world.run("check", "--root", str(self.root), "--format", "json", *args, env={**self.env, **env})
+        return self.look("check", "--format", "json", *args, **env)
+
+    def look(self, command, *args, prefix=(), **env):
+        """What the image declares is judged, not what the machine has that looks at it."""
+        file = self.world.path / "image.env"
+        declared = {**self.env, **env}
+        file.write_text("".join(f"{name}={value}\n" for name, value in declared.items() if value is not None))
+        return self.world.run(command, "--root", str(self.root), "--env-file", str(file), *args, prefix=list(prefix))
 
     def own(self, name, uid=1000, gid=1000):
         for folder, _, files in os.walk(self.path(name)):
@@ -166,7 +173,7 @@ def test_1_9_the_deadline_is_kept(world):
 def test_1_10_no_socket_and_offline_variables(world):
     image = catalyst(world)
     trace = world.path / "trace"
-    image.world.run("check", "--root", str(image.root), env=image.env, prefix=["strace", "-f", "-e", "trace=network", "-o", str(trace)])
+    image.look("check", prefix=["strace", "-f", "-e", "trace=network", "-o", str(trace)])
     assert "socket" not in trace.read_text() and "connect" not in trace.read_text()
     environment = image.check().report["environment"]
     assert environment["HF_HUB_OFFLINE"] == environment["TRANSFORMERS_OFFLINE"] == "1"
@@ -182,7 +189,7 @@ def test_1_11_verification_left_off(world, name, value):
 
 def test_1_13_explain_says_where_values_come_from(world):
     image = catalyst(world)
-    out = world.run("explain", "--root", str(image.root), env=image.env).out
+    out = image.look("explain").out
     assert f"hub                {HUB}   (policy.hub_cache)" in out and "HF_HUB_OFFLINE     1   (offline)" in out
 
 
@@ -210,9 +217,9 @@ def test_1_16_the_services_output_is_its_own(world):
 
 def test_1_17_check_is_the_smoke_test(world):
     image = catalyst(world)
-    assert world.run("check", "--root", str(image.root), env=image.env).status == 0
+    assert image.look("check").status == 0
     shutil.rmtree(image.repo.folder / "blobs")
-    assert world.run("check", "--root", str(image.root), env=image.env).status == 65
+    assert image.look("check").status == 65
 
 
 def test_1_18_the_pin_and_the_ref(world):
@@ -263,7 +270,7 @@ def test_2_3_missing_or_empty_with_the_hint(world, make):
     result = image.check("--only", "reranker")
     finding = result.finding("model.missing")
     assert result.status == 66 and finding["hint"] == "./dev.sh rebuild base" and finding["path"] == "/app/reranker_models/llama-nv-reranker"
-    human = world.run("check", "--root", str(image.root), "--only", "reranker", env=image.env).out
+    human = image.look("check", "--only", "reranker").out
     assert "./dev.sh rebuild base" in human and "/app/reranker_models/llama-nv-reranker" in human
 
 
@@ -330,7 +337,7 @@ def test_2_14_twelve_gigabytes_in_no_time(world):
 
 def test_2_15_no_forbidden_line(world):
     image = ocr_rag(world)
-    result = world.run("check", "--root", str(image.root), env=image.env)
+    result = image.look("check")
     assert "using huggingface hub" not in (result.out + result.err).lower()
 
 
@@ -349,7 +356,7 @@ def test_2_17_a_clone_without_git_lfs(world):
 
 def test_2_18_without_a_network(world):
     image = ocr_rag(world)
-    result = world.run("check", "--root", str(image.root), env=image.env, prefix=["unshare", "--net"])
+    result = image.look("check", prefix=["unshare", "--net"])
     assert result.status == 0
 
 

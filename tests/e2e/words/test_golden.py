@@ -35,7 +35,8 @@ def test_explain_of_each_policy(world, system, need_root):
     (root / "etc").mkdir(parents=True)
     (root / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\ncatalyst:x:1000:1000::/home/catalyst:/bin/sh\n")
     policy = str(ROOT / "policies" / system / "policy.ini")
-    result = world.run("explain", "--root", str(root), "-p", policy, env={"HOME": "/root", "HF_HOME": None})
+    (world.path / "image.env").write_text("HOME=/root\nPATH=/usr/bin:/bin\n")
+    result = world.run("explain", "--root", str(root), "--env-file", str(world.path / "image.env"), "-p", policy)
     assert result.status == 0, result
     compare(f"explain-{system}.txt", result.out.replace(str(ROOT), "/SOURCE"), world)
 
@@ -50,7 +51,8 @@ def broken(world):
 
 
 def human(world, *args, env=None):
-    return world.run("check", "-p", "policy.ini", "--root", "image", *args, env={"HF_OFFLINE": "1", "HF_HOME": "/models", "HOME": "/", **(env or {})})
+    (world.path / "image.env").write_text("HF_OFFLINE=1\nHF_HOME=/models\nHOME=/\nPATH=/usr/bin:/bin\n")
+    return world.run("check", "-p", "policy.ini", "--root", "image", "--env-file", "image.env", *args, env=env)
 
 
 def test_human_report(world, need_root):

@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What nobody looked at is no pass, and what others may write leads aweigh nowhere."""
+
+import json
+import os
+import socket
+import struct
+import subprocess
+
+import pytest
+from models import COMMIT, Repo, bert_files, complete, onnx, safetensors
+from world import HANG_LIMIT
+
+
+def plain(world, files=None):
+    folder = world.path / "m"
+    for name, data in (files or bert_files()).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def plain_policy(world, folder, more="", head=""):
+    return world.policy(f"[policy]\nmode = offline\n{head}\n[model m]\npath = {folder}\n{more}\n")
+
+
+# The verdict
+
+@pytest.mark.parametrize("row", ["policy.value = off", "policy.syntax = note", "gate.inspector = warning", "gate.deadline = off", "gate.fetcher = note"])
+def test_what_judged_nothing_cannot_be_made_less_of(world, row):
+    result = world.policy(f"[severity]\n{row}\n[policy]\nuser = no-such-user\n").start("true")
+    assert result.status == 78 and "is fixed" in result.err
+
+
+def test_an_inspector_that_dies_is_no_pass(world, need_root):
+    """Too few descriptors for it: whatever the policy makes of findings, the service does not start."""
+    import resource
+
+    complete(world.hub)
+    world.policy(extra="enforce = yes")
+    result = world.start("echo", "started", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (10, 10)))
+    assert result.status != 0 and "started" not in result.out
+
+
+def test_an_empty_policy_says_so(world):
+    result = world.policy("").check()
+    assert result.status == 0 and result.finding("policy.empty")["severity"] == "note"
+    assert "pass: no model" in world.run("check", "-p", str(world.policy_file)).out
+
+
+def test_a_command_that_cannot_start_is_in_the_report(world):
+    report = world.path / "report.json"
+    (world.path / "plain").write_text("#!/bin/sh\n")
+    for command, status, code in (("no-such-command", 127, "service.command"), (str(world.path / "plain"), 126, None)):
+        result = world.policy("").start(command, args=("--report", f"json={report}"))
+        assert result.status == status
+        if code:
+            written = json.loads(report.read_text())
+            assert (written["verdict"], written["status"]) == ("refused", status)
+            assert code in [finding["code"] for finding in written["findings"]]
+
+
+def test_a_file_of_the_path_without_the_execute_bit(world):
+    (world.path / "bin").mkdir()
+    (world.path / "bin" / "serve").write_text("#!/bin/sh\n")
+    result = world.policy("").start("serve", args=("-v",), env={"PATH": f"{world.path}/bin"})
+    assert result.status == 126 and "service.executable" in result.err and "chmod +x" in result.err
+
+
+def test_nothing_is_fetched_for_a_command_that_is_not_there(world):
+    result = world.policy("[policy]\nmode = auto\n[fetch]\nendpoint = http://127.0.0.1:9\nallow_http = yes\n[model m]\nrepo = org/m\n").start("no-such-command")
+    assert result.status in (66, 127) and "fetch." not in result.err
+
+
+# Files
+
+@pytest.mark.parametrize("name, data", [
+    ("config.json", b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>'),
+    ("config.json", b"<h1>502 Bad Gateway</h1>"),
+    ("config.json", b'{"error":"Invalid username or password."}'),
+    ("model.safetensors", b"<head><title>302 Found</title></head>"),
+    ("model.safetensors", b"\xef\xbb\xbf  <Error>denied</Error>"),
+    ("pytorch_model.bin", b"Entry not found"),
+])
+def test_pages_in_the_place_of_files(world, name, data):
+    plain_policy(world, plain(world, {**bert_files(), name: data}))
+    result = world.check()
+    assert result.status == 65 and result.finding("file.error-page")["path"] == name
+
+
+@pytest.mark.parametrize("name, data", [("config.json", b"null"), ("tokenizer.json", b"[]"), ("config.json", b'{"a":\v1}'), ("config.json", b'{"a":"\xed\xa0\x80"}')])
+def test_configurations_that_no_loader_takes(world, name, data):
+    plain_policy(world, plain(world, {**bert_files(), name: data}))
+    assert world.check().finding("file.not-json")["path"] == name
+
+
+def test_a_header_whose_length_begins_like_a_page(world):
+    """0x3c is '<': the length of a header of 60 bytes, and the file is cut."""
+    header = json.dumps({"a": {"dtype": "F32", "shape": [1000], "data_offsets": [0, 4000]}}, separators=(",", ":")).encode().ljust(60)
+    assert len(header) == 60
+    plain_policy(world, plain(world, {**bert_files(), "model.safetensors": struct.pack("<Q", 60) + header + b"\1" * 1000}))
+    result = world.check()
+    assert result.status == 65 and result.finding("file.truncated")["path"] == "model.safetensors"
+
+
+def test_what_lies_too_deep_is_no_pass(world):
+    folder = plain(world)
+    deep = folder.joinpath(*["d"] * 40)
+    deep.mkdir(parents=True)
+    (deep / "e.safetensors").touch()
+    plain_policy(world, folder)
+    result = world.check()
+    assert result.status == 65 and "32 directories" in result.finding("model.limit")["message"]
+
+
+def test_eighty_external_files_of_which_one_is_missing(world):
+    model = b"\x08\x08" + b"".join(onnx((f"t{i}.bin", 0, 16))[2:] for i in range(80))
+    files = {f"t{i}.bin": b"\1" * 16 for i in range(80) if i != 77}
+    plain_policy(world, plain(world, {**bert_files(), "a.onnx": model, **files}))
+    result = world.check()
+    assert result.status == 65 and result.finding("file.truncated")["path"] == "t77.bin"
+
+
+def test_directories_have_owners_and_modes(world, need_root):
+    folder = plain(world, {**bert_files(), "sub/a.json": b"{}"})
+    os.chown(folder / "sub", 1000, 1000)
+    plain_policy(world, folder, "owner = 0:0")
+    assert world.check().finding("file.owner")["path"] == "sub"
+    (folder / "sub").chmod(0o777)
+    plain_policy(world, folder, "mode_mask = 0022")
+    assert world.check().finding("file.mode")["path"] == "sub"
+    (folder / "sub").chmod(0o1777)   # as /tmp: nobody exchanges the files of another
+    plain_policy(world, folder)
+    assert "file.world-writable" not in world.check().codes()
+
+
+def test_a_pinned_commit_without_main(world):
+    Repo(world.hub).all()
+    result = world.policy(revision=COMMIT).check()
+    assert result.status == 0 and "refs/main" in result.finding("model.no-main")["message"]
+
+
+# Whose word it is
+
+def unpacked(world, policy):
+    image = world.path / "image"
+    (image / "etc/aweigh").mkdir(parents=True)
+    (image / "etc/aweigh/policy.ini").write_text(policy)
+    return image
+
+
+def test_the_policy_of_an_image_writes_no_file_of_this_machine(world):
+    victim = world.path / "victim"
+    victim.write_text("precious")
+    image = unpacked(world, f"[policy]\nmode = offline\n[report]\njson = {victim}\n")
+    result = world.run("check", "--root", str(image))
+    assert victim.read_text() == "precious" and "report.failed" in result.out
+
+
+def test_the_policy_of_an_image_reads_no_variable_of_this_machine(world):
+    image = unpacked(world, "[policy]\nmode = offline\n[model x]\npath = /x\nhint = ${CI_SECRET:-unset} ${DECLARED:-none}\n")
+    declared = world.path / "image.env"
+    declared.write_text("# as docker's\nDECLARED=by the image\nFROM_OUTSIDE\n")
+    result = world.run("check", "--root", str(image), "--env-file", str(declared), env={"CI_SECRET": "hunter2"})
+    assert "hunter2" not in result.out and "unset by the image" in " ".join(result.out.split())
+    assert "--env-file" in world.run("check", "--env-file", "/no/such/file").err
+
+
+def test_a_link_of_the_service_does_not_lead_a_report(world, need_root):
+    volume, victim = world.path / "volume", world.path / "victim"
+    volume.mkdir()
+    os.chown(volume, 1000, 1000)
+    victim.write_text("precious")
+    (volume / "report.json").symlink_to(victim)
+    (volume / "way").symlink_to(world.path)
+    for link in ("report.json", "way"):
+        os.chown(volume / link, 1000, 1000, follow_symlinks=False)
+    for path in (volume / "report.json", volume / "way" / "victim"):
+        result = world.policy(f"[policy]\nmode = offline\nuser = 1000:1000\n[report]\njson = {path}\n").start("true", args=("-v",))
+        assert victim.read_text() == "precious" and "report.failed" in result.err and result.status == 0
+    os.chown(volume / "report.json", 0, 0, follow_symlinks=False)   # the administrator's own
+    world.policy(f"[policy]\nmode = offline\n[report]\njson = {volume}/report.json\n").start("true")
+    assert json.loads(victim.read_text())["verdict"] == "pass"
+
+
+def test_set_user_id_is_refused(world, need_root):
+    copy = world.path / "aweigh"
+    copy.write_bytes(open(world.binary, "rb").read())
+    copy.chmod(0o4755)
+    world.policy("[policy]\nuser = 0:0\n")
+    result = subprocess.run([copy, "-p", world.policy_file, "--", "id", "-u"], capture_output=True, user=65534, group=65534, extra_groups=[],
+                            timeout=HANG_LIMIT, env={**world.env, "ASAN_OPTIONS": "detect_leaks=0"})
+    assert result.returncode == 77 and result.stdout == b"" and b"set-user-id" in result.stderr
+
+
+def test_names_are_no_commands_of_a_runner(world):
+    folder = plain(world)
+    (folder / ("a" * 48 + " ::set-output name=x::yes.safetensors")).touch()
+    (folder / "y ##[set-output name=x;]yes.safetensors").touch()
+    out = world.run("check", "-p", str(plain_policy(world, folder).policy_file)).out
+    assert "##[" not in out and not any(line.lstrip().startswith("::") for line in out.splitlines())
+
+
+@pytest.mark.parametrize("name", ["HF_ENDPOINT", "DATABASE_URL", "my_api_key"])
+def test_no_credentials_are_printed(world, name):
+    value = "https://user:s3cret@mirror.example/x"
+    world.policy(f"[policy]\nmode = offline\n[environment set]\n{name} = {value}\n")
+    shown = world.check().out + world.run("explain", "-p", str(world.policy_file)).out
+    assert "s3cret" not in shown
+
+
+# Where it runs
+
+def test_groups_that_cannot_be_dropped_are_kept_and_said(world, need_root):
+    """Kubernetes: runAsUser 1000 and fsGroup 2000, capabilities dropped."""
+    drop = ["setpriv", "--reuid", "1000", "--regid", "1000", "--groups", "1000,2000", "--bounding-set=-all"]
+    world.policy("[policy]\nuser = 1000:1000\n")
+    result = world.start("id", "-G", args=("-v",), prefix=drop)
+    assert result.status == 0 and result.out.split() == ["1000", "2000"] and "confine.groups" in result.err
+
+
+def test_user_unchanged(world):
+    world.policy("[policy]\nuser = ${RUN_AS:-unchanged}\n")
+    assert world.start("id", "-u").out.strip() == str(os.geteuid())
+
+
+def test_a_home_that_refuses_the_service(world, need_root):
+    home = world.path / "roothome"
+    home.mkdir(mode=0o700)
+    plain_policy(world, plain(world), head="user = 65534:65534")
+    result = world.check(env={"HOME": str(home)})
+    assert result.status == 0 and "65534 may not enter" in result.finding("env.home")["message"]
+    plain_policy(world, world.path / "m", head="user = 65534:65534\nhome = set")
+    assert "env.home" not in world.check(env={"HOME": str(home)}).codes()
+
+
+def test_pid_1_without_init_is_said(world, need_root):
+    world.policy("")
+    result = world.start("true", args=("-v",), prefix=["unshare", "--pid", "--fork"])
+    assert result.status == 0 and "service.init" in result.err
+    assert "service.init" not in world.start("true", args=("-v", "--init"), prefix=["unshare", "--pid", "--fork"]).err
+
+
+@pytest.mark.parametrize("words", [["check", "--format", "json"], ["explain", "--only", "m"], ["--version"]])
+def test_words_of_ours_behind_the_entrypoint(world, words):
+    """ENTRYPOINT ["/aweigh", "--"]: docker run IMAGE check --format json"""
+    complete(world.hub)
+    world.policy()
+    result = world.run("--", *words, env={"AWEIGH_POLICY": str(world.policy_file)})
+    assert result.status == 0 and ("aweigh" in result.out or "org/m" in result.out), result
+
+
+def test_which_directory_refuses_the_command(world, need_root):
+    closed = world.path / "root"
+    closed.mkdir(mode=0o700)
+    (closed / "python").write_bytes(b"#!/bin/sh\n")
+    (closed / "python").chmod(0o755)
+    (world.path / "bin").mkdir()
+    (world.path / "bin" / "python").symlink_to(closed / "python")
+    world.policy("[policy]\nuser = 65534:65534\n")
+    result = world.start("python", env={"PATH": f"{world.path}/bin"})
+    assert result.status == 126 and f"uid 65534 may not enter {closed}" in " ".join(result.err.split())
+
+
+def test_the_verdict_stands_last(world):
+    """The kubelet keeps the last 4,096 bytes of a termination message."""
+    world.policy("[policy]\n" + "".join(f"[model m{i}]\npath = {world.path}/none{i}\n" for i in range(12)))
+    written = world.check().out
+    assert '"verdict": "refused"' in written[-4096:] and len(written) > 4096
+
+
+def test_stdio_that_leads_out_is_replaced(world):
+    """inetd's and ssh's standard output is a socket, which egress = deny takes away: the next file must not become it."""
+    world.policy("[confine]\negress = deny\n")
+    seen = world.path / "seen"
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
+        subprocess.run([world.binary, "-q", "-p", world.policy_file, "--", "sh", "-c", f"readlink /proc/$$/fd/1 > {seen}"],
+                       stdout=client, env=world.env, timeout=HANG_LIMIT, check=True)
+    assert seen.read_text() == "/dev/null\n"
+
+
+def test_a_reader_that_is_gone_stops_no_service(world):
+    read, write = os.pipe()
+    os.close(read)
+    world.policy("")
+    process = subprocess.run([world.binary, "-p", world.policy_file, "--", "echo", "started"], stdout=subprocess.PIPE, stderr=write, env=world.env, timeout=HANG_LIMIT)
+    os.close(write)
+    assert process.returncode == 0 and process.stdout == b"started\n"
+
+
+@pytest.mark.parametrize("spec, status", [("==23.*", 0), ("!=23.*", 65), ("==24.*", 65), (">=23.*", 78), ("==23.*.1", 78)])
+def test_versions_with_a_star(world, spec, status):
+    site = world.path / "site"
+    (site / "foo-23.0.1.dist-info").mkdir(parents=True)
+    world.policy(f"[policy]\nmode = offline\n[packages]\nfoo = {spec}\n")
+    assert world.check(env={"PYTHONPATH": str(site)}).status == status
+
+
+def test_a_whole_file_is_still_whole(world):
+    plain_policy(world, plain(world, {**bert_files(), "model.safetensors": safetensors()}))
+    assert world.check().status == 0
