@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 
+#include "base/file.h"
 #include "base/glob.h"
 #include "base/text.h"
 #include "base/tree.h"
@@ -32,7 +33,7 @@ static void check_free(struct inspection *inspection, const struct free_row *row
 	CLEANUP(cleanup_fd) int fd = tree_open(inspection->tree, row->path, O_RDONLY);
 	struct report_at at = { .path = row->path, .line = row->line };
 	struct statvfs fs;
-	uint64_t bytes;
+	uint64_t bytes, inodes;
 
 	if (fd < 0 || fstatvfs(fd, &fs) != 0) {
 		inspection_report(inspection, FINDING_PATHS_FULL, at,
@@ -40,15 +41,14 @@ static void check_free(struct inspection *inspection, const struct free_row *row
 		                  strerror(fd < 0 ? -fd : errno));
 		return;
 	}
-	if (__builtin_mul_overflow((uint64_t)fs.f_bavail, (uint64_t)fs.f_frsize, &bytes))
-		bytes = UINT64_MAX;
+	volume_free(&fs, &bytes, &inodes);
 	if (bytes < row->bytes)
 		inspection_report(inspection, FINDING_PATHS_FULL, at,
 		                  "has %s free, but the policy wants %s", size_text(bytes).text,
 		                  size_text(row->bytes).text);
-	else if (fs.f_files > 0 && fs.f_favail < 64)
+	else if (inodes < 64)
 		inspection_report(inspection, FINDING_PATHS_FULL, at, "has only %llu free inodes",
-		                  (unsigned long long)fs.f_favail);
+		                  (unsigned long long)inodes);
 }
 
 static void check_mount(struct inspection *inspection, const struct mount_row *row,

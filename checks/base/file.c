@@ -202,3 +202,13 @@ bool is_file_of(int directory_fd, const char *name, uint64_t size)
 	return fstatat(directory_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
 	       (uint64_t)st.st_size == size;
 }
+
+void volume_free(const struct statvfs *volume, uint64_t *bytes, uint64_t *inodes)
+{
+	if (volume->f_blocks == 0 ||
+	    __builtin_mul_overflow((uint64_t)volume->f_bavail, (uint64_t)volume->f_frsize, bytes))
+		*bytes = UINT64_MAX;
+	/* rclone 1.60 says 0 of 1,000,000,000: a volume on which nothing more fits says so by a failed open. */
+	*inodes = volume->f_files == 0 || volume->f_ffree == 0 ? UINT64_MAX :
+	                                                         (uint64_t)volume->f_favail;
+}

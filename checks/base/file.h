@@ -6,6 +6,7 @@
 #ifndef AWEIGH_FILE_H
 #define AWEIGH_FILE_H
 
+#include <sys/statvfs.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,6 +26,11 @@ int make_directories(int base_fd, const char *path, bool follow);
 int make_parent(int base_fd, const char *path, const char **name);
 /* 0 too where the file system cannot do it: there is no more to be done. */
 int sync_directory(int fd);
+/*
+ * What a volume has left; UINT64_MAX: it does not tell. 0 blocks of 0 are no size (FUSE without statfs, ramfs),
+ * and inodes that none of which is left, though the file system makes them as it goes, are no number.
+ */
+void volume_free(const struct statvfs *volume, uint64_t *bytes, uint64_t *inodes);
 int open_regular(int directory_fd, const char *name);
 bool is_file_of(int directory_fd, const char *name, uint64_t size);
 

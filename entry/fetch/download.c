@@ -161,7 +161,7 @@ static void fail_disk(struct download *download, const char *what, int error)
 	bool refused = error == -EACCES || error == -EPERM || error == -EROFS;
 
 	text_addf(&text, "%s cannot be %s in %.300s: %s", download->file->path, what,
-	          download->work->store.path, strerror(-error));
+	          download->work->store.path, volume_words(error));
 	fail_download(download, refused ? FINDING_FETCH_FOLDER : FINDING_FETCH_DISK, message);
 }
 
@@ -211,7 +211,8 @@ static bool begin_part(struct request *request)
 
 	request->failure.id = FINDING_FETCH_DIGEST;
 	request->failure.temporary = false;
-	if (!part->used_address && said->etag[0] != '\0' &&
+	/* An ETag of a small file that no hub linked may be a SHA-1 of anything (Artifactory); the bytes are hashed. */
+	if (!part->used_address && (said->etag_is_linked || strlen(said->etag) == SHA256_HEX) &&
 	    strlen(said->etag) == strlen(download->etag) &&
 	    strcmp(said->etag, download->etag) != 0) {
 		text_addf(&text, "it states the digest %.16s..., the hub's list %.16s...",
@@ -306,12 +307,27 @@ static enum next_step go_on_part(struct request *request)
 	return STEP_GO;
 }
 
+/* Of those whose bit is not in `tried`, those that answer before those that did not; or source_count(). */
+static unsigned first_source(const struct work *work, unsigned tried)
+{
+	unsigned count = source_count(work);
+
+	for (unsigned round = 0; round < 2; round++)
+		for (unsigned source = 0; source < count; source++)
+			if ((tried >> source & 1) == 0 && source_is_due(work, source, round))
+				return source;
+	return count;
+}
+
 /* Another endpoint, if there is one that was not tried. */
 static bool next_source(struct download *download)
 {
-	if (download->source + 1 >= source_count(download->work))
+	unsigned source = first_source(download->work, download->tried);
+
+	if (source >= source_count(download->work))
 		return false;
-	download->source++;
+	download->source = source;
+	download->tried |= 1u << source;
 	download->address[0] = '\0';
 	download->refreshed = 0;
 	download->ranges = download->single = false;
@@ -336,10 +352,12 @@ static bool recover(struct download *download, const struct part *part,
 		return true;
 	/* Several connections to one file are not liked here, or ranges not understood. */
 	if (!download->single && (download->parts > 0 || download->ranges) &&
-	    (refused || failure->http == 416 || failure->http == 429)) {
+	    (refused || failure->http == 416 || failure->http == 429 ||
+	     (download->parts > 0 && (failure->http == 503 || failure->http == 0)))) {
 		download->single = true;
 		return true;
 	}
+	source_failed(download->work, part->source, failure);
 	/* Another part has moved on already; otherwise this one's failure is why the file moves on. */
 	return part->source != download->source || next_source(download);
 }
@@ -416,6 +434,7 @@ static bool start_part(struct download *download, struct part *part)
 	request->first = first;
 	request->length = length == partial->size ? 0 : length;
 	request->limit = UINT64_MAX; /* take_bytes() knows the end */
+	request->few_tries = first_source(work, download->tried) < source_count(work);
 	request->prepare = go_on_part;
 	request->begin = begin_part;
 	request->body = take_bytes;
@@ -512,6 +531,8 @@ static void start_download(struct work *work, struct plan_model *model, struct p
 	download->model = model;
 	download->file = file;
 	download->phase = PHASE_LOCK;
+	download->source = first_source(work, 0);
+	download->tried = 1u << download->source;
 	plan_etag(file, download->etag);
 	try_lock(download);
 	if (download->phase != PHASE_FREE)

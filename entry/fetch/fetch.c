@@ -197,7 +197,7 @@ static void look_for_room(struct work *work)
 	}
 }
 
-static int put_files(struct plan_model *model, const char **at)
+static int put_files(struct plan_model *model, const char **at, bool *piecemeal)
 {
 	struct publication publication = { .directory_fd = -1 };
 	int error = publication_begin(&publication, &model->repo, model->commit);
@@ -226,6 +226,7 @@ static int put_files(struct plan_model *model, const char **at)
 		error = publication_end(&publication);
 	}
 	publication_release(&publication);
+	*piecemeal = publication.piecemeal;
 	return error;
 }
 
@@ -244,11 +245,17 @@ static void sweep(const struct plan_model *model)
 static void publish(struct work *work, struct plan_model *model)
 {
 	const char *revision = model->model->revision, *at = "";
+	bool piecemeal = false;
 	int error = -ENOENT;
 
 	for (unsigned tries = 0; tries < PUBLISH_TRIES && error == -ENOENT; tries++)
-		error = put_files(model, &at);
-	if (error == 0 && !work->store.is_directory && strcmp(revision, model->commit) != 0)
+		error = put_files(model, &at, &piecemeal);
+	if (piecemeal)
+		fetch_note(
+		        work, FINDING_FETCH_VOLUME,
+		        "the volume renames no directories: the snapshot is made file by file, and its ref comes last");
+	/* refs/COMMIT, too: hf-hub (Rust) asks for it first, as its own downloads write it. */
+	if (error == 0 && !work->store.is_directory)
 		error = repo_store_write_ref(&model->repo, revision, model->commit);
 	if (error == 0) {
 		sweep(model);
@@ -259,7 +266,7 @@ static void publish(struct work *work, struct plan_model *model)
 	           error == -ENOSPC || error == -EDQUOT || error == -EIO ? FINDING_FETCH_DISK :
 	                                                                   FINDING_FETCH_FOLDER,
 	           at, "the snapshot in %s cannot be written: %s", work->store.path,
-	           strerror(-error));
+	           volume_words(error));
 }
 
 static void publish_ready(struct work *work)
@@ -304,6 +311,19 @@ static void release(struct work *work)
 	free(work->downloads);
 }
 
+const char *volume_words(int error)
+{
+	switch (-error) {
+	case ENOSYS:
+	case EOPNOTSUPP:
+		return "the volume cannot rename files, or lacks another call that a cache needs";
+	case ESPIPE:
+		return "the volume takes no writing at a place (rclone: --vfs-cache-mode writes)";
+	default:
+		return strerror(-error);
+	}
+}
+
 /* A place that cannot be written is said of each of its models. */
 static void fail_all(struct work *work, int error)
 {
@@ -317,7 +337,7 @@ static void fail_all(struct work *work, int error)
 			           error == -ENOSPC || error == -EDQUOT ? FINDING_FETCH_DISK :
 			                                                  FINDING_FETCH_FOLDER,
 			           job->path, "%s cannot be written: %s", job->path,
-			           strerror(-error));
+			           volume_words(error));
 	}
 }
 

@@ -7,6 +7,7 @@
 #include "fetch/hub/listing.h"
 #include "fetch/work.h"
 #include "hub/cache.h"
+#include "process/clock.h"
 #include "util.h"
 
 /* Addresses */
@@ -198,7 +199,8 @@ static void on_answered(struct request *request, bool well)
 /* The answer is parsed from its first byte, so a try that broke off must not be gone on with. */
 static enum next_step no_second_start(struct request *request)
 {
-	return request->received > 0 ? STEP_GIVE_UP : STEP_GO;
+	request->failure.broken = request->received > 0;
+	return request->failure.broken ? STEP_GIVE_UP : STEP_GO;
 }
 
 static bool ask(struct work *work, struct question *question, const char *endpoint, const char *url)
@@ -206,6 +208,7 @@ static bool ask(struct work *work, struct question *question, const char *endpoi
 	struct request *request = &question->request;
 
 	request->context = question;
+	request->few_tries = work->elsewhere;
 	request->limit = MAX_API_BYTES;
 	request->prepare = no_second_start;
 	request->body = on_answer;
@@ -258,7 +261,7 @@ static void keep_failure(struct failure *failure, const struct question *questio
 	struct text text;
 
 	*failure = question->request.failure;
-	if (!question->well && !question->request.refused)
+	if (failure->broken || (!question->well && !question->request.refused))
 		return;
 	/* It came, and is not what was asked for. */
 	failure->id = FINDING_FETCH_PROTOCOL;
@@ -268,9 +271,10 @@ static void keep_failure(struct failure *failure, const struct question *questio
 	          repo_of(model), what);
 }
 
-/* The commit of a branch or tag; with `collector`, the files too. */
+/* The commit of a branch or tag; with `collector`, the files too, and with the query their sizes and digests. */
 static bool ask_revision(struct work *work, struct plan_model *model, const char *endpoint,
-                         const char *revision, struct collector *collector, struct failure *failure)
+                         const char *revision, const char *query, struct collector *collector,
+                         struct failure *failure)
 {
 	struct question *question = new_question("revision", model, revision);
 	struct revision_info *info = calloc(1, sizeof(*info));
@@ -279,8 +283,7 @@ static bool ask_revision(struct work *work, struct plan_model *model, const char
 
 	if (question == NULL || info == NULL)
 		goto out;
-	api_address(endpoint, repo_of(model), "revision", revision,
-	            collector != NULL ? "?blobs=true" : "", url);
+	api_address(endpoint, repo_of(model), "revision", revision, query, url);
 	revision_info_begin(info, collector != NULL ? collect : NULL, collector);
 	question->feed = feed_info;
 	question->parser = info;
@@ -323,7 +326,7 @@ static bool ask_tree(struct work *work, struct plan_model *model, const char *en
 	struct question *question = new_question("files at", model, model->commit);
 	struct tree_page *page = calloc(1, sizeof(*page));
 	char url[MAX_URL_BYTES];
-	bool well = question != NULL && page != NULL;
+	bool well = question != NULL && page != NULL, repeats = false;
 
 	api_address(endpoint, repo_of(model), "tree", model->commit, "?recursive=true&expand=false",
 	            url);
@@ -336,9 +339,13 @@ static bool ask_tree(struct work *work, struct plan_model *model, const char *en
 			well = false;
 		if (!well || !next_page(question, endpoint, url))
 			break;
+		repeats = strcmp(url, question->request.start) == 0;
+		well = !repeats;
 	}
 	if (!well && question != NULL)
 		keep_failure(failure, question, "list of files", model);
+	if (repeats) /* mirrors that know no cursor (olah 0.5.4): there is no list by pages */
+		failure->http = 404;
 	free_question(question);
 	free(page);
 	return well;
@@ -357,56 +364,80 @@ static void forget_files(struct plan_model *model)
 	model->illegal = false;
 }
 
+/* By the revision's own answer: with sizes and digests, or with names alone (Artifactory). */
+static bool ask_siblings(struct work *work, struct plan_model *model, const char *endpoint,
+                         struct collector *collector, struct failure *failure)
+{
+	static const char *const queries[] = { "?blobs=true", "" };
+	char commit[COMMIT_HEX + 1];
+	bool well = false;
+
+	memcpy(commit, model->commit, sizeof(commit));
+	for (size_t i = 0; i < LENGTH_OF(queries) && !well && has_no_tree(failure); i++) {
+		forget_files(model);
+		well = ask_revision(work, model, endpoint, commit, queries[i], collector, failure);
+	}
+	return well && strcmp(commit, model->commit) == 0;
+}
+
+static bool fail_manifest(const struct work *work, struct failure *failure, enum finding_id id,
+                          int error)
+{
+	struct text text = TEXT_OVER(failure->message);
+
+	failure->id = id;
+	text_addf(&text, "the manifest in %s cannot be written: %s", work->store.path,
+	          volume_words(error));
+	return false;
+}
+
+/* What the list itself is refused for. */
+static bool fail_list(const struct work *work, const struct plan_model *model, int error,
+                      struct failure *failure)
+{
+	struct text text = TEXT_OVER(failure->message);
+
+	if (!model->illegal && error != -E2BIG)
+		return fail_manifest(work, failure, FINDING_FETCH_DISK, error);
+	failure->id = FINDING_FETCH_PROTOCOL;
+	failure->broken = false;
+	if (model->illegal)
+		text_addf(&text, "the list of %s names a file '%s', which no repository may have",
+		          repo_of(model), model->illegal_path);
+	else
+		text_addf(&text, "the list of %s is longer than %u files or %lu MB", repo_of(model),
+		          MAX_FILES_PER_MODEL, MAX_LISTING_BYTES >> 20);
+	return false;
+}
+
 static bool list_from(struct work *work, struct plan_model *model, const char *endpoint,
                       struct failure *failure)
 {
 	struct manifest_writer writer = { .directory_fd = -1 };
 	struct collector collector = { .work = work, .model = model, .writer = &writer };
-	bool well;
 	int error = manifest_writer_begin(&writer, &model->repo, model->commit);
+	bool well;
 
-	if (error != 0) {
-		struct text text = TEXT_OVER(failure->message);
-
-		failure->id = FINDING_FETCH_FOLDER;
-		text_addf(&text, "the manifest in %s cannot be written: %s", work->store.path,
-		          strerror(-error));
-		return false;
-	}
+	if (error != 0)
+		return fail_manifest(work, failure,
+		                     error == -ENOSPC || error == -EDQUOT ? FINDING_FETCH_DISK :
+		                                                            FINDING_FETCH_FOLDER,
+		                     error);
 	well = ask_tree(work, model, endpoint, &collector, failure);
 	if (!well && has_no_tree(failure) && !model->illegal && collector.error == 0) {
-		char commit[COMMIT_HEX + 1];
-
-		memcpy(commit, model->commit, sizeof(commit));
-		forget_files(model);
-		well = ask_revision(work, model, endpoint, commit, &collector, failure);
-		if (strcmp(commit, model->commit) != 0)
-			well = false;
-	}
-	if (well && !collector.incomplete) {
-		collector.error = manifest_writer_end(&writer);
-	} else {
+		/* Pages that came before the list turned out to be none are forgotten. */
 		manifest_writer_cancel(&writer);
+		error = manifest_writer_begin(&writer, &model->repo, model->commit);
+		collector.incomplete = false;
+		well = error == 0 && ask_siblings(work, model, endpoint, &collector, failure);
 	}
-	if (model->illegal || collector.error != 0) {
-		struct text text = TEXT_OVER(failure->message);
-
-		failure->id = model->illegal            ? FINDING_FETCH_PROTOCOL :
-		              collector.error == -E2BIG ? FINDING_FETCH_PROTOCOL :
-		                                          FINDING_FETCH_DISK;
-		if (model->illegal)
-			text_addf(&text,
-			          "the list of %s names a file '%s', which no repository may have",
-			          repo_of(model), model->illegal_path);
-		else if (collector.error == -E2BIG)
-			text_addf(&text, "the list of %s is longer than %u files or %lu MB",
-			          repo_of(model), MAX_FILES_PER_MODEL, MAX_LISTING_BYTES >> 20);
-		else
-			text_addf(&text, "the manifest in %s cannot be written: %s",
-			          work->store.path, strerror(-collector.error));
-		return false;
-	}
-	return well;
+	if (well && !collector.incomplete)
+		collector.error = manifest_writer_end(&writer);
+	else
+		manifest_writer_cancel(&writer);
+	return model->illegal || collector.error != 0 ?
+	               fail_list(work, model, collector.error, failure) :
+	               well;
 }
 
 static bool list_from_manifest(struct work *work, struct plan_model *model)
@@ -487,8 +518,9 @@ static bool resolve_and_list(struct work *work, struct plan_model *model, size_t
 	} else if (repo_store_ref(&model->repo, revision, aboard) && !online &&
 	           !work->store.is_directory) {
 		/* What was begun is completed: a newer commit would be another model. */
+		model->is_aboard = true;
 		memcpy(model->commit, aboard, sizeof(model->commit));
-	} else if (!ask_revision(work, model, endpoint, revision, NULL, failure)) {
+	} else if (!ask_revision(work, model, endpoint, revision, "", NULL, failure)) {
 		return false;
 	}
 	if (want == WANT_LOOKUP && strcmp(model->commit, aboard) == 0) {
@@ -501,18 +533,73 @@ static bool resolve_and_list(struct work *work, struct plan_model *model, size_t
 	       complete_listing(work, model, index, failure);
 }
 
+static void pause_for(struct work *work, uint64_t ms)
+{
+	uint64_t until = clock_now_ns() + ms * 1000000u;
+	int left;
+
+	while ((left = clock_left_ms(until)) > 0 && network_run(&work->network, left) >= 0)
+		;
+}
+
+/* An answer that broke off is asked for again from its beginning, as often as a request is. */
+static bool resolve_from(struct work *work, struct plan_model *model, size_t index,
+                         struct failure *failure)
+{
+	for (uint64_t tries = 0;; tries++) {
+		memset(failure, 0, sizeof(*failure));
+		if (resolve_and_list(work, model, index, failure))
+			return true;
+		if (!failure->broken || !failure->temporary || tries >= work->settings->retries)
+			return false;
+		pause_for(work, work->settings->retry_delay_ms);
+	}
+}
+
+/* Whoever did not answer is asked after the others from here on, by other models and files, too. */
+void source_failed(struct work *work, unsigned source, const struct failure *failure)
+{
+	if (failure->http == 0 && failure->temporary && !failure->broken)
+		work->silent |= 1u << source;
+}
+
+/* Those that answer first; `round` 0 has these, 1 the others. */
+bool source_is_due(const struct work *work, unsigned source, unsigned round)
+{
+	return (work->silent >> source & 1) == round;
+}
+
+static void fail_plan(struct work *work, struct plan_model *model, const struct failure *failure)
+{
+	const char *message = failure->message[0] != '\0' ? failure->message : "out of memory";
+
+	/* Somebody has squashed or force-pushed the branch. */
+	if (failure->http == 404 && model->is_aboard)
+		fetch_fail(
+		        work, model, failure->id, NULL,
+		        "%s; the cache's refs/%.100s names it: set mode = online for what the hub has now, or remove that file",
+		        message, model->model->revision);
+	else
+		fetch_fail(work, model, failure->id, NULL, "%s", message);
+}
+
 bool plan_model(struct work *work, struct plan_model *model)
 {
+	unsigned first = work->settings->mirror != NULL, count = source_count(work),
+	         asked = work->silent;
 	struct failure failure = { 0 };
 
-	for (size_t i = 0; i < work->settings->endpoint_count; i++) {
-		if (resolve_and_list(work, model, i, &failure)) {
-			model->listed = true;
-			return true;
+	for (unsigned round = 0; round < 2; round++)
+		for (unsigned source = first; source < count; source++) {
+			if ((asked >> source & 1) != round)
+				continue;
+			work->elsewhere = round == 0 && source + 1 < count;
+			model->listed = resolve_from(work, model, source - first, &failure);
+			if (model->listed)
+				return true;
+			source_failed(work, source, &failure);
 		}
-	}
-	fetch_fail(work, model, failure.id, NULL, "%s",
-	           failure.message[0] != '\0' ? failure.message : "out of memory");
+	fail_plan(work, model, &failure);
 	return false;
 }
 

@@ -37,6 +37,7 @@ struct plan_model {
 	const struct model *model;
 	int index; /* in the policy */
 	bool damaged, failed, listed, unchanged;
+	bool is_aboard; /* the commit is that of the ref in the cache */
 	struct repo_store repo;
 	char commit[COMMIT_HEX + 1];
 	struct plan_file *files;
@@ -77,6 +78,7 @@ struct download {
 	size_t unwritten; /* pieces that the writer has */
 	bool sealed; /* whole: the hasher has the descriptor, and nobody can write */
 	int write_error; /* the first one; a negative errno */
+	unsigned tried; /* a bit for each source that was begun with */
 	unsigned parts, source, damaged, refreshed, shorts, restarts;
 	bool ranges; /* the server gives parts */
 	bool single; /* one connection at a time: it does not, or not to several */
@@ -100,8 +102,13 @@ struct work {
 	struct download *downloads;
 	size_t download_count;
 	bool full; /* the volume is: nothing more is begun */
+	bool elsewhere; /* another endpoint can be asked what this one does not answer */
+	unsigned silent; /* a bit for each source that did not answer: asked last */
 };
 
+/* Whoever does not answer is asked last from then on. */
+void source_failed(struct work *work, unsigned source, const struct failure *failure);
+bool source_is_due(const struct work *work, unsigned source, unsigned round);
 /* plan.c: commit and files of a model; false: model->failed, and a finding was sent. */
 bool plan_model(struct work *work, struct plan_model *model);
 /* Looks what is there already. */
@@ -116,6 +123,8 @@ bool downloads_step(struct work *work);
 void downloads_release(struct work *work);
 
 /* fetch.c */
+/* What a negative errno of a volume means; static, or strerror()'s. */
+const char *volume_words(int error);
 void fetch_fail(struct work *work, struct plan_model *model, enum finding_id id, const char *path,
                 const char *format, ...) __attribute__((format(printf, 5, 6)));
 void fetch_tell_file(struct work *work, const struct download *download, uint64_t arrived);

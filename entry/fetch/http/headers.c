@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fetch/http/headers.h"
 
+#include <curl/curl.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/scan.h"
 #include "base/text.h"
@@ -47,6 +49,57 @@ static void copy_text(char *out, size_t size, const char *bytes, size_t length)
 		return;
 	memcpy(out, bytes, length);
 	out[length] = '\0';
+}
+
+/* Its beginning, if it is too long: the reason stands there. */
+static void copy_sentence(char *out, size_t size, const char *bytes, size_t length)
+{
+	copy_text(out, size, bytes, length < size ? length : size - 1);
+}
+
+/* Raw UTF-8, which browsers take, is encoded as RFC 3986 wants it. */
+static void copy_address(char *out, size_t size, const char *bytes, size_t length)
+{
+	struct text text = text_over(out, size);
+
+	for (size_t i = 0; i < length; i++) {
+		if ((unsigned char)bytes[i] >= 0x80)
+			text_addf(&text, "%%%02X", (unsigned char)bytes[i]);
+		else if (bytes[i] < 0x20 || bytes[i] == 0x7f)
+			text.cut = true;
+		else
+			text_add_bytes(&text, bytes + i, 1);
+	}
+	if (text.cut)
+		out[0] = '\0';
+}
+
+/* What changes the bytes; a name of no coding, empty, none or aws-chunked, does not (S3's gateways send it). */
+static bool is_coding(struct field field)
+{
+	static const char *const codings[] = {
+		"gzip", "x-gzip", "deflate", "br", "zstd", "compress"
+	};
+
+	for (size_t i = 0; i < sizeof(codings) / sizeof(codings[0]); i++)
+		if (field.length >= strlen(codings[i]) &&
+		    text_equals_any_case(field.value, strlen(codings[i]), codings[i]))
+			return true;
+	return false;
+}
+
+/* A number of seconds, or a date (RFC 9110, 10.2.3). */
+static void take_wait(struct headers *headers, struct field field)
+{
+	char date[64] = "";
+	time_t when;
+
+	if (scan_u64(field.value, field.length, &headers->wait_s))
+		return;
+	copy_text(date, sizeof(date), field.value, field.length);
+	when = curl_getdate(date, NULL);
+	if (when > time(NULL))
+		headers->wait_s = (uint64_t)(when - time(NULL));
 }
 
 /* `W/"abc"` -> abc, and only what can be a digest: the name of a blob comes from nowhere else. */
@@ -149,7 +202,8 @@ void headers_take(struct headers *headers, const char *line, size_t length)
 
 	headers->bytes += length;
 	if (is_named(line, length, "location", &field))
-		copy_text(headers->location, sizeof(headers->location), field.value, field.length);
+		copy_address(headers->location, sizeof(headers->location), field.value,
+		             field.length);
 	else if (is_named(line, length, "link", &field))
 		take_link(headers, field);
 	else if (is_named(line, length, "x-linked-etag", &field))
@@ -163,17 +217,21 @@ void headers_take(struct headers *headers, const char *line, size_t length)
 	else if (is_named(line, length, "content-range", &field))
 		take_range(headers, field);
 	else if (is_named(line, length, "content-encoding", &field))
-		headers->encoded = !text_equals_any_case(field.value, field.length, "identity");
+		headers->encoded = is_coding(field);
 	else if (is_named(line, length, "x-repo-commit", &field) &&
 	         scan_is_hex(field.value, field.length, COMMIT_HEX))
 		copy_text(headers->commit, sizeof(headers->commit), field.value, field.length);
 	else if (is_named(line, length, "x-error-code", &field))
 		take_code(headers, field);
 	else if (is_named(line, length, "x-error-message", &field))
-		copy_text(headers->error_message, sizeof(headers->error_message), field.value,
-		          field.length);
+		copy_sentence(headers->error_message, sizeof(headers->error_message), field.value,
+		              field.length);
 	else if (is_named(line, length, "ratelimit", &field))
 		take_rate(headers, field);
 	else if (is_named(line, length, "retry-after", &field) && headers->wait_s == UINT64_MAX)
-		take_number(field, &headers->wait_s);
+		take_wait(headers, field);
+	headers->is_hub |= is_named(line, length, "x-repo-commit", &field) ||
+	                   is_named(line, length, "x-error-code", &field) ||
+	                   is_named(line, length, "x-error-message", &field) ||
+	                   is_named(line, length, "x-request-id", &field);
 }

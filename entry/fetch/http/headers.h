@@ -24,7 +24,8 @@ struct headers {
 	uint64_t range_first, range_total; /* Content-Range; UINT64_MAX: none */
 	char commit[COMMIT_HEX + 1]; /* X-Repo-Commit */
 	char error_code[32]; /* X-Error-Code, made of letters only */
-	char error_message[128]; /* X-Error-Message, printable */
+	char error_message[384]; /* X-Error-Message, printable, its beginning */
+	bool is_hub; /* a header came that hubs send and proxies do not */
 	bool encoded; /* a Content-Encoding other than identity, though none was asked for */
 	uint64_t wait_s; /* Retry-After, or RateLimit's t where r is 0; UINT64_MAX: none */
 };

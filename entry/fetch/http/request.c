@@ -3,6 +3,8 @@
 
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <openssl/x509_vfy.h>
+#include <time.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -371,6 +373,23 @@ void request_release(struct request *request)
 
 /* What went wrong */
 
+/* The words of a page that no hub sends: a filter's or a proxy's own. Tags are left out. */
+static void add_page(const struct request *request, struct text *text)
+{
+	bool tag = false;
+
+	text_add(text, " with a page that is no hub's: '");
+	for (size_t i = 0; i < request->error_body_length && i < 300; i++) {
+		char c = request->error_body[i];
+
+		if (c == '<' || c == '>')
+			tag = c == '<';
+		else if (!tag && c >= ' ' && c <= '~')
+			text_add_bytes(text, &c, 1);
+	}
+	text_add(text, "'");
+}
+
 static void explain_status(struct request *request, struct text *text)
 {
 	const struct headers *headers = &request->headers;
@@ -382,7 +401,11 @@ static void explain_status(struct request *request, struct text *text)
 		text_addf(text, " %s", headers->error_code);
 	failure->temporary = false;
 	failure->id = FINDING_FETCH_PROTOCOL;
-	if (status == 401 || status == 403) {
+	if ((status == 401 || status == 403) && !headers->is_hub &&
+	    request->error_body_length > 0 && request->error_body[0] == '<') {
+		failure->id = FINDING_FETCH_PROXY;
+		add_page(request, text);
+	} else if (status == 401 || status == 403) {
 		failure->id = FINDING_FETCH_UNAUTHORIZED;
 		if (strcmp(headers->error_code, "GatedRepo") == 0)
 			text_add(text, ": the repository is gated");
@@ -416,6 +439,18 @@ static void explain_certificate(const struct request *request, const char *words
 {
 	const struct fetch_settings *settings = request->network->settings;
 
+	long verified = 0;
+
+	(void)curl_easy_getinfo(request->easy, CURLINFO_SSL_VERIFYRESULT, &verified);
+	if (verified == X509_V_ERR_CERT_HAS_EXPIRED || verified == X509_V_ERR_CERT_NOT_YET_VALID) {
+		text_addf(
+		        text,
+		        ": the certificate %s, by this machine's clock (%lld s since 1970): look at the clock, then at the server's certificate",
+		        verified == X509_V_ERR_CERT_HAS_EXPIRED ? "has expired" :
+		                                                  "is not yet valid",
+		        (long long)time(NULL));
+		return;
+	}
 	text_add(text, ": the certificate is not trusted");
 	if (request->issuer[0] != '\0')
 		text_addf(text, "; it was issued by '%.200s'", request->issuer);
@@ -537,7 +572,8 @@ static bool plan_retry(struct request *request, uint64_t *due_ns)
 	if (request->progressed)
 		request->attempts = 0;
 	request->progressed = false;
-	if (request->attempts++ >= settings->retries)
+	if (request->attempts++ >=
+	    (request->few_tries && settings->retries > 1 ? 1 : settings->retries))
 		return false;
 	for (unsigned i = 1; i < request->attempts && delay < settings->retry_max_delay_ms; i++)
 		delay *= 2;
@@ -601,7 +637,8 @@ static void ended(struct request *request, CURLcode code)
 	(void)curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &request->status);
 	stop_running(request);
 	if (code == CURLE_OK && request->status >= 200 && request->status <= 299) {
-		if (request->redirects == 0)
+		/* Redirects within the endpoint, as after a renaming, say nothing of the file. */
+		if (!request->redirected)
 			request->hub = request->headers;
 		if (!request->begun && !begin_body(request)) { /* an empty body */
 			request->refused = true;

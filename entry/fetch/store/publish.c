@@ -200,15 +200,49 @@ int publication_add(struct publication *publication, const struct published *fil
 
 static int copy_links(int from_fd, int to_fd, unsigned depth);
 
-/* Somebody else has made the snapshot meanwhile: each name goes into it by itself. */
+/* How volumes say that they rename files alone: gcsfuse by EMFILE, mergerfs by EXDEV, others by the rest. */
+static bool is_no_directory_rename(int error)
+{
+	return error == EMFILE || error == EXDEV || error == EPERM || error == ENOSYS ||
+	       error == EOPNOTSUPP || error == EIO || error == EINVAL;
+}
+
+/* A link is made anew where it cannot be renamed. */
+static int move_link(int from_fd, int to_fd, const char *name)
+{
+	char target[MAX_PATH_BYTES];
+	ssize_t length = readlinkat(from_fd, name, target, sizeof(target) - 1);
+
+	if (length < 0)
+		return -errno;
+	target[length] = '\0';
+	if (symlinkat(target, to_fd, name) != 0 && errno != EEXIST)
+		return -errno;
+	return unlinkat(from_fd, name, 0) != 0 ? -errno : 0;
+}
+
+/* Each name goes into the snapshot by itself: somebody else has made it meanwhile, or no directory can be renamed. */
 static int move_entry(int from_fd, int to_fd, const struct dirent *entry, unsigned depth)
 {
 	CLEANUP(cleanup_fd) int from = -1, to = -1;
+	struct stat st;
+	int error;
 
 	if (renameat(from_fd, entry->d_name, to_fd, entry->d_name) == 0)
 		return 0;
-	if (errno != EEXIST && errno != ENOTEMPTY && errno != EISDIR)
-		return -errno;
+	error = errno;
+	if (fstatat(from_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return -error;
+	if (is_no_directory_rename(error) && S_ISLNK(st.st_mode))
+		return move_link(from_fd, to_fd, entry->d_name);
+	if (is_no_directory_rename(error) && S_ISREG(st.st_mode) && error == EXDEV)
+		return copy_file(open_regular(from_fd, entry->d_name), to_fd, entry->d_name);
+	if (is_no_directory_rename(error) && S_ISDIR(st.st_mode)) {
+		if (mkdirat(to_fd, entry->d_name, 0777) != 0 && errno != EEXIST)
+			return -errno;
+	} else if (error != EEXIST && error != ENOTEMPTY && error != EISDIR) {
+		return -error;
+	}
 	from = openat(from_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	to = openat(to_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (from < 0 || to < 0)
@@ -240,12 +274,11 @@ static void remove_empty_directories(int parent_fd, const char *name, unsigned d
 }
 
 /* All at once: the directory that was made ready becomes the snapshot. */
-static int name_snapshot(const struct publication *publication, int fd)
+static int name_snapshot(struct publication *publication, int fd)
 {
 	const struct repo_store *repo = publication->repo;
 	CLEANUP(cleanup_fd)
-	int snapshots = make_directories(repo->fd, "snapshots", false),
-	    there = -1;
+	int snapshots = make_directories(repo->fd, "snapshots", false), there = -1;
 	int error;
 
 	if (snapshots < 0)
@@ -253,7 +286,11 @@ static int name_snapshot(const struct publication *publication, int fd)
 	if (renameat(repo->fd, publication->staging, snapshots, publication->commit) == 0)
 		return sync_directory(snapshots);
 	error = errno;
-	if (error != EEXIST && error != ENOTEMPTY && error != ENOENT)
+	publication->piecemeal = is_no_directory_rename(error);
+	if (publication->piecemeal && mkdirat(snapshots, publication->commit, 0777) != 0 &&
+	    errno != EEXIST)
+		return -errno;
+	if (!publication->piecemeal && error != EEXIST && error != ENOTEMPTY && error != ENOENT)
 		return -error;
 	there = openat(snapshots, publication->commit,
 	               O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);

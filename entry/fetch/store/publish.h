@@ -12,6 +12,7 @@
 struct publication {
 	const struct repo_store *repo;
 	char commit[COMMIT_HEX + 1];
+	bool piecemeal; /* the volume renames no directory: the snapshot was made file by file */
 	char staging[64]; /* "": straight into the snapshot, which is there already */
 	int directory_fd;
 };

@@ -130,9 +130,7 @@ int store_free(const struct store *store, uint64_t *bytes, uint64_t *inodes)
 
 	if (fstatvfs(store->fd, &volume) != 0)
 		return -errno;
-	*bytes = (uint64_t)volume.f_bavail * volume.f_frsize;
-	/* Volumes that make inodes as they go say 0 of 0. */
-	*inodes = volume.f_files == 0 ? UINT64_MAX : (uint64_t)volume.f_favail;
+	volume_free(&volume, bytes, inodes);
 	return 0;
 }
 
