@@ -211,8 +211,9 @@ static bool begin_part(struct request *request)
 
 	request->failure.id = FINDING_FETCH_DIGEST;
 	request->failure.temporary = false;
-	/* An ETag of a small file that no hub linked may be a SHA-1 of anything (Artifactory); the bytes are hashed. */
-	if (!part->used_address && (said->etag_is_linked || strlen(said->etag) == SHA256_HEX) &&
+	/* An ETag of 40 digits that comes from no hub may be a SHA-1 of anything (Artifactory); the bytes are hashed. */
+	if (!part->used_address &&
+	    (said->etag_is_linked || said->commit[0] != '\0' || strlen(said->etag) == SHA256_HEX) &&
 	    strlen(said->etag) == strlen(download->etag) &&
 	    strcmp(said->etag, download->etag) != 0) {
 		text_addf(&text, "it states the digest %.16s..., the hub's list %.16s...",

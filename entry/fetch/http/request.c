@@ -213,6 +213,41 @@ static bool may_see_token(const struct request *request)
 	                                  goes_direct(network->settings, &request->server)));
 }
 
+/*
+ * What c-ares 1.18 does not do and C libraries do, once a try has shown that it is wanted: the name as it
+ * stands, where a search domain's server fails (a final dot keeps it from being searched for; SNI and Host stay
+ * without it), and IPv4 alone, where AAAA questions are dropped.
+ */
+static void set_resolving(struct request *request, const char *proxy)
+{
+	const struct network *network = request->network;
+	char row[sizeof(request->server.host) + 16];
+	struct text text = TEXT_OVER(row);
+
+	curl_slist_free_all(request->connect_to);
+	request->connect_to = NULL;
+	if (network->only_ipv4)
+		(void)curl_easy_setopt(request->easy, CURLOPT_IPRESOLVE, (long)CURL_IPRESOLVE_V4);
+	if (!network->as_it_stands || proxy[0] != '\0' || request->server.host[0] == '[')
+		return;
+	text_addf(&text, "::%s.:", request->server.host);
+	request->connect_to = curl_slist_append(NULL, row);
+	(void)curl_easy_setopt(request->easy, CURLOPT_CONNECT_TO, request->connect_to);
+}
+
+/* A try that failed for the name: the next one, of whichever request, asks the other way. */
+static void learn_resolving(struct request *request, CURLcode code)
+{
+	struct network *network = request->network;
+	curl_off_t resolved = 0;
+
+	(void)curl_easy_getinfo(request->easy, CURLINFO_NAMELOOKUP_TIME_T, &resolved);
+	if (code == CURLE_COULDNT_RESOLVE_HOST && strchr(request->server.host, '.') != NULL)
+		network->as_it_stands = !network->as_it_stands;
+	else if (code == CURLE_OPERATION_TIMEDOUT && resolved == 0)
+		network->only_ipv4 = !network->only_ipv4;
+}
+
 static void set_options(struct request *request)
 {
 	const struct network *network = request->network;
@@ -243,6 +278,7 @@ static void set_options(struct request *request)
 	(void)curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, request);
 	(void)curl_easy_setopt(easy, CURLOPT_PROXY, proxy);
 	(void)curl_easy_setopt(easy, CURLOPT_NOPROXY, settings->no_proxy);
+	set_resolving(request, proxy);
 	(void)curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	(void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)settings->connect_timeout_ms);
 	(void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, LOW_SPEED_BYTES);
@@ -369,9 +405,22 @@ void request_release(struct request *request)
 	if (request->easy != NULL)
 		curl_easy_cleanup(request->easy);
 	request->easy = NULL;
+	curl_slist_free_all(request->connect_to);
+	request->connect_to = NULL;
 }
 
 /* What went wrong */
+
+static bool is_page(const struct request *request)
+{
+	static const char *const begin[] = { "<!doctype html", "<html" };
+
+	for (size_t i = 0; i < LENGTH_OF(begin); i++)
+		if (request->error_body_length >= strlen(begin[i]) &&
+		    text_equals_any_case(request->error_body, strlen(begin[i]), begin[i]))
+			return true;
+	return false;
+}
 
 /* The words of a page that no hub sends: a filter's or a proxy's own. Tags are left out. */
 static void add_page(const struct request *request, struct text *text)
@@ -401,8 +450,7 @@ static void explain_status(struct request *request, struct text *text)
 		text_addf(text, " %s", headers->error_code);
 	failure->temporary = false;
 	failure->id = FINDING_FETCH_PROTOCOL;
-	if ((status == 401 || status == 403) && !headers->is_hub &&
-	    request->error_body_length > 0 && request->error_body[0] == '<') {
+	if ((status == 401 || status == 403) && !headers->is_hub && is_page(request)) {
 		failure->id = FINDING_FETCH_PROXY;
 		add_page(request, text);
 	} else if (status == 401 || status == 403) {
@@ -636,6 +684,7 @@ static void ended(struct request *request, CURLcode code)
 
 	(void)curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &request->status);
 	stop_running(request);
+	learn_resolving(request, code);
 	if (code == CURLE_OK && request->status >= 200 && request->status <= 299) {
 		/* Redirects within the endpoint, as after a renaming, say nothing of the file. */
 		if (!request->redirected)

@@ -63,6 +63,7 @@ struct request {
 	size_t error_body_length;
 	char issuer[256]; /* of the certificate that was not trusted */
 	char curl_error[CURL_ERROR_SIZE];
+	struct curl_slist *connect_to;
 	struct request *next; /* of those that wait for their time */
 };
 
@@ -73,6 +74,7 @@ struct network {
 	struct request *waiting;
 	uint64_t not_before_ns; /* the server asked for a pause */
 	uint64_t random; /* for jitter */
+	bool as_it_stands, only_ipv4; /* how names are resolved, learned from what failed */
 };
 
 /* 0, or -ENOMEM. */
