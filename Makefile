@@ -59,7 +59,7 @@ VARIANT_FLAGS += $(if $(filter no,$(FETCH)),,-DAWEIGH_SHA256_PAIRS)
 endif
 OBJECTS := $(SOURCES:%.c=build/$(VARIANT)/%.o)
 
-.PHONY: all help demo test check unit e2e golden install uninstall sanitize fuzz bench lint format clean tools dist compile_commands.json
+.PHONY: all help demo test check unit e2e arrow golden install uninstall sanitize fuzz bench lint format clean tools dist compile_commands.json
 all: $(TARGET)
 
 help:

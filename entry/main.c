@@ -2,11 +2,9 @@
 #include <unistd.h>
 
 #include "commands/commands.h"
-#include "gate/refetch.h"
 #include "launch/init.h"
 #include "report/complain.h"
 #include "util.h"
-#include "version.h"
 
 extern char **environ;
 
@@ -24,21 +22,6 @@ static const struct command commands[] = {
 	  "what a command, a key of the policy or a finding means", command_help, COMMAND_ASKS },
 	{ NULL, NULL, NULL, NULL, COMMAND_LOOKS },
 };
-
-static int print_version(void)
-{
-	(void)printf("aweigh %s\n%s\n", AWEIGH_VERSION, gate_fetch_libraries());
-	return fflush(stdout) != 0 ? STATUS_IO : STATUS_OK;
-}
-
-int command_dispatch(struct run *run)
-{
-	if (run->options.version)
-		return print_version();
-	if (run->options.help)
-		return command_help(run);
-	return run->options.command->run(run);
-}
 
 int main(int argc, char **argv)
 {

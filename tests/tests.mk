@@ -25,6 +25,7 @@ demo:
 test check: tools
 	$(Q)$(MAKE) --no-print-directory all FETCH=no
 	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory arrow
 	$(Q)$(MAKE) --no-print-directory unit
 	$(Q)$(MAKE) --no-print-directory sanitize
 	$(Q)$(MAKE) --no-print-directory fuzz TIME=3
@@ -85,12 +86,15 @@ sanitize: tools
 bench: $(TARGET) $(PROGRAMS) $(VENV)/ready
 	$(Q)$(VENV)/bin/python tests/bench/bench.py $(BENCH)
 
+# Which files use which: the calls of the objects, against the order of the directories.
+arrow: $(TARGET)
+	$(Q)python3 tests/meta/arrow.py build/$(VARIANT)
+
 golden: $(TARGET) $(VENV)/ready
 	$(Q)AWEIGH_GOLDEN=write $(VENV)/bin/python -m pytest -q -p no:cacheprovider tests/e2e/words/test_golden.py
 
 lint: tools compile_commands.json
-	$(Q)! grep -n '#include.*entry/' checks -r
-	$(Q)! grep -nE '#include "(entry|report|gate|options)' -r checks
+	$(Q)$(MAKE) --no-print-directory arrow
 	$(Q)cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr --suppress=missingIncludeSystem \
 		-D_GNU_SOURCE -D__x86_64__ -Iinclude -Ichecks -Ientry checks entry
 	$(Q)clang-tidy --quiet -p build $(SOURCES)
@@ -100,4 +104,4 @@ compile_commands.json:
 	$(Q)python3 -c 'import json,sys,os; print(json.dumps([{"directory": os.getcwd(), "file": f, "command": "clang $(STD) -DAWEIGH_SHA256_PAIRS $(WARN) -c " + f} for f in sys.argv[1:]], indent=1))' $(SOURCES) >build/compile_commands.json
 
 format:
-	$(Q)clang-format -i $(SOURCES) $(wildcard include/*.h checks/*.h checks/*/*.h entry/*.h entry/*/*.h tests/*/*.c)
+	$(Q)clang-format -i $(SOURCES) entry/gate/refetch_none.c $(wildcard include/*.h checks/*.h checks/*/*.h entry/*.h entry/*/*.h entry/*/*/*.h tests/*/*.c tests/*/*.h)

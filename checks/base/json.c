@@ -281,7 +281,7 @@ enum json_result json_end(struct json *json)
 		parse(json, last, finish_word(json, last));
 	if (json->result == JSON_OK && yajl_complete_parse(json->parser) != yajl_status_ok &&
 	    json->result == JSON_OK)
-		json->result = JSON_CUT;
+		json->result = json->depth > 0 || json->in_string ? JSON_CUT : JSON_SYNTAX;
 	if (json->parser != NULL)
 		yajl_free(json->parser);
 	json->parser = NULL;

@@ -102,7 +102,7 @@ bool path_is_beneath(const char *path, const char *directory)
 struct size_text size_text(unsigned long long bytes)
 {
 	static const char *const units[] = { "bytes", "kB", "MB", "GB", "TB", "PB" };
-	struct size_text out;
+	struct size_text out = { .text = "" };
 	struct text text = TEXT_OVER(out.text);
 	double value = (double)bytes;
 	size_t unit = 0;

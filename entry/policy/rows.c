@@ -16,13 +16,14 @@
 /* Appends *element to a list that has room up to the next power of two. */
 static bool append(void *list, size_t *count, const void *element, size_t size)
 {
-	void *items;
+	void *items, *larger;
 
 	memcpy(&items, list, sizeof(items));
 	if ((*count & (*count - 1)) == 0) {
-		items = realloc(items, (*count == 0 ? 1 : *count * 2) * size);
-		if (items == NULL)
+		larger = realloc(items, (*count == 0 ? 1 : *count * 2) * size);
+		if (larger == NULL)
 			return false;
+		items = larger;
 		memcpy(list, &items, sizeof(items));
 	}
 	memcpy((char *)items + *count * size, element, size);
