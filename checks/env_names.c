@@ -96,8 +96,28 @@ static void check_unknown(struct inspection *inspection, const char *name)
 		                  "no library reads %.64s; did you mean %s?", name, near);
 }
 
+static void check_duplicates(struct inspection *inspection)
+{
+	for (size_t i = 0; i < inspection->given->count; i++) {
+		const char *row = inspection->given->rows[i], *value = strchr(row, '='), *first;
+		char name[128];
+		struct text text = TEXT_OVER(name);
+
+		if (value == NULL || (size_t)(value - row) >= sizeof(name))
+			continue;
+		text_add_bytes(&text, row, (size_t)(value - row));
+		first = environment_get(inspection->given, name);
+		if (first != NULL && first != value + 1 && strcmp(first, value + 1) != 0)
+			inspection_report(
+			        inspection, FINDING_ENV_DUPLICATE,
+			        (struct report_at){ .path = name },
+			        "%s stands twice in the environment, with different values", name);
+	}
+}
+
 void check_env_names(struct inspection *inspection)
 {
+	check_duplicates(inspection);
 	for (size_t i = 0; i < inspection->env->count; i++) {
 		const char *row = inspection->env->rows[i], *value = strchr(row, '=');
 		const struct library_variable *variable;

@@ -12,12 +12,12 @@ struct environment {
 	size_t count;
 };
 
-/* The value of `name`, or NULL. The last of several rows wins, as in a shell's export. */
+/* The value of `name`, or NULL. The first of several rows wins, as in getenv(3) and in CPython's os.environ. */
 static inline const char *environment_get(const struct environment *environment, const char *name)
 {
 	size_t length = strlen(name);
 
-	for (size_t i = environment->count; i-- > 0;)
+	for (size_t i = 0; i < environment->count; i++)
 		if (strncmp(environment->rows[i], name, length) == 0 &&
 		    environment->rows[i][length] == '=')
 			return environment->rows[i] + length + 1;

@@ -14,7 +14,8 @@ const struct format formats[] = {
 	[SAFETENSORS] = { "safetensors", ".safetensors", true, false, safetensors_examine },
 	[GGUF] = { "gguf", ".gguf", true, false, gguf_examine },
 	[ONNX] = { "onnx", ".onnx", true, false, onnx_examine },
-	[PICKLE] = { "pickle", ".pt .pth .ckpt .pkl .pickle .joblib .dill", true, true, NULL },
+	[PICKLE] = { "pickle", ".pt .pth .ckpt .pkl .pickle .joblib .dill", true, true,
+	             pickle_examine },
 	[TORCH] = { "pickle", NULL, true, true,
 	            zip_examine }, /* a zip archive with a pickle in it */
 	[TRAINING] = { "training state", NULL, false, true,

@@ -74,6 +74,7 @@ void onnx_examine(const struct examined *file, struct extent *extent);
 void ctranslate2_examine(const struct examined *file, struct extent *extent);
 bool ctranslate2_begins(const unsigned char *head, size_t length);
 void zip_examine(const struct examined *file, struct extent *extent);
+void pickle_examine(const struct examined *file, struct extent *extent);
 void json_examine(const struct examined *file, struct extent *extent);
 
 #endif

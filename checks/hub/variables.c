@@ -224,9 +224,10 @@ enum location_error library_location(const struct environment *environment, cons
 		const char *home = environment_get(environment, "HOME");
 
 		if (home == NULL)
-			home = passwd_home;
-		if (home == NULL || home[0] == '\0')
+			home = passwd_home != NULL && passwd_home[0] != '\0' ? passwd_home : NULL;
+		if (home == NULL)
 			return LOCATION_NO_HOME;
+		/* posixpath.expanduser: an empty HOME is the root, as "/" is. */
 		text_add(&text, strcmp(home, "/") == 0 ? "" : home);
 		value++;
 	}

@@ -151,6 +151,25 @@ static int set_cache(struct service_environ *service, const struct policy *polic
 	return service_environ_set(service, "HF_HUB_CACHE", policy->hub_cache, ORIGIN_CACHE);
 }
 
+/* A name that stands twice goes on once, with the value that getenv(3) finds: bash, for one, hands on the last. */
+static void take_given(struct service_environ *service, const struct environment *given)
+{
+	for (size_t i = 0; i < given->count; i++) {
+		char name[MAX_NAME_BYTES];
+		size_t length = strcspn(given->rows[i], "=");
+		const char *first = NULL;
+
+		if (given->rows[i][length] == '=' && length < sizeof(name)) {
+			memcpy(name, given->rows[i], length);
+			name[length] = '\0';
+			first = environment_get(given, name);
+		}
+		if (first == NULL || first == given->rows[i] + length + 1)
+			service->rows[service->count++] =
+			        (struct environ_row){ given->rows[i], ORIGIN_GIVEN, NULL };
+	}
+}
+
 int service_environ_compute(struct service_environ *service, const struct policy *policy,
                             const struct environment *given, const struct identity *who)
 {
@@ -160,9 +179,7 @@ int service_environ_compute(struct service_environ *service, const struct policy
 	service->arena = arena_new();
 	if (service->arena == NULL || make_room(service, given->count + 8) != 0)
 		return -ENOMEM;
-	for (size_t i = 0; i < given->count; i++)
-		service->rows[service->count++] =
-		        (struct environ_row){ given->rows[i], ORIGIN_GIVEN, NULL };
+	take_given(service, given);
 	update_view(service);
 	find_alias(service, policy, given);
 	error = policy->home != 0 ? set_home(service, who) : 0;

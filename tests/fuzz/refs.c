@@ -23,7 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (repo_path_is_legal(text, size) && (text[0] == '/' || strstr(text, "/../") != NULL))
 		abort();
 	(void)lfs_pointer_parse(text, size, &pointer);
-	(void)glob_matches(text, size / 2, text + size / 2);
+	(void)glob_matches(text, text + size / 2);
+	(void)glob_matches(text, text + strlen(text));
 	free(text);
 	return 0;
 }

@@ -316,7 +316,7 @@ static void hashing_follows_a_writer(void **state)
 static void pieces_are_written_and_taken_in_order(void **state)
 {
 	char name[] = "/tmp/aweigh-unit-XXXXXX", got[WRITE_PIECES * 3];
-	struct partial partial = { .fd = mkstemp(name) }, closed = PARTIAL_INIT;
+	struct partial partial = { .fd = mkstemp(name) }, closed = { .fd = open("/dev/null", O_RDONLY | O_CLOEXEC) };
 	struct piece piece = { .partial = &partial, .length = 1, .bytes = malloc(WRITE_BYTES) };
 	struct piece taken;
 	struct writer writer;
@@ -351,6 +351,7 @@ static void pieces_are_written_and_taken_in_order(void **state)
 	writer_release(&writer);
 	free(piece.bytes);
 	(void)close(partial.fd);
+	(void)close(closed.fd);
 	(void)unlink(name);
 }
 

@@ -288,6 +288,62 @@ def test_a_reader_that_is_gone_stops_no_service(world):
     assert process.returncode == 0 and process.stdout == b"started\n"
 
 
+def run_with_rows(world, rows, *args):
+    """execve() with rows that no dictionary can hold."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    argv = [os.fsencode(str(word)) for word in (world.binary, *args)]
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.dup2(write, 1)
+        libc.execve(argv[0], (ctypes.c_char_p * (len(argv) + 1))(*argv, None), (ctypes.c_char_p * (len(rows) + 1))(*[row.encode() for row in rows], None))
+        os._exit(99)
+    os.close(write)
+    with os.fdopen(read) as out:
+        text = out.read()
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), text
+
+
+def test_a_variable_that_stands_twice(world):
+    """getenv(3) and CPython find the first, bash hands on the last: what was judged is what the service finds."""
+    complete(world.hub)
+    world.policy(extra="[environment]\noffline = require")
+    rows = ["HF_HUB_OFFLINE=0", "HF_HUB_OFFLINE=1", f"HF_HOME={world.path}/home", "HOME=/", f"PATH={os.environ['PATH']}"]
+    status, text = run_with_rows(world, rows, "check", "-p", world.policy_file, "--format", "json")
+    report = json.loads(text)
+    assert status == 76 and "env.duplicate" in [finding["code"] for finding in report["findings"]]
+    assert report["environment"]["HF_HUB_OFFLINE"] == "0"
+    world.policy("")
+    status, text = run_with_rows(world, ["A=1", "A=2", "PATH=/usr/bin:/bin", "HOME=/"], "-q", "-p", world.policy_file, "--", "/usr/bin/env")
+    assert status == 0 and [row for row in text.split() if row.startswith("A=")] == ["A=1"]
+
+
+@pytest.mark.parametrize("data, whole", [(b"\x80\x02}q\0.", True), (b"(dp0\n.", True), (b"\x01\x02\x03\x04" * 9, False), (b"?" * 64, False)])
+def test_how_pickles_begin(world, data, whole):
+    plain_policy(world, plain(world, {"config.json": b'{"model_type": "bert"}', "tokenizer.json": b"{}", "pytorch_model.bin": data}))
+    codes = world.check().codes()
+    assert ("file.header" in codes) != whole
+
+
+def test_an_archive_that_is_cut_behind_another(world):
+    import io
+    import zipfile
+
+    inner, outer = io.BytesIO(), io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("a", b"1")
+    with zipfile.ZipFile(outer, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02}q\0.")
+        archive.writestr("archive/inner.zip", inner.getvalue())
+    whole = outer.getvalue()
+    cut = whole[:whole.index(b"PK\1\2", whole.index(b"PK\5\6"))]   # the outer directory is gone, the inner's end stays
+    for data, codes in ((whole, False), (cut, True)):
+        plain_policy(world, plain(world, {"config.json": b'{"model_type": "bert"}', "tokenizer.json": b"{}", "pytorch_model.bin": data}))
+        assert ("file.truncated" in world.check().codes()) == codes
+
+
 @pytest.mark.parametrize("spec, status", [("==23.*", 0), ("!=23.*", 65), ("==24.*", 65), (">=23.*", 78), ("==23.*.1", 78)])
 def test_versions_with_a_star(world, spec, status):
     site = world.path / "site"
