@@ -69,7 +69,8 @@ static bool take(struct stream *stream, void *out, size_t length)
 			if (stream->source->fd >= 0) {
 				got = pread(stream->source->fd, stream->buffer,
 				            sizeof(stream->buffer), (off_t)stream->at);
-			} else if (stream->at < stream->source->size) {
+			} else if (stream->source->memory != NULL &&
+			           stream->at < stream->source->size) {
 				uint64_t left = stream->source->size - stream->at;
 
 				got = (ssize_t)(left < sizeof(stream->buffer) ?

@@ -45,8 +45,10 @@ static bool is_text(const struct head *head)
 
 static bool is_tag(const struct head *head)
 {
-	char second = head->end - head->at > 1 ? scan_lower(head->at[1]) : ' ';
+	char second = ' ';
 
+	if (head->end - head->at > 1)
+		second = scan_lower(head->at[1]);
 	return head->at < head->end && head->at[0] == '<' &&
 	       ((second >= 'a' && second <= 'z') || strchr("!?/", second) != NULL) && is_text(head);
 }

@@ -22,12 +22,12 @@
 const struct key policy_keys[KEY_COUNT] = {
 #define KEY(section_, id, ctype, field, name_, type_, argument, initial_, effect_, help_)          \
 	[KEY_##id] = { .section = SECTION_##section_,                                              \
-		       .name = name_,                                                              \
+		       .name = (name_),                                                            \
 		       .type = TYPE_##type_,                                                       \
 		       argument,                                                                   \
-		       .initial = initial_,                                                        \
+		       .initial = (initial_),                                                      \
 		       .effect = EFFECT_##effect_,                                                 \
-		       .help = help_,                                                              \
+		       .help = (help_),                                                            \
 		       .offset = offsetof(OWNER_##section_, field) },
 #include "keys.def"
 #undef KEY

@@ -34,8 +34,8 @@ bool value_split(struct arena *arena, const char *text, char separator, struct l
 		count++;
 	items = count == 0 ? NULL : arena_take(arena, count * sizeof(*items));
 	*out = (struct list){ items, 0 };
-	if (count > 0 && items == NULL)
-		return false;
+	if (items == NULL)
+		return count == 0;
 	for (at = NULL; (element = list_next(text, separator, &at, &length)) != NULL;) {
 		items[out->count] = arena_copy(arena, element, length);
 		if (items[out->count++] == NULL)

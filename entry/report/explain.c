@@ -22,11 +22,15 @@ void explanation_add(struct explanation *explanation, const char *section, const
 {
 	if (explanation->arena == NULL)
 		explanation->arena = arena_new();
+	if (explanation->arena == NULL) {
+		explanation->failed = true;
+		return;
+	}
 	if (explanation->count == explanation->room) {
 		size_t room = explanation->room == 0 ? 128 : explanation->room * 2;
 		struct explanation_row *larger = realloc(explanation->rows, room * sizeof(*larger));
 
-		if (larger == NULL || explanation->arena == NULL) {
+		if (larger == NULL) {
 			explanation->failed = true;
 			return;
 		}
