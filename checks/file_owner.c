@@ -36,8 +36,10 @@ void check_file_owner(struct inspection *inspection)
 	/* Who may write a directory may exchange what is in it; a sticky one keeps others from that. */
 	if (file->error != 0 || (!S_ISREG(file->st.st_mode) && !S_ISDIR(file->st.st_mode)))
 		return;
-	if (S_ISDIR(file->st.st_mode) && (mode & S_ISVTX) != 0)
-		mode &= ~0022u;
+	if (S_ISDIR(file->st.st_mode)) {
+		mode = (mode & S_ISVTX) != 0 ? mode & ~0022u : mode;
+		mask &= 0022; /* a directory needs its x, and may have a set-group-ID bit */
+	}
 	if (model->owner != NULL)
 		check_owner(inspection, MODEL_SAID(model, OWNER));
 	if ((mode & mask) != 0)

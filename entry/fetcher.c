@@ -39,8 +39,14 @@ static int check_way(const char *path)
 {
 	int fd = tree_open_trusted(path, O_PATH | O_DIRECTORY);
 
+	struct stat link, target;
+
 	if (fd >= 0)
 		(void)close(fd);
+	/* Whose link leads to his own directory gains nothing by it: the fetch becomes that user. */
+	if (fd == -EPERM && lstat(path, &link) == 0 && S_ISLNK(link.st_mode) &&
+	    stat(path, &target) == 0 && target.st_uid == link.st_uid)
+		return 0;
 	return fd == -EPERM ? -EPERM : 0;
 }
 

@@ -441,5 +441,7 @@ bool options_parse_rest(struct options *options, struct text *why)
 	char *const *rest = options->service;
 
 	options->service = NULL;
+	options->init =
+	        false; /* of ENTRYPOINT ["/aweigh", "run", "--init", "--"]: nothing is started */
 	return parse(options, rest, why);
 }

@@ -51,21 +51,9 @@ static int on_number(void *context, const char *text, size_t length)
 	            &(struct json_value){ .kind = JSON_NUMBER, .text = text, .length = length });
 }
 
-/* yajl lets overlong forms and surrogates pass. */
-static bool is_utf8(struct json *json, const unsigned char *text, size_t length)
-{
-	for (size_t i = 0, step; i < length; i += step) {
-		step = text[i] < 0x80 ? 1 : scan_utf8(text + i, length - i);
-		if (step == 0)
-			return stop(json, JSON_SYNTAX);
-	}
-	return true;
-}
-
 static int on_string(void *context, const unsigned char *text, size_t length)
 {
-	return is_utf8(context, text, length) &&
-	       tell(context, &(struct json_value){ .kind = JSON_STRING,
+	return tell(context, &(struct json_value){ .kind = JSON_STRING,
 	                                           .text = (const char *)text,
 	                                           .length = length });
 }
@@ -119,8 +107,6 @@ static int on_key(void *context, const unsigned char *text, size_t length)
 	unsigned level = json->depth - 1;
 
 	json->since_value = 0;
-	if (!is_utf8(json, text, length))
-		return false;
 	if (length >= MAX_JSON_KEY_BYTES)
 		return stop(json, JSON_LONG);
 	if (level < JSON_TRACKED) {
@@ -194,6 +180,9 @@ void json_begin(struct json *json, json_visit *visit, void *context)
 	json->since_value = 0;
 	json->python = json->in_string = json->escaped = false;
 	json->word_length = 0;
+	json->utf8_left = 0;
+	json->utf8_low = 0x80;
+	json->utf8_high = 0xBF;
 	json->pool_used = 0;
 	json->parser = yajl_alloc(
 	        &callbacks, &(yajl_alloc_funcs){ pool_take, pool_resize, pool_free, json }, json);
@@ -227,9 +216,31 @@ static size_t finish_word(struct json *json, unsigned char *out)
 	return length;
 }
 
+/* Byte by byte, by the ranges of RFC 3629. */
+static bool is_utf8(struct json *json, unsigned char c)
+{
+	unsigned char low = json->utf8_low, high = json->utf8_high;
+
+	json->utf8_low = 0x80;
+	json->utf8_high = 0xBF;
+	if (json->utf8_left > 0) {
+		json->utf8_left--;
+		return c >= low && c <= high;
+	}
+	if (c < 0x80)
+		return true;
+	json->utf8_left = c < 0xE0 ? 1 : c < 0xF0 ? 2 : 3;
+	if (c == 0xE0 || c == 0xF0)
+		json->utf8_low = c == 0xE0 ? 0xA0 : 0x90;
+	if (c == 0xED || c == 0xF4)
+		json->utf8_high = c == 0xED ? 0x9F : 0x8F;
+	return c >= 0xC2 && c <= 0xF4;
+}
+
 /*
  * Copies, for Python's files with the three words replaced; `out` has room for a word more than `length`.
- * yajl takes vertical tabs and form feeds for blanks, which RFC 8259 does not: they become what nothing takes.
+ * yajl takes vertical tabs and form feeds for blanks, and overlong forms and surrogates
+ * for UTF-8, which RFC 8259 does not.
  */
 static size_t filter(struct json *json, const unsigned char *in, size_t length, unsigned char *out)
 {
@@ -239,8 +250,10 @@ static size_t filter(struct json *json, const unsigned char *in, size_t length, 
 		unsigned char c = in[i];
 		bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 
-		if (!json->in_string && (c == '\v' || c == '\f'))
-			c = '\1';
+		if (!is_utf8(json, c) || (!json->in_string && (c == '\v' || c == '\f'))) {
+			json->result = JSON_SYNTAX;
+			return to;
+		}
 		if (json->python && !json->in_string && letter &&
 		    json->word_length < sizeof(json->word) &&
 		    (json->word_length > 0 || c == 'N' || c == 'I')) {
@@ -264,9 +277,11 @@ bool json_feed(struct json *json, const void *bytes, size_t length)
 
 	/* yajl gathers a token that crosses inputs without a bound of its own, hence the pieces. */
 	while (json->result == JSON_OK && length > 0) {
-		size_t piece = length < READ_BYTES / 4 ? length : READ_BYTES / 4;
+		size_t piece = length < READ_BYTES / 4 ? length : READ_BYTES / 4, wanted;
 
-		parse(json, filtered, filter(json, at, piece, filtered));
+		wanted = filter(json, at, piece, filtered);
+		if (json->result == JSON_OK)
+			parse(json, filtered, wanted);
 		at += piece;
 		length -= piece;
 	}

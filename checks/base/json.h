@@ -71,6 +71,7 @@ struct json {
 	bool in_string, escaped; /* of the filter that replaces them */
 	char word[12];
 	size_t word_length;
+	unsigned char utf8_left, utf8_low, utf8_high; /* of the character at hand */
 	size_t since_value; /* bytes fed since yajl last said anything */
 	bool is_array[MAX_JSON_DEPTH + 1];
 	uint64_t count[JSON_TRACKED + 1];

@@ -2,9 +2,11 @@
 #include "base/tree.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 
 #include "base/file.h"
 #include "base/text.h"
@@ -87,6 +89,14 @@ static int walk_push(struct walk *walk, int *fd, const char *name)
 	return 0;
 }
 
+/* /proc/self/fd/1, to which /dev/stdout leads: its text is no path, and the kernel alone can follow it. */
+static bool is_of_proc(int fd)
+{
+	struct statfs file_system;
+
+	return fstatfs(fd, &file_system) == 0 && file_system.f_type == PROC_SUPER_MAGIC;
+}
+
 /* One component: 1 means that *out is the end. */
 static int walk_step(struct walk *walk, int flags, int *out)
 {
@@ -129,6 +139,10 @@ static int walk_step(struct walk *walk, int flags, int *out)
 	if (S_ISLNK(st.st_mode) && walk->way == WAY_TRUSTED && st.st_uid != 0 &&
 	    st.st_uid != geteuid())
 		return -EPERM;
+	if (S_ISLNK(st.st_mode) && last && walk->way == WAY_TRUSTED && is_of_proc(fd)) {
+		*out = openat(walk->fds[walk->top], name, with_always(flags) & ~O_CREAT);
+		return *out < 0 ? -errno : 1;
+	}
 	if (S_ISLNK(st.st_mode))
 		return walk_link(walk, fd);
 	if (!last)

@@ -379,8 +379,13 @@ static void inspect_containers(struct inspection *inspection)
 /* What the walk does not reach is no pass. */
 static void report_depth(struct walk *walk)
 {
+	const struct list *files = &walk->inspection->model->model->files;
+	bool wanted = files->count == 0;
+
+	for (size_t i = 0; i < files->count; i++)
+		wanted |= strpbrk(files->items[i], "*?[/") != NULL;
 	walk->inspection->model->seen->missed = true;
-	if (walk->too_deep++ == 0)
+	if (wanted && walk->too_deep++ == 0)
 		inspection_report(walk->inspection, FINDING_MODEL_LIMIT,
 		                  (struct report_at){ .path = walk->path },
 		                  "lies deeper than the %u directories that aweigh looks into",

@@ -57,12 +57,18 @@ static bool ends_match(const struct examined *file, enum json_result *beginning)
 /* What is read as an object: null, a number or a list in its place ends a loader. */
 static bool must_be_object(const char *path)
 {
-	static const char *const endings[] = { "config.json", "index.json", "tokenizer.json" };
-	size_t length = strlen(path);
+	static const char *const names[] = { "config.json", "model_index.json", "tokenizer.json" },
+	                         *const endings[] = { "_config.json", ".safetensors.index.json",
+		                                      ".bin.index.json" };
+	const char *slash = strrchr(path, '/'), *name = slash == NULL ? path : slash + 1;
+	size_t length = strlen(name);
 
+	for (size_t i = 0; i < LENGTH_OF(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
 	for (size_t i = 0; i < LENGTH_OF(endings); i++)
-		if (length >= strlen(endings[i]) &&
-		    strcmp(path + length - strlen(endings[i]), endings[i]) == 0)
+		if (length > strlen(endings[i]) &&
+		    strcmp(name + length - strlen(endings[i]), endings[i]) == 0)
 			return true;
 	return false;
 }

@@ -60,6 +60,18 @@ static bool is_message(const struct head *head)
 	       head->end - head->at <= (ptrdiff_t)LOOKED_AT;
 }
 
+/* {"error": "..."}: a vocabulary may have the word, too, but a number for it. */
+static bool is_error_object(const struct head *head)
+{
+	const char *at = head->at + 9;
+
+	if (!begins(head, "{\"error\":"))
+		return false;
+	while (at < head->end && scan_is_space(*at))
+		at++;
+	return at < head->end && *at == '"';
+}
+
 const char *page_words(const struct format *format, const char *path, const unsigned char *head,
                        size_t length, uint64_t size)
 {
@@ -80,7 +92,7 @@ const char *page_words(const struct format *format, const char *path, const unsi
 		return "is an XML message, as storage servers answer when an address has expired";
 	if ((weights || json) && is_tag(&text))
 		return "is a page, not the file";
-	if ((weights || json) && size == length && begins(&text, "{\"error\":"))
+	if ((weights || json) && size == length && is_error_object(&text))
 		return "is an error message in JSON";
 	return weights && size == length && is_message(&text) ?
 	               "is a short text, as a server answers, not weights" :

@@ -113,9 +113,12 @@ bool variable_is_secret(const char *name)
 
 void variable_show(const char *name, const char *value, struct text *out)
 {
-	const char *scheme = strstr(value, "://"), *host = scheme == NULL ? NULL : scheme + 3,
-	           *at = host == NULL ? NULL : memchr(host, '@', strcspn(host, "/?#"));
+	const char *scheme = strstr(value, "://"), *host = scheme == NULL ? value : scheme + 3,
+	           *at = strrchr(host, '@');
 
+	/* The last of them, as urllib3 splits; without a scheme a proxy may be USER:PASSWORD@HOST. */
+	if (at != NULL && scheme == NULL && memchr(host, ':', (size_t)(at - host)) == NULL)
+		at = NULL;
 	if (variable_is_secret(name)) {
 		text_add(out, "(not shown)");
 	} else if (at != NULL) {

@@ -104,6 +104,29 @@ static size_t sign_length(const char *text)
 	return 0;
 }
 
+static uint64_t next_number(const char **at)
+{
+	size_t length = strspn(*at, "0123456789");
+	uint64_t number = 0;
+
+	(void)scan_u64(*at, length, &number);
+	*at += length;
+	*at += **at == '.' && is_digit((*at)[1]);
+	return number;
+}
+
+/* PEP 440, ==5.0.*: by components, and what is not there is 0. */
+static bool has_prefix(const char *version, const char *prefix)
+{
+	while (*prefix != '\0') {
+		if (!is_digit(*prefix))
+			return false;
+		if (next_number(&version) != next_number(&prefix))
+			return false;
+	}
+	return true;
+}
+
 static bool condition_holds(const char *version, const char *text, size_t length)
 {
 	size_t sign = sign_length(text);
@@ -115,10 +138,8 @@ static bool condition_holds(const char *version, const char *text, size_t length
 		sign++;
 	text_add_bytes(&copy, text + sign, length - sign);
 	if (length > 2 && memcmp(text + length - 2, ".*", 2) == 0) {
-		size_t prefix = length - sign - 2;
-		bool same = strncmp(version, wanted, prefix) == 0 && !is_digit(version[prefix]);
-
-		return same == (text[0] == '=');
+		wanted[copy.length - 2] = '\0';
+		return has_prefix(version, wanted) == (text[0] == '=');
 	}
 	order = version_compare(version, wanted);
 	if (text[0] == '!')

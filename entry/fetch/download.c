@@ -325,6 +325,13 @@ static bool next_source(struct download *download)
 {
 	unsigned source = first_source(download->work, download->tried);
 
+	/* None is left: those that were not asked often enough, for others were there, once more. */
+	if (source >= source_count(download->work) && download->hurried != 0) {
+		download->tried = ~download->hurried;
+		download->hurried = 0;
+		download->patient = true;
+		source = first_source(download->work, download->tried);
+	}
 	if (source >= source_count(download->work))
 		return false;
 	download->source = source;
@@ -359,6 +366,8 @@ static bool recover(struct download *download, const struct part *part,
 		return true;
 	}
 	source_failed(download->work, part->source, failure);
+	if (!download->patient && failure->http == 0 && failure->temporary)
+		download->hurried |= 1u << part->source;
 	/* Another part has moved on already; otherwise this one's failure is why the file moves on. */
 	return part->source != download->source || next_source(download);
 }
@@ -435,7 +444,7 @@ static bool start_part(struct download *download, struct part *part)
 	request->first = first;
 	request->length = length == partial->size ? 0 : length;
 	request->limit = UINT64_MAX; /* take_bytes() knows the end */
-	request->few_tries = first_source(work, download->tried) < source_count(work);
+	request->few_tries = !download->patient && source_count(work) > 1;
 	request->prepare = go_on_part;
 	request->begin = begin_part;
 	request->body = take_bytes;

@@ -586,18 +586,22 @@ static void fail_plan(struct work *work, struct plan_model *model, const struct 
 bool plan_model(struct work *work, struct plan_model *model)
 {
 	unsigned first = work->settings->mirror != NULL, count = source_count(work),
-	         asked = work->silent;
+	         asked = work->silent, hurried = 0;
 	struct failure failure = { 0 };
 
-	for (unsigned round = 0; round < 2; round++)
+	/* Those that answer, those that did not, and, once none has, those that were not asked often enough. */
+	for (unsigned round = 0; round < 3; round++)
 		for (unsigned source = first; source < count; source++) {
-			if ((asked >> source & 1) != round)
+			if (round < 2 ? (asked >> source & 1) != round :
+			                (hurried >> source & 1) == 0)
 				continue;
-			work->elsewhere = round == 0 && source + 1 < count;
+			work->elsewhere = round < 2 && source_count(work) - first > 1;
 			model->listed = resolve_from(work, model, source - first, &failure);
 			if (model->listed)
 				return true;
 			source_failed(work, source, &failure);
+			if (work->elsewhere && failure.http == 0 && failure.temporary)
+				hurried |= 1u << source;
 		}
 	fail_plan(work, model, &failure);
 	return false;

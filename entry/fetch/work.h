@@ -78,7 +78,9 @@ struct download {
 	size_t unwritten; /* pieces that the writer has */
 	bool sealed; /* whole: the hasher has the descriptor, and nobody can write */
 	int write_error; /* the first one; a negative errno */
-	unsigned tried; /* a bit for each source that was begun with */
+	unsigned tried,
+	        hurried; /* a bit for each source: begun with; given up early, as others were there */
+	bool patient; /* no other is left: each is asked as often as the policy says */
 	unsigned parts, source, damaged, refreshed, shorts, restarts;
 	bool ranges; /* the server gives parts */
 	bool single; /* one connection at a time: it does not, or not to several */

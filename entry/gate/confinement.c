@@ -64,14 +64,17 @@ static void add_directory(struct gate *gate, const char *path)
 static void add_repository(struct gate *gate, const char *snapshot)
 {
 	char real[PATH_MAX], cache[PATH_MAX];
-	const char *end;
+	const char *end = NULL;
 
 	if (snapshot[0] == '\0' || realpath(snapshot, real) == NULL)
 		return;
-	end = strstr(real, "/snapshots/");
+	for (const char *at = real; (at = strstr(at, "/snapshots/")) != NULL; at++)
+		end = at;
 	if (end != NULL)
 		real[end - real] = '\0';
-	if (realpath(gate->hub_cache, cache) == NULL || !path_is_beneath(real, cache))
+	if (real[0] == '\0')
+		gate->directories_left_out = true;
+	else if (realpath(gate->hub_cache, cache) == NULL || !path_is_beneath(real, cache))
 		add_directory(gate, real);
 }
 

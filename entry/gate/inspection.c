@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "confine/caps.h"
 #include "confine/identity.h"
 #include "gate/verdict.h"
 #include "inspector.h"
@@ -82,6 +83,18 @@ void gate_raise_ending(struct gate *gate, const struct child *child, enum findin
 		gate_raise(gate, id, 0, "%s", sentence);
 }
 
+static bool has_relative_path(const struct environment *environment)
+{
+	const char *at = environment_get(environment, "PATH");
+
+	for (; at != NULL; at = *at == '\0' ? NULL : at + 1) {
+		if (*at != '/')
+			return true;
+		at += strcspn(at, ":");
+	}
+	return false;
+}
+
 /* Looked for before anything is fetched for it, and in the report as anything that refuses is. */
 static void raise_command(struct gate *gate)
 {
@@ -97,8 +110,11 @@ static void raise_command(struct gate *gate)
 	if (there && strchr(gate->command[0], '/') != NULL &&
 	    path_join(whole, sizeof(whole), path[0] == '/' ? "/" : gate->working_directory, path))
 		there = stat(whole, &st) == 0;
-	/* What another user may not reach is not known to be missing. */
-	if (there || (errno == EACCES && geteuid() != gate->who.uid))
+	/* What another user may not reach, or what lies where the service is yet to go, is not known to be missing. */
+	if (there ||
+	    (errno == EACCES && geteuid() != gate->who.uid &&
+	     !capability_is_held(CAP_DAC_OVERRIDE)) ||
+	    (gate->policy.working_directory != NULL && has_relative_path(&gate->env)))
 		return;
 	gate->startable = false;
 	gate_raise(gate,

@@ -61,23 +61,11 @@ static enum status write_report(const struct gate *gate, const struct report_for
 	return status;
 }
 
-/* Links of /dev lead to descriptors, which no walk follows, and /dev is root's. */
-static int open_report(const char *path)
-{
-	bool device = strncmp(path, "/dev/", 5) == 0 && strncmp(path, "/dev/shm/", 9) != 0;
-	int flags = O_WRONLY | O_CREAT | O_TRUNC, fd;
-
-	if (!device)
-		return tree_open_trusted(path, flags);
-	fd = open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
-	return fd < 0 ? -errno : fd;
-}
-
 /* An existing file is written over, not replaced: it may be a mount such as /dev/termination-log. */
 static enum status write_file(struct gate *gate, const struct report_format *format,
                               const char *path)
 {
-	CLEANUP(cleanup_fd) int fd = open_report(path);
+	CLEANUP(cleanup_fd) int fd = tree_open_trusted(path, O_WRONLY | O_CREAT | O_TRUNC);
 	struct report_style style = { .verbose = true, .width = DEFAULT_WIDTH };
 	enum status status;
 

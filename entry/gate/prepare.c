@@ -127,7 +127,9 @@ static bool take_environment(struct gate *gate, struct text *why)
 	if (file == NULL)
 		return true;
 	error = tree_read(&gate->host, file, MAX_ENV_FILE_BYTES, &text, &length);
-	if (error == 0 && !read_env_file(gate, text))
+	if (error == 0 && strlen(text) != length)
+		error = -EILSEQ; /* a NUL: what stands behind it would not be judged */
+	else if (error == 0 && !read_env_file(gate, text))
 		error = -ENOMEM;
 	if (error < 0)
 		text_addf(why, "--env-file %.400s cannot be read: %s", file, strerror(-error));

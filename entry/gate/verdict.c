@@ -104,8 +104,11 @@ static void drop_finding(struct report *report, enum finding_id id, enum severit
 	report->dropped++;
 	if (model != NO_MODEL && report->models != NULL && severity > report->models[model].worst)
 		report->models[model].worst = severity;
-	if (severity == SEVERITY_ERROR)
-		report->lost = status_worse(report->lost, finding_kinds[id].status);
+	if (severity != SEVERITY_ERROR)
+		return;
+	report->lost = status_worse(report->lost, finding_kinds[id].status);
+	report->status =
+	        status_worse(report->status, report->lost); /* it may come after the verdict */
 }
 
 enum severity gate_add_finding(struct gate *gate, const struct record *record)
@@ -206,6 +209,8 @@ static bool is_unanswered(const struct gate *gate, const struct report_finding *
 
 void gate_begin_anew(struct gate *gate)
 {
+	gate->report.lost = STATUS_OK;
+	gate->report.dropped = 0;
 	keep_findings(gate, is_of_fetch);
 	raise_not_yet(gate);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fetch/http/request.h"
 
+#include <arpa/inet.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509_vfy.h>
@@ -220,32 +221,40 @@ static bool may_see_token(const struct request *request)
  */
 static void set_resolving(struct request *request, const char *proxy)
 {
-	const struct network *network = request->network;
 	char row[sizeof(request->server.host) + 16];
 	struct text text = TEXT_OVER(row);
+	struct in_addr literal;
 
 	curl_slist_free_all(request->connect_to);
 	request->connect_to = NULL;
-	if (network->only_ipv4)
+	if (request->only_ipv4)
 		(void)curl_easy_setopt(request->easy, CURLOPT_IPRESOLVE, (long)CURL_IPRESOLVE_V4);
-	if (!network->as_it_stands || proxy[0] != '\0' || request->server.host[0] == '[')
+	if (!request->as_it_stands || proxy[0] != '\0' || request->server.host[0] == '[' ||
+	    strchr(request->server.host, '.') == NULL ||
+	    inet_pton(AF_INET, request->server.host, &literal) == 1)
 		return;
 	text_addf(&text, "::%s.:", request->server.host);
 	request->connect_to = curl_slist_append(NULL, row);
 	(void)curl_easy_setopt(request->easy, CURLOPT_CONNECT_TO, request->connect_to);
 }
 
-/* A try that failed for the name: the next one, of whichever request, asks the other way. */
+/* A try that failed for the name: the next one asks the other way, and what has worked is how others begin. */
 static void learn_resolving(struct request *request, CURLcode code)
 {
 	struct network *network = request->network;
-	curl_off_t resolved = 0;
+	char *address = NULL; /* curl's; "": nothing was ever connected to */
 
-	(void)curl_easy_getinfo(request->easy, CURLINFO_NAMELOOKUP_TIME_T, &resolved);
-	if (code == CURLE_COULDNT_RESOLVE_HOST && strchr(request->server.host, '.') != NULL)
-		network->as_it_stands = !network->as_it_stands;
-	else if (code == CURLE_OPERATION_TIMEDOUT && resolved == 0)
-		network->only_ipv4 = !network->only_ipv4;
+	(void)curl_easy_getinfo(request->easy, CURLINFO_PRIMARY_IP, &address);
+	if (code == CURLE_COULDNT_RESOLVE_HOST)
+		request->as_it_stands = !request->as_it_stands;
+	if (code == CURLE_OPERATION_TIMEDOUT && (address == NULL || address[0] == '\0'))
+		request->only_ipv4 = !request->only_ipv4;
+	else if (code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_CONNECT)
+		request->only_ipv4 = network->only_ipv4 = false;
+	if (request->status == 0)
+		return;
+	network->only_ipv4 = request->only_ipv4;
+	network->as_it_stands = request->as_it_stands;
 }
 
 static void set_options(struct request *request)
@@ -368,6 +377,8 @@ void request_start(struct network *network, struct request *request, const char 
 	request->has_endpoint = endpoint != NULL && url_parse(endpoint, &request->endpoint);
 	request->redirects = request->attempts = request->refreshed = 0;
 	request->redirected = request->progressed = false;
+	request->as_it_stands = network->as_it_stands;
+	request->only_ipv4 = network->only_ipv4;
 	memset(&request->failure, 0, sizeof(request->failure));
 	headers_begin(&request->hub);
 	request->server.host[0] = '\0';

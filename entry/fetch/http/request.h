@@ -64,6 +64,7 @@ struct request {
 	char issuer[256]; /* of the certificate that was not trusted */
 	char curl_error[CURL_ERROR_SIZE];
 	struct curl_slist *connect_to;
+	bool as_it_stands, only_ipv4; /* how the name is resolved now */
 	struct request *next; /* of those that wait for their time */
 };
 
@@ -74,7 +75,7 @@ struct network {
 	struct request *waiting;
 	uint64_t not_before_ns; /* the server asked for a pause */
 	uint64_t random; /* for jitter */
-	bool as_it_stands, only_ipv4; /* how names are resolved, learned from what failed */
+	bool as_it_stands, only_ipv4; /* how names were resolved last, where that worked */
 };
 
 /* 0, or -ENOMEM. */

@@ -235,8 +235,10 @@ static int move_entry(int from_fd, int to_fd, const struct dirent *entry, unsign
 		return -error;
 	if (is_no_directory_rename(error) && S_ISLNK(st.st_mode))
 		return move_link(from_fd, to_fd, entry->d_name);
-	if (is_no_directory_rename(error) && S_ISREG(st.st_mode) && error == EXDEV)
-		return copy_file(open_regular(from_fd, entry->d_name), to_fd, entry->d_name);
+	if (S_ISREG(st.st_mode) && error == EXDEV) {
+		error = copy_file(open_regular(from_fd, entry->d_name), to_fd, entry->d_name);
+		return error != 0 || unlinkat(from_fd, entry->d_name, 0) == 0 ? error : -errno;
+	}
 	if (is_no_directory_rename(error) && S_ISDIR(st.st_mode)) {
 		if (mkdirat(to_fd, entry->d_name, 0777) != 0 && errno != EEXIST)
 			return -errno;
