@@ -78,7 +78,7 @@ help:
 	@echo 'switches: CC CFLAGS LDFLAGS DEVELOPER=1 (warnings are errors) V=1 (shows commands)'
 
 $(DEPS)/out/VERSIONS: .ci/deps .ci/sources
-	$(Q).ci/install build
+	$(Q).ci/install --check build
 	$(Q).ci/deps $(DEPS)
 	@touch $@
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/arena.h"
 #include "base/text.h"
@@ -13,6 +14,8 @@
 #include "process/clock.h"
 #include "report/format.h"
 #include "util.h"
+
+#define USUAL_POLICY "/etc/aweigh/policy.ini"
 
 static void check_report_rows(struct policy *policy)
 {
@@ -143,7 +146,33 @@ static const char *policy_file(const struct gate *gate, const struct tree **tree
 	                            environment_get(&gate->own, "AWEIGH_POLICY");
 
 	*tree = named != NULL && named[0] != '\0' ? &gate->host : &gate->tree;
-	return named != NULL && named[0] != '\0' ? named : "/etc/aweigh/policy.ini";
+	return named != NULL && named[0] != '\0' ? named : USUAL_POLICY;
+}
+
+/* Whoever may set the environment or the arguments of an image is not to take its policy away, if that says so. */
+static int guard_usual_policy(struct gate *gate, const struct policy_input *named)
+{
+	struct policy_input input = { .file = USUAL_POLICY,
+		                      .tree = &gate->host,
+		                      .models_tree = &gate->host,
+		                      .environment = &gate->given,
+		                      .level = -1 };
+	CLEANUP(cleanup_free) struct policy *usual = calloc(1, sizeof(*usual));
+	struct stat st;
+	int error;
+
+	if (usual == NULL)
+		return -ENOMEM;
+	if (named->tree != &gate->host || strcmp(named->file, USUAL_POLICY) == 0 ||
+	    gate->options->root != NULL || stat(USUAL_POLICY, &st) != 0)
+		return 0;
+	error = policy_read(usual, &input);
+	if (error == 0 && !usual->replaceable)
+		policy_error(&gate->policy, FINDING_POLICY_VALUE, SOURCE_POLICY, 0,
+		             "leave --policy and AWEIGH_POLICY away, or remove replaceable = no",
+		             USUAL_POLICY " says replaceable = no, so no other policy counts here");
+	policy_release(usual);
+	return error;
 }
 
 enum status gate_prepare(struct gate *gate, const struct options *options,
@@ -171,7 +200,8 @@ enum status gate_prepare(struct gate *gate, const struct options *options,
 	gate->policy_is_of_tree = input.tree == &gate->tree;
 	input.report = take_policy_error;
 	input.report_context = gate;
-	if (gate->report.arena == NULL || policy_read(&gate->policy, &input) < 0)
+	if (gate->report.arena == NULL || policy_read(&gate->policy, &input) < 0 ||
+	    guard_usual_policy(gate, &input) < 0)
 		goto memory;
 	check_report_rows(&gate->policy);
 	resolve_identity(gate);

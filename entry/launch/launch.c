@@ -8,6 +8,9 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "base/dir.h"
+#include "base/scan.h"
+#include "base/text.h"
 #include "confine/caps.h"
 #include "confine/egress.h"
 #include "confine/identity.h"
@@ -40,6 +43,27 @@ static void withhold(int fd)
 	}
 }
 
+/* A directory that was handed in is the mount as it was, writable: the service does not get it. */
+static void withhold_directories(const struct limits *limits)
+{
+	CLEANUP(dir_close)
+	struct dir directory = dir_open(AT_FDCWD, "/proc/self/fd", MAX_DIRECTORY_ENTRIES);
+	const struct dirent *entry;
+
+	while (limits->mounted_count > 0 && (entry = dir_next(&directory)) != NULL) {
+		char path[MAX_PATH_BYTES];
+		ssize_t length =
+		        readlinkat(dir_fd(&directory), entry->d_name, path, sizeof(path) - 1);
+		uint64_t fd;
+
+		path[length < 0 ? 0 : length] = '\0';
+		for (size_t i = 0; i < limits->mounted_count; i++)
+			if (scan_u64(entry->d_name, strlen(entry->d_name), &fd) &&
+			    path_is_beneath(path, limits->mounted[i]))
+				withhold((int)fd);
+	}
+}
+
 /* The last steps: the filter forbids what the others need. */
 static int limit(const struct limits *limits, const char **step)
 {
@@ -47,6 +71,7 @@ static int limit(const struct limits *limits, const char **step)
 
 	for (int fd = 0; limits->filter && (fd = egress_descriptor(fd, limits->udp)) >= 0; fd++)
 		withhold(fd);
+	withhold_directories(limits);
 	*step = "Landlock";
 	if (limits->ruleset_fd >= 0)
 		error = landlock_enforce(limits->ruleset_fd);

@@ -316,6 +316,31 @@ def test_stdio_that_leads_out_is_replaced(world):
     assert seen.read_text() == "/dev/null\n"
 
 
+def test_a_directory_that_was_handed_in_is_withheld(world, need_root):
+    """It is the mount as it was before models_read_only: descriptor 9 of whoever started aweigh."""
+    folder = plain(world)
+    for path in (folder, *folder.iterdir()):
+        os.chown(path, 1000, 1000)
+    plain_policy(world, folder, head="user = 1000:1000\n[confine]\nmodels_read_only = yes")
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        result = world.start("sh", "-c", f"echo bad > /proc/self/fd/{fd}/config.json", pass_fds=[fd])
+    finally:
+        os.close(fd)
+    assert result.status != 0 and (folder / "config.json").read_bytes() == bert_files()["config.json"]
+
+
+def test_a_policy_that_is_not_to_be_replaced(world, need_root):
+    """Who sets the environment of the image does not take its policy away."""
+    usual = world.path / "etc-aweigh"
+    usual.mkdir()
+    (usual / "policy.ini").write_text("[policy]\nreplaceable = no\n[model m]\npath = /no/such\n")
+    world.policy("")
+    script = f'mkdir -p /etc/aweigh && mount -t tmpfs none /etc/aweigh && cp {usual}/policy.ini /etc/aweigh/ && exec "$@"'
+    result = world.start("echo", "started", prefix=["unshare", "-m", "sh", "-c", script, "sh"])
+    assert result.status == 78 and "replaceable = no" in result.err and "started" not in result.out
+
+
 def test_a_reader_that_is_gone_stops_no_service(world):
     read, write = os.pipe()
     os.close(read)

@@ -726,3 +726,17 @@ def test_a_killed_holder_delays_nobody(fetcher):
         holder.wait()
         out, _ = waiter.communicate(timeout=HANG_LIMIT)
         assert waiter.returncode == 0, out.decode()
+
+
+def test_two_endpoints_are_as_patient_as_one(fetcher):
+    """The second is dead: the first gets all its tries, though it failed twice at first."""
+    with Hub(one_repo(bert_files())) as hub:
+        hub.fault("/api/", times=2, reset=0)
+        result = fetcher.write(f"{hub.url}, http://127.0.0.1:9").fetch()
+        assert result.status == 0, result
+
+
+def test_a_name_that_is_not_there_harms_no_other(fetcher):
+    with Hub(one_repo(bert_files())) as hub:
+        result = fetcher.write(f"http://no.such.host.invalid:1, {hub.url}").fetch()
+        assert result.status == 0, result
