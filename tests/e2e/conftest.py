@@ -10,12 +10,24 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from fetching import fetcher, tls  # noqa: E402, F401 (fixtures)
-from world import ROOT, World, missing  # noqa: E402
+from world import HANG_LIMIT, ROOT, World, missing  # noqa: E402
 
 # What whoever starts the tests ignores (nohup does) would be ignored by every process of a test.
 for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
     signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item):
+    """Whatever a test waits for, it does not wait for ever: the last limit, behind those of the single waits."""
+    def hung(number, frame):
+        raise TimeoutError(f"{item.nodeid} did not end within {5 * HANG_LIMIT:.0f} s")
+
+    signal.signal(signal.SIGALRM, hung)
+    signal.alarm(int(5 * HANG_LIMIT))
+    yield
+    signal.alarm(0)
 
 
 @pytest.fixture
