@@ -92,7 +92,7 @@ static bool scan_with_unit(const char *text, size_t length, const struct unit *u
 		if (!text_equals_any_case(text, length, units->name))
 			continue;
 		if (__builtin_mul_overflow(whole, units->factor, &value) ||
-		    __builtin_add_overflow(value, fraction * (units->factor / scale), &value))
+		    __builtin_add_overflow(value, fraction * units->factor / scale, &value))
 			return false;
 		*out = value;
 		return true;

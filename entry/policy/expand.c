@@ -49,7 +49,7 @@ bool policy_expand(struct policy *policy, const struct environment *environment,
 		             "the value is longer than %u bytes", MAX_SETTING_BYTES);
 	for (size_t i = 0, step; !out->cut && i < out->length; i += step) {
 		step = scan_utf8((const unsigned char *)out->at + i, out->length - i);
-		if (step == 0 || (unsigned char)out->at[i] < 0x20) {
+		if (step == 0 || ((unsigned char)out->at[i] < 0x20 && out->at[i] != '\t')) {
 			policy_error(
 			        policy, FINDING_POLICY_VALUE, SOURCE_POLICY, line, NULL,
 			        "a variable put a control character or a byte that is not UTF-8 into the value");

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* checks/formats/: what a name and first bytes say, and what proves an end. */
+#include "unit.h"
+
+#include <unistd.h>
+
+#include "formats/formats.h"
+#include "formats/page.h"
+#include "util.h"
+
+static void names_say_formats(void **state)
+{
+	static const struct {
+		const char *path, *name; /* NULL: none */
+	} cases[] = { { "model.safetensors", "safetensors" },
+		      { "a/B.GGUF", "gguf" },
+		      { "pytorch_model.bin", "pickle" },
+		      { "model.bin", "bin" },
+		      { "openvino_model.bin", "openvino" },
+		      { "optimizer.pt", "training state" },
+		      { "x.onnx_data", "onnx" },
+		      { "config.json", "json" },
+		      { "vocab.txt", NULL },
+		      { ".safetensors", NULL } };
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH_OF(cases); i++) {
+		const struct format *format = format_by_name(cases[i].path);
+
+		if (cases[i].name == NULL)
+			assert_null(format);
+		else
+			assert_string_equal(format->name, cases[i].name);
+	}
+}
+
+static enum extent_result examine(const char *path, const void *bytes, size_t length)
+{
+	CLEANUP(cleanup_fd) int fd = memfd_create("file", MFD_CLOEXEC);
+	struct examined file = { .fd = fd,
+		                 .size = length,
+		                 .path = path,
+		                 .head = (const unsigned char *)guarded(bytes, length),
+		                 .head_length = length };
+	const struct format *format =
+	        format_by_bytes(format_by_name(path), path, file.head, file.head_length);
+	struct extent extent;
+
+	assert_int_equal(write(fd, bytes, length), length);
+	format->examine(&file, &extent);
+	return extent.result;
+}
+
+static void ends_are_proven(void **state)
+{
+	static const char whole[] = "\x20\0\0\0\0\0\0\0"
+	                            "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],"
+	                            "\"data_offsets\":[0,4]}}"
+	                            "abcd";
+	char tensors[sizeof(whole)];
+	static const char zip[] =
+	        "PK\3\4....PK\1\2....PK\5\6\0\0\0\0\1\0\1\0\x08\0\0\0\x08\0\0\0\0\0";
+
+	(void)state;
+	memcpy(tensors, whole, sizeof(whole));
+	tensors[0] = (char)(sizeof(whole) - 1 - 8 - 4);
+	assert_int_equal(examine("a.safetensors", tensors, sizeof(whole) - 1), EXTENT_WHOLE);
+	assert_int_equal(examine("a.safetensors", tensors, sizeof(whole) - 2), EXTENT_SHORT);
+	assert_int_equal(examine("a.safetensors", tensors, sizeof(whole)), EXTENT_LONG);
+	assert_int_equal(examine("a.pt", zip, sizeof(zip) - 1), EXTENT_WHOLE);
+	assert_int_equal(examine("a.pt", zip, sizeof(zip) - 2), EXTENT_SHORT);
+	assert_int_equal(examine("a.npz", "PK\3\4", 4), EXTENT_SHORT);
+	assert_int_equal(examine("a.pt", "\x80\2}q\0.", 6), EXTENT_WHOLE);
+	assert_int_equal(examine("a.pt", "\1\2\3", 3), EXTENT_BROKEN);
+	assert_int_equal(examine("config.json", "{}", 2), EXTENT_WHOLE);
+	assert_int_equal(examine("config.json", "[]", 2), EXTENT_BROKEN);
+	assert_int_equal(examine("a_index.json", "[]", 2), EXTENT_WHOLE);
+}
+
+static bool is_page(const char *path, const char *text)
+{
+	size_t length = strlen(text);
+
+	return page_words(format_by_name(path), path, (const unsigned char *)guarded(text, length),
+	                  length, length) != NULL;
+}
+
+static void pages_are_told_from_files(void **state)
+{
+	(void)state;
+	assert_true(is_page("vocab.txt", "\xEF\xBB\xBF \n<!DOCTYPE html>"));
+	assert_true(is_page("config.json", "<h1>502</h1>"));
+	assert_true(is_page("model.safetensors", "Entry not found"));
+	assert_true(is_page("config.json", "{\"error\": \"no\"}"));
+	assert_true(is_page("vocab.txt", "<?xml version=\"1.0\"?><Error>"));
+	assert_false(is_page("label2id.json", "{\"error\": 1}"));
+	assert_false(is_page("index.html", "<html>"));
+	assert_false(is_page("model.xml", "<?xml version=\"1.0\"?><net>"));
+	assert_false(is_page("vocab.txt", "<unk>\n<s>"));
+	assert_false(is_page("model.pt", "(dp0\n."));
+	assert_false(is_page("config.json", "{}"));
+	assert_false(is_page("config.json", ""));
+	assert_false(is_page("model.safetensors", "<\1"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names_say_formats),
+		cmocka_unit_test(ends_are_proven),
+		cmocka_unit_test(pages_are_told_from_files),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
