@@ -57,8 +57,16 @@ static bool ends_match(const struct examined *file, enum json_result *beginning)
 /* What is read as an object: null, a number or a list in its place ends a loader. */
 static bool must_be_object(const char *path)
 {
-	static const char *const names[] = { "config.json", "model_index.json", "tokenizer.json" },
-	                         *const endings[] = { "_config.json", ".safetensors.index.json",
+	/* Not every NAME_config.json: all-MiniLM's data_config.json is a list. */
+	static const char *const names[] = { "config.json",
+		                             "tokenizer_config.json",
+		                             "generation_config.json",
+		                             "preprocessor_config.json",
+		                             "adapter_config.json",
+		                             "sentence_bert_config.json",
+		                             "model_index.json",
+		                             "tokenizer.json" },
+	                         *const endings[] = { ".safetensors.index.json",
 		                                      ".bin.index.json" };
 	const char *slash = strrchr(path, '/'), *name = slash == NULL ? path : slash + 1;
 	size_t length = strlen(name);

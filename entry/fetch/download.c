@@ -342,6 +342,33 @@ static bool next_source(struct download *download)
 	return true;
 }
 
+static size_t running_parts(const struct work *work)
+{
+	size_t running = 0;
+
+	for (size_t i = 0; i < work->settings->connections; i++)
+		running += work->parts[i].download != NULL;
+	return running;
+}
+
+/*
+ * A server that takes fewer connections of a client than there are says so by 503 or a reset (nginx, limit_conn):
+ * from here on there are no more than those that go on, and what was turned away waits for its turn.
+ */
+static bool throttle(struct work *work, bool hurried, const struct failure *failure)
+{
+	size_t others = running_parts(work);
+
+	if ((others == 0 && !hurried) || !failure->temporary ||
+	    (failure->http != 503 && (failure->http != 0 || source_count(work) > 1)))
+		return false;
+	work->parts_allowed = others > 0 ? others : 1;
+	work->parts_ended_well = 0;
+	return true;
+}
+
+#define PARTS_UNTIL_ONE_MORE 16u
+
 /* Whether the file goes on in another way: from a new address, in one stream, from elsewhere. */
 static bool recover(struct download *download, const struct part *part,
                     const struct failure *failure)
@@ -360,11 +387,12 @@ static bool recover(struct download *download, const struct part *part,
 		return true;
 	/* Several connections to one file are not liked here, or ranges not understood. */
 	if (!download->single && (download->parts > 0 || download->ranges) &&
-	    (refused || failure->http == 416 || failure->http == 429 ||
-	     (download->parts > 0 && (failure->http == 503 || failure->http == 0)))) {
+	    (refused || failure->http == 416 || failure->http == 429)) {
 		download->single = true;
 		return true;
 	}
+	if (throttle(download->work, part->hurried, failure))
+		return true;
 	source_failed(download->work, part->source, failure);
 	if (!download->patient && failure->http == 0 && failure->temporary)
 		download->hurried |= 1u << part->source;
@@ -389,6 +417,7 @@ static void end_part(struct request *request, bool well)
 {
 	struct part *part = request->context, was = { .used_address = part->used_address,
 		                                      .alone = part->alone,
+		                                      .hurried = part->hurried,
 		                                      .source = part->source };
 	struct download *download = part->download;
 	struct failure failure = request->failure;
@@ -408,6 +437,8 @@ static void end_part(struct request *request, bool well)
 		          (unsigned long long)part->end);
 	} else if (well) {
 		download->refreshed = 0;
+		if (++download->work->parts_ended_well % PARTS_UNTIL_ONE_MORE == 0)
+			download->work->parts_allowed++;
 	}
 	partial_give_back(&download->partial, part->at, part->end - part->at);
 	if (well || part->at == part->end)
@@ -444,7 +475,9 @@ static bool start_part(struct download *download, struct part *part)
 	request->first = first;
 	request->length = length == partial->size ? 0 : length;
 	request->limit = UINT64_MAX; /* take_bytes() knows the end */
-	request->few_tries = !download->patient && source_count(work) > 1;
+	/* Beside others it is turned away early and waits for its turn; alone it is asked for as often as the policy says. */
+	part->hurried = running_parts(work) > 1;
+	request->few_tries = part->hurried || (!download->patient && source_count(work) > 1);
 	request->prepare = go_on_part;
 	request->begin = begin_part;
 	request->body = take_bytes;
@@ -655,7 +688,7 @@ static void start_all(struct work *work)
 {
 	struct part *part;
 
-	while ((part = free_part(work)) != NULL)
+	while (running_parts(work) < work->parts_allowed && (part = free_part(work)) != NULL)
 		if (!start_any_part(work, part) && !start_next_file(work))
 			break;
 }

@@ -98,6 +98,7 @@ static int begin(struct work *work)
 	work->names = arena_new();
 	work->models = calloc(job->policy->model_count + 1, sizeof(*work->models));
 	work->parts = calloc(work->settings->connections, sizeof(*work->parts));
+	work->parts_allowed = work->settings->connections;
 	work->download_count = work->settings->connections + FILES_AT_ONCE;
 	work->downloads = calloc(work->download_count, sizeof(*work->downloads));
 	if (work->names == NULL || work->models == NULL || work->parts == NULL ||

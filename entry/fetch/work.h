@@ -61,6 +61,7 @@ struct part {
 	size_t buffered;
 	unsigned source;
 	bool alone; /* begun when no other was allowed beside it */
+	bool hurried; /* begun beside others: given up early, to be gone on with later */
 	bool used_address; /* went straight to where an earlier part was sent */
 };
 
@@ -101,6 +102,8 @@ struct work {
 	struct plan_model *models;
 	size_t model_count;
 	struct part *parts; /* as many as connections */
+	size_t parts_allowed; /* at once: fewer than connections where the server does not take more */
+	size_t parts_ended_well;
 	struct download *downloads;
 	size_t download_count;
 	bool full; /* the volume is: nothing more is begun */

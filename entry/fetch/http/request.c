@@ -624,15 +624,18 @@ static bool plan_retry(struct request *request, uint64_t *due_ns)
 {
 	struct network *network = request->network;
 	const struct fetch_settings *settings = network->settings;
-	uint64_t delay = settings->retry_delay_ms, now = clock_now_ns();
+	uint64_t delay = settings->retry_delay_ms, now = clock_now_ns(), tries = settings->retries;
 
 	if (!request->failure.temporary)
 		return false;
 	if (request->progressed)
 		request->attempts = 0;
 	request->progressed = false;
-	if (request->attempts++ >=
-	    (request->few_tries && settings->retries > 1 ? 1 : settings->retries))
+	/* Turned away, or not answered: what can be had elsewhere or later need not be waited for here. */
+	if (request->few_tries && settings->retries > 1 &&
+	    (request->status == 503 || request->status == 0))
+		tries = 1;
+	if (request->attempts++ >= tries)
 		return false;
 	for (unsigned i = 1; i < request->attempts && delay < settings->retry_max_delay_ms; i++)
 		delay *= 2;
