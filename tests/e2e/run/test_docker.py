@@ -417,7 +417,7 @@ def test_compose(engine, tmp_path):
 
 
 def catalyst(root):
-    from test_seeds import minilm_files
+    from models import minilm_files
     hub = root / "home/catalyst/.cache/huggingface/hub"
     files = minilm_files()
     files["model.safetensors"] = safetensors({"w": 20_500_000})

@@ -10,7 +10,7 @@ import time
 
 import pytest
 from world import ROOT
-from models import COMMIT, OTHER, Repo, bert_files, gguf, safetensors
+from models import COMMIT, OTHER, Repo, bert_files, gguf, minilm_files, safetensors
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
@@ -61,14 +61,6 @@ def sparse_weights(path, size):
         file.truncate(size)
         file.seek(size - 8192)
         file.write(b"\x3f" * 8192)
-
-
-def minilm_files():
-    files = bert_files()
-    files["modules.json"] = json.dumps([{"idx": 0, "path": "", "type": "sentence_transformers.models.Transformer"},
-                                        {"idx": 1, "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}]).encode()
-    files["1_Pooling/config.json"] = b'{"word_embedding_dimension": 384}'
-    return files
 
 
 # 1: build-behind-a-proxy
