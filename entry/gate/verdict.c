@@ -22,6 +22,10 @@ static enum severity severity_of(const struct gate *gate, enum finding_id id, in
 
 	if (policy->landlock == LANDLOCK_REQUIRE && is_withheld(id))
 		severity = SEVERITY_ERROR;
+	/* Where the service is given no path it asks by the repository's name, as likely as not. */
+	if (id == FINDING_MODEL_NO_MAIN && model != NO_MODEL &&
+	    policy->models[model].export == NULL)
+		severity = SEVERITY_WARNING;
 	/* What run refuses for certain, check does not pass. */
 	if (id == FINDING_CONFINE_IDENTITY && gate->fetching == FETCHING_NEVER &&
 	    gate->options->root == NULL)
