@@ -82,6 +82,20 @@ static int limit(const struct limits *limits, const char **step)
 }
 
 /*
+ * So that the service may open /dev/stdout and /dev/stderr (supervisord, nginx): pipes and terminals go to its user, as
+ * runc's fixStdioPermissions() gives them. Files stay whose they are.
+ */
+static void give_stdio(const struct identity *who)
+{
+	struct stat st;
+
+	for (int fd = STDIN_FILENO; who->change && fd <= STDERR_FILENO; fd++)
+		if (fstat(fd, &st) == 0 && st.st_uid != who->uid &&
+		    (S_ISFIFO(st.st_mode) || isatty(fd)))
+			(void)fchown(fd, who->uid, (gid_t)-1);
+}
+
+/*
  * What the policy takes from the service, in the only order in which each step still has the right
  * to be made. *step and *value say what failed.
  */
@@ -117,6 +131,7 @@ static int confine(const struct launch *launch, const char **step, const char **
 		return error;
 	/* 4. The user, while there is the right to change it. */
 	*value = said(policy, KEY_USER);
+	give_stdio(launch->who);
 	error = identity_assume(launch->who, step);
 	if (error < 0)
 		return error;

@@ -341,6 +341,17 @@ def test_a_policy_that_is_not_to_be_replaced(world, need_root):
     assert result.status == 78 and "replaceable = no" in result.err and "started" not in result.out
 
 
+def test_the_service_may_open_its_own_streams(world, need_root):
+    """supervisord, nginx and gunicorn write to /dev/stdout and /dev/stderr by name, which with USER they may."""
+    world.policy("[policy]\nuser = 1000:1000\n")
+    result = world.start("sh", "-c", "echo out > /proc/self/fd/1; echo err > /proc/self/fd/2; id -u")
+    assert result.status == 0 and result.out == "out\n1000\n" and "err" in result.err
+    file = world.path / "log"
+    with file.open("w") as log:   # a file of the administrator stays his
+        subprocess.run([world.binary, "-q", "-p", world.policy_file, "--", "true"], stdout=log, env=world.env, timeout=HANG_LIMIT, check=True)
+    assert file.stat().st_uid == 0
+
+
 def test_a_reader_that_is_gone_stops_no_service(world):
     read, write = os.pipe()
     os.close(read)
