@@ -13,13 +13,6 @@
 #include "hub/cache.h"
 #include "util.h"
 
-static bool has_ending(const char *name, const char *ending)
-{
-	size_t length = strlen(name), more = strlen(ending);
-
-	return length > more && strcmp(name + length - more, ending) == 0;
-}
-
 /* Counts partial files, the Rust and JavaScript clients' names included. */
 static void check_partial(struct inspection *inspection, int at, const char *directory_name)
 {
@@ -31,8 +24,8 @@ static void check_partial(struct inspection *inspection, int at, const char *dir
 	struct stat st;
 
 	while ((entry = dir_next(&directory)) != NULL) {
-		if (!has_ending(entry->d_name, ".incomplete") &&
-		    !has_ending(entry->d_name, ".part"))
+		if (!path_ends(entry->d_name, ".incomplete") &&
+		    !path_ends(entry->d_name, ".part"))
 			continue;
 		unfinished |= strcmp(entry->d_name, "aweigh.incomplete") == 0;
 		if (count++ == 0)

@@ -7,7 +7,6 @@
 #include "engine/findings.h"
 #include "engine/inspection.h"
 #include "formats/lfs_pointer.h"
-#include "formats/page.h"
 #include "util.h"
 
 void check_file_pointer(struct inspection *inspection)
@@ -15,7 +14,6 @@ void check_file_pointer(struct inspection *inspection)
 	const struct file_view *file = inspection->file;
 	struct report_at at = { .path = file->path };
 	struct lfs_pointer pointer;
-	const char *page;
 
 	if (file->fd < 0)
 		return;
@@ -26,10 +24,7 @@ void check_file_pointer(struct inspection *inspection)
 		        "is a Git LFS pointer of %zu bytes, not the %s that it stands for",
 		        file->head_length,
 		        pointer.size > 0 ? size_text(pointer.size).text : "file");
-		return;
+	} else if (file->page != NULL) {
+		inspection_report(inspection, FINDING_FILE_ERROR_PAGE, at, "%s", file->page);
 	}
-	page = page_words(file->format, file->path, file->head, file->head_length,
-	                  (uint64_t)file->st.st_size);
-	if (page != NULL)
-		inspection_report(inspection, FINDING_FILE_ERROR_PAGE, at, "%s", page);
 }

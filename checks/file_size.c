@@ -2,6 +2,7 @@
 /* Empty files, and weights whose end was never written. */
 #include <string.h>
 
+#include "base/text.h"
 #include "checks.h"
 #include "engine/findings.h"
 #include "engine/inspection.h"
@@ -11,15 +12,12 @@
 static bool must_hold_something(const struct file_view *file)
 {
 	static const char *const endings[] = { ".json", ".model", ".spm" };
-	const char *name = strrchr(file->path, '/');
-	size_t length = strlen(file->path);
+	const char *name = path_name(file->path);
 
-	name = name == NULL ? file->path : name + 1;
 	if (file->format != NULL && file->format->weights)
 		return true;
 	for (size_t i = 0; i < LENGTH_OF(endings); i++)
-		if (length > strlen(endings[i]) && name[0] != '.' &&
-		    strcmp(file->path + length - strlen(endings[i]), endings[i]) == 0)
+		if (name[0] != '.' && path_ends(file->path, endings[i]))
 			return true;
 	return strncmp(name, "vocab", 5) == 0;
 }

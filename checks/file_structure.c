@@ -9,7 +9,6 @@
 #include "engine/walk.h"
 #include "formats/formats.h"
 #include "formats/lfs_pointer.h"
-#include "formats/page.h"
 #include "hub/cache.h"
 #include "util.h"
 
@@ -18,9 +17,8 @@ static bool is_told(const struct file_view *file)
 {
 	struct lfs_pointer pointer;
 
-	return lfs_pointer_parse((const char *)file->head, file->head_length, &pointer) ||
-	       page_words(file->format, file->path, file->head, file->head_length,
-	                  (uint64_t)file->st.st_size) != NULL;
+	return file->page != NULL ||
+	       lfs_pointer_parse((const char *)file->head, file->head_length, &pointer);
 }
 
 static void need_data(void *context, const char *path, uint64_t least)

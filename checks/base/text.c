@@ -99,6 +99,20 @@ bool path_is_beneath(const char *path, const char *directory)
 	return path[length] == '\0' || path[length] == '/' || directory[length - 1] == '/';
 }
 
+const char *path_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash == NULL ? path : slash + 1;
+}
+
+bool path_ends(const char *path, const char *ending)
+{
+	size_t length = strlen(path), more = strlen(ending);
+
+	return length > more && strcmp(path + length - more, ending) == 0;
+}
+
 struct size_text size_text(unsigned long long bytes)
 {
 	static const char *const units[] = { "bytes", "kB", "MB", "GB", "TB", "PB" };

@@ -34,6 +34,10 @@ bool path_join(char *out, size_t size, const char *directory, const char *name)
         __attribute__((warn_unused_result));
 /* Whether `path` is `directory` or lies beneath it, by its text. */
 bool path_is_beneath(const char *path, const char *directory);
+/* The last component of a path, as basename(3) has it for one without a slash at its end. */
+const char *path_name(const char *path);
+/* Whether the name has this ending, and something before it. */
+bool path_ends(const char *path, const char *ending);
 /* 1536 -> "1.5 kB": decimal units, as the hub and disk makers count. */
 struct size_text {
 	char text[24];

@@ -13,6 +13,7 @@
 #include "engine/findings.h"
 #include "engine/inspect.h"
 #include "formats/formats.h"
+#include "formats/page.h"
 #include "hub/cache.h"
 #include "util.h"
 
@@ -188,8 +189,6 @@ static void mark_lists(struct model_view *view, const char *path)
 
 static void count_file(struct model_view *view, const struct file_view *file)
 {
-	size_t length = strlen(file->path);
-
 	view->files++;
 	if (S_ISREG(file->st.st_mode)) {
 		seen_add(view->seen, file->path, (uint64_t)file->st.st_size);
@@ -203,7 +202,7 @@ static void count_file(struct model_view *view, const struct file_view *file)
 	}
 	if (S_ISREG(file->st.st_mode))
 		view->bytes += (uint64_t)file->st.st_size;
-	if (length > 3 && strcmp(file->path + length - 3, ".py") == 0 && view->python_files++ == 0)
+	if (path_ends(file->path, ".py") && view->python_files++ == 0)
 		keep_name(view->first_python, sizeof(view->first_python), file->path);
 	if (file->format != NULL && file->format->weights) {
 		struct format_files *of = &view->of_format[file->format - formats];
@@ -297,7 +296,9 @@ static void inspect_file(struct inspection *inspection, const char *path, bool i
 			file.error = errno;
 		else
 			file.head_length = (size_t)got;
-		file.format = format_by_bytes(file.format, path, head, file.head_length);
+		file.format = format_by_bytes(file.format, head, file.head_length);
+		file.page = page_words(file.format, path, head, file.head_length,
+		                       (uint64_t)file.st.st_size);
 	}
 	count_file(view, &file);
 	inspection->file = &file;
@@ -324,11 +325,9 @@ struct walk {
 static bool is_named_like_a_file(const char *path)
 {
 	static const char *const endings[] = { ".json", ".safetensors", ".gguf", ".bin" };
-	size_t length = strlen(path);
 
 	for (size_t i = 0; i < LENGTH_OF(endings); i++)
-		if (length > strlen(endings[i]) &&
-		    strcmp(path + length - strlen(endings[i]), endings[i]) == 0)
+		if (path_ends(path, endings[i]))
 			return true;
 	return false;
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/scan.h"
+#include "base/text.h"
 #include "bounds.h"
 #include "util.h"
 
@@ -38,15 +38,7 @@ const struct format formats[] = {
 const size_t format_count = LENGTH_OF(formats);
 static_assert(LENGTH_OF(formats) <= MAX_FORMATS, "counts of files by format have room");
 
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash == NULL ? path : slash + 1;
-}
-
-/* Whether one of the endings is that of a name which has something before it. */
-static bool has_ending(const char *endings, const char *path)
+bool format_has_ending(const char *path, const char *endings)
 {
 	size_t length = strlen(path);
 
@@ -65,7 +57,7 @@ static const struct format *format_of_bin(const char *path)
 {
 	static const char *const pickles[] = { "pytorch_model", "adapter_model",
 		                               "diffusion_pytorch_model" };
-	const char *name = base_name(path);
+	const char *name = path_name(path);
 
 	for (size_t i = 0; i < LENGTH_OF(pickles); i++)
 		if (strncmp(name, pickles[i], strlen(pickles[i])) == 0)
@@ -78,11 +70,11 @@ static bool is_training_state(const char *path)
 {
 	static const char *const names[] = { "training_args.", "optimizer.", "scheduler.",
 		                             "rng_state",      "scaler.",    "trainer_state." };
-	const char *name = base_name(path);
+	const char *name = path_name(path);
 
 	for (size_t i = 0; i < LENGTH_OF(names); i++)
 		if (strncmp(name, names[i], strlen(names[i])) == 0)
-			return !has_ending(".json .safetensors", path);
+			return !format_has_ending(path, ".json .safetensors");
 	return false;
 }
 
@@ -95,22 +87,22 @@ bool format_is_plain(const char *path)
 	static const char *const papers[] = { "license",  "readme",   "notice",    "copying",
 		                              "authors",  "citation", "changelog", "dockerfile",
 		                              "makefile", "version" };
-	const char *name = base_name(path);
+	const char *name = path_name(path);
 
 	for (size_t i = 0; strchr(name, '.') == NULL && i < LENGTH_OF(papers); i++)
 		if (strncasecmp(name, papers[i], strlen(papers[i])) == 0)
 			return true;
-	return name[0] == '.' || has_ending(endings, path);
+	return name[0] == '.' || format_has_ending(path, endings);
 }
 
 const struct format *format_by_name(const char *path)
 {
 	if (is_training_state(path))
 		return &formats[TRAINING];
-	if (has_ending(".bin", path))
+	if (format_has_ending(path, ".bin"))
 		return format_of_bin(path);
 	for (size_t i = 0; i < format_count; i++)
-		if (formats[i].endings != NULL && has_ending(formats[i].endings, path))
+		if (formats[i].endings != NULL && format_has_ending(path, formats[i].endings))
 			return &formats[i];
 	return NULL;
 }
@@ -124,13 +116,12 @@ static bool zip_begins_with_array(const unsigned char *head, size_t length)
 }
 
 /* Bytes tell what a name may hide: zip archives of torch.save, and pickle's own opcode. */
-const struct format *format_by_bytes(const struct format *named, const char *path,
-                                     const unsigned char *head, size_t length)
+const struct format *format_by_bytes(const struct format *named, const unsigned char *head,
+                                     size_t length)
 {
 	bool zip = length >= 4 && memcmp(head, "PK\3\4", 4) == 0;
 	bool opcode = length >= 2 && head[0] == 0x80 && head[1] >= 2 && head[1] <= 5;
 
-	(void)path;
 	if (named == &formats[TRAINING])
 		return named;
 	if (zip && (named == &formats[BIN] || named == &formats[PICKLE]))

@@ -59,11 +59,13 @@ extern const size_t format_count;
 /* The format that a name says; NULL: none of the table, or a name that says nothing, such as .bin. */
 const struct format *format_by_name(const char *path);
 /* What the first bytes say where they contradict or complete the name; otherwise `named`. */
-const struct format *format_by_bytes(const struct format *named, const char *path,
-                                     const unsigned char *head, size_t length);
+const struct format *format_by_bytes(const struct format *named, const unsigned char *head,
+                                     size_t length);
 /* NULL: no format has the name. */
 const struct format *format_find(const char *name, size_t length);
 
+/* Whether the name has one of the endings, with blanks between them, in any case, and something before it. */
+bool format_has_ending(const char *path, const char *endings);
 /* Whether the name is that of a text, a picture or a sound: surely no weights. */
 bool format_is_plain(const char *path);
 

@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "base/scan.h"
+#include "base/text.h"
 #include "bounds.h"
 #include "formats/formats.h"
+#include "formats/shard_index.h"
 #include "util.h"
 
 static bool visit(void *context, const struct json_value *value)
@@ -20,8 +22,7 @@ static bool visit(void *context, const struct json_value *value)
 static bool is_large_vocabulary(const struct examined *file)
 {
 	static const char *const names[] = { "tokenizer.json", "vocab.json", "vocabulary.json" };
-	const char *slash = strrchr(file->path, '/'),
-	           *name = slash == NULL ? file->path : slash + 1;
+	const char *name = path_name(file->path);
 
 	if (file->size <= WHOLE_JSON_BYTES || file->thorough)
 		return false;
@@ -65,20 +66,12 @@ static bool must_be_object(const char *path)
 		                             "adapter_config.json",
 		                             "sentence_bert_config.json",
 		                             "model_index.json",
-		                             "tokenizer.json" },
-	                         *const endings[] = { ".safetensors.index.json",
-		                                      ".bin.index.json" };
-	const char *slash = strrchr(path, '/'), *name = slash == NULL ? path : slash + 1;
-	size_t length = strlen(name);
+		                             "tokenizer.json" };
 
 	for (size_t i = 0; i < LENGTH_OF(names); i++)
-		if (strcmp(name, names[i]) == 0)
+		if (strcmp(path_name(path), names[i]) == 0)
 			return true;
-	for (size_t i = 0; i < LENGTH_OF(endings); i++)
-		if (length > strlen(endings[i]) &&
-		    strcmp(name + length - strlen(endings[i]), endings[i]) == 0)
-			return true;
-	return false;
+	return shard_index_is_name(path);
 }
 
 static bool begins_object(const struct examined *file)
@@ -110,10 +103,9 @@ static bool is_read_by_loaders(const char *path)
 		                             ".index.",      "modules.json",   "model_index.json",
 		                             "added_tokens", "special_tokens", "chat_template",
 		                             "params.json",  "merges" };
-	const char *slash = strrchr(path, '/'), *name = slash == NULL ? path : slash + 1;
 
 	for (size_t i = 0; i < LENGTH_OF(parts); i++)
-		if (strstr(name, parts[i]) != NULL)
+		if (strstr(path_name(path), parts[i]) != NULL)
 			return true;
 	return false;
 }

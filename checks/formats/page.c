@@ -13,13 +13,6 @@ struct head {
 	const char *at, *end; /* behind a byte-order mark and blanks */
 };
 
-static bool has_ending(const char *path, const char *ending)
-{
-	size_t length = strlen(path), more = strlen(ending);
-
-	return length > more && text_equals_any_case(path + length - more, more, ending);
-}
-
 static bool begins(const struct head *head, const char *with)
 {
 	return (size_t)(head->end - head->at) >= strlen(with) &&
@@ -83,8 +76,7 @@ const char *page_words(const struct format *format, const char *path, const unsi
 	       (scan_is_space(*text.at) || strchr("\xEF\xBB\xBF", *text.at) != NULL) &&
 	       *text.at != '\0')
 		text.at++;
-	if (has_ending(path, ".html") || has_ending(path, ".htm") || has_ending(path, ".md") ||
-	    text.at == text.end)
+	if (format_has_ending(path, ".html .htm .md") || text.at == text.end)
 		return NULL;
 	if (begins(&text, "<!doctype html") || begins(&text, "<html"))
 		return "is an HTML page";

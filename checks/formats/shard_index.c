@@ -97,13 +97,12 @@ void shard_index_release(struct shard_index *index)
 /* model.safetensors.index.json, pytorch_model.bin.index.fp16.json: the name of weights, then `.index.`. */
 bool shard_index_is_name(const char *path)
 {
-	size_t length = strlen(path);
 	const char *index = strstr(path, ".index.");
 	char weights[MAX_PATH_BYTES];
 	struct text text = TEXT_OVER(weights);
 	const struct format *format;
 
-	if (index == NULL || length <= 5 || strcmp(path + length - 5, ".json") != 0)
+	if (index == NULL || !path_ends(path, ".json"))
 		return false;
 	text_add_bytes(&text, path, (size_t)(index - path));
 	format = format_by_name(weights);

@@ -32,7 +32,7 @@ bool dist_info_name(const char *directory, char *name, size_t name_size, char *v
 	const char *dash;
 	struct text text;
 
-	if (length <= 10 || strcmp(directory + length - 10, ".dist-info") != 0)
+	if (!path_ends(directory, ".dist-info"))
 		return false;
 	length -= 10;
 	dash = memrchr(directory, '-', length);

@@ -32,12 +32,10 @@ static void add_address(struct text *out, const char *text)
 static const char *origin_of(const struct policy *policy, const struct origin *said,
                              char out[static MAX_PATH_BYTES])
 {
-	const char *file = policy->file[said->source],
-	           *slash = file == NULL ? NULL : strrchr(file, '/');
 	struct text text = text_over(out, MAX_PATH_BYTES);
 
 	if (said->line != 0)
-		text_addf(&text, "%s:%u", slash != NULL ? slash + 1 : file, said->line);
+		text_addf(&text, "%s:%u", path_name(policy->file[said->source]), said->line);
 	else
 		text_add(&text, "default");
 	return out;

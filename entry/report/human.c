@@ -166,7 +166,6 @@ static void print_sentence(const struct paint *paint, const struct report_findin
 static void print_fix(const struct paint *paint, const struct report_finding *finding)
 {
 	const char *file = paint->report->policy->file[finding->source];
-	const char *slash = file == NULL ? NULL : strrchr(file, '/');
 	char line[LINE_BYTES];
 	struct text text = TEXT_OVER(line);
 
@@ -174,7 +173,7 @@ static void print_fix(const struct paint *paint, const struct report_finding *fi
 		return;
 	text_add(&text, finding->fix);
 	if (finding->line != 0 && file != NULL && strstr(finding->path, file) == NULL)
-		text_addf(&text, " (%s:%u)", slash != NULL ? slash + 1 : file, finding->line);
+		text_addf(&text, " (%s:%u)", path_name(file), finding->line);
 	print_label(paint, "fix", false, finding->severity);
 	print_wrapped(paint, line);
 }

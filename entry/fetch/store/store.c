@@ -145,17 +145,14 @@ void store_release(struct store *store)
 /* Partial files are looked for once: a directory of blobs may hold thousands of names. */
 static void find_leftovers(struct repo_store *repo)
 {
-	static const char ending[] = ".incomplete";
 	CLEANUP(dir_close)
 	struct dir directory = dir_open(repo->blobs_fd, ".", MAX_DIRECTORY_ENTRIES);
 	struct dirent *entry;
 
 	while ((entry = dir_next(&directory)) != NULL && repo->leftover_count < MAX_LEFTOVERS) {
-		size_t length = strlen(entry->d_name);
 		char **larger, *name;
 
-		if (length < sizeof(ending) ||
-		    strcmp(entry->d_name + length - strlen(ending), ending) != 0)
+		if (!path_ends(entry->d_name, ".incomplete"))
 			continue;
 		larger = realloc(repo->leftovers, (repo->leftover_count + 1) * sizeof(*larger));
 		if (larger == NULL)
