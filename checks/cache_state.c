@@ -24,8 +24,7 @@ static void check_partial(struct inspection *inspection, int at, const char *dir
 	struct stat st;
 
 	while ((entry = dir_next(&directory)) != NULL) {
-		if (!path_ends(entry->d_name, ".incomplete") &&
-		    !path_ends(entry->d_name, ".part"))
+		if (!path_ends(entry->d_name, ".incomplete") && !path_ends(entry->d_name, ".part"))
 			continue;
 		unfinished |= strcmp(entry->d_name, "aweigh.incomplete") == 0;
 		if (count++ == 0)

@@ -46,7 +46,8 @@ struct file_view {
 	struct stat st; /* of what the name leads to; valid unless error */
 	const unsigned char *head;
 	size_t head_length; /* below level size: 0 */
-	const char *page; /* what a server's answer in its place is (formats/page.h); NULL: none was seen */
+	const char *
+	        page; /* what a server's answer in its place is (formats/page.h); NULL: none was seen */
 	const struct format *format; /* by its name or first bytes; NULL: none of the table */
 };
 

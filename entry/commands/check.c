@@ -7,32 +7,32 @@
 #include "util.h"
 
 /* `fetch` is a check that brings what is missing first. */
-static int check(struct run *run, enum fetching fetching)
+static enum status judge(struct run *run, struct gate *gate, enum fetching fetching,
+                         struct text *why)
 {
-	struct gate *gate = calloc(1, sizeof(*gate));
-	char sentence[1024];
-	struct text why = TEXT_OVER(sentence);
-	enum status status;
+	enum status status =
+	        gate_judge(gate, &run->options, &run->signals, run->environ, fetching, why);
 
-	if (gate == NULL)
-		return complain(STATUS_SYSTEM, "out of memory");
-	status = gate_judge(gate, &run->options, &run->signals, run->environ, fetching, &why);
-	if (status == STATUS_OK) {
-		gate_tell_models(gate);
-		status = gate_report(gate, STDOUT_FILENO);
-		if (status == STATUS_OK && gate->report.enforced)
-			status = gate->report.status;
-	} else if (status < STATUS_SIGNAL) {
-		(void)complain(status, sentence);
-	}
-	gate_release(gate);
-	free(gate);
-	return (int)status;
+	if (status != STATUS_OK)
+		return status;
+	gate_tell_models(gate);
+	status = gate_report(gate, STDOUT_FILENO);
+	return status == STATUS_OK && gate->report.enforced ? gate->report.status : status;
+}
+
+static enum status check(struct run *run, struct gate *gate, struct text *why)
+{
+	return judge(run, gate, FETCHING_NEVER, why);
+}
+
+static enum status fetch(struct run *run, struct gate *gate, struct text *why)
+{
+	return judge(run, gate, FETCHING_ORDERED, why);
 }
 
 int command_check(struct run *run)
 {
-	return check(run, FETCHING_NEVER);
+	return command_with_gate(run, check);
 }
 
 int command_fetch(struct run *run)
@@ -41,5 +41,5 @@ int command_fetch(struct run *run)
 		return complain(
 		        STATUS_USAGE,
 		        "--root goes with check and explain, as does --env-file: fetch writes into its own file system");
-	return check(run, FETCHING_ORDERED);
+	return command_with_gate(run, fetch);
 }

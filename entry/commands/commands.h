@@ -8,12 +8,19 @@
 
 #include "options.h"
 #include "process/signals.h"
+#include "status.h"
 
 struct run {
 	struct options options;
 	struct signals signals;
 	char *const *environ;
 };
+
+struct gate;
+struct text;
+/* The whole of a command with a gate of its own; a sentence in `why` is told. */
+typedef enum status command_step(struct run *run, struct gate *gate, struct text *why);
+int command_with_gate(struct run *run, command_step *step);
 
 /* Does what the options say: the command, its help, or the version. */
 int command_dispatch(struct run *run);

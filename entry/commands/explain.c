@@ -10,6 +10,7 @@
 #include "gate/output.h"
 #include "gate/prepare.h"
 #include "gate/refetch.h"
+#include "gate/verdict.h"
 #include "hub/cache.h"
 #include "hub/variables.h"
 #include "policy/keys.h"
@@ -228,26 +229,22 @@ static int print(const struct run *run, const struct gate *gate)
 	return fflush(stdout) != 0 ? STATUS_IO : STATUS_OK;
 }
 
+static enum status locate_and_print(struct run *run, struct gate *gate, struct text *why)
+{
+	enum status status = gate_prepare(gate, &run->options, &run->signals, run->environ, why);
+
+	if (status != STATUS_OK)
+		return status;
+	if (gate->policy.error_count > 0) {
+		gate_conclude(gate);
+		status = gate_report(gate, STDERR_FILENO);
+		return status != STATUS_OK ? status : gate->report.status;
+	}
+	status = locate_models(gate, why);
+	return status != STATUS_OK ? status : (enum status)print(run, gate);
+}
+
 int command_explain(struct run *run)
 {
-	struct gate *gate = calloc(1, sizeof(*gate));
-	char sentence[1024];
-	struct text why = TEXT_OVER(sentence);
-	enum status status;
-
-	if (gate == NULL)
-		return complain(STATUS_SYSTEM, "out of memory");
-	status = gate_prepare(gate, &run->options, &run->signals, run->environ, &why);
-	if (status == STATUS_OK && gate->policy.error_count > 0) {
-		status = gate_report(gate, STDERR_FILENO);
-		status = status != STATUS_OK ? status : gate->report.status;
-	} else if (status == STATUS_OK) {
-		status = locate_models(gate, &why);
-		status = status != STATUS_OK ? status : (enum status)print(run, gate);
-	}
-	if (why.length > 0)
-		(void)complain(status, sentence);
-	gate_release(gate);
-	free(gate);
-	return (int)status;
+	return command_with_gate(run, locate_and_print);
 }

@@ -32,11 +32,9 @@ static struct supervision supervision_for(const struct gate *gate)
 	return set;
 }
 
-static int launch(struct run *run, struct gate *gate)
+static enum status launch(struct run *run, struct gate *gate, struct text *why)
 {
 	struct supervision supervision = supervision_for(gate);
-	char sentence[2 * MAX_PATH_BYTES];
-	struct text why = TEXT_OVER(sentence);
 	struct launch launch = { .argv = run->options.service,
 		                 .environment = &gate->env,
 		                 .who = &gate->who,
@@ -44,9 +42,8 @@ static int launch(struct run *run, struct gate *gate)
 		                 .policy = &gate->policy,
 		                 .limits = &gate->limits,
 		                 .supervision = stays_as_init(gate) ? &supervision : NULL };
-	enum status status = launch_exec(&launch, &why);
 
-	return status > STATUS_SIGNAL ? (int)status : complain(status, sentence);
+	return launch_exec(&launch, why);
 }
 
 /*
@@ -74,15 +71,13 @@ static int run_ours(struct run *run)
 	return STATUS_USAGE;
 }
 
-static int judge_and_launch(struct run *run, struct gate *gate)
+static enum status judge_and_launch(struct run *run, struct gate *gate, struct text *why)
 {
-	char sentence[1024];
-	struct text why = TEXT_OVER(sentence);
-	enum status status = gate_judge(gate, &run->options, &run->signals, run->environ,
-	                                FETCHING_BY_MODE, &why);
+	enum status status =
+	        gate_judge(gate, &run->options, &run->signals, run->environ, FETCHING_BY_MODE, why);
 
 	if (status != STATUS_OK)
-		return status > STATUS_SIGNAL ? (int)status : complain(status, sentence);
+		return status;
 	gate_tell_models(gate);
 	if (stays_as_init(gate) && getpid() != 1 && !run->options.subreaper)
 		gate_raise(
@@ -95,17 +90,14 @@ static int judge_and_launch(struct run *run, struct gate *gate)
 		        "aweigh is PID 1, and the service takes its place: a SIGTERM that it does not handle is lost");
 	status = gate_report(gate, STDERR_FILENO);
 	if (status != STATUS_OK)
-		return (int)status;
-	return gate->report.status != STATUS_OK && gate->report.enforced ?
-	               (int)gate->report.status :
-	               launch(run, gate);
+		return status;
+	return gate->report.status != STATUS_OK && gate->report.enforced ? gate->report.status :
+	                                                                   launch(run, gate, why);
 }
 
 int command_run(struct run *run)
 {
-	struct gate *gate;
 	struct environment given = { (const char *const *)run->environ, 0 };
-	int status;
 
 	if (run->options.service == NULL)
 		return complain(
@@ -119,11 +111,5 @@ int command_run(struct run *run)
 		given.count++;
 	if (is_ours(run, &given))
 		return run_ours(run);
-	gate = calloc(1, sizeof(*gate));
-	if (gate == NULL)
-		return complain(STATUS_SYSTEM, "out of memory");
-	status = judge_and_launch(run, gate);
-	gate_release(gate);
-	free(gate);
-	return status;
+	return command_with_gate(run, judge_and_launch);
 }

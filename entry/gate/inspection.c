@@ -66,21 +66,39 @@ static void run_inspector(void *context, int pipe_fd)
 	inspector_run(&inspection, &gate->tree, pipe_fd);
 }
 
-void gate_raise_ending(struct gate *gate, const struct child *child, enum finding_id id,
-                       const char *who)
+static void raise_ending(struct gate *gate, const struct child *child, const struct task *task)
 {
 	char sentence[256];
 	struct text text = TEXT_OVER(sentence);
 
 	if (child->ending == CHILD_DEADLINE) {
 		gate_raise(gate, FINDING_GATE_DEADLINE, gate->policy.said[KEY_DEADLINE].line,
-		           "the %s did not finish within %llu ms", who,
+		           "the %s did not finish within %llu ms", task->who,
 		           (unsigned long long)gate->policy.deadline_ms);
 		return;
 	}
-	child_explain(child, who, &text);
+	child_explain(child, task->who, &text);
 	if (text.length > 0)
-		gate_raise(gate, id, 0, "%s", sentence);
+		gate_raise(gate, task->trouble, 0, "%s", sentence);
+}
+
+enum status gate_run_task(struct gate *gate, const struct task *task, bool *well, struct text *why)
+{
+	struct child_limits limits = { .signals = gate->signals,
+		                       .deadline_ns = gate->deadline_ns,
+		                       .models = gate->policy.model_count };
+	struct child child;
+	int error = child_start(&child, task->run, task->context);
+
+	if (error < 0) {
+		text_addf(why, "the %s cannot be started: %s", task->who, strerror(-error));
+		return error == -EAGAIN ? STATUS_TEMPORARY : STATUS_SYSTEM;
+	}
+	*well = child_follow(&child, &limits, task->take, task->context) == CHILD_DONE;
+	if (child.ending == CHILD_STOPPED)
+		return (enum status)(STATUS_SIGNAL + child.stop);
+	raise_ending(gate, &child, task);
+	return STATUS_OK;
 }
 
 static bool has_relative_path(const struct environment *environment)
@@ -143,34 +161,23 @@ static void raise_identity(struct gate *gate)
 
 enum status gate_inspect(struct gate *gate, struct text *why)
 {
-	struct child_limits limits = { .signals = gate->signals,
-		                       .deadline_ns = gate->deadline_ns,
-		                       .models = gate->policy.model_count };
-	struct child child;
-	int error;
+	const struct task task = { .who = "inspector",
+		                   .run = run_inspector,
+		                   .take = take_record,
+		                   .context = gate,
+		                   .trouble = FINDING_GATE_INSPECTOR };
+	enum status status;
 
 	gate_begin_anew(gate);
 	raise_command(gate);
-	gate->inspected = false;
-	for (size_t i = 0; i < gate->policy.model_count; i++)
-		gate->report.models[i].seen = false;
 	raise_identity(gate);
 	gate->report.exact = gate->who.exact;
 	gate->report.env = &gate->env;
-	error = child_start(&child, run_inspector, gate);
-	if (error < 0) {
-		text_addf(why, "the inspector cannot be started: %s", strerror(-error));
-		return error == -EAGAIN ? STATUS_TEMPORARY : STATUS_SYSTEM;
-	}
-	(void)child_follow(&child, &limits, take_record, gate);
-	gate->inspected = child.ending == CHILD_DONE;
+	status = gate_run_task(gate, &task, &gate->inspected, why);
 	hash_progress_end(gate->hashing_drawn);
 	gate->hashing_drawn = false;
-	if (child.ending == CHILD_STOPPED)
-		return (enum status)(STATUS_SIGNAL + child.stop);
-	gate_raise_ending(gate, &child, FINDING_GATE_INSPECTOR, "inspector");
 	gate->report.elapsed_ns = clock_now_ns() - gate->started_ns;
-	return STATUS_OK;
+	return status;
 }
 
 enum status gate_export(struct gate *gate, struct text *why)

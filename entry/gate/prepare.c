@@ -157,15 +157,16 @@ static int guard_usual_policy(struct gate *gate, const struct policy_input *name
 		                      .models_tree = &gate->host,
 		                      .environment = &gate->given,
 		                      .level = -1 };
-	CLEANUP(cleanup_free) struct policy *usual = calloc(1, sizeof(*usual));
+	CLEANUP(cleanup_free) struct policy *usual = NULL;
 	struct stat st;
 	int error;
 
-	if (usual == NULL)
-		return -ENOMEM;
 	if (named->tree != &gate->host || strcmp(named->file, USUAL_POLICY) == 0 ||
 	    gate->options->root != NULL || stat(USUAL_POLICY, &st) != 0)
 		return 0;
+	usual = calloc(1, sizeof(*usual));
+	if (usual == NULL)
+		return -ENOMEM;
 	error = policy_read(usual, &input);
 	if (error == 0 && !usual->replaceable)
 		policy_error(&gate->policy, FINDING_POLICY_VALUE, SOURCE_POLICY, 0,

@@ -146,24 +146,13 @@ static void run_fetcher(void *context, int pipe_fd)
 
 static enum status fetch_place(struct place *place, bool *well, struct text *why)
 {
-	struct gate *gate = place->gate;
-	struct child_limits limits = { .signals = gate->signals,
-		                       .deadline_ns = gate->deadline_ns,
-		                       .models = gate->policy.model_count };
-	struct child child;
-	int error;
+	const struct task task = { .who = "fetcher",
+		                   .run = run_fetcher,
+		                   .take = take_record,
+		                   .context = place,
+		                   .trouble = FINDING_GATE_FETCHER };
 
-	error = child_start(&child, run_fetcher, place);
-	if (error < 0) {
-		text_addf(why, "the fetcher cannot be started: %s", strerror(-error));
-		return error == -EAGAIN ? STATUS_TEMPORARY : STATUS_SYSTEM;
-	}
-	(void)child_follow(&child, &limits, take_record, place);
-	if (child.ending == CHILD_STOPPED)
-		return (enum status)(STATUS_SIGNAL + child.stop);
-	gate_raise_ending(gate, &child, FINDING_GATE_FETCHER, "fetcher");
-	*well = child.ending == CHILD_DONE;
-	return STATUS_OK;
+	return gate_run_task(place->gate, &task, well, why);
 }
 
 /* The cache with all its models, then each plain directory. */
@@ -178,8 +167,10 @@ static enum status fetch_places(struct gate *gate, const enum want *want,
 	enum status status = STATUS_OK;
 	bool any = false;
 
-	if (mine == NULL)
+	if (mine == NULL) {
+		text_add(why, "out of memory");
 		return STATUS_SYSTEM;
+	}
 	for (size_t i = 0; i < count; i++) {
 		mine[i] = gate->policy.models[i].path == NULL ? want[i] : WANT_NOTHING;
 		any = any || mine[i] != WANT_NOTHING;
@@ -299,6 +290,7 @@ enum status gate_refetch(struct gate *gate, struct text *why)
 	gate->fetched = calloc(count + 1, sizeof(*gate->fetched));
 	if (want == NULL || gate->fetched == NULL) {
 		free(want);
+		text_add(why, "out of memory");
 		return STATUS_SYSTEM;
 	}
 	progress_begin(&progress, style_of(gate), STDERR_FILENO, &gate->policy, clock_now_ns());

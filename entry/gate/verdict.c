@@ -111,8 +111,7 @@ static void drop_finding(struct report *report, enum finding_id id, enum severit
 	if (severity != SEVERITY_ERROR)
 		return;
 	report->lost = status_worse(report->lost, finding_kinds[id].status);
-	report->status =
-	        status_worse(report->status, report->lost); /* it may come after the verdict */
+	report->status = status_worse(report->status, report->lost);
 }
 
 enum severity gate_add_finding(struct gate *gate, const struct record *record)
@@ -186,7 +185,7 @@ static void keep_findings(struct gate *gate, bool (*keeps)(const struct gate *ga
 		if (keeps(gate, &report->findings[i]))
 			report->findings[kept++] = report->findings[i];
 	report->count = 0;
-	report->status = STATUS_OK;
+	report->status = report->lost;
 	report->rest = (struct report_list){ 0 };
 	for (size_t i = 0; i < gate->policy.model_count; i++) {
 		report->models[i].findings = (struct report_list){ 0 };
@@ -213,8 +212,11 @@ static bool is_unanswered(const struct gate *gate, const struct report_finding *
 
 void gate_begin_anew(struct gate *gate)
 {
+	gate->inspected = false;
 	gate->report.lost = STATUS_OK;
 	gate->report.dropped = 0;
+	for (size_t i = 0; i < gate->policy.model_count; i++)
+		gate->report.models[i].seen = false;
 	keep_findings(gate, is_of_fetch);
 	raise_not_yet(gate);
 }
@@ -251,5 +253,4 @@ void gate_conclude(struct gate *gate)
 		report->status = status_worse(report->status, STATUS_POLICY);
 	else if (!is_every_model_seen(gate) || !gate->inspected)
 		report->status = status_worse(report->status, STATUS_SYSTEM);
-	report->status = status_worse(report->status, report->lost);
 }

@@ -157,8 +157,8 @@ static void print_sentence(const struct paint *paint, const struct report_findin
 	}
 	if (more > 0)
 		text_addf(&text, " and %zu more", more);
-	if (shown > 0)
-		text_add(&text, ": ");
+	if (shown > 0) /* FILE:LINE: has its own */
+		text_add(&text, text.at[text.length - 1] == ':' ? " " : ": ");
 	text_add(&text, finding->message);
 	print_wrapped(paint, line);
 }

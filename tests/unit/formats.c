@@ -75,7 +75,8 @@ static void ends_are_proven(void **state)
 	assert_int_equal(examine("config.json", "{}", 2), EXTENT_WHOLE);
 	assert_int_equal(examine("config.json", "[]", 2), EXTENT_BROKEN);
 	assert_int_equal(examine("a_index.json", "[]", 2), EXTENT_WHOLE);
-	assert_int_equal(examine("data_config.json", "[]", 2), EXTENT_WHOLE); /* all-MiniLM has one */
+	assert_int_equal(examine("data_config.json", "[]", 2),
+	                 EXTENT_WHOLE); /* all-MiniLM has one */
 }
 
 static bool is_page(const char *path, const char *text)

@@ -205,3 +205,11 @@ def test_only_and_verify_options(world):
 def test_usage_errors(world, args, words):
     result = world.run(*args)
     assert result.status in (64, 78) and words in result.err + result.out, result
+
+
+def test_explain_refuses_a_policy_with_errors_as_check_does(world):
+    world.policy("[policy]\nmode = x\nenforce = no\n")
+    told = [world.run(command, "-p", str(world.policy_file)) for command in ("check", "explain")]
+    for result, text in zip(told, (told[0].out, told[1].err)):
+        assert result.status == 78 and "refused (78)" in text, result
+        assert "policy.ini:2: mode = x: expected" in " ".join(text.split()), text
