@@ -373,12 +373,8 @@ static const char *next_command(const void *context, size_t index)
 
 static void report_stray_word(const struct options *options, const char *word, struct text *why)
 {
-	const char *near = words_nearest(word, next_command, options->commands);
-
 	text_addf(why, "unknown command '%.64s'", word);
-	if (near != NULL)
-		text_addf(why, "; did you mean '%s'?", near);
-	else
+	if (!words_suggest(why, word, next_command, options->commands))
 		text_add(why, "; the service's command goes behind '--'");
 }
 

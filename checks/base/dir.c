@@ -3,8 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdint.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/scan.h"
 
 struct dir dir_over(int fd, size_t limit)
 {
@@ -61,4 +65,21 @@ void dir_close(struct dir *dir)
 		(void)closedir(dir->stream);
 	dir->stream = NULL;
 	errno = saved;
+}
+
+struct dir dir_of_descriptors(void)
+{
+	return dir_open(AT_FDCWD, "/proc/self/fd", SIZE_MAX); /* RLIMIT_NOFILE bounds it */
+}
+
+int dir_next_descriptor(struct dir *dir)
+{
+	const struct dirent *entry;
+	uint64_t fd;
+
+	while ((entry = dir_next(dir)) != NULL)
+		if (scan_u64(entry->d_name, strlen(entry->d_name), &fd) && fd <= INT_MAX &&
+		    (int)fd != dir_fd(dir))
+			return (int)fd;
+	return -1;
 }

@@ -53,6 +53,15 @@ const char *words_nearest(const char *word, words_next *next, const void *contex
 	return near;
 }
 
+bool words_suggest(struct text *out, const char *word, words_next *next, const void *context)
+{
+	const char *near = words_nearest(word, next, context);
+
+	if (near != NULL)
+		text_addf(out, "; did you mean '%s'?", near);
+	return near != NULL;
+}
+
 const char *words_of(const void *context, size_t index)
 {
 	const char *const *words = context;

@@ -3,7 +3,10 @@
 #ifndef AWEIGH_WORDS_H
 #define AWEIGH_WORDS_H
 
+#include <stdbool.h>
 #include <stddef.h>
+
+#include "base/text.h"
 
 /* The number of single edits between two words; words longer than 63 count as far apart. */
 unsigned edit_distance(const char *a, const char *b);
@@ -12,6 +15,8 @@ unsigned edit_distance(const char *a, const char *b);
 typedef const char *words_next(const void *context, size_t index);
 /* The nearest of the known words, for "did you mean"; NULL: none is near. Two edits, one for a word of up to four letters. */
 const char *words_nearest(const char *word, words_next *next, const void *context);
+/* Adds "; did you mean 'NEAR'?" where one is near; false: none is. */
+bool words_suggest(struct text *out, const char *word, words_next *next, const void *context);
 /* words_next over an array that ends with a NULL. */
 words_next words_of;
 

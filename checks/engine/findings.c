@@ -25,6 +25,12 @@ enum finding_id finding_find(const char *code)
 	return (enum finding_id)id;
 }
 
+const char *finding_code_at(const void *nothing, size_t index)
+{
+	(void)nothing;
+	return index < FINDING_COUNT ? finding_kinds[index].code : NULL;
+}
+
 bool finding_is_of_fetch(enum finding_id id)
 {
 	return id == FINDING_GATE_FETCHER || strncmp(finding_kinds[id].code, "fetch.", 6) == 0;

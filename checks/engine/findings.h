@@ -17,6 +17,8 @@
 extern const struct finding_kind finding_kinds[FINDING_COUNT];
 /* The finding that has this code, or FINDING_COUNT. */
 enum finding_id finding_find(const char *code);
+/* All codes, as words_nearest() wants them. */
+const char *finding_code_at(const void *nothing, size_t index);
 /* Whether it is about fetching: raised by the fetcher, or by the gate about it. */
 bool finding_is_of_fetch(enum finding_id id);
 /* Whether no policy may give it another severity: it says that something was not judged at all. */

@@ -111,22 +111,28 @@ bool variable_is_secret(const char *name)
 	return variable != NULL && variable->role == VARIABLE_SECRET;
 }
 
-void variable_show(const char *name, const char *value, struct text *out)
+void address_show(const char *address, struct text *out)
 {
-	const char *scheme = strstr(value, "://"), *host = scheme == NULL ? value : scheme + 3,
+	const char *scheme = strstr(address, "://"), *host = scheme == NULL ? address : scheme + 3,
 	           *at = strrchr(host, '@');
 
 	/* The last of them, as urllib3 splits; without a scheme a proxy may be USER:PASSWORD@HOST. */
 	if (at != NULL && scheme == NULL && memchr(host, ':', (size_t)(at - host)) == NULL)
 		at = NULL;
-	if (variable_is_secret(name)) {
-		text_add(out, "(not shown)");
-	} else if (at != NULL) {
-		text_add_bytes(out, value, (size_t)(host - value));
-		text_addf(out, "(not shown)%s", at);
-	} else {
-		text_add(out, value);
+	if (at == NULL) {
+		text_add(out, address);
+		return;
 	}
+	text_add_bytes(out, address, (size_t)(host - address));
+	text_addf(out, "(not shown)%s", at);
+}
+
+void variable_show(const char *name, const char *value, struct text *out)
+{
+	if (variable_is_secret(name))
+		text_add(out, "(not shown)");
+	else
+		address_show(value, out);
 }
 
 const char *library_nearest(const char *name)

@@ -55,6 +55,8 @@ extern const size_t library_variable_count;
 const struct library_variable *library_variable(const char *name, size_t length);
 /* Whether the variable's value must not be printed: a known secret, or a name that says so. */
 bool variable_is_secret(const char *name);
+/* An address, or a list of which the last has one, without user and password. */
+void address_show(const char *address, struct text *out);
 /* The value as reports may have it: no secret's, and no user and password of an address. */
 void variable_show(const char *name, const char *value, struct text *out);
 /* The nearest known living name, or NULL where none is near. */

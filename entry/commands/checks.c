@@ -9,21 +9,13 @@
 #include "report/complain.h"
 #include "util.h"
 
-static const char *next_code(const void *context, size_t index)
-{
-	(void)context;
-	return index < FINDING_COUNT ? finding_kinds[index].code : NULL;
-}
-
 static int report_unknown(const char *code)
 {
 	char sentence[256];
 	struct text text = TEXT_OVER(sentence);
-	const char *near = words_nearest(code, next_code, NULL);
 
 	text_addf(&text, "no finding has the code '%.64s'", code);
-	if (near != NULL)
-		text_addf(&text, "; did you mean '%s'?", near);
+	(void)words_suggest(&text, code, finding_code_at, NULL);
 	return complain(STATUS_USAGE, sentence);
 }
 

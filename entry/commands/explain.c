@@ -18,18 +18,6 @@
 #include "report/explain.h"
 #include "util.h"
 
-/* An address may hold user and password; what stands behind them is enough to know it by. */
-static void add_address(struct text *out, const char *text)
-{
-	const char *host = strstr(text, "://"), *at = strrchr(text, '@');
-
-	if (host != NULL && at != NULL) {
-		text_addf(out, "%.*s://...", (int)(host - text), text);
-		text = at;
-	}
-	text_add(out, text);
-}
-
 static const char *origin_of(const struct policy *policy, const struct origin *said,
                              char out[static MAX_PATH_BYTES])
 {
@@ -51,7 +39,7 @@ static void add_setting(struct explanation *explanation, const struct policy *po
 	if (said->text == NULL || (key->effect == EFFECT_LATER && said->line == 0))
 		return;
 	if (key->type == TYPE_URL || key->type == TYPE_URLS)
-		add_address(&text, said->text);
+		address_show(said->text, &text);
 	else
 		text_add(&text, said->text);
 	if (key->effect == EFFECT_LATER)

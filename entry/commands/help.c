@@ -92,7 +92,7 @@ static const char *next_word(const void *context, size_t index)
 	if (index < KEY_COUNT)
 		return known->keys[index];
 	index -= KEY_COUNT;
-	return index < FINDING_COUNT ? finding_kinds[index].code : NULL;
+	return finding_code_at(NULL, index);
 }
 
 static int report_unknown(const struct run *run, const char *word)
@@ -100,14 +100,11 @@ static int report_unknown(const struct run *run, const char *word)
 	struct known known = { .commands = run->options.commands };
 	char sentence[256];
 	struct text text = TEXT_OVER(sentence);
-	const char *near;
 
 	for (unsigned i = 0; i < KEY_COUNT; i++)
 		(void)key_name(i, known.keys[i]);
-	near = words_nearest(word, next_word, &known);
 	text_addf(&text, "help knows no command, key or finding '%.64s'", word);
-	if (near != NULL)
-		text_addf(&text, "; did you mean '%s'?", near);
+	(void)words_suggest(&text, word, next_word, &known);
 	return complain(STATUS_USAGE, sentence);
 }
 

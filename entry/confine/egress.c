@@ -219,11 +219,8 @@ static bool leads_out(int fd, bool udp)
 
 int egress_descriptor(int from, bool udp)
 {
-	CLEANUP(dir_close)
-	struct dir directory = dir_open(AT_FDCWD, "/proc/self/fd", MAX_DIRECTORY_ENTRIES);
-	const struct dirent *entry;
-	uint64_t fd;
-	int first = -1;
+	CLEANUP(dir_close) struct dir directory = dir_of_descriptors();
+	int fd, first = -1;
 
 	if (directory.error != 0) { /* no /proc: as far as anybody hands any in */
 		for (int i = from; i < 65536; i++)
@@ -231,9 +228,8 @@ int egress_descriptor(int from, bool udp)
 				return i;
 		return -1;
 	}
-	while ((entry = dir_next(&directory)) != NULL)
-		if (scan_u64(entry->d_name, strlen(entry->d_name), &fd) && (int)fd >= from &&
-		    (first < 0 || (int)fd < first) && leads_out((int)fd, udp))
-			first = (int)fd;
+	while ((fd = dir_next_descriptor(&directory)) >= 0)
+		if (fd >= from && (first < 0 || fd < first) && leads_out(fd, udp))
+			first = fd;
 	return first;
 }

@@ -308,29 +308,17 @@ static enum next_step go_on_part(struct request *request)
 	return STEP_GO;
 }
 
-/* Of those whose bit is not in `tried`, those that answer before those that did not; or source_count(). */
-static unsigned first_source(const struct work *work, unsigned tried)
-{
-	unsigned count = source_count(work);
-
-	for (unsigned round = 0; round < 2; round++)
-		for (unsigned source = 0; source < count; source++)
-			if ((tried >> source & 1) == 0 && source_is_due(work, source, round))
-				return source;
-	return count;
-}
-
 /* Another endpoint, if there is one that was not tried. */
 static bool next_source(struct download *download)
 {
-	unsigned source = first_source(download->work, download->tried);
+	unsigned source = source_next(download->work, download->tried);
 
 	/* None is left: those that were not asked often enough, for others were there, once more. */
 	if (source >= source_count(download->work) && download->hurried != 0) {
 		download->tried = ~download->hurried;
 		download->hurried = 0;
 		download->patient = true;
-		source = first_source(download->work, download->tried);
+		source = source_next(download->work, download->tried);
 	}
 	if (source >= source_count(download->work))
 		return false;
@@ -574,7 +562,7 @@ static void start_download(struct work *work, struct plan_model *model, struct p
 	download->model = model;
 	download->file = file;
 	download->phase = PHASE_LOCK;
-	download->source = first_source(work, 0);
+	download->source = source_next(work, 0);
 	download->tried = 1u << download->source;
 	plan_etag(file, download->etag);
 	try_lock(download);

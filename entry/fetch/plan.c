@@ -563,10 +563,15 @@ void source_failed(struct work *work, unsigned source, const struct failure *fai
 		work->silent |= 1u << source;
 }
 
-/* Those that answer first; `round` 0 has these, 1 the others. */
-bool source_is_due(const struct work *work, unsigned source, unsigned round)
+unsigned source_next(const struct work *work, unsigned tried)
 {
-	return (work->silent >> source & 1) == round;
+	unsigned count = source_count(work);
+
+	for (unsigned silent = 0; silent < 2; silent++)
+		for (unsigned source = 0; source < count; source++)
+			if ((tried >> source & 1) == 0 && (work->silent >> source & 1) == silent)
+				return source;
+	return count;
 }
 
 static void fail_plan(struct work *work, struct plan_model *model, const struct failure *failure)
@@ -583,28 +588,38 @@ static void fail_plan(struct work *work, struct plan_model *model, const struct 
 		fetch_fail(work, model, failure->id, NULL, "%s", message);
 }
 
+/* By each source whose bit is not in `tried`; false: *hurried has a bit for those that were given up early. */
+static bool list_by_any(struct work *work, struct plan_model *model, unsigned tried,
+                        unsigned *hurried, struct failure *failure)
+{
+	unsigned first = work->settings->mirror != NULL, source;
+
+	while ((source = source_next(work, tried)) < source_count(work)) {
+		tried |= 1u << source;
+		if (resolve_from(work, model, source - first, failure))
+			return true;
+		source_failed(work, source, failure);
+		if (failure->http == 0 && failure->temporary)
+			*hurried |= 1u << source;
+	}
+	return false;
+}
+
 bool plan_model(struct work *work, struct plan_model *model)
 {
-	unsigned first = work->settings->mirror != NULL, count = source_count(work),
-	         asked = work->silent, hurried = 0;
+	unsigned mirror = work->settings->mirror != NULL, hurried = 0; /* a mirror has no lists */
 	struct failure failure = { 0 };
 
-	/* Those that answer, those that did not, and, once none has, those that were not asked often enough. */
-	for (unsigned round = 0; round < 3; round++)
-		for (unsigned source = first; source < count; source++) {
-			if (round < 2 ? (asked >> source & 1) != round :
-			                (hurried >> source & 1) == 0)
-				continue;
-			work->elsewhere = round < 2 && source_count(work) - first > 1;
-			model->listed = resolve_from(work, model, source - first, &failure);
-			if (model->listed)
-				return true;
-			source_failed(work, source, &failure);
-			if (work->elsewhere && failure.http == 0 && failure.temporary)
-				hurried |= 1u << source;
-		}
-	fail_plan(work, model, &failure);
-	return false;
+	/* Once each, and once none has answered, those that were not asked often enough. */
+	work->elsewhere = work->settings->endpoint_count > 1;
+	model->listed = list_by_any(work, model, mirror, &hurried, &failure);
+	if (!model->listed && work->elsewhere && hurried != 0) {
+		work->elsewhere = false;
+		model->listed = list_by_any(work, model, ~hurried, &hurried, &failure);
+	}
+	if (!model->listed)
+		fail_plan(work, model, &failure);
+	return model->listed;
 }
 
 bool plan_same_content(const struct plan_file *a, const struct plan_file *b)

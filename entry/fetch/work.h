@@ -113,7 +113,8 @@ struct work {
 
 /* Whoever does not answer is asked last from then on. */
 void source_failed(struct work *work, unsigned source, const struct failure *failure);
-bool source_is_due(const struct work *work, unsigned source, unsigned round);
+/* The next to ask of those whose bit is not in `tried`: who answers before who did not; source_count(): none. */
+unsigned source_next(const struct work *work, unsigned tried);
 /* plan.c: commit and files of a model; false: model->failed, and a finding was sent. */
 bool plan_model(struct work *work, struct plan_model *model);
 /* Looks what is there already. */

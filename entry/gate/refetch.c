@@ -206,12 +206,14 @@ static struct settings_input settings_of(const struct gate *gate)
 		                        .deadline_ns = gate->deadline_ns };
 }
 
-/* An address without user and password, or "none". */
-static const char *shown_proxy(const char *address)
+static void explain_proxy(struct explanation *explanation, const char *section, const char *name,
+                          const char *address)
 {
-	const char *at = strrchr(address, '@');
+	char shown[MAX_URL_BYTES];
+	struct text text = TEXT_OVER(shown);
 
-	return address[0] == '\0' ? "none" : at != NULL ? at + 1 : address;
+	address_show(address[0] == '\0' ? "none" : address, &text);
+	explanation_add(explanation, section, name, shown, NULL);
 }
 
 void gate_explain_fetch(const struct gate *gate, struct explanation *explanation)
@@ -238,8 +240,8 @@ void gate_explain_fetch(const struct gate *gate, struct explanation *explanation
 	explanation_add(explanation, title, "token",
 	                settings.token_origin != NULL ? "(not shown)" : "none",
 	                settings.token_origin);
-	explanation_add(explanation, title, "https proxy", shown_proxy(settings.https_proxy), NULL);
-	explanation_add(explanation, title, "http proxy", shown_proxy(settings.http_proxy), NULL);
+	explain_proxy(explanation, title, "https proxy", settings.https_proxy);
+	explain_proxy(explanation, title, "http proxy", settings.http_proxy);
 	fetch_settings_release(&settings);
 }
 

@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 
 #include "base/dir.h"
-#include "base/scan.h"
 #include "base/text.h"
 #include "confine/caps.h"
 #include "confine/egress.h"
@@ -46,21 +45,22 @@ static void withhold(int fd)
 /* A directory that was handed in is the mount as it was, writable: the service does not get it. */
 static void withhold_directories(const struct limits *limits)
 {
-	CLEANUP(dir_close)
-	struct dir directory = dir_open(AT_FDCWD, "/proc/self/fd", MAX_DIRECTORY_ENTRIES);
-	const struct dirent *entry;
+	CLEANUP(dir_close) struct dir directory = { 0 };
+	int fd;
 
-	while (limits->mounted_count > 0 && (entry = dir_next(&directory)) != NULL) {
-		char path[MAX_PATH_BYTES];
-		ssize_t length =
-		        readlinkat(dir_fd(&directory), entry->d_name, path, sizeof(path) - 1);
-		uint64_t fd;
+	if (limits->mounted_count > 0)
+		directory = dir_of_descriptors();
+	while ((fd = dir_next_descriptor(&directory)) >= 0) {
+		char name[16], path[MAX_PATH_BYTES];
+		struct text text = TEXT_OVER(name);
+		ssize_t length;
 
+		text_addf(&text, "%d", fd);
+		length = readlinkat(dir_fd(&directory), name, path, sizeof(path) - 1);
 		path[length < 0 ? 0 : length] = '\0';
 		for (size_t i = 0; i < limits->mounted_count; i++)
-			if (scan_u64(entry->d_name, strlen(entry->d_name), &fd) &&
-			    path_is_beneath(path, limits->mounted[i]))
-				withhold((int)fd);
+			if (path_is_beneath(path, limits->mounted[i]))
+				withhold(fd);
 	}
 }
 

@@ -41,19 +41,13 @@ static enum row_result wrong(struct policy *policy, const struct row *row, const
 	return ROW_WRONG;
 }
 
-static const char *next_code(const void *context, size_t index)
-{
-	(void)context;
-	return index < FINDING_COUNT ? finding_kinds[index].code : NULL;
-}
-
 static enum row_result take_severity(struct policy *policy, const struct row *row)
 {
 	struct severity_row taken = { .id = finding_find(row->name) };
 	const char *near;
 
 	if (taken.id == FINDING_COUNT) {
-		near = words_nearest(row->name, next_code, NULL);
+		near = words_nearest(row->name, finding_code_at, NULL);
 		policy_error(policy, FINDING_POLICY_UNKNOWN, SOURCE_POLICY, row->line,
 		             "aweigh checks lists the codes", "unknown finding code '%.100s'%s%s%s",
 		             row->name, near != NULL ? "; did you mean " : "",

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "process/child.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
@@ -12,7 +11,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "base/scan.h"
+#include "base/dir.h"
 #include "process/channel.h"
 #include "process/clock.h"
 #include "util.h"
@@ -142,31 +141,21 @@ void child_explain(const struct child *child, const char *who, struct text *out)
 		          WEXITSTATUS(child->status));
 }
 
-/* false: there is no /proc. */
-static bool close_listed(int lowest)
-{
-	DIR *directory = opendir("/proc/self/fd");
-	struct dirent *entry;
-	uint64_t fd;
-
-	if (directory == NULL)
-		return false;
-	while ((entry = readdir(directory)) != NULL)
-		if (scan_u64(entry->d_name, strlen(entry->d_name), &fd) && fd >= (uint64_t)lowest &&
-		    fd != (uint64_t)dirfd(directory))
-			(void)close((int)fd);
-	return closedir(directory) == 0;
-}
-
 void close_from(int lowest)
 {
+	CLEANUP(dir_close) struct dir listed = { 0 };
+	int fd;
+
 	/* gVisor takes no number above INT_MAX (its CloseRange()). */
 	if (syscall(SYS_close_range, (unsigned)lowest, (unsigned)INT_MAX, 0) == 0)
 		return;
 	/* Before Linux 5.9, or forbidden. */
-	if (!close_listed(lowest))
-		for (int fd = lowest; fd < 65536; fd++)
+	listed = dir_of_descriptors();
+	while ((fd = dir_next_descriptor(&listed)) >= 0)
+		if (fd >= lowest)
 			(void)close(fd);
+	for (fd = lowest; listed.stream == NULL && fd < 65536; fd++)
+		(void)close(fd);
 }
 
 int child_keep(int *pipe_fd, int *root_fd)

@@ -51,6 +51,14 @@ class Fetcher:
         """The model's lines in the policy and where its files will be: the cache's snapshot, or a plain folder."""
         return ("repo = org/m", self.snapshot) if place != "folder" else (f"repo = org/m\npath = {folder}", folder)
 
+    def fetch_at_once(self, count, prefix=()):
+        """So many fetches that begin together: each of them succeeds."""
+        running = [subprocess.Popen([*prefix, self.world.binary, "fetch", "-p", str(self.world.policy_file)], env=self.world.env, stdin=subprocess.DEVNULL,
+                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(count)]
+        for process in running:
+            out, _ = process.communicate(timeout=HANG_LIMIT)
+            assert process.returncode == 0, out.decode()
+
     def fetch_killed(self, seconds, prefix=()):
         """A fetch that is killed after so long, if it has not ended before."""
         process = subprocess.Popen([*prefix, self.world.binary, "fetch", "-q", "-p", str(self.world.policy_file)], env=self.world.env,

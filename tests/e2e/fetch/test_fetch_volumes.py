@@ -64,11 +64,7 @@ def test_locks_that_lie(fetcher, without):
     with Hub(one_repo(same_files())) as hub:
         hub.fault("/cdn/.*big", rate=20_000_000)
         fetcher.write(hub.url)
-        running = [subprocess.Popen([*prefix, fetcher.world.binary, "fetch", "-p", str(fetcher.world.policy_file)], env=fetcher.world.env, stdin=subprocess.DEVNULL,
-                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(4)]
-        for process in running:
-            out, _ = process.communicate(timeout=HANG_LIMIT)
-            assert process.returncode == 0, out.decode()
+        fetcher.fetch_at_once(4, prefix)
     assert complete_or_absent(fetcher, same_files())
 
 
@@ -81,11 +77,7 @@ def test_eight_at_once_without_links(fetcher, without, place, tmp_path):
     for _ in range(5):
         with Hub(one_repo(files)) as hub:
             fetcher.write(hub.url, model=model)
-            running = [subprocess.Popen([*prefix, fetcher.world.binary, "fetch", "-p", str(fetcher.world.policy_file)], env=fetcher.world.env, stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(8)]
-            for process in running:
-                out, _ = process.communicate(timeout=HANG_LIMIT)
-                assert process.returncode == 0, out.decode()
+            fetcher.fetch_at_once(8, prefix)
             once = [(s["path"].split("?")[0], s.get("range")) for s in hub.seen if "resolve" in s["path"] and not s["path"].endswith(".safetensors")]
         assert len(once) == len(set(once)), once
         assert all((where / name).read_bytes() == data for name, data in files.items())
