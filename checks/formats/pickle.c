@@ -28,12 +28,10 @@ void pickle_examine(const struct examined *file, struct extent *extent)
 		  "\xfd"
 		  "7zXZ",
 		  5 },
-		{ 0, "\x5d\0\0", 3 },
-		{ 0, "\x28\xb5\x2f\xfd", 4 },
 		{ 0, "\x04\"M\x18", 4 },
 		{ 0, "x", 1 },
 	};
-	/* MARK, EMPTY_*, and what puts a first object on the stack. */
+	/* MARK, EMPTY_*, and what puts a first object on the stack; lzma and zstd begin with a bracket, too. */
 	static const char opcodes[] = "(])}clINFSVKMJLXUTGi";
 	bool is = file->head_length > 0 && strchr(opcodes, file->head[0]) != NULL &&
 	          file->head[0] != '\0';

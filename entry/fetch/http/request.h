@@ -32,7 +32,7 @@ struct request {
 	char what[160]; /* "revision main of org/m", for messages */
 	uint64_t first, length; /* of the part that is wanted; length 0: the whole */
 	uint64_t limit; /* of the body, bytes */
-	bool few_tries; /* another source is there: one more try at most */
+	bool few_tries; /* one more at most where it is not answered or turned away: it can be had elsewhere, or later */
 	bool head; /* headers only: those of the endpoint, a redirect's included */
 	/* Before each try: the part may have shrunk. NULL: as it is. */
 	enum next_step (*prepare)(struct request *request);

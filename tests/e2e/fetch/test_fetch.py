@@ -677,11 +677,7 @@ def test_eight_at_once_fetch_once(fetcher):
     with Hub(one_repo(files)) as hub:
         hub.fault("/cdn/.*big", rate=20_000_000)
         fetcher.write(hub.url)
-        command = [fetcher.world.binary, "fetch", "-p", str(fetcher.world.policy_file)]
-        running = [subprocess.Popen(command, env=fetcher.world.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(8)]
-        for process in running:
-            out, _ = process.communicate(timeout=HANG_LIMIT)
-            assert process.returncode == 0, out.decode()
+        fetcher.fetch_at_once(8)
         for name in files:
             ranges = [s.get("range") for s in hub.seen if s["path"].split("?")[0].endswith(name) and ("/cdn/" in s["path"] or not name.endswith(".safetensors"))]
             assert len(ranges) == len(set(ranges)), (name, ranges)   # no byte twice
