@@ -2,6 +2,7 @@
 #include "gate/prepare.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -139,6 +140,15 @@ static bool take_environment(struct gate *gate, struct text *why)
 	return error == 0;
 }
 
+/* A policy that was named on this machine, but came with the image. */
+static bool is_beneath_root(const struct gate *gate, const char *file)
+{
+	char root[PATH_MAX], real[PATH_MAX];
+
+	return gate->options->root != NULL && realpath(gate->options->root, root) != NULL &&
+	       realpath(file, real) != NULL && path_is_beneath(real, root);
+}
+
 static const char *policy_file(const struct gate *gate, const struct tree **tree)
 {
 	const char *named = gate->options->policy != NULL ?
@@ -198,7 +208,7 @@ enum status gate_prepare(struct gate *gate, const struct options *options,
 	if (open_trees(gate, why) != STATUS_OK || !take_environment(gate, why))
 		return STATUS_USAGE;
 	input.file = policy_file(gate, &input.tree);
-	gate->policy_is_of_tree = input.tree == &gate->tree;
+	gate->policy_is_of_tree = input.tree == &gate->tree || is_beneath_root(gate, input.file);
 	input.report = take_policy_error;
 	input.report_context = gate;
 	if (gate->report.arena == NULL || policy_read(&gate->policy, &input) < 0 ||

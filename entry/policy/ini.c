@@ -97,9 +97,10 @@ static const char *skip_blanks(const char *at, const char *end)
 static bool begin_section(struct reader *reader, const char *start, const char *end)
 {
 	const char *close = memchr(start, ']', (size_t)(end - start)), *rest;
-	struct text text = TEXT_OVER(reader->section);
+	struct text text;
 
-	finish_key(reader);
+	finish_key(reader); /* it is of the section before, whose name it is told with */
+	text = TEXT_OVER(reader->section);
 	reader->in_section = false;
 	if (close == NULL) {
 		complain(reader, NULL, "the section name has no closing ']'");

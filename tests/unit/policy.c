@@ -65,6 +65,7 @@ static void errors_name_their_line(void **state)
 	} cases[] = {
 		{ "[policy]\nmode = online\nmode = auto\n", 3, FINDING_POLICY_DUPLICATE },
 		{ "[policy]\nmodes = auto\n", 2, FINDING_POLICY_UNKNOWN },
+		{ "[policy]\nmodes = auto\n[paths]\n", 2, FINDING_POLICY_UNKNOWN },
 		{ "[policy]\nmode = autos\n", 2, FINDING_POLICY_VALUE },
 		{ "[policy] mode = auto\n", 1, FINDING_POLICY_SYNTAX },
 		{ "[policy]\nmode = auto\n  user = 1\n", 3, FINDING_POLICY_SYNTAX },
@@ -87,6 +88,7 @@ static void errors_name_their_line(void **state)
 		assert_int_equal(parse(&policy, cases[i].text, &last), 1);
 		assert_int_equal(last.kind, cases[i].id);
 		assert_int_equal(last.line, cases[i].line);
+		assert_null(strstr(last.message, "[]")); /* a section's name is that of its own */
 		policy_release(&policy);
 	}
 }
