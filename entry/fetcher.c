@@ -7,8 +7,9 @@
 #include "base/text.h"
 #include "base/tree.h"
 #include "confine/caps.h"
+#include "confine/filter.h"
 #include "confine/identity.h"
-#include "confine/landlock.h"
+#include "confine/worker.h"
 #include "engine/findings.h"
 #include "process/channel.h"
 #include "process/child.h"
@@ -83,7 +84,9 @@ void fetcher_run(struct fetch_job *job, bool is_directory, bool may_change, int 
 	struct landlock_grant grant = { .ports = job->settings->ports,
 		                        .port_count = job->settings->port_count };
 	pid_t gate = getppid();
-	int none = -1, error, landlock;
+	char sentences[512];
+	struct text weaker = TEXT_OVER(sentences);
+	int none = -1, error;
 
 	/* The settings hold what was taken from the environment: no library is to find more in it. */
 	if (sender == NULL || clearenv() != 0 || child_keep(&pipe_fd, &none) < 0)
@@ -97,14 +100,9 @@ void fetcher_run(struct fetch_job *job, bool is_directory, bool may_change, int 
 	if (error == 0)
 		error = store_open(&store, job->path, is_directory);
 	grant.write_fd = store.fd;
-	landlock = landlock_restrict(&grant);
-	if (landlock != 0) {
-		char message[256];
-		struct text text = TEXT_OVER(message);
-
-		landlock_explain(&text, "fetcher", landlock);
-		send_finding(sender, FINDING_CONFINE_UNAVAILABLE, "%s", message);
-	}
+	worker_restrict("fetcher", &grant, SOCKETS_TCP | SOCKETS_UDP, &weaker);
+	if (weaker.length > 0)
+		send_finding(sender, FINDING_CONFINE_UNAVAILABLE, "%s", sentences);
 	error = fetch_run(job, &store, error);
 	if (error == 0)
 		error = sender_done(sender);

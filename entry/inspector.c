@@ -8,7 +8,7 @@
 #include "checks.h"
 #include "confine/caps.h"
 #include "confine/identity.h"
-#include "confine/landlock.h"
+#include "confine/worker.h"
 #include "engine/findings.h"
 #include "engine/inspect.h"
 #include "process/channel.h"
@@ -24,16 +24,6 @@ static const struct check checks[] = {
 static int send_record(struct inspection *inspection, const struct record *record)
 {
 	return sender_put(inspection->send_context, record);
-}
-
-static void report_landlock(struct inspection *inspection, int result)
-{
-	char sentence[256];
-	struct text text = TEXT_OVER(sentence);
-
-	landlock_explain(&text, "inspector", result);
-	inspection_report(inspection, FINDING_CONFINE_UNAVAILABLE, (struct report_at){ 0 }, "%s",
-	                  sentence);
 }
 
 /* Some platforms grant the capabilities and refuse the step, as user namespaces do that deny setgroups(2). */
@@ -75,8 +65,8 @@ static void open_behind_proc(struct inspection *inspection)
 	}
 }
 
-/* What is handed over is given up in this order: user, capabilities, new privileges, files and network. */
-static const char *restrict_self(struct inspection *inspection, pid_t gate, int *landlock)
+/* What is handed over is given up in this order: user, capabilities, new privileges, files, network and calls. */
+static const char *restrict_self(struct inspection *inspection, pid_t gate, struct text *weaker)
 {
 	int fds[MAX_OPENED_BEFORE];
 	struct landlock_grant read_only = { .write_fd = -1, .read_fds = fds };
@@ -94,7 +84,7 @@ static const char *restrict_self(struct inspection *inspection, pid_t gate, int 
 		return "capabilities";
 	if (child_no_privileges() < 0)
 		return "no_new_privs";
-	*landlock = landlock_restrict(&read_only);
+	worker_restrict("inspector", &read_only, 0, weaker);
 	return NULL;
 }
 
@@ -102,7 +92,8 @@ void inspector_run(struct inspection *inspection, struct tree *tree, int pipe_fd
 {
 	struct sender *sender = calloc(1, sizeof(*sender));
 	pid_t gate = getppid();
-	int landlock = 0;
+	char sentences[512];
+	struct text weaker = TEXT_OVER(sentences);
 	const char *failed;
 
 	inspection->checks = checks;
@@ -112,7 +103,7 @@ void inspector_run(struct inspection *inspection, struct tree *tree, int pipe_fd
 		_exit(STATUS_SYSTEM);
 	sender->fd = pipe_fd;
 	inspection->send_context = sender;
-	failed = restrict_self(inspection, gate, &landlock);
+	failed = restrict_self(inspection, gate, &weaker);
 	if (failed != NULL) {
 		inspection_report(inspection, FINDING_GATE_INSPECTOR, (struct report_at){ 0 },
 		                  "the inspector could not give up its rights: %s: %s", failed,
@@ -120,8 +111,9 @@ void inspector_run(struct inspection *inspection, struct tree *tree, int pipe_fd
 		(void)sender_flush(sender);
 		_exit(STATUS_SYSTEM);
 	}
-	if (landlock != 0)
-		report_landlock(inspection, landlock);
+	if (weaker.length > 0)
+		inspection_report(inspection, FINDING_CONFINE_UNAVAILABLE, (struct report_at){ 0 },
+		                  "%s", sentences);
 	inspect(inspection);
 	if (inspection->failed == 0)
 		inspection->failed = sender_done(sender);

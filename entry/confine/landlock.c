@@ -125,16 +125,6 @@ int landlock_restrict(const struct landlock_grant *grant)
 	return error == 0 && abi < 4 ? 1 : error;
 }
 
-void landlock_explain(struct text *text, const char *who, int result)
-{
-	if (result < 0)
-		text_addf(text, "the %s is confined by its user alone: %s", who,
-		          landlock_words(result));
-	else
-		text_addf(text, "the %s could open TCP connections to any port: %s", who,
-		          landlock_words(-ENOPROTOOPT));
-}
-
 int landlock_enforce(int ruleset_fd)
 {
 	return syscall(SYS_landlock_restrict_self, ruleset_fd, 0) != 0 ? -errno : 0;

@@ -7,8 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/text.h"
-
 /* The kernel's ABI version, 1 and up; -ENOSYS, -EOPNOTSUPP or -EPERM: not to be had, and why. */
 int landlock_abi(void);
 /* Words for the ways in which it, or a part of it, is not to be had. */
@@ -28,8 +26,6 @@ struct landlock_grant {
 	size_t read_count;
 };
 int landlock_restrict(const struct landlock_grant *grant);
-/* What is weaker then for `who`, a process of aweigh's; `result` is not 0. */
-void landlock_explain(struct text *text, const char *who, int result);
 
 /* What a service loses, while all else stays as it is. */
 struct landlock_limits {

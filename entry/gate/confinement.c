@@ -4,44 +4,17 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 
 #include "base/arena.h"
 #include "base/text.h"
 #include "confine/caps.h"
 #include "confine/egress.h"
+#include "confine/filter.h"
 #include "confine/landlock.h"
 #include "confine/read_only.h"
 #include "engine/findings.h"
 #include "gate/verdict.h"
 #include "util.h"
-
-enum { REFUSED_MOUNT = 1, REFUSED_LANDLOCK = 2, REFUSED_FILTER = 4 };
-
-/* A bit for each that the kernel or the platform refuses. */
-static int try_in_child(const struct limits *limits)
-{
-	int status = 0;
-	pid_t child = fork();
-
-	if (child == 0) {
-		if (limits->mounted_count > 0 &&
-		    read_only_mount(limits->mounted, limits->mounted_count) < 0)
-			status |= REFUSED_MOUNT;
-		(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-		if (limits->ruleset_fd >= 0 && landlock_enforce(limits->ruleset_fd) < 0)
-			status |= REFUSED_LANDLOCK;
-		if (limits->filter && egress_filter(limits->udp) < 0)
-			status |= REFUSED_FILTER;
-		_exit(status);
-	}
-	if (child < 0)
-		return REFUSED_MOUNT | REFUSED_LANDLOCK | REFUSED_FILTER;
-	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-		;
-	return WIFEXITED(status) ? WEXITSTATUS(status) :
-	                           REFUSED_MOUNT | REFUSED_LANDLOCK | REFUSED_FILTER;
-}
 
 /* The directories of models that are not mounted read-only already. */
 static void add_directory(struct gate *gate, const char *path)
@@ -115,7 +88,7 @@ static void keep_by_mount(struct gate *gate)
 		                 .mounted_count = gate->directory_count };
 
 	if (gate->directories_left_out || !capability_is_held(CAP_SYS_ADMIN) || keeps_a_way(gate) ||
-	    (try_in_child(&wanted) & REFUSED_MOUNT) != 0)
+	    limits_try(&wanted) != 0)
 		return;
 	gate->limits.mounted = gate->directories;
 	gate->limits.mounted_count = gate->directory_count;
@@ -160,14 +133,15 @@ static void raise_models(struct gate *gate, int abi, int error)
 	        "modes, owners and times of the models can still be changed by their owner, and nothing new can be made directly in the directories above them: without CAP_SYS_ADMIN no read-only mount can be made");
 }
 
-static void raise_egress(struct gate *gate, int abi, int error, int refused)
+static void raise_egress(struct gate *gate, int abi, int error, unsigned refused)
 {
 	unsigned line = gate->policy.said[KEY_EGRESS].line;
 	struct confinement *confinement = &gate->report.confinement;
+	bool udp = (gate->limits.sockets & SOCKETS_UDP) != 0;
 	int fd = -1;
 
 	confinement->tcp = error == 0 && abi >= 4;
-	confinement->others = (refused & REFUSED_FILTER) == 0;
+	confinement->others = (refused & LIMIT_BIT(LIMIT_FILTER)) == 0;
 	if (!confinement->tcp)
 		gate_raise(gate, FINDING_CONFINE_EGRESS, line,
 		           "the service can still open TCP connections: %s",
@@ -176,10 +150,10 @@ static void raise_egress(struct gate *gate, int abi, int error, int refused)
 		gate_raise(
 		        gate, FINDING_CONFINE_EGRESS, line,
 		        "the service can still use UDP, raw sockets and all else but TCP: the kernel or the platform refuses seccomp filters");
-	if (gate->limits.udp)
+	if (udp)
 		gate_raise(gate, FINDING_CONFINE_UDP, line,
 		           "UDP stays open, to any port, so that names can be resolved");
-	while (confinement->others && (fd = egress_descriptor(fd + 1, gate->limits.udp)) >= 0)
+	while (confinement->others && (fd = egress_descriptor(fd + 1, udp)) >= 0)
 		gate_raise(
 		        gate, FINDING_CONFINE_DESCRIPTOR, line,
 		        "descriptor %d was handed in and is a socket that leads out: the service does not get it",
@@ -194,15 +168,17 @@ void gate_confine(struct gate *gate)
 		                          .ports = egress->ports,
 		                          .port_count = egress->port_count };
 	struct limits tried;
-	int fd, refused, models_error = 0;
-	bool by_landlock;
+	unsigned refused;
+	int fd, models_error = 0;
+	bool by_landlock, udp = egress->kind == EGRESS_PORTS;
 
 	if (gate->options->root != NULL || gate->policy.error_count > 0 ||
 	    (egress->kind == EGRESS_ALLOW && !keep))
 		return;
 	gate->report.confinement.looked_at = true;
 	gate->limits.filter = egress->kind != EGRESS_ALLOW;
-	gate->limits.udp = egress->kind == EGRESS_PORTS;
+	gate->limits.sockets =
+	        SOCKETS_UNIX | SOCKETS_ROUTES | SOCKETS_TCP | (udp ? SOCKETS_UDP : 0u);
 	if (keep) {
 		list_directories(gate);
 		keep_by_mount(gate);
@@ -215,12 +191,12 @@ void gate_confine(struct gate *gate)
 	gate->limits.ruleset_fd = fd < 0 ? -1 : fd;
 	tried = gate->limits;
 	tried.mounted_count = 0; /* keep_by_mount() has tried them */
-	refused = tried.ruleset_fd >= 0 || tried.filter ? try_in_child(&tried) : 0;
-	if ((refused & REFUSED_LANDLOCK) != 0) {
+	refused = limits_try(&tried);
+	if ((refused & LIMIT_BIT(LIMIT_LANDLOCK)) != 0) {
 		(void)close(take_fd(&gate->limits.ruleset_fd));
 		fd = models_error = -EPERM;
 	}
-	if ((refused & REFUSED_FILTER) != 0)
+	if ((refused & LIMIT_BIT(LIMIT_FILTER)) != 0)
 		gate->limits.filter = false;
 	if (keep && by_landlock)
 		raise_models(gate, wanted.abi, models_error);

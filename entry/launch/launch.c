@@ -8,13 +8,10 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "base/dir.h"
 #include "base/text.h"
 #include "confine/caps.h"
-#include "confine/egress.h"
 #include "confine/identity.h"
-#include "confine/landlock.h"
-#include "confine/read_only.h"
+#include "confine/limits.h"
 #include "launch/command.h"
 #include "util.h"
 
@@ -28,57 +25,6 @@ static int limit_files(uint64_t files)
 static const char *said(const struct policy *policy, enum key_id id)
 {
 	return policy->said[id].text == NULL ? "" : policy->said[id].text;
-}
-
-/* The service does not get it. Another file must not get the number of a standard stream. */
-static void withhold(int fd)
-{
-	int nothing = fd <= STDERR_FILENO ? open("/dev/null", O_RDWR | O_CLOEXEC) : -1;
-
-	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-	if (nothing >= 0) {
-		(void)dup2(nothing, fd);
-		(void)close(nothing);
-	}
-}
-
-/* A directory that was handed in is the mount as it was, writable: the service does not get it. */
-static void withhold_directories(const struct limits *limits)
-{
-	CLEANUP(dir_close) struct dir directory = { 0 };
-	int fd;
-
-	if (limits->mounted_count > 0)
-		directory = dir_of_descriptors();
-	while ((fd = dir_next_descriptor(&directory)) >= 0) {
-		char name[16], path[MAX_PATH_BYTES];
-		struct text text = TEXT_OVER(name);
-		ssize_t length;
-
-		text_addf(&text, "%d", fd);
-		length = readlinkat(dir_fd(&directory), name, path, sizeof(path) - 1);
-		path[length < 0 ? 0 : length] = '\0';
-		for (size_t i = 0; i < limits->mounted_count; i++)
-			if (path_is_beneath(path, limits->mounted[i]))
-				withhold(fd);
-	}
-}
-
-/* The last steps: the filter forbids what the others need. */
-static int limit(const struct limits *limits, const char **step)
-{
-	int error = 0;
-
-	for (int fd = 0; limits->filter && (fd = egress_descriptor(fd, limits->udp)) >= 0; fd++)
-		withhold(fd);
-	withhold_directories(limits);
-	*step = "Landlock";
-	if (limits->ruleset_fd >= 0)
-		error = landlock_enforce(limits->ruleset_fd);
-	if (error < 0)
-		return error;
-	*step = "egress";
-	return limits->filter ? egress_filter(limits->udp) : 0;
 }
 
 /*
@@ -114,11 +60,8 @@ static int confine(const struct launch *launch, const char **step, const char **
 	if (error < 0)
 		return error;
 	/* 2. Mounts, while there may be CAP_SYS_ADMIN; before the working directory, which may lie beneath. */
-	*step = "models_read_only";
 	*value = "yes";
-	error = limits->mounted_count > 0 ?
-	                read_only_mount(limits->mounted, limits->mounted_count) :
-	                0;
+	error = limits_apply(limits, STAGE_RIGHTS, step);
 	if (error < 0)
 		return error;
 	/* 3. The bounding set, while there is CAP_SETPCAP, and what is to survive the change of user. */
@@ -151,10 +94,10 @@ static int confine(const struct launch *launch, const char **step, const char **
 	/* 7. No new privileges: without CAP_SYS_ADMIN, Landlock and seccomp demand it. */
 	*step = "no_new_privileges";
 	*value = "yes";
-	if ((policy->no_new_privileges || limits->ruleset_fd >= 0 || limits->filter) &&
+	if ((policy->no_new_privileges || limits_want_no_privileges(limits)) &&
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		return -errno;
-	return limit(limits, step);
+	return limits_apply(limits, STAGE_LAST, step);
 }
 
 /*

@@ -4,17 +4,10 @@
 #define AWEIGH_EXEC_H
 
 #include "base/text.h"
+#include "confine/limits.h"
 #include "engine/inspection.h"
 #include "launch/init.h"
 #include "process/signals.h"
-
-/* What of [confine] was found to be enforceable, made ready. */
-struct limits {
-	int ruleset_fd; /* of Landlock; -1: none */
-	bool filter, udp; /* of egress */
-	const char *const *mounted; /* directories to be mounted read-only */
-	size_t mounted_count;
-};
 
 struct launch {
 	char *const *argv;

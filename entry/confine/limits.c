@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "confine/limits.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/dir.h"
+#include "base/text.h"
+#include "bounds.h"
+#include "confine/egress.h"
+#include "confine/filter.h"
+#include "confine/landlock.h"
+#include "confine/read_only.h"
+#include "util.h"
+
+/* The service does not get it. Another file must not get the number of a standard stream. */
+static void withhold(int fd)
+{
+	int nothing = fd <= STDERR_FILENO ? open("/dev/null", O_RDWR | O_CLOEXEC) : -1;
+
+	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	if (nothing >= 0) {
+		(void)dup2(nothing, fd);
+		(void)close(nothing);
+	}
+}
+
+/* A directory that was handed in is the mount as it was, writable. */
+static void withhold_directories(const struct limits *limits)
+{
+	CLEANUP(dir_close) struct dir directory = dir_of_descriptors();
+	int fd;
+
+	while ((fd = dir_next_descriptor(&directory)) >= 0) {
+		char name[16], path[MAX_PATH_BYTES];
+		struct text text = TEXT_OVER(name);
+		ssize_t length;
+
+		text_addf(&text, "%d", fd);
+		length = readlinkat(dir_fd(&directory), name, path, sizeof(path) - 1);
+		path[length < 0 ? 0 : length] = '\0';
+		for (size_t i = 0; i < limits->mounted_count; i++)
+			if (path_is_beneath(path, limits->mounted[i]))
+				withhold(fd);
+	}
+}
+
+static bool wants_mount(const struct limits *limits)
+{
+	return limits->mounted_count > 0;
+}
+
+static int apply_mount(const struct limits *limits)
+{
+	withhold_directories(limits);
+	return read_only_mount(limits->mounted, limits->mounted_count);
+}
+
+static bool wants_landlock(const struct limits *limits)
+{
+	return limits->ruleset_fd >= 0;
+}
+
+static int apply_landlock(const struct limits *limits)
+{
+	return landlock_enforce(limits->ruleset_fd);
+}
+
+static bool wants_filter(const struct limits *limits)
+{
+	return limits->filter;
+}
+
+static int apply_filter(const struct limits *limits)
+{
+	for (int fd = 0; (fd = egress_descriptor(fd, (limits->sockets & SOCKETS_UDP) != 0)) >= 0;
+	     fd++)
+		withhold(fd);
+	return filter_enforce(limits->sockets);
+}
+
+static const struct limit {
+	const char *name;
+	enum limit_stage stage;
+	bool no_privileges; /* wants no_new_privs, where there is no CAP_SYS_ADMIN */
+	bool (*wanted)(const struct limits *limits);
+	int (*apply)(const struct limits *limits);
+} table[LIMIT_COUNT] = {
+	[LIMIT_MOUNT] = { "models_read_only", STAGE_RIGHTS, false, wants_mount, apply_mount },
+	[LIMIT_LANDLOCK] = { "Landlock", STAGE_LAST, true, wants_landlock, apply_landlock },
+	/* The last: it forbids what others may need. */
+	[LIMIT_FILTER] = { "egress", STAGE_LAST, true, wants_filter, apply_filter },
+};
+
+unsigned limits_try(const struct limits *limits)
+{
+	unsigned wanted = 0;
+	int status = 0;
+	pid_t child;
+
+	for (size_t i = 0; i < LIMIT_COUNT; i++)
+		wanted |= table[i].wanted(limits) ? LIMIT_BIT(i) : 0;
+	child = wanted != 0 ? fork() : 0;
+	if (wanted == 0 || child < 0)
+		return wanted;
+	if (child == 0) {
+		unsigned refused = 0;
+
+		(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+		for (size_t i = 0; i < LIMIT_COUNT; i++)
+			if (table[i].wanted(limits) && table[i].apply(limits) < 0)
+				refused |= LIMIT_BIT(i);
+		_exit((int)refused);
+	}
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) ? (unsigned)WEXITSTATUS(status) : wanted;
+}
+
+bool limits_want_no_privileges(const struct limits *limits)
+{
+	for (size_t i = 0; i < LIMIT_COUNT; i++)
+		if (table[i].no_privileges && table[i].wanted(limits))
+			return true;
+	return false;
+}
+
+int limits_apply(const struct limits *limits, enum limit_stage stage, const char **step)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < LIMIT_COUNT && error == 0; i++)
+		if (table[i].stage == stage && table[i].wanted(limits)) {
+			*step = table[i].name;
+			error = table[i].apply(limits);
+		}
+	return error;
+}
