@@ -8,7 +8,7 @@
 
 #define MAX_PATH_BYTES 4096u /* PATH_MAX of linux/limits.h, terminator included */
 #define MAX_NAME_BYTES 256u /* NAME_MAX of linux/limits.h and a terminator */
-#define MAX_LINKS 40u /* as the kernel follows: path_resolution(7) */
+#define MAX_LINKS_FOLLOWED 40u /* as the kernel follows: path_resolution(7) */
 #define MAX_DEPTH_DIRECTORIES 32u /* deepest seen on the hub is below 10 */
 
 #define MAX_POLICY_BYTES (4ul << 20) /* 10,000 models with ten keys each fit three times */
@@ -64,6 +64,7 @@
 	 << 10) /* one write while fetching: TLS hands out 16 kB, which costs twice the time */
 #define WRITE_PIECES 16u /* of WRITE_BYTES, between the network and the disk */
 #define FETCH_BUFFER_BYTES (512ul << 10) /* CURLOPT_BUFFERSIZE; a connection */
+#define STALLED_BYTES 1000L /* a second, over fetch.stall_timeout: less is standing still */
 #define MAX_HASH_THREADS 8u /* beside the one that talks: more wait for the disk only */
 #define LOCK_POLL_MS 100u /* as often as filelock asks twice */
 #define STALE_PARTIAL_S 60 /* where locks do nothing: untouched for so long, its writer is gone */

@@ -62,7 +62,7 @@ static int walk_link(struct walk *walk, int link_fd)
 	if (length < 0)
 		return -errno;
 	text[length] = '\0';
-	if (++walk->links > MAX_LINKS)
+	if (++walk->links > MAX_LINKS_FOLLOWED)
 		return -ELOOP;
 	if (text[0] == '/') {
 		if (walk->way == WAY_BENEATH)

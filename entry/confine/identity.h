@@ -9,9 +9,9 @@
 void identity_current(struct identity *identity);
 /* Whether the process already is this user, groups included. */
 bool identity_is_current(const struct identity *identity);
-/* Whether it may become it, by its capabilities. */
 /* Whether it is current but for groups that cannot be dropped. */
 bool identity_keeps_more(const struct identity *identity);
+/* Whether the process may become another user, by its capabilities. */
 bool identity_may_change(void);
 /* Groups, then group, then user, each verified. 0, or a negative errno with the step's name in *step. */
 int identity_assume(const struct identity *identity, const char **step);

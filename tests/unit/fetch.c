@@ -14,6 +14,7 @@
 #include "fetch/store/partial.h"
 #include "fetch/threads/hasher.h"
 #include "fetch/threads/writer.h"
+#include "place.h"
 #include "util.h"
 
 #define SHA "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -174,26 +175,16 @@ static void pages_of_a_tree(void **state)
 	assert_false(page("[{\"type\":\"file\",\"path\":1}]", &seen));
 }
 
-/* A store over a directory of /tmp. */
-static void make_repo(struct store *store, struct repo_store *repo, char *directory)
+static void open_repo(struct store *store, struct repo_store *repo, const struct place *place)
 {
-	assert_non_null(mkdtemp(directory));
-	assert_int_equal(store_open(store, directory, false), 0);
+	assert_int_equal(store_open(store, place->path, false), 0);
 	assert_int_equal(store_prepare(store), 0);
 	assert_int_equal(repo_store_open(repo, store, "org/m"), 0);
 }
 
-static void remove_tree(const char *directory)
-{
-	char command[128];
-
-	(void)snprintf(command, sizeof(command), "rm -rf '%s'", directory);
-	assert_int_equal(system(command), 0);
-}
-
 static void partials_remember_their_chunks(void **state)
 {
-	char directory[] = "/tmp/aweigh-unit-XXXXXX";
+	struct place place = place_make();
 	struct store store;
 	struct repo_store repo;
 	struct partial partial;
@@ -201,7 +192,7 @@ static void partials_remember_their_chunks(void **state)
 	char *chunk = calloc(1, CHUNK_BYTES);
 
 	(void)state;
-	make_repo(&store, &repo, directory);
+	open_repo(&store, &repo, &place);
 	assert_int_equal(partial_open(&partial, &repo, SHA, size), 0);
 	assert_int_equal(partial.chunk_count, 6);
 	assert_true(partial_take_run(&partial, 2 * CHUNK_BYTES, &first, &length));
@@ -231,19 +222,19 @@ static void partials_remember_their_chunks(void **state)
 	partial_discard(&partial);
 	repo_store_release(&repo);
 	store_release(&store);
-	remove_tree(directory);
+	place_remove(&place);
 	free(chunk);
 }
 
 static void huge_files_have_larger_chunks(void **state)
 {
-	char directory[] = "/tmp/aweigh-unit-XXXXXX";
+	struct place place = place_make();
 	struct store store;
 	struct repo_store repo;
 	struct partial partial;
 
 	(void)state;
-	make_repo(&store, &repo, directory);
+	open_repo(&store, &repo, &place);
 	assert_int_equal(partial_open(&partial, &repo, SHA, 1ull << 40), 0);
 	assert_true(partial.chunk_count <= MAX_CHUNKS &&
 	            partial.chunk_bytes * partial.chunk_count >= 1ull << 40);
@@ -253,7 +244,7 @@ static void huge_files_have_larger_chunks(void **state)
 	partial_discard(&partial);
 	repo_store_release(&repo);
 	store_release(&store);
-	remove_tree(directory);
+	place_remove(&place);
 }
 
 static void wake(void *context)
@@ -316,7 +307,8 @@ static void hashing_follows_a_writer(void **state)
 static void pieces_are_written_and_taken_in_order(void **state)
 {
 	char name[] = "/tmp/aweigh-unit-XXXXXX", got[WRITE_PIECES * 3];
-	struct partial partial = { .fd = mkstemp(name) }, closed = { .fd = open("/dev/null", O_RDONLY | O_CLOEXEC) };
+	struct partial partial = { .fd = mkstemp(name) },
+	               closed = { .fd = open("/dev/null", O_RDONLY | O_CLOEXEC) };
 	struct piece piece = { .partial = &partial, .length = 1, .bytes = malloc(WRITE_BYTES) };
 	struct piece taken;
 	struct writer writer;

@@ -3,53 +3,19 @@
 
 #include <arpa/inet.h>
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
-#include <openssl/x509_vfy.h>
-#include <time.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "base/list.h"
 #include "base/scan.h"
+#include "fetch/http/retry.h"
 #include "process/clock.h"
 #include "util.h"
 #include "version.h"
 
-#define LOW_SPEED_BYTES 1000L /* a second: less is standing still */
 #define TLS_READ_BYTES (128ul << 10)
 #define PROGRESS_BYTES                                                                             \
 	(1ul << 20) /* a try that brought so much was worth it: the count begins again */
-
-static void __attribute__((format(printf, 4, 5)))
-set_failure(struct request *request, enum finding_id id, bool temporary, const char *format, ...)
-{
-	struct text text = TEXT_OVER(request->failure.message);
-	va_list arguments;
-
-	request->failure.id = id;
-	request->failure.temporary = temporary;
-	request->failure.http = (unsigned)request->status;
-	va_start(arguments, format);
-	text_addv(&text, format, arguments);
-	va_end(arguments);
-}
-
-/* "config.json of org/m: hub.example", and the host that sent us there. */
-static struct text begin_sentence(struct request *request, char *out, size_t size)
-{
-	struct text text = text_over(out, size);
-	struct url first;
-
-	text_addf(&text, "%s: ", request->what);
-	url_add_server(&text, &request->server);
-	if (request->redirects > 0 && url_parse(request->start, &first) &&
-	    !url_same_server(&first, &request->server)) {
-		text_add(&text, " (redirected from ");
-		url_add_server(&text, &first);
-		text_add(&text, ")");
-	}
-	return text;
-}
 
 int network_init(struct network *network, const struct fetch_settings *settings)
 {
@@ -105,8 +71,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
 	headers_take(&request->headers, line, length);
 	if (request->headers.bytes <= MAX_HEADERS_BYTES)
 		return length;
-	set_failure(request, FINDING_FETCH_PROTOCOL, false, "its header is longer than %lu bytes",
-	            MAX_HEADERS_BYTES);
+	request_fail(request, FINDING_FETCH_PROTOCOL, false, "its header is longer than %lu bytes",
+	             MAX_HEADERS_BYTES);
 	request->refused = true;
 	return 0;
 }
@@ -115,8 +81,8 @@ static bool begin_body(struct request *request)
 {
 	request->begun = true;
 	if (request->headers.encoded) {
-		set_failure(request, FINDING_FETCH_PROTOCOL, false,
-		            "it answers with a Content-Encoding, though none was asked for");
+		request_fail(request, FINDING_FETCH_PROTOCOL, false,
+		             "it answers with a Content-Encoding, though none was asked for");
 		return false;
 	}
 	return request->begin == NULL || request->begin(request);
@@ -143,9 +109,9 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context)
 	}
 	request->received += length;
 	if (request->received > request->limit) {
-		set_failure(request, FINDING_FETCH_PROTOCOL, false,
-		            "the answer is longer than %llu bytes",
-		            (unsigned long long)request->limit);
+		request_fail(request, FINDING_FETCH_PROTOCOL, false,
+		             "the answer is longer than %llu bytes",
+		             (unsigned long long)request->limit);
 		request->refused = true;
 		return 0;
 	}
@@ -153,30 +119,17 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context)
 	if (request->body(request, bytes, length))
 		return length;
 	if (request->failure.message[0] == '\0')
-		set_failure(request, FINDING_FETCH_PROTOCOL, false,
-		            "the answer is not one that a hub gives");
+		request_fail(request, FINDING_FETCH_PROTOCOL, false,
+		             "the answer is not one that a hub gives");
 	request->refused = true;
 	return 0;
-}
-
-/* Remembers who issued the certificate that is not trusted: curl's own message does not say it. */
-static int on_verify(int good, X509_STORE_CTX *store)
-{
-	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
-	struct request *request = ssl == NULL ? NULL : SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
-	X509 *certificate = X509_STORE_CTX_get_current_cert(store);
-
-	if (!good && request != NULL && certificate != NULL && request->issuer[0] == '\0')
-		(void)X509_NAME_get_text_by_NID(X509_get_issuer_name(certificate), NID_commonName,
-		                                request->issuer, sizeof(request->issuer));
-	return good;
 }
 
 static CURLcode on_context(CURL *easy, void *context, void *request)
 {
 	(void)easy;
 	SSL_CTX_set_app_data(context, request);
-	SSL_CTX_set_verify(context, SSL_VERIFY_PEER, on_verify);
+	SSL_CTX_set_verify(context, SSL_VERIFY_PEER, request_on_verify);
 #if LIBCURL_VERSION_NUM >= 0x080e00
 	/*
 	 * Several records a system call, where OpenSSL would make two calls a record. Older versions of
@@ -290,7 +243,7 @@ static void set_options(struct request *request)
 	set_resolving(request, proxy);
 	(void)curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	(void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)settings->connect_timeout_ms);
-	(void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, LOW_SPEED_BYTES);
+	(void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, STALLED_BYTES);
 	(void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME,
 	                       (long)((settings->stall_timeout_ms + 999) / 1000));
 	(void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)FETCH_BUFFER_BYTES);
@@ -342,13 +295,7 @@ static void send_request(struct request *request)
 		fault = request->easy == NULL ? "out of memory" : NULL;
 	}
 	if (fault != NULL) {
-		struct text text = begin_sentence(request, request->failure.message,
-		                                  sizeof(request->failure.message));
-
-		text_addf(&text, ": %s", fault);
-		request->failure.id = FINDING_FETCH_PROTOCOL;
-		request->failure.temporary = false;
-		request->failure.http = 0;
+		request_fail_address(request, fault);
 		request->done(request, false);
 		return;
 	}
@@ -420,211 +367,15 @@ void request_release(struct request *request)
 	request->connect_to = NULL;
 }
 
-/* What went wrong */
-
-static bool is_page(const struct request *request)
-{
-	static const char *const begin[] = { "<!doctype html", "<html" };
-
-	for (size_t i = 0; i < LENGTH_OF(begin); i++)
-		if (request->error_body_length >= strlen(begin[i]) &&
-		    text_equals_any_case(request->error_body, strlen(begin[i]), begin[i]))
-			return true;
-	return false;
-}
-
-/* The words of a page that no hub sends: a filter's or a proxy's own. Tags are left out. */
-static void add_page(const struct request *request, struct text *text)
-{
-	bool tag = false;
-
-	text_add(text, " with a page that is no hub's: '");
-	for (size_t i = 0; i < request->error_body_length && i < 300; i++) {
-		char c = request->error_body[i];
-
-		if (c == '<' || c == '>')
-			tag = c == '<';
-		else if (!tag && c >= ' ' && c <= '~')
-			text_add_bytes(text, &c, 1);
-	}
-	text_add(text, "'");
-}
-
-static void explain_status(struct request *request, struct text *text)
-{
-	const struct headers *headers = &request->headers;
-	struct failure *failure = &request->failure;
-	long status = request->status;
-
-	text_addf(text, " answers %ld", status);
-	if (headers->error_code[0] != '\0')
-		text_addf(text, " %s", headers->error_code);
-	failure->temporary = false;
-	failure->id = FINDING_FETCH_PROTOCOL;
-	if ((status == 401 || status == 403) && !headers->is_hub && is_page(request)) {
-		failure->id = FINDING_FETCH_PROXY;
-		add_page(request, text);
-	} else if (status == 401 || status == 403) {
-		failure->id = FINDING_FETCH_UNAUTHORIZED;
-		if (strcmp(headers->error_code, "GatedRepo") == 0)
-			text_add(text, ": the repository is gated");
-		else if (status == 401 && request->network->settings->token[0] == '\0')
-			text_add(
-			        text,
-			        ": no token was given, and the repository is private or not there");
-		else if (status == 401)
-			text_add(text,
-			         ": the token is not accepted, or the repository is not there");
-	} else if (status == 404 || status == 410) {
-		failure->id = FINDING_FETCH_NOT_FOUND;
-		if (strcmp(headers->error_code, "RevisionNotFound") == 0)
-			text_add(text, ": there is no such revision");
-		else if (strcmp(headers->error_code, "EntryNotFound") == 0)
-			text_add(text, ": there is no such file");
-		else if (strcmp(headers->error_code, "RepoNotFound") == 0)
-			text_add(text, ": there is no such repository");
-	} else if (status == 429) {
-		failure->id = FINDING_FETCH_RATE_LIMITED;
-		failure->temporary = true;
-	} else if (status == 408 || status >= 500) {
-		failure->id = FINDING_FETCH_SERVER;
-		failure->temporary = true;
-	}
-	if (headers->error_message[0] != '\0')
-		text_addf(text, ": %s", headers->error_message);
-}
-
-static void explain_certificate(const struct request *request, const char *words, struct text *text)
-{
-	const struct fetch_settings *settings = request->network->settings;
-
-	long verified = 0;
-
-	(void)curl_easy_getinfo(request->easy, CURLINFO_SSL_VERIFYRESULT, &verified);
-	if (verified == X509_V_ERR_CERT_HAS_EXPIRED || verified == X509_V_ERR_CERT_NOT_YET_VALID) {
-		text_addf(
-		        text,
-		        ": the certificate %s, by this machine's clock (%lld s since 1970): look at the clock, then at the server's certificate",
-		        verified == X509_V_ERR_CERT_HAS_EXPIRED ? "has expired" :
-		                                                  "is not yet valid",
-		        (long long)time(NULL));
-		return;
-	}
-	text_add(text, ": the certificate is not trusted");
-	if (request->issuer[0] != '\0')
-		text_addf(text, "; it was issued by '%.200s'", request->issuer);
-	if (settings->ca_file != NULL)
-		text_addf(text, ", and trusted are those in %.200s (from %s)", settings->ca_file,
-		          settings->ca_origin);
-	else if (settings->ca_directory == NULL)
-		text_add(text, "; no file of trusted certificates was found");
-	if (request->issuer[0] == '\0')
-		text_addf(text, ": %.200s", words);
-}
-
-static void explain_curl(struct request *request, CURLcode code, struct text *text)
-{
-	struct failure *failure = &request->failure;
-	const char *words =
-	        request->curl_error[0] != '\0' ? request->curl_error : curl_easy_strerror(code);
-	long connect_code = 0, os_error = 0;
-	curl_off_t connected = 0; /* microseconds; 0: it never came to a request */
-
-	(void)curl_easy_getinfo(request->easy, CURLINFO_HTTP_CONNECTCODE, &connect_code);
-	failure->temporary = true;
-	failure->id = FINDING_FETCH_CONNECT;
-	if (connect_code >= 300) {
-		failure->id = FINDING_FETCH_PROXY;
-		failure->temporary = connect_code >= 500;
-		text_addf(text,
-		          connect_code == 407 ? ": the proxy wants authentication (%ld)" :
-		                                ": the proxy refuses the connection (%ld)",
-		          connect_code);
-		return;
-	}
-	switch ((int)code) {
-	case CURLE_COULDNT_RESOLVE_PROXY:
-		failure->id = FINDING_FETCH_PROXY;
-		text_add(text, ": the proxy's name cannot be resolved");
-		return;
-	case CURLE_COULDNT_RESOLVE_HOST:
-		failure->id = FINDING_FETCH_DNS;
-		text_add(text, ": the name cannot be resolved");
-		return;
-	case CURLE_PEER_FAILED_VERIFICATION:
-	case CURLE_SSL_CACERT_BADFILE:
-		failure->id = FINDING_FETCH_TLS;
-		failure->temporary = false;
-		explain_certificate(request, words, text);
-		return;
-	case CURLE_SSL_CONNECT_ERROR:
-	case CURLE_SSL_CIPHER:
-		failure->id = FINDING_FETCH_TLS;
-		text_addf(text, ": no TLS connection: %.200s", words);
-		return;
-	case CURLE_OPERATION_TIMEDOUT:
-		(void)curl_easy_getinfo(request->easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
-		if (connected == 0) {
-			text_addf(text, ": connect timeout: %.200s", words);
-			return;
-		}
-		failure->id = FINDING_FETCH_STALLED;
-		text_addf(text, ": fewer than %ld bytes a second for %llu s", LOW_SPEED_BYTES,
-		          (unsigned long long)request->network->settings->stall_timeout_ms / 1000);
-		return;
-#if LIBCURL_VERSION_NUM >= 0x080600 /* its own bound on headers */
-	case CURLE_TOO_LARGE:
-#endif
-	case CURLE_URL_MALFORMAT:
-	case CURLE_UNSUPPORTED_PROTOCOL:
-		failure->id = FINDING_FETCH_PROTOCOL;
-		failure->temporary = false;
-		text_addf(text, ": %.200s", words);
-		return;
-	default:
-		text_addf(text, ": %.200s", words);
-	}
-	/* "Could not connect" has many reasons: refused, unreachable, timed out. */
-	if (code == CURLE_COULDNT_CONNECT &&
-	    curl_easy_getinfo(request->easy, CURLINFO_OS_ERRNO, &os_error) == CURLE_OK &&
-	    os_error != 0)
-		text_addf(text, " (%s)", strerror((int)os_error));
-}
-
-/* Fills failure from what curl and the status say; the owner's own refusal gets host and subject in front. */
-static void explain(struct request *request, CURLcode code)
-{
-	char own[sizeof(request->failure.message)];
-	struct text text;
-
-	memcpy(own, request->failure.message, sizeof(own));
-	text = begin_sentence(request, request->failure.message, sizeof(request->failure.message));
-	request->failure.http = (unsigned)request->status;
-	if (request->refused)
-		text_addf(&text, ": %s", own);
-	else if (request->status >= 300)
-		explain_status(request, &text);
-	else
-		explain_curl(request, code, &text);
-}
-
 /* Trying again */
 
-static uint64_t jittered(struct network *network, uint64_t ms)
-{
-	/* xorshift64: spreads replicas that failed at once, nothing more. */
-	network->random ^= network->random << 13;
-	network->random ^= network->random >> 7;
-	network->random ^= network->random << 17;
-	return ms + (ms > 3 ? network->random % (ms / 4) : 0);
-}
-
-/* The wait before the next try; false: none. */
+/* The time of the next try; false: none. */
 static bool plan_retry(struct request *request, uint64_t *due_ns)
 {
 	struct network *network = request->network;
-	const struct fetch_settings *settings = network->settings;
-	uint64_t delay = settings->retry_delay_ms, now = clock_now_ns(), tries = settings->retries;
+	struct retry retry = { .tries = network->settings->retries,
+		               .wait_s = UINT64_MAX,
+		               .now_ns = clock_now_ns() };
 
 	if (!request->failure.temporary)
 		return false;
@@ -632,25 +383,17 @@ static bool plan_retry(struct request *request, uint64_t *due_ns)
 		request->attempts = 0;
 	request->progressed = false;
 	/* Turned away, or not answered: what can be had elsewhere or later need not be waited for here. */
-	if (request->few_tries && settings->retries > 1 &&
+	if (request->few_tries && retry.tries > 1 &&
 	    (request->status == 503 || request->status == 0))
-		tries = 1;
-	if (request->attempts++ >= tries)
+		retry.tries = 1;
+	if (request->status == 429 || request->status == 503)
+		retry.wait_s = request->headers.wait_s;
+	retry.attempt = request->attempts++;
+	if (!retry_plan(network->settings, &retry, &network->random, due_ns))
 		return false;
-	for (unsigned i = 1; i < request->attempts && delay < settings->retry_max_delay_ms; i++)
-		delay *= 2;
-	if (delay > settings->retry_max_delay_ms)
-		delay = settings->retry_max_delay_ms;
-	*due_ns = now + jittered(network, delay) * 1000000u;
-	if (request->headers.wait_s != UINT64_MAX &&
-	    (request->status == 429 || request->status == 503)) {
-		/* Its own word for how long; a second more, since its clock is not ours. */
-		uint64_t wait = request->headers.wait_s > 86400 ? 86400 : request->headers.wait_s;
-
-		*due_ns = now + wait * 1000000000u + jittered(network, 1000) * 1000000u;
+	if (retry.wait_s != UINT64_MAX) /* for whatever is asked of this server */
 		network->not_before_ns = *due_ns;
-	}
-	return *due_ns < settings->deadline_ns;
+	return true;
 }
 
 /* A redirect: to a place on the same server, or to where the bytes are. */
@@ -727,7 +470,7 @@ static void ended(struct request *request, CURLcode code)
 		go_again(request, 0);
 		return;
 	}
-	explain(request, code);
+	request_explain(request, code);
 	if (request->redirects >= MAX_REDIRECTS) {
 		request->failure.temporary = false;
 		request->failure.id = FINDING_FETCH_PROTOCOL;

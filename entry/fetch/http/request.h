@@ -11,18 +11,10 @@
 
 #include <curl/curl.h>
 
-#include "engine/findings.h"
+#include "fetch/http/failure.h"
 #include "fetch/http/headers.h"
 #include "fetch/http/url.h"
 #include "fetch/settings.h"
-
-struct failure {
-	enum finding_id id;
-	bool temporary; /* another try may help */
-	bool broken; /* in the midst of an answer */
-	unsigned http; /* 0: none */
-	char message[768];
-};
 
 enum next_step { STEP_GO, STEP_GIVE_UP };
 

@@ -497,3 +497,27 @@ bool repo_store_metadata_fits(const struct repo_store *repo, const char *path, c
 	stamp = strtod(line + 2 + length, NULL);
 	return (double)st.st_mtim.tv_sec + (double)st.st_mtim.tv_nsec / 1e9 - 1 <= stamp;
 }
+
+const char *volume_words(int error)
+{
+	switch (-error) {
+	case ENOSYS:
+	case EOPNOTSUPP:
+		return "the volume cannot rename files, or lacks another call that a cache needs";
+	case ESPIPE:
+		return "the volume takes no writing at a place (rclone: --vfs-cache-mode writes)";
+	default:
+		return strerror(-error);
+	}
+}
+
+bool volume_refuses(int error)
+{
+	static const int refusals[] = { EACCES, EPERM,  EROFS, ENOTDIR,
+		                        EEXIST, ENOENT, ELOOP, ENAMETOOLONG };
+
+	for (size_t i = 0; i < LENGTH_OF(refusals); i++)
+		if (error == -refusals[i])
+			return true;
+	return false;
+}

@@ -41,6 +41,10 @@ int store_prepare(struct store *store);
 /* Free bytes and inodes, as far as the volume knows. */
 int store_free(const struct store *store, uint64_t *bytes, uint64_t *inodes);
 void store_release(struct store *store);
+/* What a negative errno of a volume means; static, or strerror()'s. */
+const char *volume_words(int error);
+/* Whether it refuses whoever asks, or has not what is asked for: what is said of it is about the directory, not the disk. */
+bool volume_refuses(int error);
 
 /* A repository in it. */
 struct repo_store {
