@@ -50,6 +50,7 @@ build/unit/%: tests/unit/%.c build/unit/all.a
 	$(Q)$(CC) $(STD) $(WARN) -Itests/unit $(UNIT_FLAGS) -MMD -MP $< -o $@ build/unit/all.a -lcmocka -lcurl -linih -lcap -lyajl -lssl -lcrypto -lpthread
 
 unit: $(UNITS)
+	$(Q)python3 tests/meta/covered.py
 	$(Q)for unit in $(UNITS); do echo "== $$unit"; $$unit || exit 1; done
 
 -include $(UNIT_OBJECTS:.o=.d)

@@ -75,7 +75,8 @@ void family_report_no_weights(struct inspection *inspection, const char *mark)
 	if (family_has_weights(inspection) || view->model->require.count > 0 ||
 	    view->manifest_complete || view->broken_files > 0)
 		return;
-	if (view->model->files.count > 0 && !model_wants(inspection, "model.safetensors") &&
+	if (view->model->files.count + view->model->exclude.count > 0 &&
+	    !model_wants(inspection, "model.safetensors") &&
 	    !model_wants(inspection, "pytorch_model.bin"))
 		return;
 	inspection_report(inspection, FINDING_MODEL_NO_WEIGHTS,

@@ -2,12 +2,20 @@
 /* checks/base: bounded text, numbers, patterns, JSON. */
 #include "unit.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/dir.h"
+#include "base/file.h"
 #include "base/glob.h"
 #include "base/json.h"
 #include "base/list.h"
 #include "base/scan.h"
 #include "base/text.h"
+#include "base/tree.h"
 #include "base/words.h"
+#include "place.h"
 #include "policy.h"
 #include "util.h"
 
@@ -246,6 +254,151 @@ static void slips_of_the_finger_are_near(void **state)
 	assert_true(edit_distance("abc", "xyz") > 2);
 }
 
+static void arenas_hand_out_aligned_memory(void **state)
+{
+	struct arena *arena = arena_new();
+	char *copy, *before = NULL;
+
+	(void)state;
+	assert_non_null(arena);
+	for (size_t size = 1; size < 300000; size = size * 3 + 1) {
+		char *bytes = arena_take(arena, size);
+
+		assert_non_null(bytes);
+		assert_true((uintptr_t)bytes % 8 == 0 && bytes != before);
+		memset(bytes, 7, size);
+		before = bytes;
+	}
+	copy = arena_copy(arena, guarded("abcdef", 3), 3);
+	assert_string_equal(copy, "abc");
+	arena_free(arena);
+	arena_free(NULL);
+}
+
+static void directories_are_read_to_a_limit(void **state)
+{
+	struct place place = place_make();
+	struct dir dir;
+	size_t count = 0;
+	int fd;
+
+	(void)state;
+	place_text(&place, "a", "");
+	place_text(&place, "b/c", "");
+	assert_int_equal(symlinkat("b", place.fd, "link"), 0);
+	dir = dir_open(place.fd, ".", 100);
+	while (dir_next(&dir) != NULL)
+		count++;
+	assert_int_equal(count, 3); /* without . and .. */
+	assert_int_equal(dir.error, 0);
+	assert_true(dir_fd(&dir) >= 0);
+	dir_close(&dir);
+	dir = dir_open(place.fd, ".", 2);
+	for (count = 0; dir_next(&dir) != NULL; count++)
+		;
+	assert_int_equal(count, 2);
+	dir_close(&dir);
+	dir = dir_open(place.fd, "link", 100); /* not followed */
+	assert_true(dir.error != 0 && dir_next(&dir) == NULL && dir_fd(&dir) == -1);
+	dir_close(&dir);
+	dir = dir_over(-ENOENT, 100);
+	assert_int_equal(dir.error, ENOENT);
+	dir_close(&dir);
+	dir = dir_of_descriptors();
+	for (count = 0; (fd = dir_next_descriptor(&dir)) >= 0;)
+		count += fd == place.fd;
+	assert_int_equal(count, 1);
+	dir_close(&dir);
+	place_remove(&place);
+}
+
+static void files_are_replaced_whole(void **state)
+{
+	struct place place = place_make();
+	struct replacement replacement;
+	struct statvfs nothing = { .f_frsize = 4096 };
+	const char *last;
+	char *data = NULL, hex[9];
+	uint64_t bytes, inodes;
+	size_t length;
+	int fd;
+
+	(void)state;
+	assert_int_equal(replace_file(place.fd, "a", "one"), 0);
+	assert_int_equal(replace_file(place.fd, "a", "two"), 0);
+	assert_true(is_file_of(place.fd, "a", 3) && !is_file_of(place.fd, "a", 4));
+	/* One that fails leaves what was there, and nothing beside it. */
+	replacement_begin(&replacement, place.fd, "a");
+	fd = replacement_create(&replacement);
+	assert_true(fd >= 0);
+	assert_int_equal(write_whole(fd, "three", 5), 0);
+	(void)close(fd);
+	assert_int_equal(replacement_end(&replacement, -EIO), -EIO);
+	assert_int_not_equal(faccessat(place.fd, replacement.temporary, F_OK, 0), 0);
+	fd = open_regular(place.fd, "a");
+	assert_int_equal(read_whole(fd, 3, &data, &length), 0);
+	assert_string_equal(data, "two");
+	free(data);
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	assert_int_equal(read_whole(fd, 2, &data, &length), -EFBIG);
+	(void)close(fd);
+	/* No link on the way is followed. */
+	assert_int_equal(symlinkat("/tmp", place.fd, "out"), 0);
+	assert_true(make_directories(place.fd, "out/x", false) < 0);
+	assert_true(make_parent(place.fd, "out/x/y", &last) < 0);
+	assert_true(open_regular(place.fd, "out") < 0);
+	fd = make_parent(place.fd, "b/c/d", &last);
+	assert_true(fd >= 0);
+	assert_string_equal(last, "d");
+	assert_int_equal(sync_directory(fd), 0);
+	(void)close(fd);
+	random_hex(hex);
+	assert_int_equal(strspn(hex, "0123456789abcdef"), 8);
+	volume_free(&nothing, &bytes, &inodes);
+	assert_true(bytes == UINT64_MAX && inodes == UINT64_MAX); /* 0 of 0 is no size */
+	place_remove(&place);
+}
+
+/* With openat2(2) and by hand: what leads out is refused in both. */
+static void nothing_leads_out_of_a_tree(void **state)
+{
+	struct place place = place_make();
+	struct tree tree;
+	struct refusal refusal;
+	struct stat st;
+	char *data = NULL;
+	size_t length;
+
+	(void)state;
+	place_text(&place, "root/etc/passwd", "inside");
+	place_text(&place, "outside", "outside");
+	assert_int_equal(symlinkat("../outside", place.fd, "root/up"), 0);
+	assert_int_equal(symlinkat("/etc/passwd", place.fd, "root/absolute"), 0);
+	assert_int_equal(symlinkat("loop", place.fd, "root/loop"), 0);
+	for (unsigned by_hand = 0; by_hand < 2; by_hand++) {
+		char root[128];
+		struct text text = TEXT_OVER(root);
+		int fd;
+
+		text_addf(&text, "%s/root", place.path);
+		assert_int_equal(tree_init(&tree, root), 0);
+		tree.by_hand = by_hand != 0 || tree.by_hand;
+		assert_int_equal(tree_read(&tree, "/absolute", 100, &data, &length), 0);
+		assert_string_equal(data, "inside"); /* beneath the root, not the machine's */
+		free(data);
+		assert_true(tree_stat(&tree, "/up", &st) < 0);
+		assert_int_equal(tree_open(&tree, "/loop", O_RDONLY), -ELOOP);
+		assert_int_equal(tree_read(&tree, "/etc/passwd", 5, &data, &length), -EFBIG);
+		fd = tree_open_beneath(&tree, tree.root_fd, "up", O_RDONLY);
+		assert_int_equal(fd, -EXDEV);
+		assert_int_equal(tree_access(&tree, "/etc", R_OK | X_OK), 0);
+		assert_true(tree_explain(&tree, "/etc/absent/x", &refusal));
+		assert_int_equal(refusal.error, ENOENT);
+		tree_release(&tree);
+	}
+	place_remove(&place);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -260,6 +413,10 @@ int main(void)
 		cmocka_unit_test(json_is_the_same_in_any_pieces),
 		cmocka_unit_test(json_has_limits),
 		cmocka_unit_test(slips_of_the_finger_are_near),
+		cmocka_unit_test(arenas_hand_out_aligned_memory),
+		cmocka_unit_test(directories_are_read_to_a_limit),
+		cmocka_unit_test(files_are_replaced_whole),
+		cmocka_unit_test(nothing_leads_out_of_a_tree),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,6 +20,7 @@
 #include "confine/limits.h"
 #include "confine/read_only.h"
 #include "confine/worker.h"
+#include "user.h"
 #include "util.h"
 
 #if defined(__x86_64__)

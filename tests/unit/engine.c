@@ -14,8 +14,11 @@
 #include "engine/locate.h"
 #include "engine/walk.h"
 #include "families/families.h"
+#include "inspector.h"
 #include "place.h"
 #include "policy/read.h"
+#include "process/child.h"
+#include "process/clock.h"
 #include "system/cgroup.h"
 #include "system/passwd.h"
 #include "util.h"
@@ -153,9 +156,9 @@ static void each_damage_has_its_finding(void **state)
 		  "oid sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\nsize 123456\n" },
 		{ "", FINDING_FILE_EMPTY, "model.safetensors", "model.safetensors", "" },
 		{ "", FINDING_FILE_NOT_JSON, "config.json", "config.json", "{\"model_type\": " },
-		{ "require = *.gguf\n", FINDING_MODEL_INCOMPLETE, NULL, "config.json", "{}" },
+		{ "require = *.gguf\n", FINDING_MODEL_REQUIRED, NULL, "config.json", "{}" },
 		{ "formats = gguf\n", FINDING_MODEL_FORMAT, NULL, "config.json", "{}" },
-		{ "min_size = 1M\n", FINDING_MODEL_SIZE, NULL, "config.json", "{}" },
+		{ "min_size = 1M\n", FINDING_MODEL_TOO_SMALL, NULL, "config.json", "{}" },
 		{ "remote_code = deny\n", FINDING_MODEL_REMOTE_CODE, NULL, "config.json",
 		  "{\"auto_map\": {\"AutoModel\": \"modeling_x.Model\"}}" },
 	};
@@ -185,7 +188,7 @@ static void a_file_cut_short_names_itself(void **state)
 	told = inspect_place(&place, "files = *.json\n");
 	assert_int_equal(told.errors, 0);
 	assert_int_equal(told.model.files, 2);
-	told = inspect_place(&place, "exclude = *.safetensors\n");
+	told = inspect_place(&place, "exclude = *.safetensors, *.bin\n");
 	assert_int_equal(told.errors, 0);
 	place_remove(&place);
 }
@@ -286,6 +289,59 @@ static void a_missing_part_of_a_family_is_named(void **state)
 	}
 }
 
+static void run_inspector(void *context, int pipe_fd)
+{
+	struct inspection *inspection = context;
+	struct tree tree;
+
+	if (tree_init(&tree, NULL) != 0)
+		_exit(1);
+	inspection->tree = &tree;
+	inspector_run(inspection, &tree, pipe_fd);
+}
+
+static void take_finding(void *context, const struct record *record)
+{
+	if (record->type == RECORD_FINDING && record->model == 0)
+		((unsigned *)context)[record->kind]++;
+}
+
+/* The same in a process that has given up all that it can: what it says is what was said here. */
+static void the_inspector_sees_as_much(void **state)
+{
+	struct place place = make_model();
+	struct policy_input input = { .file = "policy.ini", .environment = &nothing, .level = -1 };
+	const struct user_files users = { 0 };
+	struct identity who = { .uid = geteuid(), .gid = getegid() };
+	struct policy policy;
+	char ini[256];
+	struct text text = TEXT_OVER(ini);
+	unsigned seen[FINDING_COUNT] = { 0 };
+	struct inspection inspection = { .policy = &policy,
+		                         .env = &nothing,
+		                         .given = &nothing,
+		                         .who = &who,
+		                         .users = &users,
+		                         .working_directory = "/" };
+	struct child_limits limits = { .deadline_ns = clock_now_ns() + 60000000000ull,
+		                       .models = 1 };
+	struct signals signals;
+	struct child child;
+
+	(void)state;
+	put_weights(&place, "model.safetensors", 7);
+	text_addf(&text, "[model m]\npath = %s\n", place.path);
+	assert_int_equal(policy_parse(&policy, &input, ini, text.length), 0);
+	assert_int_equal(signals_init(&signals), 0);
+	limits.signals = &signals;
+	assert_int_equal(child_start(&child, run_inspector, &inspection), 0);
+	assert_int_equal(child_follow(&child, &limits, take_finding, seen), CHILD_DONE);
+	assert_int_equal(seen[FINDING_FILE_TRUNCATED], 1);
+	signals_restore(&signals);
+	policy_release(&policy);
+	place_remove(&place);
+}
+
 static void the_machine_has_a_core_and_some_memory(void **state)
 {
 	cpu_set_t before, one;
@@ -313,6 +369,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_there_is_missing),
 		cmocka_unit_test(families_are_told_by_their_marks),
 		cmocka_unit_test(a_missing_part_of_a_family_is_named),
+		cmocka_unit_test(the_inspector_sees_as_much),
 		cmocka_unit_test(the_machine_has_a_core_and_some_memory),
 	};
 

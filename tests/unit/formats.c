@@ -4,7 +4,9 @@
 
 #include <unistd.h>
 
+#include "base/text.h"
 #include "formats/formats.h"
+#include "formats/onnx.h"
 #include "formats/page.h"
 #include "util.h"
 
@@ -105,12 +107,57 @@ static void pages_are_told_from_files(void **state)
 	assert_false(is_page("model.safetensors", "<\1"));
 }
 
+/* A protobuf field of bytes: its number, and what is in it, shorter than 128 bytes. */
+static size_t put_field(char *out, unsigned number, const char *bytes, size_t length)
+{
+	out[0] = (char)(number << 3 | 2);
+	out[1] = (char)length;
+	memcpy(out + 2, bytes, length);
+	return length + 2;
+}
+
+static void meet(void *context, const char *location, uint64_t end)
+{
+	struct text *text = context;
+
+	text_addf(text, "%s:%llu ", location, (unsigned long long)end);
+}
+
+/* model.graph.initializer.external_data: where tensors are kept beside the model. */
+static void external_tensors_are_met(void **state)
+{
+	char entry[64], tensor[128], graph[140], model[160], said[256] = "";
+	struct text text = TEXT_OVER(said);
+	size_t length, at = 0;
+	int fd = memfd_create("onnx", MFD_CLOEXEC);
+
+	(void)state;
+	static const char *const rows[][2] = { { "location", "weights.bin" },
+		                               { "offset", "100" },
+		                               { "length", "28" } };
+	for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+		length = put_field(entry, 1, rows[i][0], strlen(rows[i][0]));
+		length += put_field(entry + length, 2, rows[i][1], strlen(rows[i][1]));
+		at += put_field(tensor + at, 13, entry, length);
+	}
+	length = put_field(graph, 5, tensor, at);
+	length = put_field(model, 7, graph, length);
+	assert_int_equal(write(fd, model, length), (ssize_t)length);
+	assert_int_equal(onnx_read(fd, length, meet, &text), ONNX_OK);
+	assert_string_equal(said, "weights.bin:128 ");
+	for (size_t cut = 1; cut < length; cut++)
+		assert_int_not_equal(onnx_read(fd, length - cut, meet, &text), ONNX_OK);
+	assert_true(strlen(onnx_words(ONNX_SHORT)) > 5);
+	(void)close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_say_formats),
 		cmocka_unit_test(ends_are_proven),
 		cmocka_unit_test(pages_are_told_from_files),
+		cmocka_unit_test(external_tensors_are_met),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,8 +3,10 @@
 #include "unit.h"
 
 #include "engine/findings.h"
+#include "finding.h"
 #include "process/channel.h"
 #include "report/escape.h"
+#include "status.h"
 #include "util.h"
 
 static struct record sound(void)

@@ -6,9 +6,11 @@
 #include <signal.h>
 
 #include "base/text.h"
+#include "environment.h"
 #include "launch/command.h"
 #include "launch/environ.h"
 #include "launch/init.h"
+#include "launch/launch.h"
 #include "policy/read.h"
 #include "place.h"
 #include "util.h"
@@ -212,6 +214,38 @@ static void supervision_follows_the_policy(void **state)
 	policy_release(&policy);
 }
 
+/* A command that is not there leaves the process as it was, with a sentence. */
+static void what_cannot_start_says_so(void **state)
+{
+	static const char *const rows[] = { "PATH=/nonexistent", NULL };
+	const struct environment environment = { rows, 1 };
+	const struct identity unchanged = { .change = false };
+	const struct limits none = { .ruleset_fd = -1 };
+	char *const absent[] = { (char[]){ "absent" }, NULL };
+	struct policy policy = { .umask = -1 };
+	struct signals signals;
+	char said[512];
+	struct text why = TEXT_OVER(said);
+	struct launch launch = { .argv = absent,
+		                 .environment = &environment,
+		                 .who = &unchanged,
+		                 .policy = &policy,
+		                 .signals = &signals,
+		                 .limits = &none };
+
+	(void)state;
+	assert_int_equal(signals_init(&signals), 0);
+	assert_int_equal(launch_exec(&launch, &why), STATUS_NOT_FOUND);
+	assert_non_null(strstr(said, "no such command"));
+	why = TEXT_OVER(said);
+	policy.working_directory = "/nonexistent/directory";
+	assert_int_equal(launch_exec(&launch, &why), STATUS_PERMISSION);
+	assert_non_null(strstr(said, "working_directory"));
+	signals_restore(&signals);
+	assert_string_equal(environment_get(&environment, "PATH"), "/nonexistent");
+	assert_null(environment_get(&environment, "PAT"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -222,6 +256,7 @@ int main(void)
 		cmocka_unit_test(commands_are_found_as_execvp_finds_them),
 		cmocka_unit_test(failures_name_their_reason),
 		cmocka_unit_test(supervision_follows_the_policy),
+		cmocka_unit_test(what_cannot_start_says_so),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
