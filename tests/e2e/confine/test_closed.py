@@ -429,3 +429,25 @@ def test_versions_with_a_star(world, spec, status):
 def test_a_whole_file_is_still_whole(world):
     plain_policy(world, plain(world, {**bert_files(), "model.safetensors": safetensors()}))
     assert world.check().status == 0
+
+
+# What aweigh's own processes give up
+
+def test_no_byte_of_a_model_is_read_before_the_filter_stands(world):
+    """The inspector: user, capabilities and Landlock aside, no socket from here on, whatever it reads."""
+    trace = world.path / "trace"
+    plain_policy(world, plain(world))
+    result = world.check(prefix=["strace", "-f", "-o", str(trace), "-e", "trace=seccomp,openat,openat2"], env={"ASAN_OPTIONS": "detect_leaks=0"})
+    assert result.status == 0
+    lines = trace.read_text().splitlines()
+    filters = [i for i, line in enumerate(lines) if "SECCOMP_SET_MODE_FILTER" in line and line.endswith("= 0")]
+    reads = [i for i, line in enumerate(lines) if "model.safetensors" in line or "config.json" in line]
+    assert filters and reads and filters[0] < reads[0]
+
+
+def test_what_withholds_seccomp_is_said(world):
+    """A platform that refuses the filter: the models are inspected all the same, and a note says what is weaker."""
+    plain_policy(world, plain(world))
+    result = world.check("-v", prefix=["strace", "-f", "-o", "/dev/null", "-e", "trace=seccomp", "-e", "inject=seccomp:error=ENOSYS"], env={"ASAN_OPTIONS": "detect_leaks=0"})
+    assert result.status == 0
+    assert "the inspector could make any socket" in " ".join(result.out.split())
