@@ -68,6 +68,18 @@ static int become_owner(const char *path)
 	return identity_assume(&owner, &step);
 }
 
+/* A volume that a group shares (fsGroup, mode 2775): whoever of the group comes next goes on with what was begun. */
+static void share_with_group(int place_fd)
+{
+	struct stat st;
+	mode_t mask = umask(0);
+
+	if (place_fd >= 0 && fstat(place_fd, &st) == 0 &&
+	    (st.st_mode & (S_ISGID | S_IWGRP)) == (S_ISGID | S_IWGRP))
+		mask &= (mode_t)~S_IRWXG;
+	(void)umask(mask);
+}
+
 static int restrict_self(pid_t gate)
 {
 	int error = child_die_with(gate);
@@ -99,6 +111,7 @@ void fetcher_run(struct fetch_job *job, bool is_directory, bool may_change, int 
 		_exit(STATUS_SYSTEM);
 	if (error == 0)
 		error = store_open(&store, job->path, is_directory);
+	share_with_group(store.fd);
 	grant.write_fd = store.fd;
 	worker_restrict("fetcher", &grant, SOCKETS_TCP | SOCKETS_UDP, &weaker);
 	if (weaker.length > 0)

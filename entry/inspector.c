@@ -11,6 +11,7 @@
 #include "confine/worker.h"
 #include "engine/findings.h"
 #include "engine/inspect.h"
+#include "launch/command.h"
 #include "process/channel.h"
 #include "process/child.h"
 #include "util.h"
@@ -88,7 +89,29 @@ static const char *restrict_self(struct inspection *inspection, pid_t gate, stru
 	return NULL;
 }
 
-void inspector_run(struct inspection *inspection, struct tree *tree, int pipe_fd)
+/* Before anything is fetched for it, and in the report as anything that refuses is. */
+static void report_command(struct inspection *inspection, const char *command)
+{
+	const char *directory = inspection->policy->working_directory;
+	char sentence[2 * MAX_PATH_BYTES];
+	struct text why = TEXT_OVER(sentence);
+	enum status status;
+
+	/* A directory that it may not enter is the launch's to tell. */
+	if (command == NULL || (directory != NULL && chdir(directory) != 0))
+		return;
+	status = command_try(command, inspection->env, &why);
+	/* What another user may not reach is not known to be out of the service's reach. */
+	if (status == STATUS_OK || (status == STATUS_NOT_EXECUTABLE && !inspection->who->exact))
+		return;
+	inspection_report(inspection,
+	                  status == STATUS_NOT_FOUND ? FINDING_SERVICE_COMMAND :
+	                                               FINDING_SERVICE_EXECUTABLE,
+	                  (struct report_at){ 0 }, "%.900s", sentence);
+}
+
+void inspector_run(struct inspection *inspection, struct tree *tree, const char *command,
+                   int pipe_fd)
 {
 	struct sender *sender = calloc(1, sizeof(*sender));
 	pid_t gate = getppid();
@@ -114,6 +137,7 @@ void inspector_run(struct inspection *inspection, struct tree *tree, int pipe_fd
 	if (weaker.length > 0)
 		inspection_report(inspection, FINDING_CONFINE_UNAVAILABLE, (struct report_at){ 0 },
 		                  "%s", sentences);
+	report_command(inspection, command);
 	inspect(inspection);
 	if (inspection->failed == 0)
 		inspection->failed = sender_done(sender);

@@ -8,9 +8,11 @@
 
 #include "engine/inspection.h"
 
-/* Runs in the child and never returns. `look` is set up but for sending, and looks
- * through `tree`; records go to `pipe_fd`. */
-void inspector_run(struct inspection *inspection, struct tree *tree, int pipe_fd)
-        __attribute__((noreturn));
+/*
+ * Runs in the child and never returns. `inspection` is set up but for sending, and looks through `tree`; records go to
+ * `pipe_fd`. `command`: what is to start once all is well, looked at as its user; NULL: nothing.
+ */
+void inspector_run(struct inspection *inspection, struct tree *tree, const char *command,
+                   int pipe_fd) __attribute__((noreturn));
 
 #endif

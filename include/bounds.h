@@ -39,6 +39,7 @@
 #define MAX_GGUF_ARRAY 1073741824u /* ggml gguf.cpp GGUF_MAX_ARRAY_ELEMENTS */
 #define MAX_POINTER_BYTES 1024u /* git-lfs docs/spec.md */
 #define MAX_PROTOBUF_FIELDS 4000000u /* an ONNX graph of 2 GiB has below a million */
+#define MAX_PROTOBUF_DEPTH 100u /* protobuf io/coded_stream.h, default_recursion_limit_ */
 #define ZERO_TAIL_BYTES (1024ul << 10) /* all zero at the end of a larger weight file: lost */
 #define READ_BYTES (64ul << 10) /* one read of a header */
 #define HASH_READ_BYTES (256ul << 10) /* one read while hashing */

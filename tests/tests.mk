@@ -28,7 +28,7 @@ test check: tools
 	$(Q)$(MAKE) --no-print-directory arrow
 	$(Q)$(MAKE) --no-print-directory unit
 	$(Q)$(MAKE) --no-print-directory sanitize
-	$(Q)$(MAKE) --no-print-directory fuzz TIME=3
+	$(Q)$(MAKE) --no-print-directory fuzz TIME=3 DIFFERENTIAL="--batches 3 --time 600"
 	$(Q)$(MAKE) --no-print-directory e2e
 
 e2e: $(TARGET) $(PROGRAMS) $(VENV)/ready
@@ -70,12 +70,18 @@ build/fuzz/all.a: $(FUZZ_OBJECTS)
 build/fuzz/%: tests/fuzz/%.c build/fuzz/all.a
 	$(Q)clang $(STD) $(WARN) $(FUZZ_FLAGS) -fsanitize=fuzzer $< -o $@ build/fuzz/all.a -lcurl -linih -lcap -lyajl -lssl -lcrypto -lpthread
 
+# The same files in each run of the tests; `make fuzz` goes on for as long as it is told to.
+DIFFERENTIAL ?= --time $(TIME)
+differential: $(TARGET) $(VENV)/ready
+	$(Q)build/venv-readers/bin/python tests/fuzz/differential.py --aweigh $(TARGET) --quiet $(DIFFERENTIAL)
+
 fuzz: tools
 	$(Q)$(MAKE) --no-print-directory fuzzers
+	$(Q)$(MAKE) --no-print-directory differential
 	$(Q)for fuzzer in $(FUZZERS); do name=$$(basename $$fuzzer); echo "== $$name"; mkdir -p build/fuzz/corpus/$$name tests/fuzz/corpus/$$name; \
 		$$fuzzer -max_total_time=$(TIME) -max_len=65536 -rss_limit_mb=2048 -timeout=10 -print_final_stats=0 -verbosity=0 build/fuzz/corpus/$$name tests/fuzz/corpus/$$name || exit 1; done
 
-.PHONY: fuzzers
+.PHONY: fuzzers differential
 fuzzers: $(FUZZERS)
 
 sanitize: tools

@@ -181,6 +181,8 @@ void json_begin(struct json *json, json_visit *visit, void *context)
 	json->python = json->in_string = json->escaped = false;
 	json->word_length = 0;
 	json->utf8_left = 0;
+	json->hex_left = 0;
+	json->half = false;
 	json->utf8_low = 0x80;
 	json->utf8_high = 0xBF;
 	json->pool_used = 0;
@@ -207,10 +209,12 @@ static size_t finish_word(struct json *json, unsigned char *out)
 	size_t length = json->word_length;
 
 	json->word_length = 0;
+	/* Blanks around it, or 1NaN would be 10. */
 	if ((length == 3 && memcmp(json->word, "NaN", 3) == 0) ||
-	    (length == 8 && memcmp(json->word, "Infinity", 8) == 0)) {
-		out[0] = '0';
-		return 1;
+	    (length == 8 && memcmp(json->word, "Infinity", 8) == 0) ||
+	    (length == 9 && memcmp(json->word, "-Infinity", 9) == 0)) {
+		memcpy(out, " 0 ", 3);
+		return 3;
 	}
 	memcpy(out, json->word, length);
 	return length;
@@ -237,6 +241,26 @@ static bool is_utf8(struct json *json, unsigned char c)
 	return c >= 0xC2 && c <= 0xF4;
 }
 
+/* Halves of surrogate pairs in escapes: Python takes one alone, nobody else does. */
+static bool is_paired(struct json *json, unsigned char c)
+{
+	if (json->hex_left > 0) {
+		bool half = json->half;
+
+		json->hex = json->hex << 4 | (unsigned)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+		if (--json->hex_left > 0)
+			return true;
+		json->half = (json->hex & 0xFC00) == 0xD800;
+		return half == ((json->hex & 0xFC00) == 0xDC00);
+	}
+	if (json->escaped && c == 'u') {
+		json->hex_left = 4;
+		json->hex = 0;
+		return true;
+	}
+	return !json->half || (c == '\\' && !json->escaped);
+}
+
 /*
  * Copies, for Python's files with the three words replaced; `out` has room for a word more than `length`.
  * yajl takes vertical tabs and form feeds for blanks, and overlong forms and surrogates
@@ -254,14 +278,17 @@ static size_t filter(struct json *json, const unsigned char *in, size_t length, 
 			json->result = JSON_SYNTAX;
 			return to;
 		}
-		if (json->python && !json->in_string && letter &&
-		    json->word_length < sizeof(json->word) &&
-		    (json->word_length > 0 || c == 'N' || c == 'I')) {
+		if (json->python && !json->in_string && json->word_length < sizeof(json->word) &&
+		    (json->word_length > 0 ? letter : c == 'N' || c == 'I' || c == '-')) {
 			json->word[json->word_length++] = (char)c;
 			continue;
 		}
 		if (json->word_length > 0)
 			to += finish_word(json, out + to);
+		if (!json->python && json->in_string && !is_paired(json, c)) {
+			json->result = JSON_SYNTAX;
+			return to;
+		}
 		if (!json->escaped && c == '"')
 			json->in_string = !json->in_string;
 		json->escaped = json->in_string && !json->escaped && c == '\\';
@@ -294,7 +321,9 @@ enum json_result json_end(struct json *json)
 
 	if (json->result == JSON_OK && json->word_length > 0)
 		parse(json, last, finish_word(json, last));
-	if (json->result == JSON_OK && yajl_complete_parse(json->parser) != yajl_status_ok &&
+	/* yajl takes a string that never ends, behind the value, for nothing. */
+	if (json->result == JSON_OK &&
+	    (yajl_complete_parse(json->parser) != yajl_status_ok || json->in_string) &&
 	    json->result == JSON_OK)
 		json->result = json->depth > 0 || json->in_string ? JSON_CUT : JSON_SYNTAX;
 	if (json->parser != NULL)
@@ -335,13 +364,19 @@ enum json_result json_parse(const void *bytes, size_t length, json_visit *visit,
 
 enum json_result json_read(int fd, uint64_t limit, json_visit *visit, void *context, int *error)
 {
+	return json_read_as(fd, limit, true, visit, context, error);
+}
+
+enum json_result json_read_as(int fd, uint64_t limit, bool python, json_visit *visit, void *context,
+                              int *error)
+{
 	unsigned char buffer[READ_BYTES];
 	struct json json;
 	uint64_t offset = 0;
 
 	*error = 0;
 	json_begin(&json, visit, context);
-	json.python = true;
+	json.python = python;
 	for (;;) {
 		ssize_t got = pread(fd, buffer, sizeof(buffer), (off_t)offset);
 

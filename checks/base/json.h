@@ -69,6 +69,9 @@ struct json {
 	 */
 	bool python;
 	bool in_string, escaped; /* of the filter that replaces them */
+	/* Of an escape such as \ud83d, where halves of pairs are refused: digits to come, what they say, the first half. */
+	unsigned hex_left, hex;
+	bool half;
 	char word[12];
 	size_t word_length;
 	unsigned char utf8_left, utf8_low, utf8_high; /* of the character at hand */
@@ -91,6 +94,9 @@ const char *json_words(enum json_result result);
 enum json_result json_parse(const void *bytes, size_t length, json_visit *visit, void *context);
 /* A whole file from the beginning as Python takes it, at most `limit` bytes; *error gets errno of a failed read or EFBIG. */
 enum json_result json_read(int fd, uint64_t limit, json_visit *visit, void *context, int *error);
+/* The same, as Python or as everybody else takes it. */
+enum json_result json_read_as(int fd, uint64_t limit, bool python, json_visit *visit, void *context,
+                              int *error);
 
 bool json_key_is(const struct json_value *value, unsigned level, const char *key);
 bool json_text_is(const struct json_value *value, const char *text);

@@ -124,6 +124,9 @@ const struct format *format_by_bytes(const struct format *named, const unsigned 
 
 	if (named == &formats[TRAINING])
 		return named;
+	/* The length of a header may begin as pickle does, by chance. */
+	if (named == &formats[SAFETENSORS] && length > 8 && head[8] == '{')
+		return named;
 	if (zip && (named == &formats[BIN] || named == &formats[PICKLE]))
 		return zip_begins_with_array(head, length) ? &formats[NPZ] : &formats[TORCH];
 	if (named == &formats[BIN] && ctranslate2_begins(head, length))

@@ -42,7 +42,13 @@ static const struct {
 	[40] = { 64, 36 },   [41] = { 128, 18 },  [42] = { 64, 18 },
 };
 
+struct names {
+	uint64_t *hash;
+	size_t count, room;
+};
+
 struct stream {
+	struct names names;
 	const struct gguf_source *source;
 	uint64_t at; /* of the next byte to hand out */
 	unsigned char buffer[READ_BYTES];
@@ -136,6 +142,47 @@ static bool bad(struct stream *stream)
 	return false;
 }
 
+/* A collision would need a forged file, and only refuses it. */
+static bool keep_name(struct stream *stream, const char *name, size_t length)
+{
+	struct names *names = &stream->names;
+
+	if (names->count == names->room) {
+		size_t room = names->room == 0 ? 256 : names->room * 2;
+		uint64_t *larger = realloc(names->hash, room * sizeof(*larger));
+
+		if (larger == NULL) {
+			stream->error = ENOMEM;
+			return false;
+		}
+		names->hash = larger;
+		names->room = room;
+	}
+	names->hash[names->count++] = hash_bytes(name, length);
+	return true;
+}
+
+static int by_hash(const void *a, const void *b)
+{
+	const uint64_t *left = a, *right = b;
+
+	return *left < *right ? -1 : *left > *right;
+}
+
+/* Whether no name was kept twice; forgets them. */
+static bool names_differ(struct stream *stream)
+{
+	struct names *names = &stream->names;
+
+	if (names->count > 1)
+		qsort(names->hash, names->count, sizeof(*names->hash), by_hash);
+	for (size_t i = 1; i < names->count; i++)
+		if (names->hash[i] == names->hash[i - 1])
+			return bad(stream);
+	names->count = 0;
+	return true;
+}
+
 /* Keeps the first bytes of a string, terminated, and skips the rest. */
 static bool take_string(struct stream *stream, char *out, size_t size, uint64_t *length)
 {
@@ -171,15 +218,18 @@ static bool skip_array(struct stream *stream)
 
 static bool take_key(struct stream *stream, struct gguf *out, uint32_t *alignment)
 {
-	char key[64];
+	char key[1024];
 	uint64_t length, number = 0;
 	unsigned char bytes[8] = { 0 };
 	uint32_t type;
 
 	if (!take_string(stream, key, sizeof(key), &length) || !take_u32(stream, &type))
 		return false;
-	if (length == 0 || type >= VALUE_COUNT)
+	if (length == 0 || type >= VALUE_COUNT ||
+	    (strcmp(key, "general.alignment") == 0 && type != VALUE_U32))
 		return bad(stream);
+	if (length < sizeof(key) && !keep_name(stream, key, (size_t)length))
+		return false;
 	if (type == VALUE_STRING)
 		return take_u64(stream, &length) && skip(stream, length);
 	if (type == VALUE_ARRAY)
@@ -209,12 +259,14 @@ static bool take_tensor(struct stream *stream, uint64_t *offset, uint64_t *bytes
 
 	if (!take_string(stream, name, sizeof(name), &length) || !take_u32(stream, &dimensions))
 		return false;
-	if (length == 0 || length >= sizeof(name) || dimensions > 4)
+	if (length >= sizeof(name) || dimensions > 4)
 		return bad(stream);
+	if (!keep_name(stream, name, strlen(name)))
+		return false;
 	for (uint32_t i = 0; i < dimensions; i++) {
 		if (!take_u64(stream, &dimension))
 			return false;
-		if (dimension > INT64_MAX ||
+		if (dimension > INT64_MAX || (i > 0 && dimension == 0) ||
 		    __builtin_mul_overflow(elements, dimension, &elements) || elements > INT64_MAX)
 			return bad(stream);
 		row = i == 0 ? dimension : row;
@@ -252,6 +304,8 @@ static bool take_header(struct stream *stream, struct gguf *out, bool *known)
 	for (uint64_t i = 0; i < out->keys; i++)
 		if (!take_key(stream, out, &alignment))
 			return false;
+	if (!names_differ(stream))
+		return false;
 	*known = true;
 	for (uint64_t i = 0; i < out->tensors; i++) {
 		uint64_t offset, bytes = 0;
@@ -268,6 +322,8 @@ static bool take_header(struct stream *stream, struct gguf *out, bool *known)
 		if (!align(&running, alignment))
 			return bad(stream);
 	}
+	if (!names_differ(stream))
+		return false;
 	out->least = stream->at;
 	if (out->tensors > 0 && !align(&out->least, alignment))
 		return bad(stream);
@@ -311,6 +367,7 @@ enum gguf_result gguf_read(const struct gguf_source *source, struct gguf *out)
 		result = GGUF_LONG;
 	}
 	out->error = stream->error;
+	free(stream->names.hash);
 	free(stream);
 	return result;
 }

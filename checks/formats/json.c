@@ -13,8 +13,10 @@
 
 static bool visit(void *context, const struct json_value *value)
 {
-	(void)context;
-	(void)value;
+	bool *object = context;
+
+	if (value->depth == 0 && value->kind == JSON_OBJECT)
+		*object = true;
 	return true;
 }
 
@@ -32,6 +34,12 @@ static bool is_large_vocabulary(const struct examined *file)
 	return false;
 }
 
+/* tokenizers reads it by serde_json; everything else is read by Python. */
+static bool is_for_python(const struct examined *file)
+{
+	return strcmp(path_name(file->path), "tokenizer.json") != 0;
+}
+
 /* Whether the beginning is sound JSON, as far as it goes, and the end closes what it opened. */
 static bool ends_match(const struct examined *file, enum json_result *beginning)
 {
@@ -40,9 +48,10 @@ static bool ends_match(const struct examined *file, enum json_result *beginning)
 	const unsigned char *head = file->head;
 	struct json json;
 	size_t at = 0;
+	bool object;
 
-	json_begin(&json, visit, NULL);
-	json.python = true;
+	json_begin(&json, visit, &object);
+	json.python = is_for_python(file);
 	json_feed(&json, head, file->head_length);
 	*beginning = json.result;
 	(void)json_end(&json);
@@ -83,12 +92,12 @@ static bool begins_object(const struct examined *file)
 	return at < file->head_length && file->head[at] == '{';
 }
 
-static enum json_result parse_small(const struct examined *file)
+static enum json_result parse_small(const struct examined *file, bool *object)
 {
 	struct json json;
 
-	json_begin(&json, visit, NULL);
-	json.python = true;
+	json_begin(&json, visit, object);
+	json.python = is_for_python(file);
 	json_feed(&json, file->head, file->head_length);
 	return json_end(&json);
 }
@@ -114,6 +123,7 @@ void json_examine(const struct examined *file, struct extent *extent)
 {
 	enum json_result result = JSON_OK;
 	int error = 0;
+	bool object = false;
 
 	*extent = (struct extent){ .result = EXTENT_WHOLE, .words = "is whole" };
 	if (is_large_vocabulary(file)) {
@@ -122,10 +132,12 @@ void json_examine(const struct examined *file, struct extent *extent)
 			extent->words = "is not JSON: its end does not close its beginning";
 			return;
 		}
+		object = begins_object(file);
 	} else if (file->size == file->head_length) {
-		result = parse_small(file);
+		result = parse_small(file, &object);
 	} else {
-		result = json_read(file->fd, MAX_INDEX_BYTES, visit, NULL, &error);
+		result = json_read_as(file->fd, MAX_INDEX_BYTES, is_for_python(file), visit,
+		                      &object, &error);
 	}
 	if (error != 0) {
 		extent->result = EXTENT_UNREADABLE;
@@ -133,7 +145,7 @@ void json_examine(const struct examined *file, struct extent *extent)
 	} else if (result == JSON_CUT || (result != JSON_OK && is_read_by_loaders(file->path))) {
 		extent->result = EXTENT_BROKEN;
 		extent->words = json_words(result);
-	} else if (result == JSON_OK && must_be_object(file->path) && !begins_object(file)) {
+	} else if (result == JSON_OK && must_be_object(file->path) && !object) {
 		extent->result = EXTENT_BROKEN;
 		extent->words = "is JSON, but not an object";
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "formats/onnx.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -28,6 +29,8 @@ enum {
 	SPARSE_VALUES = 1,
 	SPARSE_INDICES = 2,
 	TENSOR_EXTERNAL = 13,
+	TENSOR_DATA_LOCATION = 14,
+	LOCATION_EXTERNAL = 1,
 	ENTRY_KEY = 1,
 	ENTRY_VALUE = 2
 };
@@ -41,6 +44,7 @@ struct parser {
 	size_t buffered;
 	uint64_t fields;
 	enum onnx_result result;
+	int error; /* errno */
 	bool has_graph;
 	struct {
 		char name[MAX_NAME_BYTES];
@@ -52,6 +56,7 @@ struct parser {
 struct field {
 	uint32_t number, wire;
 	uint64_t start, end; /* of its bytes, WIRE_BYTES only */
+	uint64_t value; /* WIRE_VARINT only */
 };
 
 static bool fail(struct parser *parser, enum onnx_result why)
@@ -65,6 +70,8 @@ static bool byte_at(struct parser *parser, uint64_t at, unsigned char *out)
 	if (at < parser->buffer_at || at - parser->buffer_at >= parser->buffered) {
 		ssize_t got = pread(parser->fd, parser->buffer, sizeof(parser->buffer), (off_t)at);
 
+		if (got < 0)
+			parser->error = errno;
 		if (got <= 0)
 			return fail(parser, got < 0 ? ONNX_READ : ONNX_SHORT);
 		parser->buffer_at = at;
@@ -74,12 +81,14 @@ static bool byte_at(struct parser *parser, uint64_t at, unsigned char *out)
 	return true;
 }
 
-static bool take_varint(struct parser *parser, uint64_t *at, uint64_t end, uint64_t *out)
+/* At most so many bytes: protobuf's readers refuse more, even of zeros. */
+static bool take_varint(struct parser *parser, uint64_t *at, uint64_t end, unsigned most,
+                        uint64_t *out)
 {
 	unsigned char byte;
 
 	*out = 0;
-	for (unsigned shift = 0; shift < 64; shift += 7) {
+	for (unsigned shift = 0; shift < 7 * most; shift += 7) {
 		if (*at >= end)
 			return fail(parser, ONNX_SHORT);
 		if (!byte_at(parser, *at, &byte))
@@ -99,16 +108,16 @@ static bool take_field(struct parser *parser, uint64_t *at, uint64_t end, struct
 
 	if (++parser->fields > MAX_PROTOBUF_FIELDS)
 		return fail(parser, ONNX_TOO_MANY);
-	if (!take_varint(parser, at, end, &tag))
+	if (!take_varint(parser, at, end, 5, &tag))
 		return false;
 	field->number = (uint32_t)(tag >> 3);
 	field->wire = (uint32_t)(tag & 7);
 	if (field->number == 0 || tag > UINT32_MAX)
 		return fail(parser, ONNX_NOT);
 	if (field->wire == WIRE_VARINT)
-		return take_varint(parser, at, end, &length);
+		return take_varint(parser, at, end, 10, &field->value);
 	if (field->wire == WIRE_BYTES) {
-		if (!take_varint(parser, at, end, &length))
+		if (!take_varint(parser, at, end, 5, &length))
 			return false;
 	} else if (field->wire == WIRE_64 || field->wire == WIRE_32) {
 		length = field->wire == WIRE_64 ? 8 : 4;
@@ -138,13 +147,20 @@ static bool take_text(struct parser *parser, const struct field *field, char *ou
 	return true;
 }
 
+/* Where a tensor's data is, if not in the model. */
+struct external {
+	char location[MAX_NAME_BYTES];
+	uint64_t offset, length;
+	bool wrong; /* offset or length is no number */
+};
+
 /* StringStringEntryProto: location, offset, length, checksum. */
-static bool read_entry(struct parser *parser, const struct field *entry, char *location,
-                       uint64_t *offset, uint64_t *length)
+static bool read_entry(struct parser *parser, const struct field *entry, struct external *external)
 {
 	char key[16] = "", value[MAX_NAME_BYTES] = "";
-	uint64_t at = entry->start;
+	uint64_t at = entry->start, bytes = 0;
 	struct field field;
+	bool is_offset;
 
 	while (at < entry->end) {
 		if (!take_field(parser, &at, entry->end, &field))
@@ -155,13 +171,15 @@ static bool read_entry(struct parser *parser, const struct field *entry, char *l
 			return false;
 		if (field.number == ENTRY_VALUE && !take_text(parser, &field, value, sizeof(value)))
 			return false;
+		bytes = field.number == ENTRY_VALUE ? field.end - field.start : bytes;
 	}
+	is_offset = strcmp(key, "offset") == 0;
 	if (strcmp(key, "location") == 0)
-		memcpy(location, value, sizeof(value));
-	else if (strcmp(key, "offset") == 0)
-		(void)scan_u64(value, strlen(value), offset);
-	else if (strcmp(key, "length") == 0)
-		(void)scan_u64(value, strlen(value), length);
+		memcpy(external->location, value, sizeof(value));
+	else if (is_offset || strcmp(key, "length") == 0)
+		external->wrong |= bytes >= sizeof(value) ||
+		                   !scan_u64(value, (size_t)bytes,
+		                             is_offset ? &external->offset : &external->length);
 	return true;
 }
 
@@ -182,22 +200,31 @@ static bool keep_location(struct parser *parser, const char *name, uint64_t end)
 	return true;
 }
 
+/* What stands of a location counts only where data_location says EXTERNAL: converters leave old entries behind. */
 static bool read_tensor(struct parser *parser, const struct field *tensor)
 {
-	char location[MAX_NAME_BYTES] = "";
-	uint64_t at = tensor->start, offset = 0, length = 0, end;
+	struct external external = { .location = "" };
+	uint64_t at = tensor->start, end;
+	bool is_external = false;
 	struct field field;
 
 	while (at < tensor->end) {
 		if (!take_field(parser, &at, tensor->end, &field))
 			return false;
+		/* A value that the enum does not have is as if it were not there. */
+		if (field.number == TENSOR_DATA_LOCATION && field.wire == WIRE_VARINT &&
+		    field.value <= LOCATION_EXTERNAL)
+			is_external = field.value == LOCATION_EXTERNAL;
 		if (field.number == TENSOR_EXTERNAL && field.wire == WIRE_BYTES &&
-		    !read_entry(parser, &field, location, &offset, &length))
+		    !read_entry(parser, &field, &external))
 			return false;
 	}
-	if (__builtin_add_overflow(offset, length, &end))
+	if (!is_external)
+		return true;
+	if (external.wrong || external.location[0] == '\0' ||
+	    __builtin_add_overflow(external.offset, external.length, &end))
 		return fail(parser, ONNX_NOT);
-	return location[0] == '\0' || keep_location(parser, location, end);
+	return keep_location(parser, external.location, end);
 }
 
 /* What of a message leads to tensors: onnx.proto, whose messages nest by graphs in attributes of nodes. */
@@ -224,7 +251,7 @@ static const struct {
 	{ SPARSE, SPARSE_INDICES, TENSOR },
 };
 
-/* A message of one kind; graphs within graphs are bounded by MAX_JSON_DEPTH, which no exporter comes near. */
+/* A message of one kind, within so many others. */
 static bool read_message(struct parser *parser, enum message message, const struct field *bytes,
                          unsigned depth)
 {
@@ -233,8 +260,8 @@ static bool read_message(struct parser *parser, enum message message, const stru
 
 	if (message == TENSOR)
 		return read_tensor(parser, bytes);
-	if (depth > MAX_JSON_DEPTH)
-		return fail(parser, ONNX_TOO_MANY);
+	if (depth > MAX_PROTOBUF_DEPTH)
+		return fail(parser, ONNX_TOO_DEEP);
 	while (at < bytes->end) {
 		if (!take_field(parser, &at, bytes->end, &field))
 			return false;
@@ -255,11 +282,12 @@ static bool read_model(struct parser *parser, uint64_t size)
 	       (parser->has_graph || fail(parser, ONNX_NOT));
 }
 
-enum onnx_result onnx_read(int fd, uint64_t size, onnx_visit *visit, void *context)
+enum onnx_result onnx_read(int fd, uint64_t size, onnx_visit *visit, void *context, int *error)
 {
 	struct parser *parser = calloc(1, sizeof(*parser));
 	enum onnx_result result;
 
+	*error = parser == NULL ? ENOMEM : 0;
 	if (parser == NULL)
 		return ONNX_READ;
 	parser->fd = fd;
@@ -267,6 +295,7 @@ enum onnx_result onnx_read(int fd, uint64_t size, onnx_visit *visit, void *conte
 		for (size_t i = 0; i < parser->locations; i++)
 			visit(context, parser->location[i].name, parser->location[i].end);
 	result = parser->result;
+	*error = parser->error;
 	free(parser);
 	return result;
 }
@@ -282,6 +311,8 @@ const char *onnx_words(enum onnx_result result)
 		return "is no ONNX model: its bytes are not the protobuf of one";
 	case ONNX_TOO_MANY:
 		return "has more than 4,000,000 protobuf fields";
+	case ONNX_TOO_DEEP:
+		return "nests graphs in graphs deeper than protobuf reads, 100 messages";
 	case ONNX_TOO_MANY_FILES:
 		return "keeps its tensors in more than 1,024 other files";
 	case ONNX_READ:
@@ -296,17 +327,34 @@ struct beside {
 	char directory[MAX_PATH_BYTES];
 };
 
+/* Without `.` and empty parts, as the file system takes it; false: there is nothing that could be opened. */
+static bool plain_location(const char *location, struct text *out)
+{
+	if (location[0] == '/' || path_ends(location, "/") || strstr(location, "..") != NULL)
+		return false;
+	for (const char *at = location; *at != '\0';) {
+		size_t part = strcspn(at, "/");
+
+		if (part > 0 && !(part == 1 && at[0] == '.')) {
+			text_add(out, out->length > 0 ? "/" : "");
+			text_add_bytes(out, at, part);
+		}
+		at += part + (at[part] == '/');
+	}
+	return out->length > 0 && !out->cut;
+}
+
 static void visit_external(void *context, const char *location, uint64_t end)
 {
 	const struct beside *beside = context;
 	const struct examined *file = beside->file;
-	char path[MAX_PATH_BYTES];
-	bool leads_out = location[0] == '/' || strstr(location, "..") != NULL;
+	char path[MAX_PATH_BYTES], plain[MAX_NAME_BYTES];
+	struct text text = TEXT_OVER(plain);
 
-	if (leads_out || !path_join(path, sizeof(path), beside->directory, location))
-		file->needs(file->context, location, end);
-	else
-		file->needs(file->context, path, end);
+	if (plain_location(location, &text) &&
+	    path_join(path, sizeof(path), beside->directory, plain))
+		location = path;
+	file->needs(file->context, location, end);
 }
 
 void onnx_examine(const struct examined *file, struct extent *extent)
@@ -315,14 +363,16 @@ void onnx_examine(const struct examined *file, struct extent *extent)
 	struct text directory = TEXT_OVER(beside.directory);
 	const char *slash = strrchr(file->path, '/');
 	enum onnx_result result;
+	int error;
 
 	if (slash != NULL)
 		text_add_bytes(&directory, file->path, (size_t)(slash - file->path));
-	result = onnx_read(file->fd, file->size, visit_external, &beside);
+	result = onnx_read(file->fd, file->size, visit_external, &beside, &error);
 	*extent = (struct extent){ .result = result == ONNX_OK    ? EXTENT_WHOLE :
 		                             result == ONNX_SHORT ? EXTENT_SHORT :
 		                             result == ONNX_READ  ? EXTENT_UNREADABLE :
 		                                                    EXTENT_BROKEN,
+		                   .error = error,
 		                   .words = result == ONNX_SHORT ?
 		                                    "ends inside its protobuf: it is cut short" :
 		                                    onnx_words(result) };

@@ -21,7 +21,7 @@ struct gather {
 	enum safetensors_result result;
 	uint64_t unknown_types;
 	unsigned bits; /* of the tensor at hand; 0: unknown dtype */
-	bool has_type, has_shape, metadata;
+	bool has_type, has_shape, has_offsets, metadata, has_metadata;
 	uint64_t elements;
 	uint64_t offset[2];
 	unsigned offsets;
@@ -107,9 +107,17 @@ static bool visit(void *context, const struct json_value *value)
 	if (value->depth == 0)
 		return value->kind == JSON_OBJECT || value->kind == JSON_OBJECT_END ||
 		       fail(gather, SAFETENSORS_NOT_JSON);
+	if (value->depth == 1 && json_key_is(value, 0, "__metadata__") &&
+	    (value->kind == JSON_OBJECT || value->kind == JSON_NULL)) {
+		if (gather->has_metadata)
+			return fail(gather, SAFETENSORS_NOT_JSON);
+		gather->has_metadata = true;
+		gather->metadata = value->kind == JSON_OBJECT;
+		return true;
+	}
 	if (value->depth == 1 && value->kind == JSON_OBJECT) {
-		gather->metadata = json_key_is(value, 0, "__metadata__");
-		gather->has_type = gather->has_shape = false;
+		gather->metadata = false;
+		gather->has_type = gather->has_shape = gather->has_offsets = false;
 		gather->offsets = 0;
 		gather->elements = 1;
 		return true;
@@ -121,14 +129,20 @@ static bool visit(void *context, const struct json_value *value)
 	if (gather->metadata)
 		return (value->depth == 2 && value->kind == JSON_STRING) ||
 		       fail(gather, SAFETENSORS_NOT_JSON);
-	if (value->depth == 2 && value->kind == JSON_STRING && json_key_is(value, 1, "dtype")) {
+	if (!shape && !offsets && !json_key_is(value, 1, "dtype"))
+		return true; /* as serde does */
+	if (value->depth == 2 && value->kind == JSON_STRING && json_key_is(value, 1, "dtype") &&
+	    !gather->has_type) {
 		gather->has_type = true;
 		gather->bits = bits_of(value);
 		return true;
 	}
 	if (value->depth == 2 && (shape || offsets) &&
 	    (value->kind == JSON_ARRAY || value->kind == JSON_ARRAY_END)) {
+		if (value->kind == JSON_ARRAY && (shape ? gather->has_shape : gather->has_offsets))
+			return fail(gather, SAFETENSORS_NOT_JSON);
 		gather->has_shape |= shape;
+		gather->has_offsets |= offsets;
 		return true;
 	}
 	if (value->depth == 3 && value->kind == JSON_NUMBER && (shape || offsets))

@@ -21,8 +21,8 @@ static bool ends_archive(const unsigned char *tail, size_t length, uint64_t size
 		bytes = load_le32(record + 12);
 		offset = load_le32(record + 16);
 		/* All ones: the true numbers are in a record of zip64 before it, whose locator torch writes in any case. */
-		if (bytes == 0 || bytes == UINT32_MAX || offset == UINT32_MAX || offset + bytes == start ||
-		    (at >= 20 && memcmp(record - 20, "PK\6\7", 4) == 0))
+		if (bytes == 0 || bytes == UINT32_MAX || offset == UINT32_MAX ||
+		    offset + bytes == start || (at >= 20 && memcmp(record - 20, "PK\6\7", 4) == 0))
 			return true;
 	}
 	return false;

@@ -69,26 +69,37 @@ static void lower_by_stat(uint64_t *limit)
 		lower(limit, number);
 }
 
-/* Version 2, where the whole hierarchy is mounted: the own group's path and each above it (cgroups(7)). */
-static void lower_by_path(uint64_t *limit)
+/* The own group's file and that of each above it, where the whole hierarchy is mounted (cgroups(7)). */
+static void lower_by_path(uint64_t *limit, const char *path, const char *mount, const char *file)
 {
-	CLEANUP(cleanup_fd) int fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
-	char text[4096] = "", file[sizeof(text) + 64];
-	ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	char *at = got < 0 ? NULL : strstr(text, "0::/"), *slash;
+	char own[4096], name[sizeof(own) + 64];
+	struct text copy = TEXT_OVER(own);
 	uint64_t number;
+	char *slash;
 
-	if (at == NULL)
-		return;
-	at += 3;
-	at[strcspn(at, "\n")] = '\0';
-	for (; (slash = strrchr(at, '/')) != NULL && slash[1] != '\0'; *slash = '\0') {
-		struct text path = TEXT_OVER(file);
+	text_add_bytes(&copy, path, strcspn(path, "\n"));
+	for (; (slash = strrchr(own, '/')) != NULL && slash[1] != '\0'; *slash = '\0') {
+		struct text text = TEXT_OVER(name);
 
-		text_addf(&path, "/sys/fs/cgroup%s/memory.max", at);
-		if (read_number(file, &number, NULL))
+		text_addf(&text, "%s%s/%s", mount, own, file);
+		if (read_number(name, &number, NULL))
 			lower(limit, number);
 	}
+}
+
+/* Lines of /proc/self/cgroup: `0::/path` of version 2, `7:memory:/path` of version 1. */
+static void lower_by_paths(uint64_t *limit)
+{
+	CLEANUP(cleanup_fd) int fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+	char text[4096] = "";
+	ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	const char *unified = got < 0 ? NULL : strstr(text, "0::/"),
+	           *memory = got < 0 ? NULL : strstr(text, ":memory:/");
+
+	if (unified != NULL)
+		lower_by_path(limit, unified + 3, "/sys/fs/cgroup", "memory.max");
+	if (memory != NULL)
+		lower_by_path(limit, memory + 8, "/sys/fs/cgroup/memory", "memory.limit_in_bytes");
 }
 
 uint64_t memory_limit(void)
@@ -101,6 +112,6 @@ uint64_t memory_limit(void)
 		if (read_number(files[i], &number, NULL))
 			lower(&limit, number);
 	lower_by_stat(&limit);
-	lower_by_path(&limit);
+	lower_by_paths(&limit);
 	return limit;
 }

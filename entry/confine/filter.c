@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "confine/probe.h"
 #include "util.h"
 
 #if defined(__x86_64__)
@@ -169,10 +170,21 @@ unsigned short filter_build(unsigned sockets, struct sock_filter *at)
 	return filter.length;
 }
 
+/* Leaves nothing behind, and dies where the call is one that a filter kills for. */
+static int ask_seccomp(const void *action)
+{
+	(void)syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, action);
+	return 0;
+}
+
 int filter_enforce(unsigned sockets)
 {
+	static const uint32_t refuse = SECCOMP_RET_ERRNO;
 	struct sock_filter at[FILTER_ROOM];
 	struct sock_fprog program = { .len = filter_build(sockets, at), .filter = at };
+	int error = probe(ask_seccomp, &refuse);
 
+	if (error < 0)
+		return error;
 	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0 ? -errno : 0;
 }

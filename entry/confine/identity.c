@@ -28,13 +28,21 @@ static bool has_group(const gid_t *groups, size_t count, gid_t gid)
 }
 
 /* The kernel counts the group itself among the supplementary ones or not, as whoever set them liked. */
+static bool lacks_group(const struct identity *a, const struct identity *of, gid_t *group)
+{
+	for (size_t i = 0; i < of->group_count; i++) {
+		*group = of->groups[i];
+		if (*group != of->gid && !has_group(a->groups, a->group_count, *group))
+			return true;
+	}
+	return false;
+}
+
 static bool has_groups_of(const struct identity *a, const struct identity *of)
 {
-	for (size_t i = 0; i < of->group_count; i++)
-		if (of->groups[i] != of->gid &&
-		    !has_group(a->groups, a->group_count, of->groups[i]))
-			return false;
-	return true;
+	gid_t group;
+
+	return !lacks_group(a, of, &group);
 }
 
 bool identity_is_current(const struct identity *identity)
@@ -58,6 +66,14 @@ bool identity_keeps_more(const struct identity *identity)
 	identity_current(&now);
 	return !identity->keep_groups && identity_is_current(identity) &&
 	       !has_groups_of(identity, &now);
+}
+
+bool identity_lacks_group(const struct identity *identity, gid_t *group)
+{
+	struct identity now = { 0 };
+
+	identity_current(&now);
+	return !identity->keep_groups && lacks_group(&now, identity, group);
 }
 
 bool identity_may_change(void)

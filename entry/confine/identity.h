@@ -11,6 +11,8 @@ void identity_current(struct identity *identity);
 bool identity_is_current(const struct identity *identity);
 /* Whether it is current but for groups that cannot be dropped. */
 bool identity_keeps_more(const struct identity *identity);
+/* The first supplementary group that it wants and the process lacks; false: none, or none is asked for. */
+bool identity_lacks_group(const struct identity *identity, gid_t *group);
 /* Whether the process may become another user, by its capabilities. */
 bool identity_may_change(void);
 /* Groups, then group, then user, each verified. 0, or a negative errno with the step's name in *step. */

@@ -12,6 +12,7 @@
 
 #include "base/dir.h"
 #include "bounds.h"
+#include "confine/probe.h"
 #include "util.h"
 
 /* Debian 12's headers end at ABI 2; numbers from linux/landlock.h of 6.15. */
@@ -34,9 +35,15 @@ static int create_ruleset(const struct ruleset *ruleset, size_t size, uint32_t f
 	return fd < 0 ? -errno : fd;
 }
 
+static int ask_abi(const void *nothing)
+{
+	(void)nothing;
+	return create_ruleset(NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+}
+
 int landlock_abi(void)
 {
-	return create_ruleset(NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	return probe(ask_abi, NULL);
 }
 
 const char *landlock_words(int error)

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The kernel's ABI version, 1 and up; -ENOSYS, -EOPNOTSUPP or -EPERM: not to be had, and why. */
+/* The kernel's ABI version, 1 and up; -ENOSYS, -EOPNOTSUPP or -EPERM (a seccomp filter forbids or kills): not to be had. */
 int landlock_abi(void);
 /* Words for the ways in which it, or a part of it, is not to be had. */
 const char *landlock_words(int error);

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "confine/limits.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/dir.h"
@@ -13,6 +11,7 @@
 #include "confine/egress.h"
 #include "confine/filter.h"
 #include "confine/landlock.h"
+#include "confine/probe.h"
 #include "confine/read_only.h"
 #include "util.h"
 
@@ -95,29 +94,27 @@ static const struct limit {
 	[LIMIT_FILTER] = { "egress", STAGE_LAST, true, wants_filter, apply_filter },
 };
 
-unsigned limits_try(const struct limits *limits)
+/* The limits that are wanted and refused, as LIMIT_BIT. */
+static int apply_all(const void *context)
 {
-	unsigned wanted = 0;
-	int status = 0;
-	pid_t child;
+	const struct limits *limits = context;
+	int refused = 0;
+
+	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	for (size_t i = 0; i < LIMIT_COUNT; i++)
+		if (table[i].wanted(limits) && table[i].apply(limits) < 0)
+			refused |= LIMIT_BIT(i);
+	return refused;
+}
+
+int limits_try(const struct limits *limits)
+{
+	int wanted = 0, refused;
 
 	for (size_t i = 0; i < LIMIT_COUNT; i++)
 		wanted |= table[i].wanted(limits) ? LIMIT_BIT(i) : 0;
-	child = wanted != 0 ? fork() : 0;
-	if (wanted == 0 || child < 0)
-		return wanted;
-	if (child == 0) {
-		unsigned refused = 0;
-
-		(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-		for (size_t i = 0; i < LIMIT_COUNT; i++)
-			if (table[i].wanted(limits) && table[i].apply(limits) < 0)
-				refused |= LIMIT_BIT(i);
-		_exit((int)refused);
-	}
-	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-		;
-	return WIFEXITED(status) ? (unsigned)WEXITSTATUS(status) : wanted;
+	refused = wanted == 0 ? 0 : probe_in_child(apply_all, limits);
+	return refused < 0 ? wanted : refused;
 }
 
 bool limits_want_no_privileges(const struct limits *limits)

@@ -20,12 +20,12 @@ struct limits {
 
 /* In the order of applying, each while there is still the right to it. */
 enum limit_id { LIMIT_MOUNT, LIMIT_LANDLOCK, LIMIT_FILTER, LIMIT_COUNT };
-#define LIMIT_BIT(id) (1u << (id))
+#define LIMIT_BIT(id) (1 << (id))
 /* Before the change of user and after it. */
 enum limit_stage { STAGE_RIGHTS, STAGE_LAST };
 
 /* LIMIT_BIT of each that is wanted and refused. */
-unsigned limits_try(const struct limits *limits);
+int limits_try(const struct limits *limits);
 /* Whether any that is wanted needs no_new_privs. */
 bool limits_want_no_privileges(const struct limits *limits);
 /* For good. 0, or a negative errno with the name in *step. */

@@ -133,7 +133,7 @@ static void raise_models(struct gate *gate, int abi, int error)
 	        "modes, owners and times of the models can still be changed by their owner, and nothing new can be made directly in the directories above them: without CAP_SYS_ADMIN no read-only mount can be made");
 }
 
-static void raise_egress(struct gate *gate, int abi, int error, unsigned refused)
+static void raise_egress(struct gate *gate, int abi, int error, int refused)
 {
 	unsigned line = gate->policy.said[KEY_EGRESS].line;
 	struct confinement *confinement = &gate->report.confinement;
@@ -168,8 +168,7 @@ void gate_confine(struct gate *gate)
 		                          .ports = egress->ports,
 		                          .port_count = egress->port_count };
 	struct limits tried;
-	unsigned refused;
-	int fd, models_error = 0;
+	int refused, fd, models_error = 0;
 	bool by_landlock, udp = egress->kind == EGRESS_PORTS;
 
 	if (gate->options->root != NULL || gate->policy.error_count > 0 ||

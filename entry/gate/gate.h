@@ -47,7 +47,7 @@ struct gate {
 	size_t directory_count;
 	bool directories_left_out;
 	char *const *command; /* what is to be started once all is well; NULL: nothing */
-	bool startable; /* its command was found, as far as that can be told before the change of user */
+	bool startable; /* the inspector found nothing that keeps the command from starting */
 	bool inspected; /* the inspector said that it was done */
 	bool hashing_drawn; /* a progress line is on the terminal */
 	uint64_t started_ns, deadline_ns;

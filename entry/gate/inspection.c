@@ -2,13 +2,10 @@
 #include "gate/inspection.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
-#include "confine/caps.h"
 #include "confine/identity.h"
 #include "gate/verdict.h"
 #include "inspector.h"
-#include "launch/command.h"
 #include "process/clock.h"
 #include "report/hashing.h"
 #include "util.h"
@@ -34,6 +31,9 @@ static void take_record(void *context, const struct record *record)
 			gate->report.landlock = report_keep(&gate->report, record->message);
 		if (record->kind == FINDING_CONFINE_IDENTITY)
 			gate->report.exact = false;
+		if (record->kind == FINDING_SERVICE_COMMAND ||
+		    record->kind == FINDING_SERVICE_EXECUTABLE)
+			gate->startable = false;
 		(void)gate_add_finding(gate, record);
 	} else if (record->type == RECORD_MODEL) {
 		take_model(gate, record);
@@ -63,7 +63,8 @@ static void run_inspector(void *context, int pipe_fd)
 	struct gate *gate = context;
 	struct inspection inspection = inspection_of(gate);
 
-	inspector_run(&inspection, &gate->tree, pipe_fd);
+	inspector_run(&inspection, &gate->tree, gate->command == NULL ? NULL : gate->command[0],
+	              pipe_fd);
 }
 
 static void raise_ending(struct gate *gate, const struct child *child, const struct task *task)
@@ -101,61 +102,37 @@ enum status gate_run_task(struct gate *gate, const struct task *task, bool *well
 	return STATUS_OK;
 }
 
-static bool has_relative_path(const struct environment *environment)
+/* Its groups alone are what is missing: that is another remedy. */
+static bool raise_group(struct gate *gate, const char *what_follows)
 {
-	const char *at = environment_get(environment, "PATH");
+	gid_t group;
 
-	for (; at != NULL; at = *at == '\0' ? NULL : at + 1) {
-		if (*at != '/')
-			return true;
-		at += strcspn(at, ":");
-	}
-	return false;
-}
-
-/* Looked for before anything is fetched for it, and in the report as anything that refuses is. */
-static void raise_command(struct gate *gate)
-{
-	char path[MAX_PATH_BYTES], whole[MAX_PATH_BYTES], sentence[2 * MAX_PATH_BYTES];
-	struct text why = TEXT_OVER(sentence);
-	struct stat st;
-	bool there;
-
-	gate->startable = true;
-	if (gate->command == NULL)
-		return;
-	there = command_find(gate->command[0], &gate->env, path, sizeof(path));
-	if (there && strchr(gate->command[0], '/') != NULL &&
-	    path_join(whole, sizeof(whole), path[0] == '/' ? "/" : gate->working_directory, path))
-		there = stat(whole, &st) == 0;
-	/* What another user may not reach, or what lies where the service is yet to go, is not known to be missing. */
-	if (there ||
-	    (errno == EACCES && geteuid() != gate->who.uid &&
-	     !capability_is_held(CAP_DAC_OVERRIDE)) ||
-	    (gate->policy.working_directory != NULL && has_relative_path(&gate->env)))
-		return;
-	gate->startable = false;
-	gate_raise(gate,
-	           command_explain_failure(path, errno, &why) == STATUS_NOT_FOUND ?
-	                   FINDING_SERVICE_COMMAND :
-	                   FINDING_SERVICE_EXECUTABLE,
-	           0, "%.900s", sentence);
+	if (geteuid() != gate->who.uid || getegid() != gate->who.gid ||
+	    !identity_lacks_group(&gate->who, &group))
+		return false;
+	gate_raise_at(
+	        gate, FINDING_CONFINE_IDENTITY,
+	        (struct report_at){
+	                .line = gate->policy.said[KEY_USER].line,
+	                .fix = "start aweigh with that group too (--group-add, fsGroup, SupplementaryGroups=), or set groups = keep in [policy]" },
+	        "aweigh runs as uid %u without group %u, which the user has, and may not take it%s",
+	        (unsigned)gate->who.uid, (unsigned)group, what_follows);
+	return true;
 }
 
 static void raise_identity(struct gate *gate)
 {
-	unsigned line = gate->policy.said[KEY_USER].line;
+	const char *what_follows = gate->command != NULL ?
+	                                   ", so the service cannot start" :
+	                                   ": whether that user can open the files was not tried";
 
-	if (!gate->who.exact)
-		gate_raise(gate, FINDING_CONFINE_IDENTITY, line,
+	if (!gate->who.exact && !raise_group(gate, what_follows))
+		gate_raise(gate, FINDING_CONFINE_IDENTITY, gate->policy.said[KEY_USER].line,
 		           "aweigh runs as uid %u and may not become uid %u%s", (unsigned)geteuid(),
-		           (unsigned)gate->who.uid,
-		           gate->command != NULL ?
-		                   ", so the service cannot start" :
-		                   ": whether that user can open the files was not tried");
-	else if (gate->who.change && identity_keeps_more(&gate->who))
+		           (unsigned)gate->who.uid, what_follows);
+	else if (gate->who.exact && gate->who.change && identity_keeps_more(&gate->who))
 		gate_raise(
-		        gate, FINDING_CONFINE_GROUPS, line,
+		        gate, FINDING_CONFINE_GROUPS, gate->policy.said[KEY_USER].line,
 		        "aweigh may not drop the groups that it was started with: the service keeps them");
 }
 
@@ -169,7 +146,7 @@ enum status gate_inspect(struct gate *gate, struct text *why)
 	enum status status;
 
 	gate_begin_anew(gate);
-	raise_command(gate);
+	gate->startable = true;
 	raise_identity(gate);
 	gate->report.exact = gate->who.exact;
 	gate->report.env = &gate->env;

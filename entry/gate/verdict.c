@@ -38,7 +38,8 @@ static enum severity severity_of(const struct gate *gate, enum finding_id id, in
 			severity = policy->severities[i].severity;
 	/* Not a matter of taste: launch() fails. */
 	if (gate->command != NULL &&
-	    (id == FINDING_CONFINE_IDENTITY || id == FINDING_SERVICE_COMMAND))
+	    (id == FINDING_CONFINE_IDENTITY || id == FINDING_SERVICE_COMMAND ||
+	     id == FINDING_SERVICE_EXECUTABLE))
 		severity = SEVERITY_ERROR;
 	if (model != NO_MODEL && policy->models[model].optional && severity == SEVERITY_ERROR)
 		severity = SEVERITY_WARNING;
@@ -140,15 +141,33 @@ enum severity gate_add_finding(struct gate *gate, const struct record *record)
 	return severity;
 }
 
-void gate_raise(struct gate *gate, enum finding_id id, unsigned line, const char *format, ...)
+static void __attribute__((format(printf, 4, 0)))
+raise_finding(struct gate *gate, enum finding_id id, struct report_at at, const char *format,
+              va_list arguments)
 {
 	struct record record;
+
+	finding_make(&record, id, NULL, 0, at, format, arguments);
+	(void)gate_add_finding(gate, &record);
+}
+
+void gate_raise(struct gate *gate, enum finding_id id, unsigned line, const char *format, ...)
+{
 	va_list arguments;
 
 	va_start(arguments, format);
-	finding_make(&record, id, NULL, 0, (struct report_at){ .line = line }, format, arguments);
+	raise_finding(gate, id, (struct report_at){ .line = line }, format, arguments);
 	va_end(arguments);
-	(void)gate_add_finding(gate, &record);
+}
+
+void gate_raise_at(struct gate *gate, enum finding_id id, struct report_at at, const char *format,
+                   ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	raise_finding(gate, id, at, format, arguments);
+	va_end(arguments);
 }
 
 /* What of the policy has no effect: said, so that nobody relies on it. */

@@ -10,6 +10,9 @@ enum severity gate_add_finding(struct gate *gate, const struct record *record);
 /* A finding of the gate's own about no model; `line` of the policy, or 0. */
 void gate_raise(struct gate *gate, enum finding_id id, unsigned line, const char *format, ...)
         __attribute__((format(printf, 4, 5)));
+/* The same with a fix of its own, a path, or both. */
+void gate_raise_at(struct gate *gate, enum finding_id id, struct report_at at, const char *format,
+                   ...) __attribute__((format(printf, 4, 5)));
 /* Before an inspection: only what a fetch said stays. Then says which keys have no effect yet. */
 void gate_begin_anew(struct gate *gate);
 /* Forgets what a failed fetch has answered. */

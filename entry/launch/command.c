@@ -184,6 +184,36 @@ static bool explain_access(const struct program *program, struct text *why)
 	                       what, why);
 }
 
+/* As execve() would say: 0 or an errno. */
+static int execution_error(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return errno;
+	return !S_ISREG(st.st_mode) ? EACCES : access(path, X_OK) != 0 ? errno : 0;
+}
+
+enum status command_try(const char *command, const struct environment *environment,
+                        struct text *why)
+{
+	char path[MAX_PATH_BYTES];
+	struct program program = { .path = path };
+	int error = command_find(command, environment, path, sizeof(path)) ? 0 : errno;
+
+	if (error == 0)
+		error = execution_error(path);
+	if (error == 0) {
+		read_program(&program);
+		/* A relative interpreter, or a file of neither kind, is the kernel's to judge (binfmt_misc). */
+		if (program.interpreter[0] == '/')
+			error = execution_error(program.interpreter);
+		else if (program.loader[0] == '/')
+			error = execution_error(program.loader);
+	}
+	return error == 0 ? STATUS_OK : command_explain_failure(path, error, why);
+}
+
 enum status command_explain_failure(const char *path, int error, struct text *why)
 {
 	struct program program = { .path = path };

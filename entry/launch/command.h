@@ -17,6 +17,12 @@
 bool command_find(const char *command, const struct environment *environment, char *out,
                   size_t size);
 /*
+ * Whether the command would start, as whoever this process is: it is found and may be executed, and so may its
+ * interpreter or loader. 0 as far as that can be told without starting it, else as command_explain_failure() gives it.
+ */
+enum status command_try(const char *command, const struct environment *environment,
+                        struct text *why);
+/*
  * Why `path` did not start, as the user that this process is: a sentence that names the directory,
  * interpreter, loader or file that is the reason, and 126 (there, but not to be executed), 127 (not there),
  * or 75 where the system has no room for it now.

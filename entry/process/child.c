@@ -133,6 +133,11 @@ void child_explain(const struct child *child, const char *who, struct text *out)
 		return;
 	else if (!child->reaped)
 		text_addf(out, "the %s does not end, though it was killed", who);
+	else if (WIFSIGNALED(child->status) && WTERMSIG(child->status) == SIGSYS)
+		text_addf(
+		        out,
+		        "a seccomp filter killed the %s for a system call: let it answer with an error instead (systemd: SystemCallErrorNumber=EPERM)",
+		        who);
 	else if (WIFSIGNALED(child->status))
 		text_addf(out, "the %s died of signal %d before it was done", who,
 		          WTERMSIG(child->status));

@@ -297,7 +297,7 @@ static void run_inspector(void *context, int pipe_fd)
 	if (tree_init(&tree, NULL) != 0)
 		_exit(1);
 	inspection->tree = &tree;
-	inspector_run(inspection, &tree, pipe_fd);
+	inspector_run(inspection, &tree, NULL, pipe_fd);
 }
 
 static void take_finding(void *context, const struct record *record)
