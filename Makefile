@@ -50,7 +50,7 @@ VARIANT := $(if $(filter no,$(FETCH)),nofetch,release)
 VARIANT_CC := $(DEPS)/bin/mcc
 VARIANT_FLAGS := -I$(DEPS)/out/include -fno-pie -fno-asynchronous-unwind-tables -ffile-prefix-map=$(CURDIR)=.
 VARIANT_LINK := -static -no-pie -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,noseparate-code -Wl,--build-id=none -Wl,-T,.ci/no-unwind.ld \
-	$(if $(filter no,$(FETCH)),$(DEPS)/out/lib/sha1.o) -L$(DEPS)/out/lib $(NETLIBS) -linih -lcap -lyajl -lcrypto
+	$(if $(filter no,$(FETCH)),$(DEPS)/out/lib/sha1.o) -L$(DEPS)/out/lib $(NETLIBS) -linih -lcap $(if $(filter no,$(FETCH)),-lyajl-small,-lyajl) -lcrypto
 # yajl hands numbers over as text (yajl_number), so the reader of floating point that it names is never called.
 VARIANT_LINK += $(if $(filter no,$(FETCH)),-Wl$(comma)--defsym=strtod=abort)
 TARGET := $(if $(filter no,$(FETCH)),build/nofetch/aweigh,build/aweigh)

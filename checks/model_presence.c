@@ -266,6 +266,17 @@ static void report_missing_repo(struct inspection *inspection)
 	inspection_report(inspection, FINDING_MODEL_MISSING, at, "%s", message);
 }
 
+/* A directory whose repository nobody named cannot be fetched. */
+static struct report_at missing_directory(const struct model_view *view)
+{
+	return (struct report_at){
+		.path = view->place.path,
+		.fix = view->model->repo != NULL ?
+		               NULL :
+		               "copy the model there, or name its repository (repo = ORG/NAME) for aweigh fetch",
+	};
+}
+
 static void check_directory(struct inspection *inspection)
 {
 	struct model_view *view = inspection->model;
@@ -275,8 +286,7 @@ static void check_directory(struct inspection *inspection)
 
 	if (view->place.kind == PLACE_NONE &&
 	    (view->place.error == ENOENT || view->place.error == ENOTDIR)) {
-		inspection_report(inspection, FINDING_MODEL_MISSING,
-		                  (struct report_at){ .path = view->place.path }, "%s",
+		inspection_report(inspection, FINDING_MODEL_MISSING, missing_directory(view), "%s",
 		                  view->place.error == ENOENT ? "the directory is not there" :
 		                                                "is not a directory");
 		return;
@@ -289,8 +299,7 @@ static void check_directory(struct inspection *inspection)
 	while (empty && (entry = dir_next(&directory)) != NULL)
 		empty = strcmp(entry->d_name, ".cache") == 0;
 	if (empty) {
-		inspection_report(inspection, FINDING_MODEL_MISSING,
-		                  (struct report_at){ .path = view->place.path },
+		inspection_report(inspection, FINDING_MODEL_MISSING, missing_directory(view),
 		                  "the directory is empty");
 		view->place.kind = PLACE_NONE;
 	}

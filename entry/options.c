@@ -29,39 +29,48 @@ enum option {
 	OPTION_REMAP
 };
 
+#define JUDGING "run check fetch explain"
+#define STARTING "run"
+
 static const struct {
 	const char *name;
 	char letter; /* from OPTION_GROUP on tini's, which mean that only behind the word `run` */
 	enum option option;
 	const char *argument; /* NULL: takes none */
 	const char *help;
+	const char *commands; /* that take it; NULL: all */
 } table[] = {
 	{ "policy", 'p', OPTION_POLICY, "FILE",
-	  "the policy; else $AWEIGH_POLICY, else /etc/aweigh/policy.ini" },
-	{ "only", 0, OPTION_ONLY, "LIST", "only these models of the policy, comma-separated" },
+	  "the policy; else $AWEIGH_POLICY, else /etc/aweigh/policy.ini", JUDGING },
+	{ "only", 0, OPTION_ONLY, "LIST", "only these models of the policy, comma-separated",
+	  JUDGING },
 	{ "verify", 0, OPTION_VERIFY, "LEVEL",
-	  "presence, size, structure or digest; raises the policy's level" },
+	  "presence, size, structure or digest; raises the policy's level", JUDGING },
 	{ "root", 0, OPTION_ROOT, "DIR",
-	  "check an unpacked image: the policy's paths lie beneath DIR" },
-	{ "user", 0, OPTION_USER, "USER[:GROUP]",
-	  "overrides the policy's user, for check, fetch and explain" },
-	{ "env-file", 0, OPTION_ENV_FILE, "FILE",
-	  "judge these NAME=VALUE lines as the environment, for check and explain" },
-	{ "format", 0, OPTION_FORMAT, "FMT", "what the terminal gets: human or json" },
-	{ "report", 0, OPTION_REPORT, "FMT=FILE", "write a report to FILE as well; repeatable" },
-	{ "color", 0, OPTION_COLOR, "WHEN", "auto, always or never; NO_COLOR is honoured" },
-	{ "quiet", 'q', OPTION_QUIET, NULL, "print only what refuses" },
-	{ "verbose", 'v', OPTION_VERBOSE, NULL, "print notes, too" },
-	{ "version", 'V', OPTION_VERSION, NULL, "print the version and the libraries built in" },
-	{ "help", 'h', OPTION_HELP, NULL, "print this, or the help of a command" },
-	{ "init", 0, OPTION_INIT, NULL, "stay as the service's init: forward signals and reap" },
-	{ "group", 'g', OPTION_GROUP, NULL, "send signals to the service's process group (-g)" },
+	  "check an unpacked image: the policy's paths lie beneath DIR", "check explain" },
+	{ "user", 0, OPTION_USER, "USER[:GROUP]", "overrides the policy's user",
+	  "check fetch explain" },
+	{ "env-file", 0, OPTION_ENV_FILE, "FILE", "judge these NAME=VALUE lines as the environment",
+	  "check explain" },
+	{ "format", 0, OPTION_FORMAT, "FMT", "what the terminal gets: human or json", NULL },
+	{ "report", 0, OPTION_REPORT, "FMT=FILE", "write a report to FILE as well; repeatable",
+	  "run check fetch" },
+	{ "color", 0, OPTION_COLOR, "WHEN", "auto, always or never; NO_COLOR is honoured", NULL },
+	{ "quiet", 'q', OPTION_QUIET, NULL, "print only what refuses", NULL },
+	{ "verbose", 'v', OPTION_VERBOSE, NULL, "print notes, too", NULL },
+	{ "version", 'V', OPTION_VERSION, NULL, "print the version and the libraries built in",
+	  NULL },
+	{ "help", 'h', OPTION_HELP, NULL, "print this, or the help of a command", NULL },
+	{ "init", 0, OPTION_INIT, NULL, "stay as the service's init: forward signals and reap",
+	  STARTING },
+	{ "group", 'g', OPTION_GROUP, NULL, "send signals to the service's process group (-g)",
+	  STARTING },
 	{ "subreaper", 's', OPTION_SUBREAPER, NULL,
-	  "take in orphans where aweigh is not PID 1 (-s)" },
+	  "take in orphans where aweigh is not PID 1 (-s)", STARTING },
 	{ "parent-death-signal", 'p', OPTION_DEATH_SIGNAL, "SIG",
-	  "get SIG when the parent dies (-p)" },
+	  "get SIG when the parent dies (-p)", STARTING },
 	{ "remap", 'e', OPTION_REMAP, "CODE[=CODE]",
-	  "end with another status, 0 when it is not named; repeatable (-e)" },
+	  "end with another status, 0 when it is not named; repeatable (-e)", STARTING },
 };
 #define FIRST_OPTION_OF_RUN OPTION_INIT
 #define FIRST_LETTER_OF_RUN OPTION_GROUP
@@ -88,12 +97,30 @@ static void print_option(FILE *out, size_t i)
 	print_row(out, left, table[i].help);
 }
 
-static void print_options(FILE *out, bool starts)
+/* Whether the words, blanks between, name the command. */
+static bool names_command(const char *words, const char *command)
+{
+	size_t length = strlen(command);
+
+	for (const char *at = words; (at = strstr(at, command)) != NULL; at += length)
+		if ((at == words || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0'))
+			return true;
+	return false;
+}
+
+static bool takes_option(const struct command *command, size_t i)
+{
+	return table[i].commands == NULL || names_command(table[i].commands, command->name);
+}
+
+/* `command` NULL: those of all commands. */
+static void print_options(FILE *out, const struct command *command)
 {
 	(void)fputs("\noptions:\n", out);
 	for (size_t i = 0; i < LENGTH_OF(table) && table[i].option < FIRST_OPTION_OF_RUN; i++)
-		print_option(out, i);
-	if (!starts)
+		if (command == NULL || takes_option(command, i))
+			print_option(out, i);
+	if (command != NULL && command->kind != COMMAND_STARTS)
 		return;
 	(void)fputs(
 	        "\noptions of run, with tini's letters behind the word run; each means --init, too:\n",
@@ -107,7 +134,7 @@ void options_print_command(const struct command *command, FILE *out)
 {
 	(void)fprintf(out, "aweigh %s%s%s\n%s\n", command->name,
 	              command->arguments[0] != '\0' ? " " : "", command->arguments, command->help);
-	print_options(out, command->kind == COMMAND_STARTS);
+	print_options(out, command);
 	(void)fputs("\nSee aweigh help for all commands, and aweigh(1).\n", out);
 }
 
@@ -120,13 +147,13 @@ void options_print_help(const struct command *commands, FILE *out)
 		(void)fprintf(out, "  aweigh %s%s%s\n%*s%s\n", commands->name,
 		              commands->arguments[0] != '\0' ? " " : "", commands->arguments, 12,
 		              "", commands->help);
-	print_options(out, true);
+	print_options(out, NULL);
 	(void)fputs(
 	        "\nexit status: 0 all holds (or the service's own), 64 usage, 65 a model is wrong,\n"
 	        "66 missing, 69 not to be fetched, 70 bug, 71 system, 74 disk, 75 not to be fetched now,\n"
 	        "76 environment, 77 permission, 78 policy, 126 and 127 COMMAND cannot start,\n"
-	        "128+n ended by signal n. aweigh help SECTION.KEY and aweigh help CODE explain a key of the\n"
-	        "policy and a finding. See aweigh(1) and aweigh-policy(5).\n",
+	        "128+n ended by signal n. aweigh help SECTION, KEY or CODE explains a section or key\n"
+	        "of the policy, or a finding. See aweigh(1) and aweigh-policy(5).\n",
 	        out);
 }
 
@@ -308,6 +335,7 @@ static bool take_with_value(struct options *options, int index, const char *valu
 		}
 		(*argv)++;
 	}
+	options->given |= 1u << table[index].option;
 	return take(options, table[index].option, value == NULL ? "" : value, why);
 }
 
@@ -323,7 +351,7 @@ static bool parse_letters(struct options *options, const char *word, bool behind
 		if (table[index].argument != NULL)
 			return take_with_value(options, index,
 			                       letter[1] != '\0' ? letter + 1 : NULL, argv, why);
-		if (!take(options, table[index].option, "", why))
+		if (!take_with_value(options, index, NULL, argv, why))
 			return false;
 	}
 	return true;
@@ -414,9 +442,18 @@ static bool parse(struct options *options, char *const *argv, struct text *why)
 			return false;
 		argv++;
 	}
-	if (options->init && options->command->kind != COMMAND_STARTS) {
-		text_addf(why, "--init and what goes with it are for run: %s starts no service",
-		          options->command->name);
+	return true;
+}
+
+/* What was given goes with the command, wherever it stands in the line. */
+static bool fits_command(const struct options *options, struct text *why)
+{
+	for (size_t i = 0; i < LENGTH_OF(table); i++) {
+		if ((options->given >> table[i].option & 1) == 0 ||
+		    takes_option(options->command, i))
+			continue;
+		text_addf(why, "%s takes no --%s: it is for %s", options->command->name,
+		          table[i].name, table[i].commands);
 		return false;
 	}
 	return true;
@@ -429,7 +466,7 @@ bool options_parse(struct options *options, const struct command *commands, char
 		                     .commands = commands,
 		                     .level = -1,
 		                     .format = report_format_find("human", 5) };
-	return parse(options, *argv == NULL ? argv : argv + 1, why);
+	return parse(options, *argv == NULL ? argv : argv + 1, why) && fits_command(options, why);
 }
 
 bool options_parse_rest(struct options *options, struct text *why)
@@ -437,7 +474,8 @@ bool options_parse_rest(struct options *options, struct text *why)
 	char *const *rest = options->service;
 
 	options->service = NULL;
-	options->init =
-	        false; /* of ENTRYPOINT ["/aweigh", "run", "--init", "--"]: nothing is started */
-	return parse(options, rest, why);
+	options->init = false;
+	options->given =
+	        0; /* ENTRYPOINT ["/aweigh", "run", "--init", "--"]: now nothing is started */
+	return parse(options, rest, why) && fits_command(options, why);
 }

@@ -39,6 +39,7 @@ struct options {
 	size_t report_count;
 	enum color_when color;
 	bool quiet, verbose, version, help;
+	uint32_t given; /* a bit for each option of the line */
 	bool init, group, subreaper;
 	int death_signal; /* 0: none */
 	struct remap {

@@ -46,6 +46,7 @@
 #define MAX_DIGEST_THREADS 64u /* more cores than any disk can feed */
 
 #define MAX_ENDPOINTS 8u /* a mirror or two before the hub */
+#define MAX_REDIRECT_PORTS 8u /* of object stores behind a hub: one, or two */
 #define MAX_URL_BYTES 8192u /* signed addresses of the CDN are below 2 kB */
 #define MAX_REDIRECTS 10u /* a renamed repository and a CDN need two */
 #define MAX_HEADERS_BYTES (256ul << 10) /* of one response; curl's own limit is 300 kB */

@@ -48,6 +48,7 @@ enum record_type {
 	RECORD_PROGRESS,
 	RECORD_FETCH_MODEL, /* files and bytes that are to be fetched, path: repository, commit */
 	RECORD_FETCH_FILE, /* path, bytes of it, files: bytes that have arrived */
+	RECORD_FETCH_RETRY, /* message: why, files: which try comes, bytes: milliseconds until then */
 	RECORD_FETCH_DONE, /* the model is there: files and bytes that were fetched */
 	RECORD_DONE
 };

@@ -70,6 +70,10 @@ struct capability_set {
 	bool named; /* otherwise the service keeps what aweigh has */
 	uint64_t mask; /* a bit a capability of linux/capability.h */
 };
+struct ports {
+	uint16_t at[MAX_REDIRECT_PORTS];
+	size_t count;
+};
 struct egress {
 	enum { EGRESS_ALLOW, EGRESS_DENY, EGRESS_PORTS } kind;
 	uint16_t ports[MAX_EGRESS_PORTS];

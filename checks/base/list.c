@@ -29,3 +29,19 @@ const char *list_next(const char *list, char separator, const char **at, size_t 
 	*at = start;
 	return NULL;
 }
+
+bool list_ports(const char *list, uint16_t *ports, size_t room, size_t *count)
+{
+	const char *at = NULL, *word;
+	uint64_t port;
+	size_t length;
+
+	*count = 0;
+	while ((word = list_next(list, ',', &at, &length)) != NULL) {
+		if (!scan_u64(word, length, &port) || port == 0 || port > UINT16_MAX ||
+		    *count == room)
+			return false;
+		ports[(*count)++] = (uint16_t)port;
+	}
+	return *count > 0;
+}

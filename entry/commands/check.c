@@ -3,7 +3,6 @@
 #include "gate/gate.h"
 #include "gate/output.h"
 #include "gate/refetch.h"
-#include "report/complain.h"
 #include "util.h"
 
 /* `fetch` is a check that brings what is missing first. */
@@ -37,9 +36,5 @@ int command_check(struct run *run)
 
 int command_fetch(struct run *run)
 {
-	if (run->options.root != NULL || run->options.env_file != NULL)
-		return complain(
-		        STATUS_USAGE,
-		        "--root goes with check and explain, as does --env-file: fetch writes into its own file system");
 	return command_with_gate(run, fetch);
 }

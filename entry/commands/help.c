@@ -7,6 +7,7 @@
 #include "commands/commands.h"
 #include "engine/findings.h"
 #include "policy/keys.h"
+#include "policy/rows.h"
 #include "report/catalogue.h"
 #include "report/complain.h"
 #include "util.h"
@@ -63,6 +64,58 @@ static bool help_key(const char *word)
 	return any;
 }
 
+static void print_row_kind(const struct row_kind *kind)
+{
+	(void)printf("[%s] %s\n    %s\n    expects: %s\n", policy_section_names[kind->section],
+	             kind->name, kind->help, kind->expects);
+}
+
+/* Whether the word begins with the section's name, a point standing for its blank; *rest is what follows the next point. */
+static bool is_of_section(const char *word, enum key_section section, const char **rest)
+{
+	const char *name = policy_section_names[section];
+	size_t length = strlen(name);
+
+	for (size_t i = 0; i < length; i++)
+		if (word[i] != name[i] && !(word[i] == '.' && name[i] == ' '))
+			return false;
+	*rest = word + length + (word[length] == '.');
+	return word[length] == '.' || word[length] == '\0';
+}
+
+/* Whether the word is a row's name up to the user's own part: remap, free./data, NAME. */
+static bool names_row(const char *word, const char *name)
+{
+	size_t fixed = strcspn(name, ".");
+
+	return name[fixed] == '\0' ||
+	       (strncmp(word, name, fixed) == 0 && (word[fixed] == '\0' || word[fixed] == '.'));
+}
+
+/* A section whole, or a row of it: severity, environment.set, service.remap, remap. */
+static bool help_section(const char *word)
+{
+	const char *rest = word;
+	bool any = false;
+
+	for (unsigned i = 0; i < KEY_COUNT; i++)
+		if (is_of_section(word, policy_keys[i].section, &rest) && rest[0] == '\0') {
+			print_key(i);
+			any = true;
+		}
+	for (size_t i = 0; i < row_kind_count; i++) {
+		const struct row_kind *kind = &row_kinds[i];
+		bool in = is_of_section(word, kind->section, &rest);
+
+		if ((in && (rest[0] == '\0' || names_row(rest, kind->name))) ||
+		    (!in && strchr(kind->name, '.') != NULL && names_row(word, kind->name))) {
+			print_row_kind(kind);
+			any = true;
+		}
+	}
+	return any;
+}
+
 static bool help_finding(const char *word)
 {
 	enum finding_id id = finding_find(word);
@@ -103,7 +156,7 @@ static int report_unknown(const struct run *run, const char *word)
 
 	for (unsigned i = 0; i < KEY_COUNT; i++)
 		(void)key_name(i, known.keys[i]);
-	text_addf(&text, "help knows no command, key or finding '%.64s'", word);
+	text_addf(&text, "help knows no command, section, key or finding '%.64s'", word);
 	(void)words_suggest(&text, word, next_word, &known);
 	return complain(STATUS_USAGE, sentence);
 }
@@ -119,7 +172,8 @@ int command_help(struct run *run)
 		word = options->command->name;
 	if (word == NULL)
 		options_print_help(options->commands, stdout);
-	else if (!help_command(options->commands, word) && !help_key(word) && !help_finding(word))
+	else if (!help_command(options->commands, word) && !help_key(word) && !help_section(word) &&
+	         !help_finding(word))
 		return report_unknown(run, word);
 	return fflush(stdout) != 0 ? STATUS_IO : STATUS_OK;
 }

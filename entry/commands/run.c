@@ -107,10 +107,6 @@ int command_run(struct run *run)
 		return complain(
 		        STATUS_USAGE,
 		        "run needs the service's command: aweigh [options] -- COMMAND [ARG...]");
-	if (run->options.root != NULL || run->options.user != NULL || run->options.env_file != NULL)
-		return complain(
-		        STATUS_USAGE,
-		        "--root, --user and --env-file go with check and explain: a service runs in its own file system, as its policy says");
 	while (given.rows[given.count] != NULL)
 		given.count++;
 	if (is_ours(run, &given))

@@ -9,29 +9,16 @@
 
 #include "base/dir.h"
 #include "base/list.h"
-#include "base/scan.h"
 #include "policy.h"
 #include "util.h"
 
 bool egress_parse(const char *list, struct egress *out)
 {
 	struct egress egress = { .kind = EGRESS_PORTS };
-	const char *at = NULL, *word;
-	uint64_t port;
-	size_t length;
 
-	if (strcmp(list, "allow") == 0 || strcmp(list, "deny") == 0) {
+	if (strcmp(list, "allow") == 0 || strcmp(list, "deny") == 0)
 		egress.kind = list[0] == 'a' ? EGRESS_ALLOW : EGRESS_DENY;
-		*out = egress;
-		return true;
-	}
-	while ((word = list_next(list, ',', &at, &length)) != NULL) {
-		if (!scan_u64(word, length, &port) || port == 0 || port > UINT16_MAX ||
-		    egress.port_count == MAX_EGRESS_PORTS)
-			return false;
-		egress.ports[egress.port_count++] = (uint16_t)port;
-	}
-	if (egress.port_count == 0)
+	else if (!list_ports(list, egress.ports, MAX_EGRESS_PORTS, &egress.port_count))
 		return false;
 	*out = egress;
 	return true;

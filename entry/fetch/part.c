@@ -215,6 +215,7 @@ bool part_start(struct part *part, struct download *download, void (*ended)(stru
 	part->end = first + length;
 	text_addf(&what, "%.90s of %.60s", download->file->path, download->model->model->repo);
 	request->context = part;
+	request->model = download->model->index;
 	request->first = first;
 	request->length = length == partial->size ? 0 : length;
 	request->limit = UINT64_MAX; /* take_bytes() knows the end */

@@ -247,6 +247,7 @@ static bool resolve_and_list(struct session *session, struct plan_model *model, 
 	const struct asked asked = { .network = &session->network,
 		                     .endpoint = session->settings->endpoints[index],
 		                     .repo = repo_of(model),
+		                     .model = model->index,
 		                     .elsewhere = session->elsewhere };
 	const char *revision = model->model->revision;
 	enum want want = session->job->want[model->index];

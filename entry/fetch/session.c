@@ -11,6 +11,26 @@
 /* Beside those that are on their way: files that are being hashed, or wait for the disk or a lock. */
 #define FILES_AT_ONCE 32u
 
+static void send_record(struct session *session, struct record *record)
+{
+	record->magic = RECORD_MAGIC;
+	(void)session->job->send(session->job->send_context, record);
+}
+
+static void tell_retry(void *context, const struct request *request, uint64_t wait_ns)
+{
+	struct session *session = context;
+	struct record record = { .type = RECORD_FETCH_RETRY,
+		                 .model = request->model,
+		                 .files = request->attempts + 1,
+		                 .bytes = wait_ns / 1000000u };
+	struct text path = TEXT_OVER(record.path), why = TEXT_OVER(record.message);
+
+	text_add(&path, request->what);
+	text_add(&why, request->failure.message);
+	send_record(session, &record);
+}
+
 static void wake(void *network)
 {
 	network_wake(network);
@@ -50,6 +70,8 @@ int session_begin(struct session *session)
 		session->downloads[i].partial = PARTIAL_INIT;
 	}
 	error = network_init(&session->network, session->settings);
+	session->network.retrying = tell_retry;
+	session->network.retrying_context = session;
 	if (error == 0)
 		error = writer_init(&session->writer, wake, &session->network);
 	if (error == 0)
@@ -82,12 +104,6 @@ enum finding_id volume_finding(int error)
 }
 
 /* Records */
-
-static void send_record(struct session *session, struct record *record)
-{
-	record->magic = RECORD_MAGIC;
-	(void)session->job->send(session->job->send_context, record);
-}
 
 static void __attribute__((format(printf, 5, 0)))
 send_finding(struct session *session, const struct plan_model *model, enum finding_id id,

@@ -316,8 +316,10 @@ static void add_port_of(struct fetch_settings *settings, const char *address)
 		         url.port == 443 && strncmp(address, "http://", 7) == 0 ? 80 : url.port);
 }
 
-static void take_ports(struct fetch_settings *settings)
+static void take_ports(struct fetch_settings *settings, const struct ports *redirect)
 {
+	for (size_t i = 0; i < redirect->count; i++)
+		add_port(settings, redirect->at[i]);
 	add_port(settings, 443); /* where CDN hosts are */
 	add_port(settings, 53); /* names, where the answer does not fit into UDP */
 	if (settings->allow_http)
@@ -350,7 +352,7 @@ bool fetch_settings_init(struct fetch_settings *settings, const struct settings_
 	settings->deadline_ns = input->deadline_ns;
 	if (!take_proxies(settings, input, why) || !take_endpoints(settings, input, why))
 		return false;
-	take_ports(settings);
+	take_ports(settings, &policy->redirect_ports);
 	return take_token(settings, input, why) && take_certificates(settings, input, why);
 }
 

@@ -15,7 +15,7 @@
 #include "engine/inspection.h"
 #include "policy.h"
 
-#define MAX_FETCH_PORTS 16u
+#define MAX_FETCH_PORTS 32u
 
 struct fetch_settings {
 	const char *endpoints[MAX_ENDPOINTS]; /* without a slash at the end */
@@ -31,7 +31,7 @@ struct fetch_settings {
 	unsigned retries, connections;
 	uint64_t retry_delay_ms, retry_max_delay_ms, connect_timeout_ms, stall_timeout_ms;
 	uint64_t keep_free_bytes, deadline_ns;
-	/* TCP ports that a fetch may connect to: those of endpoints, mirror and proxy, 443, and 53 for names. */
+	/* TCP ports that a fetch may connect to: those of endpoints, mirror and proxy, redirect_ports, 443, and 53 for names. */
 	uint16_t ports[MAX_FETCH_PORTS];
 	size_t port_count;
 };

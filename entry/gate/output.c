@@ -125,8 +125,11 @@ enum status gate_report(struct gate *gate, int terminal_fd)
 		        report_format_find(row->name, strlen(row->name));
 
 		if (format != NULL && format->write != NULL && is_of_image(gate))
-			gate_raise(
-			        gate, FINDING_REPORT_FAILED, row->line,
+			gate_raise_at(
+			        gate, FINDING_REPORT_FAILED,
+			        (struct report_at){
+			                .line = row->line,
+			                .fix = "name the file on the command line: --report FORMAT=FILE" },
 			        "the report %.512s is not written: the policy of the image under --root names no file of this machine",
 			        row->value);
 		else if (format != NULL && format->write != NULL)

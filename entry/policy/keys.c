@@ -94,6 +94,7 @@ void key_expects(const struct key *key, struct text *out)
 		[TYPE_URL] = "an address that begins with https:// (or http://)",
 		[TYPE_URLS] = "up to 8 addresses that begin with https:// (or http://)",
 		[TYPE_CAPABILITIES] = "none, keep, or names such as net_bind_service",
+		[TYPE_PORTS] = "up to 8 TCP ports such as 9000",
 		[TYPE_EGRESS] = "allow, deny, or up to 64 TCP ports such as 443, 8080",
 	};
 

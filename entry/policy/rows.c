@@ -13,6 +13,30 @@
 #include "system/python.h"
 #include "util.h"
 
+const struct row_kind row_kinds[] = {
+	{ SECTION_SERVICE, "forward.SIGNAL", "the name of a signal, or none",
+	  "what the service gets for SIGNAL" },
+	{ SECTION_SERVICE, "remap.STATUS", "an exit status, 0 to 255",
+	  "what aweigh ends with where the service ends with STATUS" },
+	{ SECTION_PATHS, "free.PATH", "a size such as 80M, 4G or 512KiB",
+	  "what the volume of PATH must have left" },
+	{ SECTION_PATHS, "mount.PATH", "types of file systems; empty: any",
+	  "PATH must be a mount of one of these types" },
+	{ SECTION_SEVERITY, "CODE", "error, warning, note or off",
+	  "what the finding CODE counts for" },
+	{ SECTION_ENV_SET, "NAME", "a value", "the service gets the variable NAME with it" },
+	{ SECTION_ENV_REQUIRE, "NAME", "a value; empty: any",
+	  "the service's environment must have NAME so" },
+	{ SECTION_ENV_FORBID, "NAME", "a value; empty: any",
+	  "the service's environment must not have NAME so" },
+	{ SECTION_ENV_UNSET, "NAME", "nothing", "the service does not get the variable NAME" },
+	{ SECTION_PACKAGES, "DISTRIBUTION",
+	  "a version, conditions such as >=2.31, <3, or present or absent",
+	  "which version of a Python distribution must be installed" },
+	{ SECTION_REPORT, "FORMAT", "a file", "the report is written there as well" },
+};
+const size_t row_kind_count = LENGTH_OF(row_kinds);
+
 /* Appends *element to a list that has room up to the next power of two. */
 static bool append(void *list, size_t *count, const void *element, size_t size)
 {

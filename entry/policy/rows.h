@@ -5,6 +5,15 @@
 
 #include "policy.h"
 
+/* For people: each kind of such a row. */
+struct row_kind {
+	enum key_section section;
+	const char *name; /* with the user's part in capitals */
+	const char *expects, *help;
+};
+extern const struct row_kind row_kinds[];
+extern const size_t row_kind_count;
+
 /* Whether the section takes such rows at all. */
 bool rows_are_of(enum key_section section);
 enum row_result { ROW_TAKEN, ROW_WRONG, ROW_UNKNOWN };

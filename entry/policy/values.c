@@ -224,6 +224,16 @@ static bool read_egress(struct value *value)
 	return egress_parse(value->text, value->field);
 }
 
+static bool read_ports(struct value *value)
+{
+	struct ports ports;
+
+	if (!list_ports(value->text, ports.at, MAX_REDIRECT_PORTS, &ports.count))
+		return false;
+	memcpy(value->field, &ports, sizeof(ports));
+	return true;
+}
+
 static bool (*const readers[TYPE_COUNT_OF])(struct value *value) = {
 	[TYPE_TEXT] = read_text,
 	[TYPE_PATH] = read_path,
@@ -244,6 +254,7 @@ static bool (*const readers[TYPE_COUNT_OF])(struct value *value) = {
 	[TYPE_URLS] = read_urls,
 	[TYPE_CAPABILITIES] = read_capabilities,
 	[TYPE_EGRESS] = read_egress,
+	[TYPE_PORTS] = read_ports,
 };
 
 static const char *next_format(const void *context, size_t index)

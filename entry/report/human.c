@@ -391,8 +391,9 @@ void report_write_human(const struct report *report, const struct report_style *
 		if (report->models[i].worst != SEVERITY_OFF)
 			print_findings(&paint, (int)i);
 	}
-	print_confinement(&paint);
-	if (report->env != NULL)
+	if (!style->quiet)
+		print_confinement(&paint);
+	if (report->env != NULL && (!style->quiet || worst_of_rest(report) == SEVERITY_ERROR))
 		print_environment(&paint);
 	print_findings(&paint, NO_MODEL);
 	print_end(&paint);

@@ -91,6 +91,19 @@ static void line_text(struct line *line, const char *key, const char *value)
 		text_add(&line->text, "\"");
 }
 
+/* A sentence, blanks and all: quoted in both styles. */
+static void line_sentence(struct line *line, const char *key, const char *value)
+{
+	char escaped[4 * 256];
+
+	escape_into(escaped, sizeof(escaped), value);
+	line_key(line, key);
+	text_add(&line->text, "\"");
+	for (const char *at = escaped; *at != '\0'; at++)
+		text_addf(&line->text, *at == '"' || *at == '\\' ? "\\%c" : "%c", *at);
+	text_add(&line->text, "\"");
+}
+
 static void line_number(struct line *line, const char *key, uint64_t value)
 {
 	line_key(line, key);
@@ -138,6 +151,33 @@ static void tell_model(struct progress *progress, const struct record *record)
 	line_text(&line, "commit", record->commit);
 	line_number(&line, "files", record->files);
 	line_number(&line, "bytes", record->bytes);
+	line_end(&line, progress);
+}
+
+/* What is waited for, and why: minutes of silence look like a hang. */
+static void tell_retry(struct progress *progress, const struct record *record)
+{
+	char sentence[1024];
+	struct text text = TEXT_OVER(sentence);
+	struct line line;
+
+	if (progress->style == PROGRESS_TERMINAL) {
+		clear_lines(progress);
+		text_addf(&text,
+		          "aweigh: try %llu in %llu.%llu s: ", (unsigned long long)record->files,
+		          (unsigned long long)record->bytes / 1000,
+		          (unsigned long long)record->bytes / 100 % 10);
+		add_escaped(&text, record->message);
+		text_add(&text, "\n");
+		put(progress, &text);
+		return;
+	}
+	line_begin(&line, progress);
+	line_text(&line, "model", name_of(progress, record->model));
+	line_text(&line, "status", "retry");
+	line_number(&line, "try", record->files);
+	line_number(&line, "wait_ms", record->bytes);
+	line_sentence(&line, "reason", record->message);
 	line_end(&line, progress);
 }
 
@@ -276,6 +316,10 @@ void progress_take(struct progress *progress, const struct record *record, uint6
 	if (progress->style == PROGRESS_NONE || record->type < RECORD_FETCH_MODEL ||
 	    record->type > RECORD_FETCH_DONE)
 		return;
+	if (record->type == RECORD_FETCH_RETRY) {
+		tell_retry(progress, record);
+		return;
+	}
 	if (record->type == RECORD_FETCH_MODEL) {
 		progress->total += record->bytes;
 		progress->files_total += record->files;

@@ -274,7 +274,7 @@ static const char *address_fault(struct request *request)
 	/* Behind a proxy its port is what is connected to. */
 	if ((request->server.https ? settings->https_proxy : settings->http_proxy)[0] == '\0' &&
 	    !fetch_settings_allow_port(settings, request->server.port))
-		return "the port is neither 443 nor one of fetch.endpoint or fetch.mirror, and the fetcher may connect to no other";
+		return "the fetcher connects to 443 and the ports of endpoints and mirror alone: set fetch.redirect_ports to this port where the hub is meant to redirect there";
 	return NULL;
 }
 
@@ -480,6 +480,9 @@ static void ended(struct request *request, CURLcode code)
 		memcpy(request->url, request->start, sizeof(request->url));
 		request->redirects = 0;
 		request->redirected = false;
+		if (request->network->retrying != NULL)
+			request->network->retrying(request->network->retrying_context, request,
+			                           due_ns - clock_now_ns());
 		go_again(request, due_ns);
 		return;
 	}

@@ -22,6 +22,7 @@ struct request {
 	/* Set by whoever asks. */
 	void *context;
 	char what[160]; /* "revision main of org/m", for messages */
+	int model; /* of the policy, for records */
 	uint64_t first, length; /* of the part that is wanted; length 0: the whole */
 	uint64_t limit; /* of the body, bytes */
 	bool few_tries; /* one more at most where it is not answered or turned away: it can be had elsewhere, or later */
@@ -65,6 +66,9 @@ struct network {
 	CURLM *multi;
 	struct curl_slist *plain, *with_token; /* header lines */
 	struct request *waiting;
+	/* Told of each wait before another try; NULL: nobody is. */
+	void (*retrying)(void *context, const struct request *request, uint64_t wait_ns);
+	void *retrying_context;
 	uint64_t not_before_ns; /* the server asked for a pause */
 	uint64_t random; /* for jitter */
 	bool as_it_stands, only_ipv4; /* how names were resolved last, where that worked */

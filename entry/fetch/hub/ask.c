@@ -60,6 +60,7 @@ static bool ask(const struct asked *asked, struct question *question, const char
 	struct request *request = &question->request;
 
 	request->context = question;
+	request->model = asked->model;
 	request->few_tries = asked->elsewhere;
 	request->limit = MAX_API_BYTES;
 	request->prepare = no_second_start;

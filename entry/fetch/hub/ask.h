@@ -13,6 +13,7 @@
 struct asked {
 	struct network *network;
 	const char *endpoint, *repo;
+	int model; /* of the policy, for records */
 	bool elsewhere; /* another endpoint can be asked, so this one is not asked for long */
 };
 
