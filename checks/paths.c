@@ -74,16 +74,15 @@ static void check_mount(struct inspection *inspection, const struct mount_row *r
 void check_paths(struct inspection *inspection)
 {
 	const struct policy *policy = inspection->policy;
-	bool is_image = inspection->tree->root_fd >= 0; /* volumes are mounted when it runs */
 	CLEANUP(cleanup_free) char *mounts = NULL;
 	size_t length = 0;
 
 	for (size_t i = 0; i < policy->writable.count; i++)
 		check_writable(inspection, policy->writable.items[i]);
-	for (size_t i = 0; i < policy->free_count && !is_image; i++)
+	for (size_t i = 0; i < policy->free_count; i++)
 		check_free(inspection, &policy->free[i]);
-	if (policy->mounts_count > 0 && !is_image)
+	if (policy->mounts_count > 0)
 		(void)mounts_read(&mounts, &length);
-	for (size_t i = 0; i < policy->mounts_count && !is_image; i++)
+	for (size_t i = 0; i < policy->mounts_count; i++)
 		check_mount(inspection, &policy->mounts[i], mounts, length);
 }

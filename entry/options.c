@@ -445,17 +445,27 @@ static bool parse(struct options *options, char *const *argv, struct text *why)
 	return true;
 }
 
+/* "--root goes with check and explain", and whom it does not. */
+static void report_misfit(size_t i, const struct command *command, struct text *why)
+{
+	text_addf(why, "--%s goes with ", table[i].name);
+	for (const char *at = table[i].commands; *at != '\0'; at++)
+		text_addf(why, *at == ' ' ? " and " : "%c", *at);
+	text_addf(why,
+	          table[i].option >= FIRST_OPTION_OF_RUN ? ": %s starts no service" :
+	                                                   ", not with %s",
+	          command->name);
+}
+
 /* What was given goes with the command, wherever it stands in the line. */
 static bool fits_command(const struct options *options, struct text *why)
 {
-	for (size_t i = 0; i < LENGTH_OF(table); i++) {
-		if ((options->given >> table[i].option & 1) == 0 ||
-		    takes_option(options->command, i))
-			continue;
-		text_addf(why, "%s takes no --%s: it is for %s", options->command->name,
-		          table[i].name, table[i].commands);
-		return false;
-	}
+	for (size_t i = 0; i < LENGTH_OF(table); i++)
+		if ((options->given >> table[i].option & 1) != 0 &&
+		    !takes_option(options->command, i)) {
+			report_misfit(i, options->command, why);
+			return false;
+		}
 	return true;
 }
 

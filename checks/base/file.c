@@ -10,6 +10,8 @@
 #include "base/text.h"
 #include "util.h"
 
+#define RENAME_TRIES 8u
+
 int read_whole(int fd, size_t limit, char **data, size_t *length)
 {
 	size_t size = 0, room = 4096;
@@ -128,10 +130,18 @@ int make_parent(int base_fd, const char *path, const char **name)
 	return make_directories(base_fd, directory, false);
 }
 
+int sync_file(int fd)
+{
+	return fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP && errno != ENOSYS ? -errno :
+	                                                                                  0;
+}
+
 /* Some network file systems refuse to sync a directory, and one that may not be read cannot be: no more to be done. */
 int sync_directory(int fd)
 {
-	return fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP && errno != EBADF ? -errno : 0;
+	int error = sync_file(fd);
+
+	return error == -EBADF ? 0 : error;
 }
 
 int open_regular(int directory_fd, const char *name)
@@ -169,9 +179,18 @@ int replacement_create(const struct replacement *replacement)
 
 int replacement_end(const struct replacement *replacement, int error)
 {
-	if (error == 0 && renameat(replacement->directory_fd, replacement->temporary,
-	                           replacement->directory_fd, replacement->name) != 0)
+	/* A volume that renames over nothing: the name is freed first, and another may take it meanwhile. */
+	for (unsigned tries = 0; error == 0 || (error == -EEXIST && tries < RENAME_TRIES);
+	     tries++) {
+		if (error == -EEXIST)
+			(void)unlinkat(replacement->directory_fd, replacement->name, 0);
+		if (renameat(replacement->directory_fd, replacement->temporary,
+		             replacement->directory_fd, replacement->name) == 0) {
+			error = 0;
+			break;
+		}
 		error = -errno;
+	}
 	if (error != 0)
 		(void)unlinkat(replacement->directory_fd, replacement->temporary, 0);
 	return error;
@@ -190,8 +209,8 @@ int replace_file(int directory_fd, const char *name, const char *content)
 	if (fd < 0)
 		return fd;
 	error = write_whole(fd, content, strlen(content));
-	if (error == 0 && fsync(fd) != 0)
-		error = -errno;
+	if (error == 0)
+		error = sync_file(fd);
 	return replacement_end(&replacement, error);
 }
 

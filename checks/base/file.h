@@ -25,6 +25,7 @@ int make_directories(int base_fd, const char *path, bool follow);
 /* The directory of a file's path, made where it is missing; *name is the file's own. */
 int make_parent(int base_fd, const char *path, const char **name);
 /* 0 too where the file system cannot do it: there is no more to be done. */
+int sync_file(int fd);
 int sync_directory(int fd);
 /*
  * What a volume has left; UINT64_MAX: it does not tell. 0 blocks of 0 are no size (FUSE without statfs, ramfs),
@@ -36,7 +37,7 @@ bool is_file_of(int directory_fd, const char *name, uint64_t size);
 
 /*
  * The one way to put something into the place of something else: made beside it under a name that nobody
- * has, then renamed over it. A crash leaves one or the other.
+ * has, then renamed over it. A crash leaves one or the other; on a volume that renames over nothing, perhaps none.
  *
  *     replacement_begin(&replacement, directory_fd, name);
  *     fd = replacement_create(&replacement);          or symlinkat() to replacement.temporary

@@ -12,11 +12,12 @@
 
 static void say_volume(struct session *session)
 {
-	if (session->store.is_directory || (session->store.has_links && session->store.has_locks))
+	if (session->store.is_directory ||
+	    (session->store.volume.has_links && session->store.volume.has_locks))
 		return;
 	session_note(
 	        session, FINDING_FETCH_VOLUME, "%s",
-	        !session->store.has_links ?
+	        !session->store.volume.has_links ?
 	                "the volume has no symbolic links: files are put into the snapshots themselves" :
 	                "locks exclude nobody on this volume: two fetchers at once may fetch twice");
 }
@@ -34,7 +35,7 @@ static void plan(struct session *session, int index)
 	if (error != 0) {
 		session_fail(session, model, volume_finding(error), NULL,
 		             "its directory in %s cannot be made: %s", session->store.path,
-		             strerror(-error));
+		             volume_words(error));
 		return;
 	}
 	if (!plan_model(session, model) || model->unchanged)
@@ -45,6 +46,8 @@ static void plan(struct session *session, int index)
 		             model->model->repo);
 		return;
 	}
+	if (session->store.volume.ignores_case && !plan_names_differ(session, model))
+		return;
 	plan_compare(model);
 	model->kept_bytes = repo_store_leftover_bytes(&model->repo);
 	if (model->kept_bytes > model->wanted_bytes)
@@ -137,6 +140,8 @@ static void publish(struct session *session, struct plan_model *model)
 	bool piecemeal = false;
 	int error = -ENOENT;
 
+	/* One at a time, so that one which finds all in place sees no other's marker either. */
+	repo_store_lock_names(&model->repo);
 	for (unsigned tries = 0; tries < PUBLISH_TRIES && error == -ENOENT; tries++)
 		error = put_files(model, &at, &piecemeal);
 	if (piecemeal)
@@ -146,6 +151,7 @@ static void publish(struct session *session, struct plan_model *model)
 	/* refs/COMMIT, too: hf-hub (Rust) asks for it first, as its own downloads write it. */
 	if (error == 0 && !session->store.is_directory)
 		error = repo_store_write_ref(&model->repo, revision, model->commit);
+	repo_store_unlock_names(&model->repo);
 	if (error == 0) {
 		sweep(model);
 		session_tell_model(session, model, RECORD_FETCH_DONE);

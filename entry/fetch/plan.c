@@ -2,6 +2,7 @@
 #include "fetch/plan.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "base/glob.h"
 #include "base/scan.h"
@@ -365,6 +366,32 @@ void plan_sort(struct plan_model *model)
 {
 	if (model->count > 1)
 		qsort(model->files, model->count, sizeof(model->files[0]), by_digest);
+}
+
+static int by_folded_name(const void *a, const void *b)
+{
+	return strcasecmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+bool plan_names_differ(struct session *session, struct plan_model *model)
+{
+	const char **names = calloc(model->count + 1, sizeof(*names)); /* at least one */
+	bool differ = true;
+
+	for (size_t i = 0; names != NULL && i < model->count; i++)
+		names[i] = model->files[i].path;
+	if (names != NULL)
+		qsort(names, model->count, sizeof(*names), by_folded_name);
+	for (size_t i = 1; names != NULL && differ && i < model->count; i++)
+		if (strcasecmp(names[i - 1], names[i]) == 0) {
+			differ = false;
+			session_fail(
+			        session, model, FINDING_FETCH_DISK, names[i],
+			        "the volume of %s ignores case, and the repository has both %.200s and %.200s: leave one out by 'exclude', or use another volume",
+			        session->store.path, names[i - 1], names[i]);
+		}
+	free(names);
+	return differ;
 }
 
 static int by_size(const void *a, const void *b)

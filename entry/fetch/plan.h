@@ -45,6 +45,8 @@ struct plan_model {
 struct session;
 /* Commit and files of a model; false: model->failed, and a finding was sent. */
 bool plan_model(struct session *session, struct plan_model *model);
+/* On a volume that ignores case: false where two of the names are one there, and a finding was sent. */
+bool plan_names_differ(struct session *session, struct plan_model *model);
 /* Looks what is there already. */
 void plan_compare(struct plan_model *model);
 void plan_etag(const struct plan_file *file, char etag[static SHA256_HEX + 1]);

@@ -8,6 +8,7 @@
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@
 #include "confine/identity.h"
 #include "confine/landlock.h"
 #include "confine/limits.h"
+#include "confine/probe.h"
 #include "confine/read_only.h"
 #include "confine/worker.h"
 #include "user.h"
@@ -289,6 +291,29 @@ static void limits_are_tried_elsewhere(void **state)
 	assert_string_equal(step, "Landlock");
 }
 
+static int answer(const void *context)
+{
+	const int *wanted = context;
+
+	if (*wanted == 1000) { /* as a filter that kills does */
+		(void)signal(SIGSYS, SIG_DFL);
+		(void)raise(SIGSYS);
+	}
+	return *wanted;
+}
+
+static void questions_that_kill_are_answered(void **state)
+{
+	static const int answers[] = { 0, 1, 7, 100, -1, -ENOSYS, -EOPNOTSUPP }, deadly = 1000;
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH_OF(answers); i++) {
+		assert_int_equal(probe_in_child(answer, &answers[i]), answers[i]);
+		assert_int_equal(probe(answer, &answers[i]), answers[i]);
+	}
+	assert_int_equal(probe_in_child(answer, &deadly), -EPERM);
+}
+
 static void landlock_says_what_it_cannot(void **state)
 {
 	struct landlock_limits limits = { .abi = -ENOSYS };
@@ -327,6 +352,7 @@ int main(void)
 		cmocka_unit_test(capabilities_are_read_strictly),
 		cmocka_unit_test(whoever_this_is_it_is_current),
 		cmocka_unit_test(limits_are_tried_elsewhere),
+		cmocka_unit_test(questions_that_kill_are_answered),
 		cmocka_unit_test(landlock_says_what_it_cannot),
 		cmocka_unit_test(a_plain_directory_is_not_read_only),
 	};

@@ -12,6 +12,7 @@
 #include "fetch/hub/listing.h"
 #include "fetch/settings.h"
 #include "fetch/store/partial.h"
+#include "fetch/store/volume.h"
 #include "fetch/threads/hasher.h"
 #include "fetch/threads/writer.h"
 #include "place.h"
@@ -180,6 +181,25 @@ static void open_repo(struct store *store, struct repo_store *repo, const struct
 	assert_int_equal(store_open(store, place->path, false), 0);
 	assert_int_equal(store_prepare(store), 0);
 	assert_int_equal(repo_store_open(repo, store, "org/m"), 0);
+}
+
+/* An ordinary file system can all of it, and is as it was afterwards. */
+static void volumes_are_tried(void **state)
+{
+	struct place place = place_make();
+	struct volume volume;
+
+	(void)state;
+	volume_try(place.fd, &volume);
+	assert_true(volume.has_links && volume.has_locks && volume.renames_directories);
+	assert_false(volume.ignores_case);
+	assert_true(volume.clock_ahead_s >= -1 && volume.clock_ahead_s <= 1);
+	assert_int_equal(rmdir(place.path), 0); /* empty */
+	assert_int_equal(mkdir(place.path, 0755), 0);
+	assert_true(volume_refuses(-EACCES) && !volume_refuses(-ENOSPC));
+	assert_true(volume_renames_no_directory(EMFILE) && !volume_renames_no_directory(ENOENT));
+	assert_non_null(strstr(volume_words(-ENOSYS), "rename"));
+	place_remove(&place);
 }
 
 static void partials_remember_their_chunks(void **state)
@@ -355,6 +375,7 @@ int main(void)
 		cmocka_unit_test(who_may_see_the_token),
 		cmocka_unit_test(addresses_are_joined_and_encoded),
 		cmocka_unit_test(pages_of_a_tree),
+		cmocka_unit_test(volumes_are_tried),
 		cmocka_unit_test(partials_remember_their_chunks),
 		cmocka_unit_test(huge_files_have_larger_chunks),
 		cmocka_unit_test(hashing_follows_a_writer),

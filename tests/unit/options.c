@@ -77,7 +77,7 @@ static void tinis_letters_mean_tinis_options_behind_run_alone(void **state)
 	assert_false(parse(&options, LINE(W("run"), W("-p"), W("policy.ini"))));
 	assert_non_null(strstr(said, "--policy"));
 	assert_false(parse(&options, LINE(W("check"), W("--init"))));
-	assert_non_null(strstr(said, "check takes no --init: it is for run"));
+	assert_non_null(strstr(said, "--init goes with run: check starts no service"));
 }
 
 static void mistakes_have_a_sentence(void **state)
@@ -96,7 +96,7 @@ static void mistakes_have_a_sentence(void **state)
 		{ { "--remap", "256" }, "takes an exit status" },
 		{ { "check", "model" }, "check takes no argument 'model'" },
 		{ { "-Z", "" }, "unknown option '-Z'" },
-		{ { "--root", "/" }, "run takes no --root: it is for check explain" },
+		{ { "--root", "/" }, "--root goes with check and explain, not with run" },
 		{ { "--", "" }, NULL }, /* no command behind it: run says so itself */
 	};
 	struct options options;

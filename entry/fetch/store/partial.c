@@ -119,11 +119,11 @@ static bool is_partial_of(const char *leftover, const char *etag)
 /* The lock of its file is ours: where locks exclude, who wrote it is gone. */
 static bool is_abandoned(const struct repo_store *repo, const struct stat *st)
 {
-	struct timespec now;
+	int64_t now_there = (int64_t)time(NULL) + repo->store->volume.clock_ahead_s;
 
-	(void)clock_gettime(CLOCK_REALTIME, &now);
 	return S_ISREG(st->st_mode) && st->st_uid == geteuid() &&
-	       (repo->store->has_locks || now.tv_sec - st->st_mtim.tv_sec > STALE_PARTIAL_S);
+	       (repo->store->volume.has_locks ||
+	        now_there - (int64_t)st->st_mtim.tv_sec > STALE_PARTIAL_S);
 }
 
 /* Claims a leftover by renaming it, so that no two go on with the same one. */
@@ -285,9 +285,9 @@ int partial_finish(const struct partial *partial, int fd, const char *etag)
 	struct stat st;
 
 	/* s3fs 1.90 loses a cut that comes before the first upload, hence both. */
-	if (has_footer(partial) && (fsync(fd) != 0 || ftruncate(fd, (off_t)partial->size) != 0))
+	if (has_footer(partial) && (sync_file(fd) != 0 || ftruncate(fd, (off_t)partial->size) != 0))
 		return -errno;
-	if (fsync(fd) != 0 || fstat(fd, &st) != 0)
+	if (sync_file(fd) != 0 || fstat(fd, &st) != 0)
 		return -errno;
 	if ((uint64_t)st.st_size != partial->size)
 		return -EIO;

@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <time.h>
 
 #include "base/dir.h"
@@ -48,9 +47,6 @@ int publication_begin(struct publication *publication, const struct repo_store *
 	publication->repo = repo;
 	memcpy(publication->commit, commit, COMMIT_HEX + 1);
 	if (repo->store->is_directory) {
-		/* One at a time, so that one which finds all in place sees no other's marker. */
-		if (repo->store->has_locks)
-			(void)flock(repo->blobs_fd, LOCK_EX);
 		publication->directory_fd = fcntl(repo->fd, F_DUPFD_CLOEXEC, 3);
 		return publication->directory_fd < 0 ? -errno : 0;
 	}
@@ -103,7 +99,7 @@ static int copy_bytes(int from, int to)
 		if (error != 0)
 			return error;
 	}
-	return fsync(to) != 0 ? -errno : 0;
+	return sync_file(to);
 }
 
 /* Closes `from`. */
@@ -161,11 +157,11 @@ static int put(const struct publication *publication, int directory_fd, const ch
 {
 	const struct repo_store *repo = publication->repo;
 	/* Of a blob that has just come the volume is not asked again, so that a link is one call. */
-	bool has_blob = (repo->store->has_links && file->equal == NULL) ||
+	bool has_blob = (repo->store->volume.has_links && file->equal == NULL) ||
 	                repo_store_has(repo, file->etag, file->size);
 	int error;
 
-	if (repo->store->has_links && has_blob)
+	if (repo->store->volume.has_links && has_blob)
 		return put_link(directory_fd, name, file->path, file->etag);
 	error = !has_blob ? -ENOENT : repo->store->is_directory ? set_marker(repo) : 0;
 	if (error == 0)
@@ -185,7 +181,7 @@ int publication_add(struct publication *publication, const struct published *fil
 	CLEANUP(cleanup_fd) int fd = -1;
 	int error = 0;
 
-	if (file->is_placed && repo->store->has_links)
+	if (file->is_placed && repo->store->volume.has_links)
 		return 0;
 	fd = make_parent(publication->directory_fd, file->path, &name);
 	if (fd < 0)
@@ -195,17 +191,14 @@ int publication_add(struct publication *publication, const struct published *fil
 	if (error == 0 && repo->store->is_directory &&
 	    !repo_store_metadata_fits(repo, file->path, file->etag))
 		error = write_metadata(repo, publication->commit, file->path, file->etag);
+	/* Straight into its place, where nobody walks at the end. */
+	if (error == 0 && publication->staging[0] == '\0' && strchr(file->path, '/') != NULL)
+		error = sync_directory(fd);
 	return error;
 }
 
-static int copy_links(int from_fd, int to_fd, unsigned depth);
-
-/* How volumes say that they rename files alone: gcsfuse by EMFILE, mergerfs by EXDEV, others by the rest. */
-static bool is_no_directory_rename(int error)
-{
-	return error == EMFILE || error == EXDEV || error == EPERM || error == ENOSYS ||
-	       error == EOPNOTSUPP || error == EIO || error == EINVAL;
-}
+static int move_entries(const struct publication *publication, int from_fd, int to_fd,
+                        unsigned depth);
 
 /* A link is made anew where it cannot be renamed. */
 static int move_link(int from_fd, int to_fd, const char *name)
@@ -222,45 +215,68 @@ static int move_link(int from_fd, int to_fd, const char *name)
 }
 
 /* Each name goes into the snapshot by itself: somebody else has made it meanwhile, or no directory can be renamed. */
-static int move_entry(int from_fd, int to_fd, const struct dirent *entry, unsigned depth)
+static int move_entry(const struct publication *publication, int from_fd, int to_fd,
+                      const char *name, unsigned depth, bool *moved)
 {
 	CLEANUP(cleanup_fd) int from = -1, to = -1;
 	struct stat st;
-	int error;
+	int error = EMFILE;
 
-	if (renameat(from_fd, entry->d_name, to_fd, entry->d_name) == 0)
-		return 0;
-	error = errno;
-	if (fstatat(from_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-		return -error;
-	if (is_no_directory_rename(error) && S_ISLNK(st.st_mode))
-		return move_link(from_fd, to_fd, entry->d_name);
-	if (S_ISREG(st.st_mode) && error == EXDEV) {
-		error = copy_file(open_regular(from_fd, entry->d_name), to_fd, entry->d_name);
-		return error != 0 || unlinkat(from_fd, entry->d_name, 0) == 0 ? error : -errno;
+	if (fstatat(from_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return -errno;
+	if (!S_ISDIR(st.st_mode) || !publication->piecemeal) {
+		*moved = renameat(from_fd, name, to_fd, name) == 0;
+		error = errno;
 	}
-	if (is_no_directory_rename(error) && S_ISDIR(st.st_mode)) {
-		if (mkdirat(to_fd, entry->d_name, 0777) != 0 && errno != EEXIST)
+	if (*moved)
+		return 0;
+	if (S_ISLNK(st.st_mode) && volume_renames_no_directory(error)) {
+		error = move_link(from_fd, to_fd, name);
+		*moved = error == 0;
+		return error;
+	}
+	if (S_ISREG(st.st_mode) && error == EXDEV) {
+		error = copy_file(open_regular(from_fd, name), to_fd, name);
+		*moved = error == 0 && unlinkat(from_fd, name, 0) == 0;
+		return error;
+	}
+	if (S_ISDIR(st.st_mode) && volume_renames_no_directory(error)) {
+		if (mkdirat(to_fd, name, 0777) != 0 && errno != EEXIST)
 			return -errno;
 	} else if (error != EEXIST && error != ENOTEMPTY && error != EISDIR) {
 		return -error;
 	}
-	from = openat(from_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	to = openat(to_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	from = openat(from_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	to = openat(to_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (from < 0 || to < 0)
 		return -EEXIST;
-	return copy_links(from, to, depth + 1);
+	return move_entries(publication, from, to, depth + 1);
 }
 
-static int copy_links(int from_fd, int to_fd, unsigned depth)
+/* Until a pass moves nothing: on some volumes a name that goes shifts others past whoever reads the directory. */
+static int move_entries(const struct publication *publication, int from_fd, int to_fd,
+                        unsigned depth)
 {
-	CLEANUP(dir_close) struct dir directory = dir_open(from_fd, ".", MAX_FILES_PER_MODEL);
-	struct dirent *entry;
 	int error = depth > MAX_DEPTH_DIRECTORIES ? -ELOOP : 0;
+	bool any = true;
 
-	while (error == 0 && (entry = dir_next(&directory)) != NULL)
-		error = move_entry(from_fd, to_fd, entry, depth);
-	return error != 0 ? error : -directory.error;
+	while (error == 0 && any) {
+		CLEANUP(dir_close)
+		struct dir directory = dir_open(from_fd, ".", MAX_FILES_PER_MODEL);
+		struct dirent *entry;
+
+		any = false;
+		while (error == 0 && (entry = dir_next(&directory)) != NULL) {
+			bool moved = false;
+
+			error = move_entry(publication, from_fd, to_fd, entry->d_name, depth,
+			                   &moved);
+			any |= moved;
+		}
+		if (error == 0)
+			error = -directory.error;
+	}
+	return error != 0 ? error : sync_directory(to_fd);
 }
 
 /* Only directories: what stands in one was put there by another fetch just now, which goes on with it. */
@@ -285,10 +301,11 @@ static int name_snapshot(struct publication *publication, int fd)
 
 	if (snapshots < 0)
 		return snapshots;
-	if (renameat(repo->fd, publication->staging, snapshots, publication->commit) == 0)
+	if (repo->store->volume.renames_directories &&
+	    renameat(repo->fd, publication->staging, snapshots, publication->commit) == 0)
 		return sync_directory(snapshots);
-	error = errno;
-	publication->piecemeal = is_no_directory_rename(error);
+	error = repo->store->volume.renames_directories ? errno : EMFILE;
+	publication->piecemeal = volume_renames_no_directory(error);
 	if (publication->piecemeal && mkdirat(snapshots, publication->commit, 0777) != 0 &&
 	    errno != EEXIST)
 		return -errno;
@@ -300,9 +317,12 @@ static int name_snapshot(struct publication *publication, int fd)
 		return -errno;
 	if (error == ENOENT) /* another fetch has named it: the two had the same directory */
 		return 0;
-	error = copy_links(fd, there, 0);
+	error = move_entries(publication, fd, there, 0);
 	remove_empty_directories(repo->fd, publication->staging, 0);
-	return error != 0 ? error : sync_directory(there);
+	/* What is left behind is missing from the snapshot, which no ref may name then. */
+	if (error == 0 && faccessat(repo->fd, publication->staging, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		error = -ENOENT;
+	return error != 0 ? error : sync_directory(snapshots);
 }
 
 /* What they list does not stand in the directory any more, and with one alone the directory's commit is known. */
@@ -318,15 +338,31 @@ static void forget_other_manifests(const struct repo_store *repo, const char *co
 			(void)unlinkat(dir_fd(&directory), entry->d_name, 0);
 }
 
+/* On disk before a ref names it: every directory that got a name. */
+static int sync_tree(int parent_fd, const char *name, unsigned depth)
+{
+	CLEANUP(dir_close) struct dir directory = dir_open(parent_fd, name, MAX_FILES_PER_MODEL);
+	struct dirent *entry;
+	int error = directory.error == ENOTDIR || directory.error == ELOOP ? 0 : -directory.error;
+
+	while (error == 0 && depth < MAX_DEPTH_DIRECTORIES &&
+	       (entry = dir_next(&directory)) != NULL)
+		if (entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN)
+			error = sync_tree(dir_fd(&directory), entry->d_name, depth + 1);
+	return error != 0 || directory.stream == NULL ? error : sync_directory(dir_fd(&directory));
+}
+
 int publication_end(struct publication *publication)
 {
 	const struct repo_store *repo = publication->repo;
 	CLEANUP(cleanup_fd) int fd = take_fd(&publication->directory_fd);
-	/* On disk before a ref names it. */
 	int error = sync_directory(repo->blobs_fd);
 
 	if (error == 0)
-		error = sync_directory(fd);
+		error = publication->staging[0] != '\0' ? sync_tree(fd, ".", 0) :
+		                                          sync_directory(fd);
+	if (error == 0)
+		error = sync_directory(repo->fd);
 	if (error != 0)
 		return error;
 	if (repo->store->is_directory) {
@@ -340,9 +376,5 @@ int publication_end(struct publication *publication)
 
 void publication_release(struct publication *publication)
 {
-	const struct repo_store *repo = publication->repo;
-
 	cleanup_fd(&publication->directory_fd);
-	if (repo->store->is_directory && repo->store->has_locks)
-		(void)flock(repo->blobs_fd, LOCK_UN);
 }

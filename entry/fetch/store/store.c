@@ -69,41 +69,6 @@ int store_open(struct store *store, const char *path, bool is_directory)
 	return store->fd < 0 ? store->fd : confirm_place(store);
 }
 
-static bool try_links(int fd)
-{
-	char name[32], hex[9], back[16];
-	struct text text = TEXT_OVER(name);
-	ssize_t length;
-
-	random_hex(hex);
-	text_addf(&text, ".probe.%s", hex);
-	if (symlinkat("target", fd, name) != 0)
-		return false;
-	length = readlinkat(fd, name, back, sizeof(back));
-	(void)unlinkat(fd, name, 0);
-	return length == 6;
-}
-
-/* Two descriptions of one file: where both get the lock, it excludes nobody (Lustre, some NFS). */
-static bool try_locks(int fd)
-{
-	char name[32], hex[9];
-	struct text text = TEXT_OVER(name);
-	CLEANUP(cleanup_fd) int first = -1, second = -1;
-	bool works = false;
-
-	random_hex(hex);
-	text_addf(&text, ".probe.%s", hex);
-	first = openat(fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	second = openat(fd, name, O_RDWR | O_CLOEXEC);
-	if (first >= 0 && second >= 0)
-		works = flock(first, LOCK_EX | LOCK_NB) == 0 &&
-		        flock(second, LOCK_EX | LOCK_NB) != 0;
-	if (first >= 0)
-		(void)unlinkat(fd, name, 0);
-	return works;
-}
-
 int store_prepare(struct store *store)
 {
 	CLEANUP(cleanup_fd) int own = -1;
@@ -117,8 +82,9 @@ int store_prepare(struct store *store)
 		if (faccessat(fd, ".gitignore", F_OK, 0) != 0)
 			(void)replace_file(fd, ".gitignore", "*");
 	}
-	store->has_links = !store->is_directory && try_links(fd);
-	store->has_locks = try_locks(fd);
+	volume_try(fd, &store->volume);
+	store->volume.has_links &=
+	        !store->is_directory; /* where files are wanted, none is a link */
 	if (faccessat(fd, "CACHEDIR.TAG", F_OK, 0) != 0)
 		return replace_file(fd, "CACHEDIR.TAG", cachedir_tag);
 	return 0;
@@ -187,7 +153,8 @@ int repo_store_open(struct repo_store *repo, const struct store *store, const ch
 		return repo->fd;
 	if (repo->blobs_fd < 0)
 		return repo->blobs_fd;
-	if (repo->locks_fd < 0)
+	/* Another user's .locks: go on without, as where there are none. */
+	if (repo->locks_fd < 0 && repo->locks_fd != -EACCES)
 		return repo->locks_fd;
 	find_leftovers(repo);
 	return 0;
@@ -238,14 +205,34 @@ bool repo_store_ref(const struct repo_store *repo, const char *revision,
 
 int repo_store_write_ref(const struct repo_store *repo, const char *revision, const char *commit)
 {
-	char path[MAX_REVISION_BYTES + 8];
+	char path[MAX_REVISION_BYTES + 8], now[COMMIT_HEX + 1];
 	CLEANUP(cleanup_fd) int fd = -1;
 	const char *name;
+	int error;
 
+	if (repo_store_ref(repo, revision, now) && strcmp(now, commit) == 0)
+		return 0;
 	if (!path_join(path, sizeof(path), "refs", revision))
 		return -ENAMETOOLONG;
 	fd = make_parent(repo->fd, path, &name);
-	return fd < 0 ? fd : replace_file(fd, name, commit);
+	if (fd < 0)
+		return fd;
+	error = replace_file(fd, name, commit);
+	if (error == 0)
+		error = sync_directory(fd);
+	return error != 0 ? error : sync_directory(repo->fd);
+}
+
+void repo_store_lock_names(const struct repo_store *repo)
+{
+	if (repo->store->volume.has_locks)
+		(void)flock(repo->store->is_directory ? repo->blobs_fd : repo->fd, LOCK_EX);
+}
+
+void repo_store_unlock_names(const struct repo_store *repo)
+{
+	if (repo->store->volume.has_locks)
+		(void)flock(repo->store->is_directory ? repo->blobs_fd : repo->fd, LOCK_UN);
 }
 
 /* The manifest */
@@ -282,6 +269,8 @@ static int manifest_writer_close(struct manifest_writer *writer, int error)
 		yajl_gen_free(writer->gen);
 	if (writer->directory_fd >= 0)
 		error = replacement_end(&writer->replacement, error);
+	if (writer->directory_fd >= 0 && error == 0)
+		error = sync_directory(writer->directory_fd);
 	cleanup_fd(&writer->directory_fd);
 	writer->file = NULL;
 	writer->gen = NULL;
@@ -354,7 +343,8 @@ int manifest_writer_end(struct manifest_writer *writer)
 	(void)yajl_gen_integer(writer->gen, 1);
 	(void)yajl_gen_map_close(writer->gen);
 	errno = 0;
-	if (fflush(writer->file) != 0 || ferror(writer->file) || fsync(fileno(writer->file)) != 0)
+	if (fflush(writer->file) != 0 || ferror(writer->file) ||
+	    sync_file(fileno(writer->file)) != 0)
 		error = errno != 0 ? -errno : -EIO;
 	return manifest_writer_close(writer, error);
 }
@@ -396,10 +386,12 @@ int repo_store_lock(const struct repo_store *repo, const char *etag, const char 
 	CLEANUP(cleanup_fd) int fd = -1;
 	const char *last;
 
-	if (!repo->store->has_locks)
+	if (!repo->store->volume.has_locks)
 		return -ENOLCK;
 	text_addf(&text, "%s.lock", repo->store->is_directory ? path : etag);
 	if (text.cut)
+		return -ENOLCK;
+	if (repo->locks_fd < 0)
 		return -ENOLCK;
 	fd = make_parent(repo->locks_fd, name, &last);
 	return fd < 0 ? fd : try_lock(fd, last);
@@ -496,28 +488,4 @@ bool repo_store_metadata_fits(const struct repo_store *repo, const char *path, c
 		return false;
 	stamp = strtod(line + 2 + length, NULL);
 	return (double)st.st_mtim.tv_sec + (double)st.st_mtim.tv_nsec / 1e9 - 1 <= stamp;
-}
-
-const char *volume_words(int error)
-{
-	switch (-error) {
-	case ENOSYS:
-	case EOPNOTSUPP:
-		return "the volume cannot rename files, or lacks another call that a cache needs";
-	case ESPIPE:
-		return "the volume takes no writing at a place (rclone: --vfs-cache-mode writes)";
-	default:
-		return strerror(-error);
-	}
-}
-
-bool volume_refuses(int error)
-{
-	static const int refusals[] = { EACCES, EPERM,  EROFS, ENOTDIR,
-		                        EEXIST, ENOENT, ELOOP, ENAMETOOLONG };
-
-	for (size_t i = 0; i < LENGTH_OF(refusals); i++)
-		if (error == -refusals[i])
-			return true;
-	return false;
 }

@@ -22,6 +22,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "fetch/store/volume.h"
 #include "hub/manifest.h"
 
 /* Where models are kept: the hub cache, or one plain directory. */
@@ -29,23 +30,18 @@ struct store {
 	char path[MAX_PATH_BYTES];
 	int fd;
 	bool is_directory; /* a plain directory */
-	bool has_links, has_locks; /* what the volume can do, by trying */
+	struct volume volume; /* after store_prepare() */
 };
 
 /* The owner of the directory, or of the nearest one above that is there. */
 int store_owner(const char *path, struct stat *st);
 /* Makes what is missing of the directory and opens it. */
 int store_open(struct store *store, const char *path, bool is_directory);
-/* Tries whether the volume has links and locks; writes CACHEDIR.TAG. */
+/* Tries what the volume can do; writes CACHEDIR.TAG. */
 int store_prepare(struct store *store);
 /* Free bytes and inodes, as far as the volume knows. */
 int store_free(const struct store *store, uint64_t *bytes, uint64_t *inodes);
 void store_release(struct store *store);
-/* What a negative errno of a volume means; static, or strerror()'s. */
-const char *volume_words(int error);
-/* Whether it refuses whoever asks, or has not what is asked for: what is said of it is about the directory, not the disk. */
-bool volume_refuses(int error);
-
 /* A repository in it. */
 struct repo_store {
 	const struct store *store;
@@ -84,6 +80,13 @@ void manifest_writer_cancel(struct manifest_writer *writer);
  * -EAGAIN: another holds it. -ENOLCK: there is none to be had, go on without.
  */
 int repo_store_lock(const struct repo_store *repo, const char *etag, const char *path);
+
+/*
+ * For the time in which names are given: two fetchers of one repository take turns, since not every volume replaces a
+ * file in one step (s3fs). Nothing where the volume has no locks. Ends with repo_store_unlock_names(), or the process.
+ */
+void repo_store_lock_names(const struct repo_store *repo);
+void repo_store_unlock_names(const struct repo_store *repo);
 
 /* Where a snapshot is made ready: under one name, so that another fetch goes on with what a killed one left. */
 void repo_store_staging(struct text *text, const char *commit);

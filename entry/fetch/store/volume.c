@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fetch/store/volume.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "util.h"
+
+/* .probe.XXXXXXXX, with letters of either case. */
+struct probe {
+	int directory_fd;
+	char name[24], moved[24], upper[24];
+};
+
+static struct probe probe_of(int directory_fd)
+{
+	struct probe probe = { .directory_fd = directory_fd };
+	struct text name = TEXT_OVER(probe.name), moved = TEXT_OVER(probe.moved),
+	            upper = TEXT_OVER(probe.upper);
+	char hex[9];
+
+	random_hex(hex);
+	text_addf(&name, ".probe.%s", hex);
+	text_addf(&moved, ".probe.%s.b", hex);
+	text_addf(&upper, ".PROBE.%s", hex);
+	for (char *at = probe.upper; *at != '\0'; at++)
+		*at = (char)(*at >= 'a' && *at <= 'f' ? *at - 'a' + 'A' : *at);
+	return probe;
+}
+
+static bool try_links(const struct probe *probe)
+{
+	char back[16];
+	ssize_t length;
+
+	if (symlinkat("target", probe->directory_fd, probe->name) != 0)
+		return false;
+	length = readlinkat(probe->directory_fd, probe->name, back, sizeof(back));
+	(void)unlinkat(probe->directory_fd, probe->name, 0);
+	return length == 6;
+}
+
+/*
+ * Two descriptions of one file: where both get the lock, it excludes nobody (Lustre, some NFS). Without a count of
+ * links nobody could tell a lock's file that was removed.
+ */
+static bool try_locks(int first, const struct probe *probe, const struct stat *st)
+{
+	CLEANUP(cleanup_fd)
+	int second = openat(probe->directory_fd, probe->name, O_RDWR | O_CLOEXEC);
+
+	return second >= 0 && st->st_nlink > 0 && flock(first, LOCK_EX | LOCK_NB) == 0 &&
+	       flock(second, LOCK_EX | LOCK_NB) != 0;
+}
+
+static void try_file(const struct probe *probe, struct volume *volume)
+{
+	CLEANUP(cleanup_fd)
+	int fd = openat(probe->directory_fd, probe->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
+	                0600);
+	struct stat st;
+
+	if (fd < 0)
+		return;
+	if (fstat(fd, &st) == 0) {
+		volume->clock_ahead_s = (int64_t)(st.st_mtim.tv_sec - time(NULL));
+		volume->has_locks = try_locks(fd, probe, &st);
+	}
+	volume->ignores_case = faccessat(probe->directory_fd, probe->upper, F_OK, 0) == 0;
+	(void)unlinkat(probe->directory_fd, probe->name, 0);
+}
+
+/* rclone 1.60 renames a directory, and the files in it are empty until they have been uploaded. */
+static bool try_directories(const struct probe *probe)
+{
+	int at = probe->directory_fd;
+	CLEANUP(cleanup_fd) int directory = -1, file = -1;
+	bool moved = false, well;
+	const char *name;
+	char back[8];
+
+	if (mkdirat(at, probe->name, 0700) != 0)
+		return false;
+	directory = openat(at, probe->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (directory >= 0 && replace_file(directory, "file", "abc") == 0)
+		moved = renameat(at, probe->name, at, probe->moved) == 0;
+	name = moved ? probe->moved : probe->name;
+	cleanup_fd(&directory);
+	directory = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	file = directory < 0 ? -1 : open_regular(directory, "file");
+	well = moved && file >= 0 && read(file, back, sizeof(back)) == 3;
+	if (directory >= 0)
+		(void)unlinkat(directory, "file", 0);
+	(void)unlinkat(at, name, AT_REMOVEDIR);
+	return well;
+}
+
+void volume_try(int directory_fd, struct volume *volume)
+{
+	struct probe probe = probe_of(directory_fd);
+
+	*volume = (struct volume){ .has_links = try_links(&probe) };
+	try_file(&probe, volume);
+	volume->renames_directories = try_directories(&probe);
+}
+
+const char *volume_words(int error)
+{
+	switch (-error) {
+	case ENOSYS:
+	case EOPNOTSUPP:
+		return "the volume cannot rename files, or lacks another call that a cache needs";
+	case EXDEV:
+		return "the volume renames no file from one of its directories into another";
+	case EINVAL:
+		return "the volume refuses a call that a cache needs, such as writing at a place";
+	case ESPIPE:
+		return "the volume takes no writing at a place (rclone: --vfs-cache-mode writes)";
+	default:
+		return strerror(-error);
+	}
+}
+
+bool volume_refuses(int error)
+{
+	static const int refusals[] = { EACCES, EPERM,  EROFS, ENOTDIR,
+		                        EEXIST, ENOENT, ELOOP, ENAMETOOLONG };
+
+	for (size_t i = 0; i < LENGTH_OF(refusals); i++)
+		if (error == -refusals[i])
+			return true;
+	return false;
+}
+
+bool volume_renames_no_directory(int error)
+{
+	static const int refusals[] = { EMFILE,     EXDEV, EPERM,  ENOSYS,
+		                        EOPNOTSUPP, EIO,   EINVAL, EACCES };
+
+	for (size_t i = 0; i < LENGTH_OF(refusals); i++)
+		if (error == refusals[i])
+			return true;
+	return false;
+}

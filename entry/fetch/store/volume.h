@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the volume of a cache can do, found out by trying: mounts of object stores, network and FUSE file systems differ. */
+#ifndef AWEIGH_VOLUME_H
+#define AWEIGH_VOLUME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct volume {
+	bool has_links; /* symbolic ones */
+	bool has_locks; /* flock(2) that excludes others */
+	bool renames_directories; /* with what is in them, to be read at once */
+	bool ignores_case;
+	int64_t clock_ahead_s; /* its time of modification against this machine's clock */
+};
+
+/* In the directory, where every probe is gone afterwards. What could not be tried counts as not to be had. */
+void volume_try(int directory_fd, struct volume *volume);
+
+/* What a negative errno of a volume means; static, or strerror()'s. */
+const char *volume_words(int error);
+/* Whether it refuses whoever asks, or has not what is asked for: what is said of it is about the directory, not the disk. */
+bool volume_refuses(int error);
+/* How volumes say that they rename files alone: gcsfuse by EMFILE, mergerfs by EXDEV, others by the rest. */
+bool volume_renames_no_directory(int error);
+
+#endif

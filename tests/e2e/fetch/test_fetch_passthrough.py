@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A volume by FUSE that does one thing otherwise than a disk (tests/programs/passthrough.c). What a fetch does not need it goes on
+without; of the rest a true sentence says what the volume cannot do; and nothing wrong ever has a right name."""
+
+import errno
+import re
+import subprocess
+import time
+
+import pytest
+from world import HANG_LIMIT
+from hub_server import Hub, one_repo
+from models import bert_files, safetensors
+from storages import all_is_well, assert_digests, assert_whole, check_digests, files_of_all_kinds, passthrough  # noqa: F401 (fixture)
+
+
+def numbers(rules):
+    """rename=EPERM as passthrough.c reads it."""
+    return [re.sub("=(E[A-Z0-9]+)$", lambda name: f"={getattr(errno, name[1])}", rule) for rule in rules.split()]
+
+
+NOT_NEEDED = {
+    # rule: what the note fetch.volume says, if there is one to say
+    "rename-directory=EMFILE": "renames no directories",     # gcsfuse
+    "rename-directory=EXDEV": "renames no directories",      # mergerfs
+    "rename-directory=EACCES": "renames no directories",     # SMB, while anything in the directory is open
+    "rename-directory=EBUSY": "renames no directories",
+    "rename-directory=ENOTEMPTY": "renames no directories",  # as rmdir would say of a directory that is not empty
+    "symlink=EPERM": "no symbolic links",
+    "symlink=ENOSYS rename-directory=ENOSYS": "no symbolic links",
+    "flock=ENOSYS": "locks exclude nobody",
+    "no-links=1": "locks exclude nobody",                    # FUSE file systems that fill st_nlink with 0
+    "link=EPERM": None,
+    "rename-over=EEXIST": None,
+    "statfs=EIO": None,
+    "no-blocks=1": None,
+    "no-inodes=1": None,
+    "no-mmap=1": None,
+    "no-types=1": None,
+    "chmod=EPERM": None,
+    "fsyncdir=EINVAL": None,
+    "short=100000": None,
+    "clock=-172800": None,
+    "clock=172800": None,
+}
+
+
+@pytest.mark.parametrize("rules", NOT_NEEDED)
+def test_what_a_fetch_can_do_without(fetcher, passthrough, tmp_path, rules):  # noqa: F811
+    with passthrough(tmp_path, *numbers(rules)) as volume:
+        result = all_is_well(fetcher, volume, files_of_all_kinds(3_000_000), kills=2, longest=0.4, policy="deadline = 30s")
+    said = [finding["message"] for finding in result.report["findings"] if finding["code"] == "fetch.volume"]
+    assert any(NOT_NEEDED[rules] in message for message in said) if NOT_NEEDED[rules] else not said, result
+
+
+NEEDED = [
+    # rule, statuses, what the sentence says
+    ("rename=ENOSYS", (74, 77), "cannot rename"),
+    ("rename=EPERM", (74, 77), "cannot rename"),
+    ("rename=EXDEV", (74, 77), "cannot rename"),
+    ("rename=EIO", (74,), "I/O error|Input/output error"),
+    ("append=ESPIPE", (74,), "no writing at a place"),
+    ("append=EINVAL", (74,), "no writing at a place"),          # mountpoint-s3
+    ("truncate=ENOSYS", (74,), "another call that a cache needs"),
+    ("cut-is-lost=1", (74,), ""),
+    ("fsync=EIO", (74,), "I/O error|Input/output error"),
+    ("fsync=ENOSPC", (74,), "No space left"),
+    ("fsyncdir=EIO", (74,), "I/O error|Input/output error"),
+    ("write=ENOSPC", (74,), "No space left"),
+    ("write=EDQUOT", (74,), "uota exceeded"),
+    ("write=EIO", (74,), "I/O error|Input/output error"),
+    ("create=ENOSPC", (74,), "No space left"),
+    ("mkdir=ENOSPC", (74,), "No space left"),
+    ("exclusive=EINVAL", (74, 77), ""),
+    ("create=EROFS", (77,), "Read-only file system"),
+]
+
+
+@pytest.mark.parametrize("rules, status, words", NEEDED, ids=[row[0] for row in NEEDED])
+def test_what_a_fetch_cannot_do_without(fetcher, passthrough, tmp_path, rules, status, words):  # noqa: F811
+    """Said, with nothing that could be taken for the model; and where the volume is mended the next fetch goes on."""
+    files = files_of_all_kinds(3_000_000)
+    with Hub(one_repo(files)) as hub:
+        with passthrough(tmp_path, *numbers(rules)) as volume:
+            fetcher.hub = volume / "hub"
+            result = fetcher.write(hub.url, policy="deadline = 30s").fetch("-v")
+            assert_digests(fetcher.repo)
+            said = [f["message"] for f in result.report["findings"] if f["severity"] == "error" and f["code"].startswith("fetch.")]
+            assert result.status in status and any(re.search(words, message) for message in said), result
+            assert not list(fetcher.repo.glob("refs/*"))
+        with passthrough(tmp_path) as volume:
+            result = fetcher.fetch()
+            assert result.status == 0, result
+            assert_whole(fetcher, files)
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_many_names_where_removing_one_moves_the_others(fetcher, passthrough, tmp_path, links):  # noqa: F811
+    """Where directories cannot be renamed the snapshot is made name by name, out of a directory that is read meanwhile: on a volume whose
+    readdir counts entries, each one that goes moves the others past the reader. No ref may name a snapshot in which some are missing."""
+    files = {**bert_files(), **{f"some/{i}-{'x' * 40}.json": b'{"n": %d}' % i for i in range(400)}}
+    with passthrough(tmp_path, *numbers("rename-directory=EMFILE by-index=1" + ("" if links else " symlink=EPERM"))) as volume, Hub(one_repo(files)) as hub:
+        fetcher.hub = volume / "hub"
+        result = fetcher.write(hub.url).fetch()
+        missing = [name for name in files if not (fetcher.snapshot / name).exists()]
+        assert not missing or not (fetcher.repo / "refs/main").exists(), f"{len(missing)} files are missing under refs/main"
+        assert result.status == 0, result
+        assert_whole(fetcher, files)
+
+
+@pytest.mark.parametrize("place", ["cache", "folder"])
+@pytest.mark.parametrize("clock", ["0", "-172800", "172800"])
+def test_a_servers_clock(fetcher, passthrough, tmp_path, clock, place):  # noqa: F811
+    """Without locks the age of a partial file alone says that nobody writes it any more: the volume's own age, whatever its clock says."""
+    files = {**bert_files(), "big.safetensors": safetensors({"w": 3_000_000})}
+    with passthrough(tmp_path, *numbers(f"flock=ENOSYS clock={clock}")) as volume, Hub(one_repo(files)) as hub:
+        fetcher.hub = volume / "hub"
+        model, where = fetcher.placed(place, volume / "plain")
+        hub.fault("/cdn/.*big", rate=1_500_000)
+        fetcher.write(hub.url, model=model)
+        command = [fetcher.world.binary, "fetch", "-p", str(fetcher.world.policy_file)]
+        first = subprocess.Popen(command, env=fetcher.world.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        limit = time.monotonic() + HANG_LIMIT
+        while not list(volume.rglob("*.incomplete")) and time.monotonic() < limit:
+            time.sleep(0.02)
+        second = fetcher.fetch()
+        out, _ = first.communicate(timeout=HANG_LIMIT)
+        assert (first.returncode, second.status) == (0, 0), out.decode()
+        assert all((where / name).read_bytes() == data for name, data in files.items())
+        hub.requests.clear()
+        assert fetcher.fetch().status == 0 and not hub.requests
+
+
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("place", ["cache", "folder"])
+@pytest.mark.parametrize("other", [b"two", b"three"])
+def test_names_that_differ_in_case(fetcher, passthrough, tmp_path, place, other, links):  # noqa: F811
+    """One of them would take the other's place: refused with both names, and never reported as right."""
+    files = {**bert_files(), "Data/A.txt": b"one", "data/a.txt": other}
+    with passthrough(tmp_path, "ignore-case=1", *(() if links else numbers("symlink=EPERM"))) as volume, Hub(one_repo(files)) as hub:
+        fetcher.hub = volume / "hub"
+        model, where = fetcher.placed(place, volume / "plain")
+        result = fetcher.write(hub.url, model=model).fetch()
+        said = [f"{finding.get('path')} {finding['message']}" for finding in result.report["findings"] if finding["severity"] == "error"]
+        assert result.status != 0, result
+        assert any("Data/A.txt" in message and "data/a.txt" in message for message in said), said
+        assert check_digests(fetcher).status != 0
+
+
+def test_names_that_differ_in_case_and_are_equal(fetcher, passthrough, tmp_path):  # noqa: F811
+    """The same bytes under both names: either all right, or refused; on a volume that tells them apart they are two files."""
+    files = {**bert_files(), "A.txt": b"same", "a.txt": b"same"}
+    with passthrough(tmp_path) as volume, Hub(one_repo(files)) as hub:
+        fetcher.hub = volume / "hub"
+        assert fetcher.write(hub.url).fetch().status == 0
+        assert_whole(fetcher, files)
+        assert sorted(path.name for path in fetcher.snapshot.iterdir()) == sorted(files)

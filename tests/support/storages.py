@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Volumes of all kinds, each mounted for one test and gone after it, and what is asked of a fetch on each."""
+
+import contextlib
+import hashlib
+import os
+import random
+import re
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
+
+import pytest
+from world import HANG_LIMIT, ROOT, missing
+from hub_server import Hub, one_repo
+from models import bert_files, git_sha1, gguf, safetensors
+from fetching import library, python_of
+
+
+def files_of_all_kinds(tensor=10_000_000):
+    """More than one piece, many small files, equal ones, directories in directories and one with dots, a GGUF and an empty file."""
+    return {**bert_files(), "big.safetensors": safetensors({"w": tensor}, b"\x3e"), "a.txt": b"same", "b/c.txt": b"same", "empty.txt": b"",
+            "b/c/d/e.json": b'{"deep": 1}', "gguf/model.gguf": gguf({"token_embd.weight": 500_000}), **{f"n/{i}.json": b'{"n": %d}' % i for i in range(20)}}
+
+
+def blobs(repo):
+    """name -> path of all that stands in blobs/ under a digest's name."""
+    names = (repo / "blobs").iterdir() if (repo / "blobs").exists() else ()
+    return {path.name: path for path in names if re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", path.name)}
+
+
+def assert_digests(repo):
+    """Nothing wrong stands under a right name, whatever came of the fetch."""
+    for name, path in blobs(repo).items():
+        data = path.read_bytes()
+        assert name == (hashlib.sha256(data).hexdigest() if len(name) == 64 else git_sha1(data)), f"{path} has {len(data)} other bytes"
+
+
+def assert_whole(fetcher, files):
+    for name, data in files.items():
+        assert (fetcher.snapshot / name).read_bytes() == data, name
+    assert not fetcher.partials() and not list(fetcher.repo.glob(".*.tmp")), "something is left over"
+    assert_digests(fetcher.repo)
+
+
+def assert_the_library_loads(fetcher, files, version="hub-2"):
+    """The newest huggingface_hub, offline, sees each file and each byte."""
+    code = ("from huggingface_hub import snapshot_download as s; import hashlib, pathlib; r = pathlib.Path(s('org/m'))\n"
+            "print(sorted((str(p.relative_to(r)), hashlib.sha256(p.read_bytes()).hexdigest()) for p in r.rglob('*') if p.is_file()))")
+    result = library(version, code, HF_HUB_OFFLINE="1", HF_HUB_CACHE=str(fetcher.hub))
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == str(sorted((name, hashlib.sha256(data).hexdigest()) for name, data in files.items()))
+
+
+def check_digests(fetcher):
+    """`aweigh check` at its closest, offline."""
+    text = fetcher.world.policy_file.read_text()
+    fetcher.world.policy_file.write_text(re.sub("^mode = .*$", "mode = offline", text, flags=re.M))
+    result = fetcher.world.check("--verify", "digest")
+    fetcher.world.policy_file.write_text(text)
+    return result
+
+
+def kill_and_resume(fetcher, hub, files, kills, longest, seed=7):
+    """Kills at random moments. After each of them nothing wrong has a right name, and what passes the check is whole."""
+    generator = random.Random(seed)
+    for _ in range(kills):
+        fetcher.fetch_killed(generator.random() * longest)
+        assert_digests(fetcher.repo)
+        if check_digests(fetcher).status == 0:
+            assert all((fetcher.snapshot / name).read_bytes() == data for name, data in files.items())
+            shutil.rmtree(fetcher.repo)
+    result = fetcher.fetch()
+    assert result.status == 0, result
+    assert_whole(fetcher, files)
+    hub.requests.clear()
+    assert fetcher.fetch().status == 0 and not hub.requests
+
+
+def all_is_well(fetcher, place, files=None, kills=4, longest=0.6, at_once=2, rate=150_000_000, policy=""):
+    """A fetch, two at once, kills and resumes, the closest check, the library: on the volume at `place`. Answers the first result."""
+    files = files or files_of_all_kinds()
+    fetcher.hub = place / "hub"
+    with Hub(one_repo(files)) as hub:
+        hub.fault("/cdn/.*big", rate=rate)
+        first = fetcher.write(hub.url, policy=policy).fetch("-v")
+        assert_digests(fetcher.repo)
+        assert first.status == 0, first
+        assert_whole(fetcher, files)
+        hub.requests.clear()
+        assert fetcher.fetch().status == 0 and not hub.requests
+        shutil.rmtree(fetcher.repo)
+        fetcher.fetch_at_once(at_once)
+        assert_whole(fetcher, files)
+        shutil.rmtree(fetcher.repo)
+        kill_and_resume(fetcher, hub, files, kills, longest)
+        result = check_digests(fetcher)
+        assert result.status == 0, result
+    assert_the_library_loads(fetcher, files)
+    return first
+
+
+# Volumes
+
+def need(*programs):
+    for program in programs:
+        if shutil.which(program) is None:
+            missing(program)
+
+
+@contextlib.contextmanager
+def daemon(command, is_ready, log, **options):
+    """A process of our own from when it is ready until the block's end; it alone is ended, by its own number, or by the tests' own end."""
+    with open(log, "ab") as out:
+        process = subprocess.Popen(["setpriv", "--pdeathsig", "TERM", *map(str, command)], stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, **options)
+    try:
+        limit = time.monotonic() + min(30, HANG_LIMIT)
+        while not is_ready():
+            assert process.poll() is None and time.monotonic() < limit, f"{command}: {log.read_text(errors='replace')}"
+            time.sleep(0.05)
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)
+
+
+def unmount(point):
+    """What is still written back is waited for; a volume whose server is gone is only taken out of the way."""
+    for options in ([], [], ["-l"]):
+        if not os.path.ismount(point) or subprocess.run(["umount", *options, point], capture_output=True, timeout=HANG_LIMIT).returncode == 0:
+            return
+        time.sleep(0.5)
+
+
+@contextlib.contextmanager
+def fuse(command, point, log, **options):
+    """A FUSE file system that stays in the foreground."""
+    if not os.path.exists("/dev/fuse") or os.geteuid() != 0:
+        missing("root and /dev/fuse")
+    point.mkdir(exist_ok=True)
+    with daemon(command, lambda: os.path.ismount(point), log, **options) as process:
+        try:
+            yield point
+        finally:
+            unmount(point)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(20)   # rclone and s3fs bring away what they hold back
+
+
+@contextlib.contextmanager
+def mounted(point, *arguments):
+    """A mount by the kernel."""
+    if os.geteuid() != 0:
+        missing("root")
+    point.mkdir(exist_ok=True)
+    result = subprocess.run(["mount", *map(str, arguments), point], capture_output=True, text=True, timeout=HANG_LIMIT)
+    if result.returncode != 0:
+        missing(f"a kernel that can mount {arguments}: {result.stderr}")
+    try:
+        yield point
+    finally:
+        unmount(point)
+
+
+@contextlib.contextmanager
+def loop_device(image, megabytes, *format_command):
+    """A file as a block device, with a file system on it."""
+    need(format_command[0], "losetup")
+    with open(image, "wb") as file:
+        file.truncate(megabytes << 20)
+    subprocess.run([*format_command, image], check=True, capture_output=True, timeout=HANG_LIMIT)
+    result = subprocess.run(["losetup", "--find", "--show", image], capture_output=True, text=True, timeout=HANG_LIMIT)
+    if result.returncode != 0:
+        missing("loop devices")
+    device = result.stdout.strip()
+    try:
+        yield device
+    finally:
+        subprocess.run(["losetup", "--detach", device], capture_output=True, timeout=HANG_LIMIT)
+
+
+@pytest.fixture(scope="session")
+def passthrough(tmp_path_factory):
+    """passthrough(folder, "rename=1"): a volume over a directory that refuses that one operation; see tests/programs/passthrough.c."""
+    program = tmp_path_factory.mktemp("passthrough") / "passthrough"
+    flags = subprocess.run(["pkg-config", "--cflags", "--libs", "fuse3"], capture_output=True, text=True)
+    if flags.returncode != 0:
+        missing("libfuse3-dev")
+    subprocess.run(["gcc", "-O1", "-o", program, ROOT / "tests/programs/passthrough.c", *flags.stdout.split()], check=True)
+
+    def volume(folder, *rules):
+        (folder / "below").mkdir(exist_ok=True)
+        return fuse([program, folder / "volume", folder / "below", *rules], folder / "volume", folder / "passthrough.log")
+
+    return volume
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory):
+    """The address of an S3 server; s3.bucket() makes a new one."""
+    folder, port = tmp_path_factory.mktemp("s3"), free_port()
+    url = f"http://127.0.0.1:{port}"
+
+    def answers():
+        try:
+            return urllib.request.urlopen(f"{url}/moto-api/", timeout=2).status == 200
+        except OSError:
+            return False
+
+    class Server:
+        count = 0
+        address = url
+
+        def bucket(self):
+            self.count += 1
+            urllib.request.urlopen(urllib.request.Request(f"{url}/bucket{self.count}", method="PUT"), timeout=10).close()
+            return f"bucket{self.count}"
+
+    python = python_of("s3")
+    env = {"PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(folder)}
+    with daemon([python.parent / "moto_server", "-H", "127.0.0.1", "-p", port], answers, folder / "log", env=env, cwd=folder):
+        yield Server()
