@@ -41,6 +41,37 @@ static bool is_python_integer(const char *text)
 	return digit && *text == '\0';
 }
 
+/* Servers such as TGI and TEI read the old name of the cache: it may stay, beside the new one. */
+static bool says_the_same(const struct inspection *inspection,
+                          const struct library_variable *variable, const char *value)
+{
+	const char *now = environment_get(inspection->env, variable->instead);
+
+	return now != NULL && strcmp(now, value) == 0;
+}
+
+static bool is_of_the_cache(const struct library_variable *variable)
+{
+	return strcmp(variable->instead, "HF_HUB_CACHE") == 0;
+}
+
+/* XDG_CACHE_HOME counts where no nearer name says where the cache is, and a model is looked for there. */
+static bool decides_nothing(const struct inspection *inspection, const char *name)
+{
+	static const char *const nearer[] = { "HF_HOME", "HF_HUB_CACHE" };
+	const struct policy *policy = inspection->policy;
+	bool any = false;
+
+	if (strcmp(name, "XDG_CACHE_HOME") != 0)
+		return false;
+	for (size_t i = 0; i < LENGTH_OF(nearer); i++)
+		if (environment_get(inspection->env, nearer[i]) != NULL)
+			return true;
+	for (size_t i = 0; i < policy->model_count; i++)
+		any |= policy->models[i].selected && policy->models[i].path == NULL;
+	return !any;
+}
+
 static void check_known(struct inspection *inspection, const struct library_variable *variable,
                         const char *value)
 {
@@ -53,9 +84,13 @@ static void check_known(struct inspection *inspection, const struct library_vari
 		                  (struct report_at){ .path = variable->name, .fix = fix },
 		                  "no library reads %s; did you mean %s?", variable->name,
 		                  variable->instead);
-	} else if (variable->role == VARIABLE_OLD) {
-		text_addf(&text, "set %s instead and take %s away", variable->instead,
-		          variable->name);
+	} else if (variable->role == VARIABLE_OLD && !says_the_same(inspection, variable, value)) {
+		text_addf(
+		        &text,
+		        is_of_the_cache(variable) ?
+		                "set %s to the same; %s may stay beside it, for servers that read it" :
+		                "set %s instead and take %s away",
+		        variable->instead, variable->name);
 		inspection_report(
 		        inspection, FINDING_ENV_DEPRECATED,
 		        (struct report_at){ .path = variable->name, .fix = fix },
@@ -64,7 +99,7 @@ static void check_known(struct inspection *inspection, const struct library_vari
 	}
 	if ((variable->role == VARIABLE_LOCATION ||
 	     (variable->role == VARIABLE_OLD && strstr(variable->name, "CACHE") != NULL)) &&
-	    value[0] == '\0')
+	    value[0] == '\0' && !decides_nothing(inspection, variable->name))
 		inspection_report(
 		        inspection, FINDING_ENV_EMPTY_PATH,
 		        (struct report_at){ .path = variable->name },

@@ -25,6 +25,7 @@ enum option {
 	OPTION_INIT,
 	OPTION_GROUP,
 	OPTION_SUBREAPER,
+	OPTION_WARN_REAPED,
 	OPTION_DEATH_SIGNAL,
 	OPTION_REMAP
 };
@@ -67,6 +68,8 @@ static const struct {
 	  STARTING },
 	{ "subreaper", 's', OPTION_SUBREAPER, NULL,
 	  "take in orphans where aweigh is not PID 1 (-s)", STARTING },
+	{ "warn-reaped", 'w', OPTION_WARN_REAPED, NULL,
+	  "say of each orphan that it was reaped (-w)", STARTING },
 	{ "parent-death-signal", 'p', OPTION_DEATH_SIGNAL, "SIG",
 	  "get SIG when the parent dies (-p)", STARTING },
 	{ "remap", 'e', OPTION_REMAP, "CODE[=CODE]",
@@ -280,6 +283,8 @@ static bool take(struct options *options, enum option option, const char *value,
 		return options->init = options->group = true;
 	case OPTION_SUBREAPER:
 		return options->init = options->subreaper = true;
+	case OPTION_WARN_REAPED:
+		return options->init = options->tells_reaped = true;
 	case OPTION_DEATH_SIGNAL:
 		options->init = true;
 		return take_death_signal(options, value, why);

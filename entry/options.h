@@ -40,7 +40,7 @@ struct options {
 	enum color_when color;
 	bool quiet, verbose, version, help;
 	uint32_t given; /* a bit for each option of the line */
-	bool init, group, subreaper;
+	bool init, group, subreaper, tells_reaped;
 	int death_signal; /* 0: none */
 	struct remap {
 		bool given;

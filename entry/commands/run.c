@@ -25,6 +25,7 @@ static struct supervision supervision_for(const struct gate *gate)
 	supervision_init(&set, &gate->policy);
 	set.to_group |= options->group;
 	set.subreaper = options->subreaper;
+	set.tells_reaped = options->tells_reaped;
 	set.death_signal = (uint8_t)options->death_signal;
 	for (size_t i = 0; i < LENGTH_OF(options->remap); i++)
 		if (options->remap[i].given)

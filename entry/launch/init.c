@@ -3,6 +3,7 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <sys/auxv.h>
 #include <sys/capability.h>
@@ -18,7 +19,7 @@
 #include "process/clock.h"
 #include "util.h"
 
-#define MAGIC 0x61776731u /* changes with the structure */
+#define MAGIC 0x61776732u /* changes with the structure */
 #define HANDOVER_FD 3
 static const char init_name[] = "aweigh: init";
 extern char **environ;
@@ -125,6 +126,20 @@ static void forward(const struct init *init, unsigned number)
 		(void)kill(init->set->to_group ? -init->set->main : init->set->main, sent);
 }
 
+/* As tini's -w. A pipe that is full holds nothing up: what does not fit is not told. */
+static void tell_reaped(pid_t pid, int status)
+{
+	struct pollfd ready = { .fd = STDERR_FILENO, .events = POLLOUT };
+	char line[96];
+	struct text text = TEXT_OVER(line);
+
+	text_addf(&text, "aweigh: reaped process %d, which ended %s %d\n", (int)pid,
+	          WIFSIGNALED(status) ? "by signal" : "with status",
+	          WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	if (poll(&ready, 1, 0) == 1)
+		(void)!write(STDERR_FILENO, line, text.length);
+}
+
 /* One SIGCHLD may stand for many deaths. Bounded, so that signals do not wait; whether it reaped any. */
 static bool reap(struct init *init)
 {
@@ -141,6 +156,8 @@ static bool reap(struct init *init)
 		if (pid == init->set->main) {
 			init->ended = true;
 			init->status = status;
+		} else if (init->set->tells_reaped) {
+			tell_reaped(pid, status);
 		}
 	}
 	return reaped > 0;

@@ -23,6 +23,7 @@ struct supervision {
 	pid_t parent; /* who started aweigh */
 	uint32_t grace_ms;
 	uint8_t to_group, subreaper;
+	uint8_t tells_reaped; /* on standard error, of every process but the service */
 	uint8_t death_signal; /* 0: none */
 	uint8_t forward[MAX_SIGNAL + 1]; /* what is sent for each signal; 0: nothing */
 	uint8_t remap[256]; /* what aweigh ends with for each status of the service */

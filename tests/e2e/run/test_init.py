@@ -264,6 +264,18 @@ def test_ten_thousand_orphans(world, worker, prefix, args):
     assert started.wait() == 9
 
 
+@pytest.mark.parametrize("args", [["-s", "-w"], ["-sw"], ["--subreaper", "--warn-reaped"], ["-s"]], ids=" ".join)
+def test_each_orphan_is_told(world, worker, args):
+    """tini's -w: one line for each that was reaped, none for the service."""
+    started = Started(world, worker, "orphans", "3", "9", args=args, stderr=subprocess.PIPE)
+    assert started.line() == "ready"
+    wait_for(lambda: children(started.pid) == [started.service])
+    started.send(signal.SIGTERM)
+    assert started.wait() == 9
+    said = started.process.stderr.read().decode().splitlines()
+    assert len(said) == (0 if args == ["-s"] else 3) and all("reaped process" in line and "with status 7" in line for line in said)
+
+
 @pytest.mark.parametrize("prefix, args", [(PID_1, []), ([], ["-s"])], ids=["pid 1", "-s"])
 def test_storm(world, worker, prefix, args):
     """Signals at 1,000 a second while children die: the service gets them, nothing is lost, the status is right."""
