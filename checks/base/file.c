@@ -177,6 +177,20 @@ int replacement_create(const struct replacement *replacement)
 	return fd < 0 ? -errno : fd;
 }
 
+int rename_within(int directory_fd, const char *from, const char *to)
+{
+	int error;
+
+	if (renameat(directory_fd, from, directory_fd, to) == 0)
+		return 0;
+	error = errno;
+	/* Somebody else's file in a sticky directory is refused by EPERM, too; where there is none it is the volume. */
+	if ((error == EPERM || error == EXDEV) &&
+	    faccessat(directory_fd, to, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+		error = ENOSYS;
+	return -error;
+}
+
 int replacement_end(const struct replacement *replacement, int error)
 {
 	/* A volume that renames over nothing: the name is freed first, and another may take it meanwhile. */
@@ -184,12 +198,10 @@ int replacement_end(const struct replacement *replacement, int error)
 	     tries++) {
 		if (error == -EEXIST)
 			(void)unlinkat(replacement->directory_fd, replacement->name, 0);
-		if (renameat(replacement->directory_fd, replacement->temporary,
-		             replacement->directory_fd, replacement->name) == 0) {
-			error = 0;
+		error = rename_within(replacement->directory_fd, replacement->temporary,
+		                      replacement->name);
+		if (error == 0)
 			break;
-		}
-		error = -errno;
 	}
 	if (error != 0)
 		(void)unlinkat(replacement->directory_fd, replacement->temporary, 0);

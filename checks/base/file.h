@@ -35,6 +35,9 @@ void volume_free(const struct statvfs *volume, uint64_t *bytes, uint64_t *inodes
 int open_regular(int directory_fd, const char *name);
 bool is_file_of(int directory_fd, const char *name, uint64_t size);
 
+/* renameat(2) in one directory; -ENOSYS where the volume cannot, by whatever error it says so: EPERM, EXDEV. */
+int rename_within(int directory_fd, const char *from, const char *to);
+
 /*
  * The one way to put something into the place of something else: made beside it under a name that nobody
  * has, then renamed over it. A crash leaves one or the other; on a volume that renames over nothing, perhaps none.

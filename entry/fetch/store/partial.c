@@ -38,8 +38,8 @@ static int pwrite_whole(int fd, const void *bytes, size_t length, uint64_t at)
 
 		if (written < 0 && errno == EINTR)
 			continue;
-		if (written <= 0)
-			return written < 0 ? -errno : -EIO;
+		if (written <= 0) /* mountpoint-s3 says EINVAL out of order */
+			return written == 0 ? -EIO : errno == EINVAL ? -ESPIPE : -errno;
 		from += written;
 		at += (uint64_t)written;
 		length -= (size_t)written;
@@ -291,9 +291,7 @@ int partial_finish(const struct partial *partial, int fd, const char *etag)
 		return -errno;
 	if ((uint64_t)st.st_size != partial->size)
 		return -EIO;
-	return renameat(partial->directory_fd, partial->name, partial->directory_fd, etag) != 0 ?
-	               -errno :
-	               0;
+	return rename_within(partial->directory_fd, partial->name, etag);
 }
 
 void partial_discard(struct partial *partial)

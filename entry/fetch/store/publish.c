@@ -361,8 +361,6 @@ int publication_end(struct publication *publication)
 	if (error == 0)
 		error = publication->staging[0] != '\0' ? sync_tree(fd, ".", 0) :
 		                                          sync_directory(fd);
-	if (error == 0)
-		error = sync_directory(repo->fd);
 	if (error != 0)
 		return error;
 	if (repo->store->is_directory) {

@@ -217,10 +217,11 @@ int repo_store_write_ref(const struct repo_store *repo, const char *revision, co
 	fd = make_parent(repo->fd, path, &name);
 	if (fd < 0)
 		return fd;
-	error = replace_file(fd, name, commit);
+	/* The snapshot's name, and that of refs itself, are on disk before the ref. */
+	error = sync_directory(repo->fd);
 	if (error == 0)
-		error = sync_directory(fd);
-	return error != 0 ? error : sync_directory(repo->fd);
+		error = replace_file(fd, name, commit);
+	return error != 0 ? error : sync_directory(fd);
 }
 
 void repo_store_lock_names(const struct repo_store *repo)

@@ -155,7 +155,6 @@ IMAGES = {
     "squashfs": (["mksquashfs", "FOLDER", "IMAGE", "-quiet", "-no-progress"], None),
     "squashfuse": (["mksquashfs", "FOLDER", "IMAGE", "-quiet", "-no-progress"], ["squashfuse", "-f", "-o", "allow_other"]),
     "erofs": (["mkfs.erofs", "IMAGE", "FOLDER"], None),
-    "erofsfuse": (["mkfs.erofs", "IMAGE", "FOLDER"], ["erofsfuse", "-f"]),
 }
 
 
