@@ -200,12 +200,21 @@ static bool keep_location(struct parser *parser, const char *name, uint64_t end)
 	return true;
 }
 
-/* What stands of a location counts only where data_location says EXTERNAL: converters leave old entries behind. */
+/* float_data, int32_data, string_data, int64_data, raw_data, double_data, uint64_data of TensorProto. */
+static bool is_data(uint32_t number)
+{
+	return (number >= 4 && number <= 7) || (number >= 9 && number <= 11);
+}
+
+/*
+ * What stands of a location counts where data_location says EXTERNAL, or where the tensor has no data of its own:
+ * converters leave old entries behind.
+ */
 static bool read_tensor(struct parser *parser, const struct field *tensor)
 {
 	struct external external = { .location = "" };
 	uint64_t at = tensor->start, end;
-	bool is_external = false;
+	bool is_external = false, has_data = false;
 	struct field field;
 
 	while (at < tensor->end) {
@@ -215,11 +224,12 @@ static bool read_tensor(struct parser *parser, const struct field *tensor)
 		if (field.number == TENSOR_DATA_LOCATION && field.wire == WIRE_VARINT &&
 		    field.value <= LOCATION_EXTERNAL)
 			is_external = field.value == LOCATION_EXTERNAL;
+		has_data |= is_data(field.number);
 		if (field.number == TENSOR_EXTERNAL && field.wire == WIRE_BYTES &&
 		    !read_entry(parser, &field, &external))
 			return false;
 	}
-	if (!is_external)
+	if (!is_external && (has_data || external.location[0] == '\0'))
 		return true;
 	if (external.wrong || external.location[0] == '\0' ||
 	    __builtin_add_overflow(external.offset, external.length, &end))

@@ -1267,6 +1267,8 @@ ACCEPTED = [
     ("onnx", "onnx", False, "a varint above 64 bits", "the same"),
     ("onnx", "onnx", True, "a message in two pieces", "protobuf joins the pieces of one message, and no library writes them"),
     ("onnx", "onnx", False, "a message in two pieces", "the same"),
+    ("onnx", "onnx", True, lambda found, data: Onnx.cause(data).startswith("external data of no external tensor"),
+     "rows of a tensor that has no data of its own, without EXTERNAL: onnxruntime has nothing to run"),
     ("onnx", "onnx", True, "groups", "what protobuf calls a group: onnx.proto has none, and no exporter writes one"),
     ("onnx", "onnx", False, lambda found, data: "DecodeError" in found.words and "protobuf:" not in Onnx.cause(data), "damage in messages that lead to no tensor"),
     ("tokenizer", "tokenizers", True, "a key above 1 kB", "MAX_JSON_KEY_BYTES"),
