@@ -69,12 +69,12 @@ static int become_owner(const char *path)
 }
 
 /* A volume that a group shares (fsGroup, mode 2775): whoever of the group comes next goes on with what was begun. */
-static void share_with_group(int place_fd)
+static void share_with_group(const char *path)
 {
-	struct stat st;
+	struct stat st; /* of the place, or of the nearest above it that is there */
 	mode_t mask = umask(0);
 
-	if (place_fd >= 0 && fstat(place_fd, &st) == 0 &&
+	if (store_owner(path, &st) == 0 &&
 	    (st.st_mode & (S_ISGID | S_IWGRP)) == (S_ISGID | S_IWGRP))
 		mask &= (mode_t)~S_IRWXG;
 	(void)umask(mask);
@@ -109,9 +109,10 @@ void fetcher_run(struct fetch_job *job, bool is_directory, bool may_change, int 
 	error = may_change ? become_owner(job->path) : 0;
 	if (restrict_self(gate) < 0)
 		_exit(STATUS_SYSTEM);
-	if (error == 0)
+	if (error == 0) {
+		share_with_group(job->path);
 		error = store_open(&store, job->path, is_directory);
-	share_with_group(store.fd);
+	}
 	grant.write_fd = store.fd;
 	worker_restrict("fetcher", &grant, SOCKETS_TCP | SOCKETS_UDP, &weaker);
 	if (weaker.length > 0)

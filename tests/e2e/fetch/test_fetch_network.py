@@ -2,6 +2,7 @@
 """TLS, tokens, proxies, mirrors, names: with real third parties (tinyproxy, nginx, olah, dnsmasq) on loopback or in
 network namespaces that the test makes itself."""
 
+import json
 import os
 import re
 import shutil
@@ -432,3 +433,41 @@ def test_a_name_that_is_not_there(fetcher, tmp_path, need_root):
     result = in_namespace_with_dns(fetcher.world.binary, fetcher.world.policy_file, {**fetcher.world.env, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"},
                                    DNSMASQ + "--address=/absent.test/", tmp_path, port)
     assert result.returncode == 75 and "fetch.dns" in result.stdout and "absent.test" in result.stdout, result.stdout + result.stderr
+
+
+# What is redirected elsewhere, and what is waited for
+
+def test_an_object_store_on_another_port(fetcher):
+    """A hub of one's own that sends to its store at :9000: refused with the key that lets it, and let where the policy names the port."""
+    files = {**bert_files(), "big.safetensors": BIG}
+    with Hub(one_repo(files)) as store, Hub(one_repo(files)) as hub:
+        hub.cdn, hub.secret = store.cdn, store.secret
+        port = store.cdn.rsplit(":", 1)[1]
+        result = fetcher.write(hub.url).fetch()
+        message = result.finding("fetch.protocol")["message"]
+        assert result.status == 69 and f":{port}" in message and "fetch.redirect_ports" in message, result
+        assert not store.requests
+        result = fetcher.write(hub.url, fetch=f"redirect_ports = 9, {port}").fetch()
+        assert result.status == 0 and store.paths("/cdn/"), result
+    assert complete_or_absent(fetcher, files)
+
+
+@pytest.mark.parametrize("value", ["0", "65536", "http", "", "1,2,3,4,5,6,7,8,9"])
+def test_redirect_ports_that_are_none(fetcher, value):
+    assert fetcher.write("http://127.0.0.1:1", fetch=f"redirect_ports = {value}").fetch().status == 78
+
+
+@pytest.mark.parametrize("style", ["json", "human"])
+def test_each_wait_is_told(fetcher, style):
+    """A hub that is down for three tries: what is waited for, how long and why, and no line of it that a name could forge."""
+    with Hub(one_repo(bert_files())) as hub:
+        hub.fault("/api/", status=503, times=2)
+        result = fetcher.write(hub.url).world.run("fetch", "-p", str(fetcher.world.policy_file), "--format", style)
+    assert result.status == 0, result
+    told = [line for line in result.err.splitlines() if "retry" in line]
+    assert len(told) == 2, result.err
+    if style == "json":
+        lines = [json.loads(line) for line in told]
+        assert [line["try"] for line in lines] == [2, 3] and all("503" in line["reason"] and line["model"] == "m" and line["wait_ms"] < 1000 for line in lines)
+    else:
+        assert "status=retry try=2" in told[0] and "answers 503" in told[0]

@@ -13,6 +13,7 @@ import time
 import pytest
 from world import HANG_LIMIT, ROOT
 from hub_server import Hub, one_repo
+from image import reachable
 from models import COMMIT, bert_files
 from fetching import BIG, complete_or_absent, library
 
@@ -323,3 +324,22 @@ def test_one_of_two_equal_files_is_lost(fetcher, without, place, lost, tmp_path)
         result = fetcher.fetch(prefix=prefix)
         assert result.status == 0, result
     assert all((where / name).read_bytes() == data for name, data in same_files().items())
+
+
+def test_a_volume_that_a_group_shares(fetcher, tmp_path, need_root):
+    """fsGroup: mode 2775, and users of one group. What one has begun another goes on with, whatever the umask."""
+    volume = reachable(tmp_path) / "volume"
+    volume.mkdir()
+    os.chown(volume, 0, 2000)
+    volume.chmod(0o2775)
+    fetcher.hub = volume / "hub"
+    files = {**bert_files(), "big.safetensors": BIG}
+    with Hub(one_repo(files)) as hub:
+        fetcher.write(hub.url)
+        hub.fault("/cdn/.*big", status=500, times=100)
+        for uid, status in ((1000, 75), (1001, 0)):
+            user = ["sh", "-c", 'umask 022; exec "$@"', "sh", "setpriv", f"--reuid={uid}", "--regid=2000", "--clear-groups"]
+            result = fetcher.fetch(prefix=user)
+            assert result.status == status, result
+            hub.faults.clear()
+    assert all(path.stat().st_mode & 0o070 in (0o070, 0o060) for path in (volume / "hub").rglob("*") if not path.is_symlink())
