@@ -281,8 +281,9 @@ int init_divide(struct supervision *set)
 {
 	pid_t own_group = getpgrp(), child;
 
-	if (set->subreaper && prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
-		return -errno;
+	/* PID 1 gets every orphan as it is; qemu-user knows no subreapers. */
+	if (set->subreaper && getpid() != 1 && prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
+		return -ENOPROTOOPT;
 	/* Whoever has the same user may read a dumpable process's environment; execve() makes the service one again. */
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	child = fork();

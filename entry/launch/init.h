@@ -33,7 +33,7 @@ struct supervision {
 void supervision_init(struct supervision *set, const struct policy *policy);
 /*
  * Returns 0 in the service's process, in a process group of its own that has the terminal if aweigh's had
- * it; a negative errno where no process can be had. The process that stays does not return.
+ * it; a negative errno where no process can be had, -ENOPROTOOPT where it cannot be a subreaper. The process that stays does not return.
  */
 int init_divide(struct supervision *set);
 /* Returns from an ordinary start. Otherwise ends with the service's status, once what it left has ended. */

@@ -149,7 +149,9 @@ enum status launch_exec(const struct launch *launch, struct text *why)
 		error = init_divide(launch->supervision);
 		if (error < 0) {
 			text_addf(why, "cannot start a process for the service: %s",
-			          strerror(-error));
+			          error == -ENOPROTOOPT ?
+			                  "this system knows no subreapers; leave --subreaper out" :
+			                  strerror(-error));
 			return STATUS_SYSTEM;
 		}
 		rewrite_pids(rows, before);
