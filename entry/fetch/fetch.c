@@ -106,6 +106,7 @@ static int put_files(struct plan_model *model, const char **at, bool *piecemeal)
 		*at = file->path;
 		plan_etag(file, etag);
 		published.is_placed = file->state == FILE_PLACED;
+		published.doubted = model->damaged;
 		published.keep = i + 1 < model->count && plan_same_content(file, file + 1);
 		if (published.is_placed)
 			placed = file;

@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 
 #include "base/arena.h"
+#include "base/scan.h"
 #include "base/text.h"
 #include "confine/caps.h"
 #include "confine/egress.h"
@@ -133,6 +134,25 @@ static void raise_models(struct gate *gate, int abi, int error)
 	        "modes, owners and times of the models can still be changed by their owner, and nothing new can be made directly in the directories above them: without CAP_SYS_ADMIN no read-only mount can be made");
 }
 
+/* torchrun and its kin set these; 29500 is their port where MASTER_PORT says no other. */
+static void raise_distributed(struct gate *gate)
+{
+	const struct egress *egress = &gate->policy.egress;
+	const char *port = environment_get(&gate->env, "MASTER_PORT");
+	uint64_t number = 29500;
+
+	if (environment_get(&gate->env, "MASTER_ADDR") == NULL)
+		return;
+	if (port != NULL)
+		(void)scan_u64(port, strlen(port), &number);
+	for (size_t i = 0; i < egress->port_count; i++)
+		if (egress->ports[i] == number)
+			return;
+	gate_raise(gate, FINDING_CONFINE_DISTRIBUTED, gate->policy.said[KEY_EGRESS].line,
+	           "MASTER_ADDR is set, and egress forbids TCP to port %llu, on this machine, too",
+	           (unsigned long long)number);
+}
+
 static void raise_egress(struct gate *gate, int abi, int error, int refused)
 {
 	unsigned line = gate->policy.said[KEY_EGRESS].line;
@@ -150,6 +170,8 @@ static void raise_egress(struct gate *gate, int abi, int error, int refused)
 		gate_raise(
 		        gate, FINDING_CONFINE_EGRESS, line,
 		        "the service can still use UDP, raw sockets and all else but TCP: the kernel or the platform refuses seccomp filters");
+	if (confinement->tcp)
+		raise_distributed(gate);
 	if (udp)
 		gate_raise(gate, FINDING_CONFINE_UDP, line,
 		           "UDP stays open, to any port, so that names can be resolved");

@@ -73,6 +73,10 @@ static int on_key(void *context, const char *section, const char *name, const ch
 		return 1;
 	}
 	finish_key(reader);
+	if (name[0] == '\0') {
+		complain(reader, "write NAME = VALUE", "a value stands without a key");
+		return 1;
+	}
 	if (strlen(name) >= sizeof(reader->key)) {
 		complain(reader, NULL, "the key is longer than 255 bytes");
 		return 1;

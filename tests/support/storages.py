@@ -17,6 +17,7 @@ from world import HANG_LIMIT, ROOT, missing
 from hub_server import Hub, one_repo
 from models import bert_files, git_sha1, gguf, safetensors
 from fetching import library, python_of
+from waiting import wait_for
 
 
 def files_of_all_kinds(tensor=10_000_000):
@@ -71,12 +72,21 @@ def kill_and_resume(fetcher, hub, files, kills, longest, seed=7):
         assert_digests(fetcher.repo)
         if check_digests(fetcher).status == 0:
             assert all((fetcher.snapshot / name).read_bytes() == data for name, data in files.items())
-            shutil.rmtree(fetcher.repo)
+            remove_at_last(fetcher.repo)
     result = fetcher.fetch()
     assert result.status == 0, result
     assert_whole(fetcher, files)
     hub.requests.clear()
     assert fetcher.fetch().status == 0 and not hub.requests
+
+
+def remove_at_last(folder):
+    """rclone's uploads go on behind a close, and one that ends makes its name anew in a folder that is being removed."""
+    def gone():
+        shutil.rmtree(folder, ignore_errors=True)
+        return not folder.exists()
+
+    wait_for(gone)
 
 
 def all_is_well(fetcher, place, files=None, kills=4, longest=0.6, at_once=2, rate=150_000_000, policy=""):
@@ -91,10 +101,10 @@ def all_is_well(fetcher, place, files=None, kills=4, longest=0.6, at_once=2, rat
         assert_whole(fetcher, files)
         hub.requests.clear()
         assert fetcher.fetch().status == 0 and not hub.requests
-        shutil.rmtree(fetcher.repo)
+        remove_at_last(fetcher.repo)
         fetcher.fetch_at_once(at_once)
         assert_whole(fetcher, files)
-        shutil.rmtree(fetcher.repo)
+        remove_at_last(fetcher.repo)
         kill_and_resume(fetcher, hub, files, kills, longest)
         result = check_digests(fetcher)
         assert result.status == 0, result

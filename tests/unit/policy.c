@@ -154,6 +154,8 @@ static void lines_are_inihs_but_for_what_it_swallows(void **state)
 		{ "[a] k = v\n", "[a]1 ", 1 },
 		{ "[a]\nk = v\n  l = w\n", NULL, 1 },
 		{ "[a]\nno equals sign\n", "[a]1 ", 1 },
+		{ "[a]\n= v\n", "[a]1 ", 1 },
+		{ "[a]\n:v\nk = w\n", "[a]1 k=w@3 ", 1 },
 		{ "[a\n", NULL, 1 },
 	};
 

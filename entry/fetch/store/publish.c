@@ -24,10 +24,13 @@ static int write_metadata(const struct repo_store *repo, const char *commit, con
 	char name[MAX_PATH_BYTES], content[256];
 	struct text join = TEXT_OVER(name), text = TEXT_OVER(content);
 	CLEANUP(cleanup_fd) int fd = -1;
+	int64_t ahead = repo->store->volume.clock_ahead_s;
 	struct timespec now;
 	const char *last;
 
+	/* Not before the file's own time, or it would count as touched since. */
 	(void)clock_gettime(CLOCK_REALTIME, &now);
+	now.tv_sec += ahead > 0 ? ahead : 0;
 	text_addf(&join, "%s.metadata", path);
 	text_addf(&text, "%s\n%s\n%lld.%06ld\n", commit, etag, (long long)now.tv_sec,
 	          now.tv_nsec / 1000);
@@ -163,6 +166,10 @@ static int put(const struct publication *publication, int directory_fd, const ch
 
 	if (repo->store->volume.has_links && has_blob)
 		return put_link(directory_fd, name, file->path, file->etag);
+	/* Where there are no locks another fetch may have put it there, and may be done: it is left alone. */
+	if (repo->store->is_directory && has_blob && !file->doubted &&
+	    repo_store_metadata_fits(repo, file->path, file->etag))
+		return !file->keep && unlinkat(repo->blobs_fd, file->etag, 0) != 0 ? -errno : 0;
 	error = !has_blob ? -ENOENT : repo->store->is_directory ? set_marker(repo) : 0;
 	if (error == 0)
 		error = put_file(repo, directory_fd, name, file);

@@ -23,6 +23,7 @@ struct published {
 	uint64_t size;
 	bool is_placed; /* the file itself is in its place already, or on its way there */
 	bool keep; /* the blob is also wanted by another path */
+	bool doubted; /* what stands in its place may be damaged, whatever its metadata says */
 	const char *
 	        equal; /* a placed path of the same content, for which there may be no blob; or NULL */
 };

@@ -176,3 +176,12 @@ def test_python_works_within(world):
             "except PermissionError as e: print(e)\n")
     result = world.start("python3", "-c", code, cwd="/")
     assert result.status == 0 and result.out.split("\n")[:4] == ["thread", "child", "True", "[Errno 13] Permission denied"], result
+
+
+@pytest.mark.parametrize("egress, env, told", [
+    ("deny", {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1234"}, True), ("443", {"MASTER_ADDR": "127.0.0.1"}, True), ("443, 29500", {"MASTER_ADDR": "127.0.0.1"}, False),
+    ("1234", {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1234"}, False), ("deny", {}, False), ("allow", {"MASTER_ADDR": "127.0.0.1"}, False)])
+def test_processes_that_meet_over_tcp(world, egress, env, told):
+    """torch.distributed connects to itself over loopback, which Landlock forbids as it does the rest: said before NCCL times out."""
+    result = world.policy(f"[confine]\negress = {egress}\n").check("-v", env=env)
+    assert result.status == 0 and ("confine.distributed" in result.codes()) == told, result
