@@ -68,7 +68,7 @@ static int become_owner(const char *path)
 	return identity_assume(&owner, &step);
 }
 
-/* A volume that a group shares (fsGroup, mode 2775): whoever of the group comes next goes on with what was begun. */
+/* A volume that a group shares (fsGroup, mode 2775): whoever of the group comes next can write there, too. */
 static void share_with_group(const char *path)
 {
 	struct stat st; /* of the place, or of the nearest above it that is there */

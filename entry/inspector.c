@@ -100,9 +100,15 @@ static void report_command(struct inspection *inspection, const char *command)
 	/* A directory that it may not enter is the launch's to tell. */
 	if (command == NULL || (directory != NULL && chdir(directory) != 0))
 		return;
+	/* A descriptor that was handed in is the service's, and closed here. */
+	if (strncmp(command, "/proc/", 6) == 0 || strncmp(command, "/dev/fd/", 8) == 0)
+		return;
 	status = command_try(command, inspection->env, &why);
-	/* What another user may not reach is not known to be out of the service's reach. */
-	if (status == STATUS_OK || (status == STATUS_NOT_EXECUTABLE && !inspection->who->exact))
+	/* What another user, or one with fewer capabilities, may not reach is not known to be out of the service's reach. */
+	if (status == STATUS_OK ||
+	    (status == STATUS_NOT_EXECUTABLE &&
+	     (!inspection->who->exact ||
+	      (inspection->policy->capabilities.mask & CAPABILITIES_OF_FILES) != 0)))
 		return;
 	inspection_report(inspection,
 	                  status == STATUS_NOT_FOUND ? FINDING_SERVICE_COMMAND :

@@ -19,7 +19,8 @@ static const struct command commands[] = {
 	{ "checks", "[CODE]", "the catalogue: each finding's code, meaning and usual fix",
 	  command_checks, COMMAND_ASKS },
 	{ "help", "[COMMAND | SECTION | KEY | CODE]",
-	  "what a command, a section or key of the policy, or a finding means", command_help, COMMAND_ASKS },
+	  "what a command, a section or key of the policy, or a finding means", command_help,
+	  COMMAND_ASKS },
 	{ NULL, NULL, NULL, NULL, COMMAND_LOOKS },
 };
 

@@ -454,18 +454,29 @@ static bool parse(struct options *options, char *const *argv, struct text *why)
 static void report_misfit(size_t i, const struct command *command, struct text *why)
 {
 	text_addf(why, "--%s goes with ", table[i].name);
-	for (const char *at = table[i].commands; *at != '\0'; at++)
-		text_addf(why, *at == ' ' ? " and " : "%c", *at);
+	for (const char *at = table[i].commands; *at != '\0';) {
+		size_t length = strcspn(at, " ");
+		bool last = at[length] == '\0';
+
+		text_addf(why, "%s%.*s",
+		          at == table[i].commands ? "" :
+		          last                    ? " and " :
+		                                    ", ",
+		          (int)length, at);
+		at += length + !last;
+	}
 	text_addf(why,
 	          table[i].option >= FIRST_OPTION_OF_RUN ? ": %s starts no service" :
 	                                                   ", not with %s",
 	          command->name);
 }
 
-/* What was given goes with the command, wherever it stands in the line. */
+/* What was given goes with the command, wherever it stands in the line. A question is answered whatever stands beside it. */
 static bool fits_command(const struct options *options, struct text *why)
 {
-	for (size_t i = 0; i < LENGTH_OF(table); i++)
+	bool asks = options->command->kind == COMMAND_ASKS || options->help || options->version;
+
+	for (size_t i = 0; i < LENGTH_OF(table) && !asks; i++)
 		if ((options->given >> table[i].option & 1) != 0 &&
 		    !takes_option(options->command, i)) {
 			report_misfit(i, options->command, why);

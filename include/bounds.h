@@ -68,6 +68,8 @@
 #define FETCH_BUFFER_BYTES (512ul << 10) /* CURLOPT_BUFFERSIZE; a connection */
 #define STALLED_BYTES 1000L /* a second, over fetch.stall_timeout: less is standing still */
 #define MAX_HASH_THREADS 8u /* beside the one that talks: more wait for the disk only */
+#define NAMES_WAIT_MS                                                                              \
+	10000u /* giving names takes moments, file by file on an object store seconds */
 #define LOCK_POLL_MS 100u /* as often as filelock asks twice */
 #define STALE_PARTIAL_S 60 /* where locks do nothing: untouched for so long, its writer is gone */
 #define PROGRESS_MS 250u /* between two records about a file on its way */

@@ -185,8 +185,7 @@ int rename_within(int directory_fd, const char *from, const char *to)
 		return 0;
 	error = errno;
 	/* Somebody else's file in a sticky directory is refused by EPERM, too; where there is none it is the volume. */
-	if ((error == EPERM || error == EXDEV) &&
-	    faccessat(directory_fd, to, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+	if ((error == EPERM || error == EXDEV) && !has_name(directory_fd, to))
 		error = ENOSYS;
 	return -error;
 }
@@ -224,6 +223,13 @@ int replace_file(int directory_fd, const char *name, const char *content)
 	if (error == 0)
 		error = sync_file(fd);
 	return replacement_end(&replacement, error);
+}
+
+bool has_name(int directory_fd, const char *name)
+{
+	struct stat st;
+
+	return fstatat(directory_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
 }
 
 bool is_file_of(int directory_fd, const char *name, uint64_t size)

@@ -33,6 +33,8 @@ int sync_directory(int fd);
  */
 void volume_free(const struct statvfs *volume, uint64_t *bytes, uint64_t *inodes);
 int open_regular(int directory_fd, const char *name);
+/* Whether the name is there, a link that leads nowhere included. (faccessat() cannot be asked so before Linux 5.8.) */
+bool has_name(int directory_fd, const char *name);
 bool is_file_of(int directory_fd, const char *name, uint64_t size);
 
 /* renameat(2) in one directory; -ENOSYS where the volume cannot, by whatever error it says so: EPERM, EXDEV. */

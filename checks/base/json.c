@@ -213,7 +213,8 @@ static size_t finish_word(struct json *json, unsigned char *out)
 	if ((length == 3 && memcmp(json->word, "NaN", 3) == 0) ||
 	    (length == 8 && memcmp(json->word, "Infinity", 8) == 0) ||
 	    (length == 9 && memcmp(json->word, "-Infinity", 9) == 0)) {
-		memcpy(out, " 0 ", 3);
+		out[0] = out[2] = ' ';
+		out[1] = '0';
 		return 3;
 	}
 	memcpy(out, json->word, length);

@@ -76,6 +76,8 @@ static bool is_of_section(const char *word, enum key_section section, const char
 	const char *name = policy_section_names[section];
 	size_t length = strlen(name);
 
+	if (section == SECTION_MODEL && strcmp(word, "model NAME") == 0)
+		word = name;
 	for (size_t i = 0; i < length; i++)
 		if (word[i] != name[i] && !(word[i] == '.' && name[i] == ' '))
 			return false;

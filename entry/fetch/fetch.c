@@ -5,6 +5,7 @@
 #include "fetch/store/publish.h"
 #include "fetch/session.h"
 #include "hub/cache.h"
+#include "process/clock.h"
 #include "util.h"
 
 #define PUBLISH_TRIES 8u /* other fetches of the same model are in the way for moments only */
@@ -134,6 +135,23 @@ static void sweep(const struct plan_model *model)
 	}
 }
 
+/* Whether it is this fetch's turn to give names; whoever holds it too long, or for another reason, is not waited for. */
+static bool take_turn(struct session *session, struct plan_model *model)
+{
+	uint64_t now = clock_now_ns();
+
+	if (repo_store_lock_names(&model->repo) != -EAGAIN)
+		return true;
+	if (model->turn_due_ns == 0)
+		model->turn_due_ns = now + NAMES_WAIT_MS * 1000000ull;
+	if (now < model->turn_due_ns)
+		return false;
+	session_note(session, FINDING_FETCH_VOLUME,
+	             "another process keeps the lock of %s: it is not waited for any longer",
+	             model->model->repo);
+	return true;
+}
+
 /* Names come last: nothing is found under a ref before all of it is there. */
 static void publish(struct session *session, struct plan_model *model)
 {
@@ -141,8 +159,6 @@ static void publish(struct session *session, struct plan_model *model)
 	bool piecemeal = false;
 	int error = -ENOENT;
 
-	/* One at a time, so that one which finds all in place sees no other's marker either. */
-	repo_store_lock_names(&model->repo);
 	for (unsigned tries = 0; tries < PUBLISH_TRIES && error == -ENOENT; tries++)
 		error = put_files(model, &at, &piecemeal);
 	if (piecemeal)
@@ -163,26 +179,36 @@ static void publish(struct session *session, struct plan_model *model)
 	             volume_words(error));
 }
 
-static void publish_ready(struct session *session)
+/* false: another fetch is giving names, and it is asked again later. */
+static bool publish_ready(struct session *session)
 {
+	bool all = true;
+
 	for (size_t i = 0; i < session->model_count; i++) {
 		struct plan_model *model = &session->models[i];
 
 		if (!model->listed || model->failed || model->unchanged || model->left > 0)
 			continue;
+		if (!take_turn(session, model)) {
+			all = false;
+			continue;
+		}
 		publish(session, model);
 		model->listed = false; /* once */
 	}
+	return all;
 }
 
 static int bring(struct session *session)
 {
-	while (downloads_step(session)) {
-		publish_ready(session);
-		if (network_run(&session->network, (int)LOCK_POLL_MS) < 0)
+	bool any;
+
+	do {
+		any = downloads_step(session);
+		any = !publish_ready(session) || any;
+		if (any && network_run(&session->network, (int)LOCK_POLL_MS) < 0)
 			return -EIO;
-	}
-	publish_ready(session);
+	} while (any);
 	return 0;
 }
 

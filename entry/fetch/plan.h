@@ -35,6 +35,8 @@ struct plan_model {
 	struct plan_file *files;
 	size_t count, room, next; /* next: the first that was not started */
 	size_t left; /* files that are not there yet */
+	uint64_t
+	        turn_due_ns; /* when names are given without waiting for another fetch any longer; 0: nobody was waited for */
 	uint64_t wanted_bytes, fetched_bytes,
 	        kept_bytes; /* kept: of partial files, on the disk already */
 	size_t wanted_files, fetched_files;

@@ -12,6 +12,12 @@
 #include "base/tree.h"
 #include "util.h"
 
+#ifdef __x86_64__
+#define OWN_MACHINE EM_X86_64
+#else
+#define OWN_MACHINE EM_AARCH64
+#endif
+
 bool command_find(const char *command, const struct environment *environment, char *out,
                   size_t size)
 {
@@ -64,7 +70,8 @@ static bool script_interpreter(const char *head, size_t length, char *out, size_
 }
 
 /* The loader of a dynamic program: its PT_INTERP segment (elf(5)). */
-static bool elf_interpreter(int fd, const char *head, size_t length, char *out, size_t size)
+static bool elf_interpreter(int fd, const char *head, size_t length, char *out, size_t size,
+                            bool *foreign)
 {
 	Elf64_Ehdr elf;
 	Elf64_Phdr segment;
@@ -73,6 +80,7 @@ static bool elf_interpreter(int fd, const char *head, size_t length, char *out, 
 	    head[EI_CLASS] != ELFCLASS64)
 		return false;
 	memcpy(&elf, head, sizeof(elf));
+	*foreign = elf.e_machine != OWN_MACHINE;
 	for (unsigned i = 0; i < elf.e_phnum && i < 64; i++) {
 		uint64_t at;
 		ssize_t got;
@@ -98,6 +106,7 @@ struct program {
 	const char *path;
 	char interpreter[MAX_PATH_BYTES]; /* of a script */
 	char loader[MAX_PATH_BYTES]; /* of a dynamic program */
+	bool foreign; /* a program of another machine: an emulator may have its loader elsewhere */
 };
 
 static void read_program(struct program *program)
@@ -109,7 +118,8 @@ static void read_program(struct program *program)
 
 	if (!script_interpreter(head, length, program->interpreter, sizeof(program->interpreter)))
 		program->interpreter[0] = '\0';
-	if (!elf_interpreter(fd, head, length, program->loader, sizeof(program->loader)))
+	if (!elf_interpreter(fd, head, length, program->loader, sizeof(program->loader),
+	                     &program->foreign))
 		program->loader[0] = '\0';
 }
 
@@ -208,7 +218,7 @@ enum status command_try(const char *command, const struct environment *environme
 		/* A relative interpreter, or a file of neither kind, is the kernel's to judge (binfmt_misc). */
 		if (program.interpreter[0] == '/')
 			error = execution_error(program.interpreter);
-		else if (program.loader[0] == '/')
+		else if (program.loader[0] == '/' && !program.foreign)
 			error = execution_error(program.loader);
 	}
 	return error == 0 ? STATUS_OK : command_explain_failure(path, error, why);

@@ -129,6 +129,8 @@ static void forward(const struct init *init, unsigned number)
 /* As tini's -w. A pipe that is full holds nothing up: what does not fit is not told. */
 static void tell_reaped(pid_t pid, int status)
 {
+	static const uint64_t broken = 1ull << (SIGPIPE - 1);
+	static const struct timespec now = { 0 };
 	struct pollfd ready = { .fd = STDERR_FILENO, .events = POLLOUT };
 	char line[96];
 	struct text text = TEXT_OVER(line);
@@ -136,8 +138,11 @@ static void tell_reaped(pid_t pid, int status)
 	text_addf(&text, "aweigh: reaped process %d, which ended %s %d\n", (int)pid,
 	          WIFSIGNALED(status) ? "by signal" : "with status",
 	          WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-	if (poll(&ready, 1, 0) == 1)
-		(void)!write(STDERR_FILENO, line, text.length);
+	if (poll(&ready, 1, 0) != 1 || ready.revents != POLLOUT ||
+	    write(STDERR_FILENO, line, text.length) >= 0 || errno != EPIPE)
+		return;
+	/* Ours, and not to be forwarded: nobody reads any more. */
+	(void)syscall(SYS_rt_sigtimedwait, &broken, NULL, &now, sizeof(broken));
 }
 
 /* One SIGCHLD may stand for many deaths. Bounded, so that signals do not wait; whether it reaped any. */

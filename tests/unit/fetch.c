@@ -174,6 +174,8 @@ static void pages_of_a_tree(void **state)
 	assert_true(page("[{\"type\":\"file\",\"path\":\"b\",\"oid\":\"../x\"}]", &seen) &&
 	            seen.blob_id[0] == '\0');
 	assert_false(page("[{\"type\":\"file\",\"path\":1}]", &seen));
+	/* A commit's title that was cut within a character: no reader of hubs minds. */
+	assert_true(page("[{\"type\":\"file\",\"path\":\"b\",\"lastCommit\":{\"title\":\"\\ud83d\"}}]", &seen));
 }
 
 static void open_repo(struct store *store, struct repo_store *repo, const struct place *place)
@@ -213,7 +215,7 @@ static void partials_remember_their_chunks(void **state)
 
 	(void)state;
 	open_repo(&store, &repo, &place);
-	assert_int_equal(partial_open(&partial, &repo, SHA, size), 0);
+	assert_int_equal(partial_open(&partial, &repo, SHA, size, true), 0);
 	assert_int_equal(partial.chunk_count, 6);
 	assert_true(partial_take_run(&partial, 2 * CHUNK_BYTES, &first, &length));
 	assert_true(first == 0 && length == 2 * CHUNK_BYTES);
@@ -232,10 +234,10 @@ static void partials_remember_their_chunks(void **state)
 
 	/* The next run finds it; another size does not. */
 	assert_int_equal(repo_store_open(&repo, &store, "org/m"), 0);
-	assert_int_equal(partial_open(&partial, &repo, SHA, size + 1), 0);
+	assert_int_equal(partial_open(&partial, &repo, SHA, size + 1, true), 0);
 	assert_false(partial.resumed);
 	partial_discard(&partial);
-	assert_int_equal(partial_open(&partial, &repo, SHA, size), 0);
+	assert_int_equal(partial_open(&partial, &repo, SHA, size, true), 0);
 	assert_true(partial.resumed && partial.present == 2 && partial.lead == 1);
 	partial_clear(&partial);
 	assert_true(partial.present == 0 && partial.lead == 0);
@@ -255,11 +257,11 @@ static void huge_files_have_larger_chunks(void **state)
 
 	(void)state;
 	open_repo(&store, &repo, &place);
-	assert_int_equal(partial_open(&partial, &repo, SHA, 1ull << 40), 0);
+	assert_int_equal(partial_open(&partial, &repo, SHA, 1ull << 40, true), 0);
 	assert_true(partial.chunk_count <= MAX_CHUNKS &&
 	            partial.chunk_bytes * partial.chunk_count >= 1ull << 40);
 	partial_discard(&partial);
-	assert_int_equal(partial_open(&partial, &repo, SHA, 0), 0);
+	assert_int_equal(partial_open(&partial, &repo, SHA, 0, true), 0);
 	assert_int_equal(partial.chunk_count, 0);
 	partial_discard(&partial);
 	repo_store_release(&repo);

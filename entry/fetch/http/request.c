@@ -435,41 +435,39 @@ static void go_again(struct request *request, uint64_t due_ns)
 	wait_until(request, due_ns);
 }
 
-static void ended(struct request *request, CURLcode code)
+/* A 2xx status; false: the body is none that will do, and the request counts as refused. */
+static bool take_success(struct request *request)
+{
+	/* Redirects within the endpoint, as after a renaming, say nothing of the file. */
+	if (!request->redirected)
+		request->hub = request->headers;
+	if (!request->begun && !begin_body(request)) { /* an empty body */
+		request->refused = true;
+		return false;
+	}
+	request->refreshed = 0;
+	request->done(request, true);
+	return true;
+}
+
+/* Goes on with where the answer leads, or with a new address; false: neither. */
+static bool go_on(struct request *request)
+{
+	if (follow(request)) {
+		wait_until(request, 0);
+		return true;
+	}
+	if (refresh(request)) {
+		go_again(request, 0);
+		return true;
+	}
+	return false;
+}
+
+static void fail_request(struct request *request, CURLcode code)
 {
 	uint64_t due_ns;
 
-	(void)curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &request->status);
-	stop_running(request);
-	learn_resolving(request, code);
-	if (code == CURLE_OK && request->status >= 200 && request->status <= 299) {
-		/* Redirects within the endpoint, as after a renaming, say nothing of the file. */
-		if (!request->redirected)
-			request->hub = request->headers;
-		if (!request->begun && !begin_body(request)) { /* an empty body */
-			request->refused = true;
-			code = CURLE_WRITE_ERROR;
-		} else {
-			request->refreshed = 0;
-			request->done(request, true);
-			return;
-		}
-	}
-	/* A redirect to where the bytes are is the end of a question about them. */
-	if (!request->refused && request->head && code == CURLE_OK && request->status >= 301 &&
-	    request->status <= 308 && url_has_host(request->headers.location)) {
-		request->hub = request->headers;
-		request->done(request, true);
-		return;
-	}
-	if (!request->refused && follow(request)) {
-		wait_until(request, 0);
-		return;
-	}
-	if (!request->refused && refresh(request)) {
-		go_again(request, 0);
-		return;
-	}
 	request_explain(request, code);
 	if (request->redirects >= MAX_REDIRECTS) {
 		request->failure.temporary = false;
@@ -495,6 +493,27 @@ static void ended(struct request *request, CURLcode code)
 		          request->attempts == 1 ? "" : "s");
 	}
 	request->done(request, false);
+}
+
+static void ended(struct request *request, CURLcode code)
+{
+	(void)curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &request->status);
+	stop_running(request);
+	learn_resolving(request, code);
+	if (code == CURLE_OK && request->status >= 200 && request->status <= 299) {
+		if (take_success(request))
+			return;
+		code = CURLE_WRITE_ERROR;
+	}
+	/* A redirect to where the bytes are is the end of a question about them. */
+	if (!request->refused && request->head && code == CURLE_OK && request->status >= 301 &&
+	    request->status <= 308 && url_has_host(request->headers.location)) {
+		request->hub = request->headers;
+		request->done(request, true);
+		return;
+	}
+	if (request->refused || !go_on(request))
+		fail_request(request, code);
 }
 
 int network_run(struct network *network, int wait_ms)

@@ -86,6 +86,8 @@ void revision_info_begin(struct revision_info *info, manifest_visit *visit, void
 	info->context = context;
 	info->stopped = false;
 	json_begin(&info->json, visit_info, info);
+	info->json.python =
+	        true; /* a title cut within a character, as JavaScript writes it, refuses nothing */
 }
 
 bool revision_info_end(struct revision_info *info)
@@ -122,6 +124,7 @@ void tree_page_begin(struct tree_page *page, manifest_visit *visit, void *contex
 	page->context = context;
 	page->stopped = false;
 	json_begin(&page->json, visit_page, page);
+	page->json.python = true;
 }
 
 bool tree_page_end(struct tree_page *page)

@@ -117,18 +117,17 @@ static bool is_partial_of(const char *leftover, const char *etag)
 }
 
 /* The lock of its file is ours: where locks exclude, who wrote it is gone. */
-static bool is_abandoned(const struct repo_store *repo, const struct stat *st)
+static bool is_abandoned(const struct repo_store *repo, const struct stat *st, bool locked)
 {
 	int64_t now_there = (int64_t)time(NULL) + repo->store->volume.clock_ahead_s;
 
 	return S_ISREG(st->st_mode) && st->st_uid == geteuid() &&
-	       (repo->store->volume.has_locks ||
-	        now_there - (int64_t)st->st_mtim.tv_sec > STALE_PARTIAL_S);
+	       (locked || now_there - (int64_t)st->st_mtim.tv_sec > STALE_PARTIAL_S);
 }
 
 /* Claims a leftover by renaming it, so that no two go on with the same one. */
 static bool claim(struct partial *partial, const struct repo_store *repo, const char *leftover,
-                  const char *etag)
+                  const char *etag, bool locked)
 {
 	struct stat st;
 
@@ -136,7 +135,8 @@ static bool claim(struct partial *partial, const struct repo_store *repo, const 
 	        openat(repo->blobs_fd, leftover, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (partial->fd < 0)
 		return false;
-	if (fstat(partial->fd, &st) == 0 && is_abandoned(repo, &st) && read_footer(partial, &st)) {
+	if (fstat(partial->fd, &st) == 0 && is_abandoned(repo, &st, locked) &&
+	    read_footer(partial, &st)) {
 		new_name(partial, etag);
 		if (renameat(repo->blobs_fd, leftover, repo->blobs_fd, partial->name) == 0)
 			return true;
@@ -147,7 +147,7 @@ static bool claim(struct partial *partial, const struct repo_store *repo, const 
 }
 
 int partial_open(struct partial *partial, const struct repo_store *repo, const char *etag,
-                 uint64_t size)
+                 uint64_t size, bool locked)
 {
 	int error;
 
@@ -159,7 +159,7 @@ int partial_open(struct partial *partial, const struct repo_store *repo, const c
 		return -ENOMEM;
 	for (size_t i = 0; i < repo->leftover_count && partial->fd < 0; i++)
 		if (is_partial_of(repo->leftovers[i], etag) &&
-		    claim(partial, repo, repo->leftovers[i], etag)) {
+		    claim(partial, repo, repo->leftovers[i], etag, locked)) {
 			count_chunks(partial);
 			partial->resumed = partial->present > 0;
 			return 0;
@@ -309,7 +309,7 @@ static void remove_abandoned(const struct repo_store *repo, const char *leftover
 
 	if ((lock >= 0 || lock == -ENOLCK) &&
 	    fstatat(repo->blobs_fd, leftover, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    is_abandoned(repo, &st))
+	    is_abandoned(repo, &st, lock >= 0))
 		(void)unlinkat(repo->blobs_fd, leftover, 0);
 }
 

@@ -24,9 +24,12 @@ struct partial {
 };
 #define PARTIAL_INIT ((struct partial){ .fd = -1 })
 
-/* Goes on with one that an earlier run left, or begins one. */
+/*
+ * Goes on with one that an earlier run left, or begins one. `locked`: the file's lock is held, so that whoever wrote it is
+ * gone; otherwise its age alone says so.
+ */
 int partial_open(struct partial *partial, const struct repo_store *repo, const char *etag,
-                 uint64_t size);
+                 uint64_t size, bool locked);
 /* Begins at zero: what is there was wrong. */
 void partial_clear(struct partial *partial);
 int partial_write(const struct partial *partial, uint64_t at, const void *bytes, size_t length);

@@ -327,7 +327,7 @@ static int name_snapshot(struct publication *publication, int fd)
 	error = move_entries(publication, fd, there, 0);
 	remove_empty_directories(repo->fd, publication->staging, 0);
 	/* What is left behind is missing from the snapshot, which no ref may name then. */
-	if (error == 0 && faccessat(repo->fd, publication->staging, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+	if (error == 0 && has_name(repo->fd, publication->staging))
 		error = -ENOENT;
 	return error != 0 ? error : sync_directory(snapshots);
 }
@@ -343,6 +343,24 @@ static void forget_other_manifests(const struct repo_store *repo, const char *co
 		if (manifest_is_named(entry->d_name) &&
 		    strncmp(entry->d_name, commit, COMMIT_HEX) != 0)
 			(void)unlinkat(dir_fd(&directory), entry->d_name, 0);
+}
+
+/* What a fetch that was killed while it moved names into the snapshot has left beside it. */
+static int take_staged(const struct publication *publication, int snapshot_fd)
+{
+	const struct repo_store *repo = publication->repo;
+	char staging[64];
+	struct text text = TEXT_OVER(staging);
+	CLEANUP(cleanup_fd) int fd = -1;
+	int error;
+
+	repo_store_staging(&text, publication->commit);
+	fd = openat(repo->fd, staging, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return 0;
+	error = move_entries(publication, fd, snapshot_fd, 0);
+	remove_empty_directories(repo->fd, staging, 0);
+	return error;
 }
 
 /* On disk before a ref names it: every directory that got a name. */
@@ -376,7 +394,9 @@ int publication_end(struct publication *publication)
 		               -errno :
 		               0;
 	}
-	return publication->staging[0] == '\0' ? 0 : name_snapshot(publication, fd);
+	if (publication->staging[0] != '\0')
+		return name_snapshot(publication, fd);
+	return take_staged(publication, fd);
 }
 
 void publication_release(struct publication *publication)

@@ -166,7 +166,9 @@ uint64_t repo_store_leftover_bytes(const struct repo_store *repo)
 	struct stat st;
 
 	for (size_t i = 0; i < repo->leftover_count; i++)
-		if (fstatat(repo->blobs_fd, repo->leftovers[i], &st, AT_SYMLINK_NOFOLLOW) == 0)
+		/* Another user's are not gone on with. */
+		if (fstatat(repo->blobs_fd, repo->leftovers[i], &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    st.st_uid == geteuid())
 			bytes += (uint64_t)st.st_blocks * 512; /* stat(2) counts in these */
 	return bytes;
 }
@@ -224,10 +226,13 @@ int repo_store_write_ref(const struct repo_store *repo, const char *revision, co
 	return error != 0 ? error : sync_directory(fd);
 }
 
-void repo_store_lock_names(const struct repo_store *repo)
+int repo_store_lock_names(const struct repo_store *repo)
 {
-	if (repo->store->volume.has_locks)
-		(void)flock(repo->store->is_directory ? repo->blobs_fd : repo->fd, LOCK_EX);
+	if (!repo->store->volume.has_locks)
+		return -ENOLCK;
+	if (flock(repo->store->is_directory ? repo->blobs_fd : repo->fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	return errno == EWOULDBLOCK || errno == EINTR ? -EAGAIN : -ENOLCK;
 }
 
 void repo_store_unlock_names(const struct repo_store *repo)

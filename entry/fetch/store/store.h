@@ -83,9 +83,10 @@ int repo_store_lock(const struct repo_store *repo, const char *etag, const char 
 
 /*
  * For the time in which names are given: two fetchers of one repository take turns, since not every volume replaces a
- * file in one step (s3fs). Nothing where the volume has no locks. Ends with repo_store_unlock_names(), or the process.
+ * file in one step (s3fs). 0; -EAGAIN: it is another's turn; -ENOLCK: there are no turns to be had. Ends with
+ * repo_store_unlock_names(), or the process.
  */
-void repo_store_lock_names(const struct repo_store *repo);
+int repo_store_lock_names(const struct repo_store *repo);
 void repo_store_unlock_names(const struct repo_store *repo);
 
 /* Where a snapshot is made ready: under one name, so that another fetch goes on with what a killed one left. */

@@ -9,8 +9,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/dir.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "bounds.h"
 #include "util.h"
 
 /* .probe.XXXXXXXX, with letters of either case. */
@@ -102,10 +104,44 @@ static bool try_directories(const struct probe *probe)
 	return well;
 }
 
+/* What a fetch left that was killed while it tried. */
+static void sweep_probes(int directory_fd)
+{
+	CLEANUP(dir_close)
+	struct dir directory = dir_open(directory_fd, ".", MAX_DIRECTORY_ENTRIES);
+	struct dirent *entry;
+	struct stat st;
+
+	while ((entry = dir_next(&directory)) != NULL) {
+		if (strncmp(entry->d_name, ".probe.", 7) != 0 ||
+		    fstatat(directory_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+		    st.st_uid != geteuid() || time(NULL) - st.st_mtim.tv_sec < STALE_PARTIAL_S)
+			continue;
+		if (S_ISDIR(st.st_mode)) {
+			CLEANUP(cleanup_fd)
+			int fd = openat(directory_fd, entry->d_name,
+			                O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+			if (fd >= 0)
+				(void)unlinkat(fd, "file", 0);
+		}
+		(void)unlinkat(directory_fd, entry->d_name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0);
+	}
+}
+
 void volume_try(int directory_fd, struct volume *volume)
 {
 	struct probe probe = probe_of(directory_fd);
 
+	/* Where nothing can be made, it is taken for an ordinary file system: what is there already may be enough. */
+	if (mkdirat(directory_fd, probe.name, 0700) != 0 && (errno == EACCES || errno == EROFS)) {
+		*volume = (struct volume){ .has_links = true,
+			                   .has_locks = true,
+			                   .renames_directories = true };
+		return;
+	}
+	(void)unlinkat(directory_fd, probe.name, AT_REMOVEDIR);
+	sweep_probes(directory_fd);
 	*volume = (struct volume){ .has_links = try_links(&probe) };
 	try_file(&probe, volume);
 	volume->renames_directories = try_directories(&probe);

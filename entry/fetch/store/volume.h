@@ -14,7 +14,7 @@ struct volume {
 	int64_t clock_ahead_s; /* its time of modification against this machine's clock */
 };
 
-/* In the directory, where every probe is gone afterwards. What could not be tried counts as not to be had. */
+/* In the directory, where every probe is gone afterwards. Where it may not be written, as an ordinary file system has it. */
 void volume_try(int directory_fd, struct volume *volume);
 
 /* What a negative errno of a volume means; static, or strerror()'s. */

@@ -186,6 +186,13 @@ def test_path_is_the_services(world, payload):
     assert world.start("service").status == 126
 
 
+@pytest.mark.parametrize("where", ["/proc/self/fd", "/dev/fd"])
+def test_a_command_by_descriptor(world, where):
+    """fexecve(3)'s way: the descriptor is the service's, and there when it starts."""
+    with open("/bin/true", "rb") as program:
+        assert world.policy("").start(f"{where}/{program.fileno()}", pass_fds=[program.fileno()]).status == 0
+
+
 def test_working_directory(world, payload):
     assert seen(world.policy("[service]\nworking_directory = /usr\n").start(payload))["directory"] == "/usr"
     result = world.policy("[service]\nworking_directory = /no/such/folder\n").start(payload)

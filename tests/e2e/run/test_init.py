@@ -276,6 +276,18 @@ def test_each_orphan_is_told(world, worker, args):
     assert len(said) == (0 if args == ["-s"] else 3) and all("reaped process" in line and "with status 7" in line for line in said)
 
 
+def test_nobody_reads_what_is_told_of_orphans(world, worker):
+    """The reader of standard error is gone: the SIGPIPE is aweigh's own, and the service gets none."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    started = Started(world, worker, "orphans", "3", "9", args=["-s", "-w"], stderr=writer)
+    os.close(writer)
+    assert started.line() == "ready"
+    wait_for(lambda: children(started.pid) == [started.service])
+    started.send(signal.SIGTERM)
+    assert started.wait() == 9
+
+
 @pytest.mark.parametrize("prefix, args", [(PID_1, []), ([], ["-s"])], ids=["pid 1", "-s"])
 def test_storm(world, worker, prefix, args):
     """Signals at 1,000 a second while children die: the service gets them, nothing is lost, the status is right."""
