@@ -8,6 +8,11 @@
 #include "engine/inspection.h"
 #include "util.h"
 
+static bool belongs_to_openvino(const char *path)
+{
+	return strncmp(path_name(path), "openvino_", 9) == 0 && path_ends(path, ".bin");
+}
+
 /* What a loader reads must hold something; git keeps other files empty on purpose: packages, notices, markers. */
 static bool must_hold_something(const struct file_view *file)
 {
@@ -15,7 +20,8 @@ static bool must_hold_something(const struct file_view *file)
 	const char *name = path_name(file->path);
 
 	if (file->format != NULL && file->format->weights)
-		return true;
+		return !belongs_to_openvino(
+		        file->path); /* file_openvino knows whether there are constants */
 	for (size_t i = 0; i < LENGTH_OF(endings); i++)
 		if (name[0] != '.' && path_ends(file->path, endings[i]))
 			return true;

@@ -90,12 +90,26 @@ static bool remember_absent(struct model_view *view, const char *path)
 	return true;
 }
 
+/* Weights of the format that loaders take first: an index of the other is never opened then. */
+static bool has_other_set(const struct inspection *inspection, const char *path)
+{
+	char directory[MAX_PATH_BYTES], name[MAX_PATH_BYTES];
+
+	directory_of(path, directory, sizeof(directory));
+	return path_ends(path, ".bin.index.json") &&
+	       ((path_join(name, sizeof(name), directory, "model.safetensors") &&
+	         model_has(inspection, name, NULL)) ||
+	        (path_join(name, sizeof(name), directory, "model.safetensors.index.json") &&
+	         model_has(inspection, name, NULL)));
+}
+
 static void check_shards(struct inspection *inspection, const char *path,
                          const struct shard_index *index)
 {
 	struct parts parts = look_for_all(inspection, index, path, false);
 
-	if (parts.wanted > 0 && (parts.there > 0 || !remember_absent(inspection->model, path)))
+	if (parts.wanted > 0 && ((parts.there > 0 && !has_other_set(inspection, path)) ||
+	                         !remember_absent(inspection->model, path)))
 		(void)look_for_all(inspection, index, path, true);
 	/* total_size counts tensors, not headers; loaders never look at it, and quantized models keep the old one. */
 	if (parts.whole && inspection->model->level >= LEVEL_SIZE &&

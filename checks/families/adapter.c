@@ -7,13 +7,26 @@
 
 void adapter_check(struct inspection *inspection)
 {
+	const struct model_view *view = inspection->model;
 	char base[MAX_NAME_BYTES];
 
-	family_report_no_weights(inspection, "adapter_config.json");
+	/* Its own: those of checkpoints beneath it are not looked for (load_peft_weights). */
+	if (!family_directory_has_weights(inspection, "") && view->weight_files > 0 &&
+	    view->broken_files == 0 && model_wants(inspection, "adapter_model.safetensors"))
+		inspection_report(inspection, FINDING_MODEL_PART,
+		                  (struct report_at){ .path = "adapter_model.safetensors" },
+		                  "is missing: adapter_config.json has no weights beside it");
+	else
+		family_report_no_weights(inspection, "adapter_config.json");
 	if (!family_json_string(inspection, "adapter_config.json", "base_model_name_or_path", base,
 	                        sizeof(base)) ||
 	    base[0] == '\0' || family_repository_is_aboard(inspection, base))
 		return;
+	/* A base under another name may be handed over by the service: PeftModel.from_pretrained(base, path). */
+	if (inspection->policy->model_count > 1) {
+		family_report_repository(inspection, base, "adapter_config.json");
+		return;
+	}
 	inspection_report(
 	        inspection, FINDING_MODEL_BASE, (struct report_at){ .path = "adapter_config.json" },
 	        "names the base model %.200s, of which the cache has no snapshot of main", base);

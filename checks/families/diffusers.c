@@ -17,10 +17,32 @@
 struct components {
 	struct inspection *inspection;
 	bool present;
+	char library[32], class[64]; /* of the component at hand */
 };
 
-static void check_component(struct inspection *inspection, const char *name)
+/* Has settings of its own, and no weights. */
+static bool is_without_weights(const struct components *components)
 {
+	static const char *const kinds[] = { "Tokenizer", "Processor", "FeatureExtractor",
+		                             "Scheduler" };
+
+	for (size_t i = 0; i < LENGTH_OF(kinds); i++)
+		if (strstr(components->class, kinds[i]) != NULL)
+			return true;
+	return false;
+}
+
+/* Models of diffusers' own begin with config.json (configuration_utils.py, load_config); transformers' may do without. */
+static bool must_have_config(const struct components *components)
+{
+	return strcmp(components->library, "diffusers") == 0 &&
+	       strcmp(components->class, "OnnxRuntimeModel") != 0 &&
+	       !is_without_weights(components);
+}
+
+static void check_component(const struct components *components, const char *name)
+{
+	struct inspection *inspection = components->inspection;
 	char config[MAX_PATH_BYTES], weights[MAX_PATH_BYTES];
 
 	if (!path_join(config, sizeof(config), name, "config.json") ||
@@ -32,13 +54,33 @@ static void check_component(struct inspection *inspection, const char *name)
 			inspection_report(inspection, FINDING_MODEL_PART,
 			                  (struct report_at){ .path = name },
 			                  "is missing: model_index.json names it as a component");
+	} else if (inspection->model->broken_files > 0) {
+		return;
+	} else if (!model_has(inspection, config, NULL) && model_wants(inspection, config) &&
+	           must_have_config(components) &&
+	           family_directory_has_name(inspection, name, "diffusion_pytorch_model")) {
+		inspection_report(inspection, FINDING_MODEL_PART,
+		                  (struct report_at){ .path = config },
+		                  "is missing: model_index.json names the component %s", name);
 	} else if (model_has(inspection, config, NULL) && model_wants(inspection, weights) &&
-	           inspection->model->broken_files == 0 &&
+	           !is_without_weights(components) &&
 	           !family_directory_has_weights(inspection, name)) {
 		inspection_report(
 		        inspection, FINDING_MODEL_PART, (struct report_at){ .path = name },
 		        "has config.json, but no weights: model_index.json names it as a component");
 	}
+}
+
+/* The first word is the library, the second the class. */
+static void take_word(struct components *components, const struct json_value *value)
+{
+	struct text text =
+	        components->present ? TEXT_OVER(components->class) : TEXT_OVER(components->library);
+
+	text_add_bytes(&text, value->text, value->length);
+	if (!components->present)
+		components->class[0] = '\0';
+	components->present = true;
 }
 
 static bool visit_component(void *context, const struct json_value *value)
@@ -48,12 +90,12 @@ static bool visit_component(void *context, const struct json_value *value)
 	if (value->depth == 1 && value->kind == JSON_ARRAY)
 		components->present = false;
 	else if (value->depth == 2 && value->kind == JSON_STRING)
-		components->present = true;
+		take_word(components, value);
 	if (value->depth != 1 || value->kind != JSON_ARRAY_END || !components->present ||
 	    value->key[0][0] == '_')
 		return true;
 	if (repo_path_is_legal(value->key[0], value->key_length[0]))
-		check_component(components->inspection, value->key[0]);
+		check_component(components, value->key[0]);
 	else
 		inspection_report(components->inspection, FINDING_MODEL_PART,
 		                  (struct report_at){ .path = "model_index.json" },

@@ -19,15 +19,18 @@ const struct family families[] = {
 	{ "GLiNER", "gliner_config.json", gliner_check },
 	{ "pyannote", "config.yaml", pyannote_check },
 	{ "open_clip", "open_clip_config.json", NULL },
-	{ "MLC", "mlc-chat-config.json", NULL },
-	{ "ONNX Runtime GenAI", "genai_config.json", NULL },
-	{ "CTranslate2", "shared_vocabulary.json shared_vocabulary.txt", NULL },
+	{ "MLC", "mlc-chat-config.json ndarray-cache.json tensor-cache.json", mlc_check },
+	{ "ONNX Runtime GenAI", "genai_config.json", genai_check },
+	{ "CTranslate2", "model.bin shared_vocabulary.json shared_vocabulary.txt",
+	  ctranslate2_check },
+	{ "Keras", "model.weights.json", keras_check },
+	{ "MNN", "llm_config.json llm.mnn", mnn_check },
 	{ "OpenVINO", "openvino_model.xml openvino_encoder_model.xml openvino_decoder_model.xml",
-	  openvino_check },
+	  NULL },
 	{ "Mistral", "params.json", mistral_check },
 	{ "spaCy", "meta.json", NULL },
 	{ "Paddle", "inference.yml inference.pdmodel", NULL },
-	{ "TensorFlow", "saved_model.pb", NULL },
+	{ "TensorFlow", "saved_model.pb", tensorflow_check },
 	{ "transformers", "config.json", transformers_check },
 };
 const size_t family_count = LENGTH_OF(families);
@@ -52,6 +55,17 @@ bool family_has_weights(const struct inspection *inspection)
 	return inspection->model->weight_files > 0 || inspection->model->unknown_files > 0;
 }
 
+/* A file of weights, or one of a format that nobody here knows and that is neither text nor picture. */
+static bool stands_for_weights(const struct dir *dir, const struct dirent *entry)
+{
+	const struct format *format = format_by_name(entry->d_name);
+	struct stat st;
+
+	if (format != NULL || entry->d_name[0] == '.' || format_is_plain(entry->d_name))
+		return format != NULL && format->weights;
+	return fstatat(dir_fd(dir), entry->d_name, &st, 0) == 0 && S_ISREG(st.st_mode);
+}
+
 bool family_directory_has_weights(const struct inspection *inspection, const char *directory)
 {
 	CLEANUP(dir_close)
@@ -59,12 +73,23 @@ bool family_directory_has_weights(const struct inspection *inspection, const cha
 	                          directory[0] == '\0' ? "." : directory, MAX_DIRECTORY_ENTRIES);
 	const struct dirent *entry;
 
-	while ((entry = dir_next(&dir)) != NULL) {
-		const struct format *format = format_by_name(entry->d_name);
-
-		if (format != NULL && format->weights)
+	while ((entry = dir_next(&dir)) != NULL)
+		if (stands_for_weights(&dir, entry))
 			return true;
-	}
+	return false;
+}
+
+bool family_directory_has_name(const struct inspection *inspection, const char *directory,
+                               const char *begin)
+{
+	CLEANUP(dir_close)
+	struct dir dir =
+	        dir_open(inspection->model->place.dir_fd, directory, MAX_DIRECTORY_ENTRIES);
+	const struct dirent *entry;
+
+	while ((entry = dir_next(&dir)) != NULL)
+		if (strncmp(entry->d_name, begin, strlen(begin)) == 0)
+			return true;
 	return false;
 }
 

@@ -26,6 +26,12 @@ bool family_is(const struct inspection *inspection, const struct family *family)
 bool family_has_weights(const struct inspection *inspection);
 /* Whether the directory has a file of weights directly in it; "" is the model's own. */
 bool family_directory_has_weights(const struct inspection *inspection, const char *directory);
+/* The same for a file whose name begins so. */
+bool family_directory_has_name(const struct inspection *inspection, const char *directory,
+                               const char *begin);
+/* A file that `manifest` names, with this size (0: it does not say): wanted and not there, or of another size, is an error. */
+void family_require_file(struct inspection *inspection, const char *manifest, const char *name,
+                         uint64_t bytes);
 /* Says that a model told by `mark` has no weights, unless the policy's `require` or the commit's manifest knows better. */
 void family_report_no_weights(struct inspection *inspection, const char *mark);
 /* A repository that the model names and that the loader will look for: aboard, or one of the policy's models? */
@@ -42,7 +48,12 @@ void diffusers_check(struct inspection *inspection);
 void adapter_check(struct inspection *inspection);
 void gliner_check(struct inspection *inspection);
 void pyannote_check(struct inspection *inspection);
-void openvino_check(struct inspection *inspection);
+void ctranslate2_check(struct inspection *inspection);
+void genai_check(struct inspection *inspection);
+void keras_check(struct inspection *inspection);
+void mlc_check(struct inspection *inspection);
+void mnn_check(struct inspection *inspection);
+void tensorflow_check(struct inspection *inspection);
 void mistral_check(struct inspection *inspection);
 
 #endif

@@ -6,6 +6,7 @@ void gliner_check(struct inspection *inspection)
 {
 	char name[MAX_NAME_BYTES];
 
+	family_report_no_weights(inspection, "gliner_config.json");
 	if (family_json_string(inspection, "gliner_config.json", "model_name", name, sizeof(name)))
 		family_report_repository(inspection, name, "gliner_config.json");
 }

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/scan.h"
 #include "base/text.h"
+#include "engine/findings.h"
 #include "engine/walk.h"
 #include "families/families.h"
 #include "hub/cache.h"
@@ -16,9 +17,25 @@
 
 #define MAX_YAML_BYTES (64ul << 10) /* pipelines are below 2 kB */
 
+/* `$model/segmentation`: a directory of the pipeline's own (core/pipeline.py, expand_subfolders). */
+static void check_part(struct inspection *inspection, const char *name, bool weights)
+{
+	if (!repo_path_is_legal(name, strlen(name)) || !model_wants(inspection, name) ||
+	    inspection->model->broken_files > 0)
+		return;
+	if (!model_has_directory(inspection, name))
+		inspection_report(inspection, FINDING_MODEL_PART,
+		                  (struct report_at){ .path = name },
+		                  "is missing: config.yaml names it");
+	else if (weights && !family_directory_has_weights(inspection, name))
+		inspection_report(inspection, FINDING_MODEL_PART,
+		                  (struct report_at){ .path = name },
+		                  "has no weights: config.yaml names it");
+}
+
 static void check_line(struct inspection *inspection, const char *line, size_t length)
 {
-	static const char *const keys[] = { "segmentation:", "embedding:", "model:" };
+	static const char *const keys[] = { "segmentation:", "embedding:", "plda:", "model:" };
 	char repo[MAX_NAME_BYTES];
 	struct text text = TEXT_OVER(repo);
 
@@ -34,7 +51,9 @@ static void check_line(struct inspection *inspection, const char *line, size_t l
 		for (size_t at = key; at < length; at++)
 			if (!scan_is_space(line[at]))
 				text_add_bytes(&text, line + at, 1);
-		if (!text.cut && strchr(repo, '/') != NULL && repo_id_fault(repo) == NULL)
+		if (strncmp(repo, "$model/", 7) == 0)
+			check_part(inspection, repo + 7, strcmp(keys[i], "plda:") != 0);
+		else if (!text.cut && strchr(repo, '/') != NULL && repo_id_fault(repo) == NULL)
 			family_report_repository(inspection, repo, "config.yaml");
 		return;
 	}

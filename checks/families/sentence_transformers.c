@@ -31,21 +31,54 @@ static bool is_of(const struct modules *modules, const char *kind)
 	return strstr(modules->type, kind) != NULL;
 }
 
-/* Dense and its like keep weights of their own in their directory. */
-static void check_weights(struct modules *modules, const char *config)
+/* Of the library itself; what another names decides for itself. */
+static bool is_known(const struct modules *modules)
+{
+	return strncmp(modules->type, "sentence_transformers.", 22) == 0;
+}
+
+/* Modules that keep weights in their directory, or in a backend's beneath it. */
+static bool has_weights_missing(const struct modules *modules)
+{
+	static const char *const kinds[] = { "Dense",         "LSTM",      "CNN",
+		                             "Transformer",   "CLIPModel", "StaticEmbedding",
+		                             "WordEmbeddings" };
+	static const char *const beneath[] = { "", "onnx", "openvino" };
+	bool keeps = false;
+
+	for (size_t i = 0; i < LENGTH_OF(kinds); i++)
+		keeps |= path_ends(modules->type, kinds[i]) || is_of(modules, kinds[i]);
+	for (size_t i = 0; keeps && i < LENGTH_OF(beneath); i++) {
+		char directory[MAX_PATH_BYTES];
+
+		if (path_join(directory, sizeof(directory), modules->path, beneath[i]) &&
+		    family_directory_has_weights(modules->inspection, directory))
+			return false;
+	}
+	return keeps;
+}
+
+static void check_weights(struct modules *modules)
 {
 	struct inspection *inspection = modules->inspection;
 	char weights[MAX_PATH_BYTES];
 
-	if (!is_of(modules, "Dense") && !is_of(modules, "LSTM") && !is_of(modules, "CNN"))
+	if (!is_known(modules) || inspection->model->broken_files > 0 ||
+	    !path_join(weights, sizeof(weights), modules->path, "model.safetensors") ||
+	    !model_wants(inspection, weights) || !has_weights_missing(modules))
 		return;
-	if (!path_join(weights, sizeof(weights), modules->path, "model.safetensors") ||
-	    !model_wants(inspection, weights) ||
-	    family_directory_has_weights(inspection, modules->path))
-		return;
-	inspection_report(inspection, FINDING_MODEL_PART, (struct report_at){ .path = config },
-	                  "is there, but no weights beside it: modules.json names %s",
-	                  modules->path);
+	inspection_report(inspection, FINDING_MODEL_PART, (struct report_at){ .path = weights },
+	                  "is missing, or other weights in its place: modules.json names a %s",
+	                  strrchr(modules->type, '.') + 1);
+}
+
+static void check_tokenizer(const struct modules *modules)
+{
+	char name[MAX_PATH_BYTES];
+
+	if (is_known(modules) && is_of(modules, "StaticEmbedding") &&
+	    path_join(name, sizeof(name), modules->path, "tokenizer.json"))
+		family_require_file(modules->inspection, "modules.json", name, 0);
 }
 
 static void check_module(struct modules *modules)
@@ -53,8 +86,14 @@ static void check_module(struct modules *modules)
 	struct inspection *inspection = modules->inspection;
 	char config[MAX_PATH_BYTES];
 
-	if (modules->path[0] == '\0' || strcmp(modules->path, ".") == 0 ||
-	    is_of(modules, "Normalize") || is_of(modules, "Dropout"))
+	if (strcmp(modules->path, ".") == 0)
+		modules->path[0] = '\0';
+	check_tokenizer(modules);
+	if (modules->path[0] == '\0') {
+		check_weights(modules);
+		return;
+	}
+	if (is_of(modules, "Normalize") || is_of(modules, "Dropout"))
 		return;
 	if (!repo_path_is_legal(modules->path, strlen(modules->path)) ||
 	    !path_join(config, sizeof(config), modules->path, "config.json"))
@@ -63,7 +102,9 @@ static void check_module(struct modules *modules)
 		                  "names [%s] as a module, which is not a directory of the model",
 		                  modules->path);
 	else if (!model_has(inspection, config, NULL) && model_wants(inspection, config) &&
-	         (is_of(modules, "Pooling") || !model_has_directory(inspection, modules->path)))
+	         is_known(modules) &&
+	         (is_of(modules, "Pooling") || is_of(modules, "Dense") ||
+	          !model_has_directory(inspection, modules->path)))
 		inspection_report(inspection, FINDING_MODEL_PART,
 		                  (struct report_at){ .path = config },
 		                  is_of(modules, "Pooling") ?
@@ -71,7 +112,7 @@ static void check_module(struct modules *modules)
 		                          "is missing: modules.json names %s",
 		                  modules->path);
 	else
-		check_weights(modules, config);
+		check_weights(modules);
 }
 
 static bool visit_module(void *context, const struct json_value *value)
@@ -89,15 +130,40 @@ static bool visit_module(void *context, const struct json_value *value)
 	return true;
 }
 
+/* {"types": {"query_0_Transformer": "sentence_transformers...."}}: each key is a directory (modules/router.py, load). */
+static bool visit_route(void *context, const struct json_value *value)
+{
+	struct inspection *inspection = context;
+	const char *name = value->key[1];
+
+	if (value->depth != 2 || value->kind != JSON_STRING || !json_key_is(value, 0, "types") ||
+	    !repo_path_is_legal(name, value->key_length[1]) || !model_wants(inspection, name) ||
+	    model_has_directory(inspection, name) || inspection->model->broken_files > 0)
+		return true;
+	inspection_report(inspection, FINDING_MODEL_PART, (struct report_at){ .path = name },
+	                  "is missing: router_config.json names it");
+	return true;
+}
+
+static void check_router(struct inspection *inspection)
+{
+	CLEANUP(cleanup_fd) int fd = model_open(inspection, "router_config.json", NULL);
+	int error;
+
+	if (fd >= 0)
+		(void)json_read(fd, MAX_CONFIG_BYTES, visit_route, inspection, &error);
+}
+
 void sentence_transformers_check(struct inspection *inspection)
 {
 	CLEANUP(cleanup_fd) int fd = model_open(inspection, "modules.json", NULL);
 	struct modules modules = { .inspection = inspection };
 	int error;
 
+	check_router(inspection);
 	if (fd >= 0)
 		(void)json_read(fd, MAX_CONFIG_BYTES, visit_module, &modules, &error);
-	else if (model_has_directory(inspection, "1_Pooling"))
+	else if (model_has_directory(inspection, "1_Pooling") && fd == -ENOENT)
 		inspection_report(
 		        inspection, FINDING_MODEL_PART,
 		        (struct report_at){ .path = "modules.json" },

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* transformers: config.json with a model_type, weights, and a tokenizer or processor of some kind. */
+#include "base/json.h"
 #include "base/text.h"
 #include "engine/findings.h"
 #include "engine/walk.h"
@@ -22,17 +23,45 @@ static bool has_vocabulary(const struct inspection *inspection)
 	return false;
 }
 
+static bool visit(void *context, const struct json_value *value)
+{
+	static const char *const keys[] = {
+		"model_type", "architectures", "architecture",   "_class_name",    "class_name",
+		"auto_map",   "vocab_size",    "hidden_size",    "sklearn",        "Global",
+		"normalize",  "unk_token",     "add_source_bos", "add_source_eos", "lang_ids",
+	};
+	bool *is_model = context;
+
+	for (size_t i = 0; value->depth == 1 && i < LENGTH_OF(keys); i++)
+		*is_model |= json_key_is(value, 0, keys[i]);
+	return true;
+}
+
+/* config.json is a name that many libraries use: what it says tells whether it is a model's of this family. */
+static bool describes_a_model(const struct inspection *inspection)
+{
+	CLEANUP(cleanup_fd) int fd = model_open(inspection, "config.json", NULL);
+	bool is_model = false;
+	int error;
+
+	if (fd >= 0)
+		(void)json_read(fd, MAX_CONFIG_BYTES, visit, &is_model, &error);
+	return is_model;
+}
+
 void transformers_check(struct inspection *inspection)
 {
 	const struct model_view *view = inspection->model;
 	char type[MAX_NAME_BYTES], tower[MAX_NAME_BYTES];
 
-	family_report_no_weights(inspection, "config.json");
+	if (describes_a_model(inspection))
+		family_report_no_weights(inspection, "config.json");
 	if (family_json_string(inspection, "config.json", "mm_vision_tower", tower, sizeof(tower)))
 		family_report_repository(inspection, tower, "config.json");
 	/* timm, diffusers' parts and others have a config.json too, and no model_type in it. */
 	if (view->model->files.count > 0 || view->broken_files > 0 || view->manifest_complete ||
 	    has_vocabulary(inspection) ||
+	    view->of_format[format_find("gguf", 4) - formats].files > 0 || /* it is in there */
 	    !family_json_string(inspection, "config.json", "model_type", type, sizeof(type)))
 		return;
 	inspection_report(inspection, FINDING_MODEL_TOKENIZER,

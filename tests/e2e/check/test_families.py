@@ -48,11 +48,11 @@ LAYOUTS = {
     "Neuron": ({"config.json": BERT, "model.neuron": b"x", **TOKENIZER}, {}),
     "Paddle": ({"config.json": BERT, "inference.pdiparams": b"x", "inference.pdmodel": b"x"}, {}),
     "ExecuTorch": ({"config.json": BERT, "model.pte": b"x", **TOKENIZER}, {}),
-    "SavedModel": ({"config.json": BERT, "saved_model.pb": b"x", "variables/variables.index": b"x", **TOKENIZER}, {}),
+    "SavedModel": ({"config.json": BERT, "saved_model.pb": b"x", "variables/variables.index": b"x", "variables/variables.data-00000-of-00001": b"x", **TOKENIZER}, {}),
     "bm25s": ({"params.index.json": b'{"k1": 1.5}', "vocab.index.json": b'{"a": 0}', "data.csc.index.npy": b"x"}, {}),
     "an npz named .bin": ({"config.json": BERT, "voices.bin": NPZ, "model.safetensors": safetensors(), **TOKENIZER}, {}),
-    "OpenVINO": ({"config.json": BERT, "openvino_model.xml": b"<net/>", "openvino_model.bin": b"x" * 64, **TOKENIZER}, {"openvino_model.bin": "model.part"}),
-    "Mistral": ({"params.json": b"{}", "consolidated.safetensors": safetensors(), "tekken.json": b"{}"}, {"consolidated.safetensors": "model.no-weights"}),
+    "OpenVINO": ({"config.json": BERT, "openvino_model.xml": b'<net><layers><layer id="0" type="Const"/></layers></net>', "openvino_model.bin": b"x" * 64, **TOKENIZER}, {"openvino_model.bin": "model.part"}),
+    "Mistral": ({"params.json": b'{"dim": 4096}', "consolidated.safetensors": safetensors(), "tekken.json": b"{}"}, {"consolidated.safetensors": "model.no-weights"}),
     "GGUF in parts": ({"m-00001-of-00002.gguf": gguf(), "m-00002-of-00002.gguf": gguf()}, {"m-00001-of-00002.gguf": "file.split", "m-00002-of-00002.gguf": "file.split"}),
 }
 
