@@ -233,12 +233,19 @@ static void report_missing_repo(struct inspection *inspection)
 	}
 	if (find_elsewhere(&search)) {
 		text_addf(&how, "set HF_HUB_CACHE=%.900s", search.found);
-		inspection_report(inspection, FINDING_MODEL_ELSEWHERE, at,
-		                  "found in %.512s, but the service will look in %.512s (from %s)",
-		                  search.found,
-		                  inspection->hub_cache == NULL ? "no cache at all" :
-		                                                  inspection->hub_cache,
-		                  inspection->hub_cache_origin);
+		if (inspection->hub_cache == NULL)
+			inspection_report(
+			        inspection, FINDING_MODEL_ELSEWHERE, at,
+			        "found in %.512s, but the service will find no cache: neither HF_HUB_CACHE, HF_HOME nor HOME is set%s",
+			        search.found,
+			        inspection->tree->root_fd >= 0 ?
+			                " (an image's own environment comes by --env-file)" :
+			                "");
+		else
+			inspection_report(
+			        inspection, FINDING_MODEL_ELSEWHERE, at,
+			        "found in %.512s, but the service will look in %.512s (from %s)",
+			        search.found, inspection->hub_cache, inspection->hub_cache_origin);
 		return;
 	}
 	if (find_flat(inspection, other, sizeof(other))) {

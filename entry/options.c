@@ -88,12 +88,23 @@ static void print_row(FILE *out, const char *left, const char *right)
 		(void)fprintf(out, "  %-*s%s\n", HELP_COLUMN - 2, left, right);
 }
 
-static void print_option(FILE *out, size_t i)
+/* Behind the word run a letter is tini's. */
+static bool shows_letter(const struct command *command, size_t i)
+{
+	bool starts = command != NULL && command->kind == COMMAND_STARTS;
+
+	for (size_t k = i + 1; starts && k < LENGTH_OF(table); k++)
+		if (table[k].letter == table[i].letter)
+			return false;
+	return table[i].letter != 0 && (starts || table[i].option < FIRST_LETTER_OF_RUN);
+}
+
+static void print_option(FILE *out, const struct command *command, size_t i)
 {
 	char left[64];
 	struct text text = TEXT_OVER(left);
 
-	if (table[i].letter != 0 && table[i].option < FIRST_LETTER_OF_RUN)
+	if (shows_letter(command, i))
 		text_addf(&text, "-%c, ", table[i].letter);
 	text_addf(&text, "--%s%s%s", table[i].name, table[i].argument == NULL ? "" : " ",
 	          table[i].argument == NULL ? "" : table[i].argument);
@@ -122,7 +133,7 @@ static void print_options(FILE *out, const struct command *command)
 	(void)fputs("\noptions:\n", out);
 	for (size_t i = 0; i < LENGTH_OF(table) && table[i].option < FIRST_OPTION_OF_RUN; i++)
 		if (command == NULL || takes_option(command, i))
-			print_option(out, i);
+			print_option(out, command, i);
 	if (command != NULL && command->kind != COMMAND_STARTS)
 		return;
 	(void)fputs(
@@ -130,7 +141,7 @@ static void print_options(FILE *out, const struct command *command)
 	        out);
 	for (size_t i = 0; i < LENGTH_OF(table); i++)
 		if (table[i].option >= FIRST_OPTION_OF_RUN)
-			print_option(out, i);
+			print_option(out, command, i);
 }
 
 void options_print_command(const struct command *command, FILE *out)

@@ -60,7 +60,8 @@ static void plan(struct session *session, int index)
 /* Before the first byte; on volumes with quotas the answer may be rosier than the truth. */
 static void look_for_room(struct session *session)
 {
-	uint64_t wanted = 0, inodes = 0, bytes, free_inodes;
+	uint64_t wanted = 0, inodes = 0, bytes, free_inodes,
+	         keep = session->settings->keep_free_bytes;
 
 	for (size_t i = 0; i < session->model_count; i++)
 		if (!session->models[i].failed && session->models[i].listed) {
@@ -74,13 +75,13 @@ static void look_for_room(struct session *session)
 
 		if (model->failed || model->left == 0)
 			continue;
-		if (bytes < wanted + ROOM_BYTES + session->settings->keep_free_bytes) {
-			session_fail(
-			        session, model, FINDING_FETCH_DISK, session->store.path,
-			        "%s are to be fetched and %s kept free, but %s has only %s left",
-			        size_text(wanted).text,
-			        size_text(session->settings->keep_free_bytes).text,
-			        session->store.path, size_text(bytes).text);
+		if (bytes < wanted + ROOM_BYTES + keep) {
+			session_fail(session, model, FINDING_FETCH_DISK, session->store.path,
+			             "%s are to be fetched%s%s%s, but %s has only %s left",
+			             size_text(wanted).text, keep > 0 ? " and " : "",
+			             keep > 0 ? size_text(keep).text : "",
+			             keep > 0 ? " kept free" : "", session->store.path,
+			             size_text(bytes).text);
 		} else if (free_inodes < inodes) {
 			session_fail(session, model, FINDING_FETCH_DISK, session->store.path,
 			             "%llu inodes are needed, but %s has only %llu left",

@@ -54,9 +54,10 @@ static void report_unknown_model(struct policy *policy, const char *name, unsign
 		text_addf(&text, "%s%s", i == 0 ? "" : ", ", policy->models[i].name);
 	text_mark_cut(&text);
 	policy_error(policy, FINDING_POLICY_UNKNOWN, SOURCE_POLICY, line, NULL,
-	             "unknown model '%.100s'%s%s%s; the models are: %s", name,
-	             near != NULL ? ", did you mean '" : "", near != NULL ? near : "",
-	             near != NULL ? "'?" : "", policy->model_count == 0 ? "none" : names);
+	             "unknown model '%.100s'; the models are: %s%s%s%s", name,
+	             policy->model_count == 0 ? "none" : names,
+	             near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
+	             near != NULL ? "'?" : "");
 }
 
 void policy_select_models(struct policy *policy, const struct list *list, unsigned line)

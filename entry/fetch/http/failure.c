@@ -82,6 +82,22 @@ static void add_page(const struct request *request, struct text *text)
 	text_add(text, "'");
 }
 
+/* Whether the token was seen: what a 401 means depends on it. */
+static void add_token(const struct request *request, struct text *text)
+{
+	const struct fetch_settings *settings = request->network->settings;
+
+	if (settings->token[0] == '\0')
+		text_add(text, "; no token was given");
+	else if (request->token_sent)
+		text_addf(text, "; the token of %.100s was sent", settings->token_origin);
+	else if (!request->redirected && !request->server.https)
+		text_addf(
+		        text,
+		        "; the token of %.100s was not sent, since the address is neither https nor this machine's own",
+		        settings->token_origin);
+}
+
 static void explain_status(struct request *request, struct text *text)
 {
 	const struct headers *headers = &request->headers;
@@ -100,13 +116,12 @@ static void explain_status(struct request *request, struct text *text)
 		failure->id = FINDING_FETCH_UNAUTHORIZED;
 		if (strcmp(headers->error_code, "GatedRepo") == 0)
 			text_add(text, ": the repository is gated");
-		else if (status == 401 && request->network->settings->token[0] == '\0')
+		else if (status == 401)
 			text_add(
 			        text,
-			        ": no token was given, and the repository is private or not there");
-		else if (status == 401)
-			text_add(text,
-			         ": the token is not accepted, or the repository is not there");
+			        request->token_sent ?
+			                ": the token is not accepted, or the repository is not there" :
+			                ": the repository is private or not there");
 	} else if (status == 404 || status == 410) {
 		failure->id = FINDING_FETCH_NOT_FOUND;
 		if (strcmp(headers->error_code, "RevisionNotFound") == 0)
@@ -124,6 +139,8 @@ static void explain_status(struct request *request, struct text *text)
 	}
 	if (headers->error_message[0] != '\0')
 		text_addf(text, ": %s", headers->error_message);
+	if (failure->id == FINDING_FETCH_UNAUTHORIZED)
+		add_token(request, text);
 }
 
 static void explain_certificate(const struct request *request, const char *words, struct text *text)
@@ -192,7 +209,11 @@ static void explain_curl(struct request *request, CURLcode code, struct text *te
 	case CURLE_SSL_CONNECT_ERROR:
 	case CURLE_SSL_CIPHER:
 		failure->id = FINDING_FETCH_TLS;
-		text_addf(text, ": no TLS connection: %.200s", words);
+		if (strstr(words, "wrong version number") != NULL)
+			text_add(text,
+			         ": the server does not speak TLS on this port; is it plain http?");
+		else
+			text_addf(text, ": no TLS connection: %.200s", words);
 		return;
 	case CURLE_OPERATION_TIMEDOUT:
 		(void)curl_easy_getinfo(request->easy, CURLINFO_PRETRANSFER_TIME_T, &connected);

@@ -224,8 +224,9 @@ static void set_options(struct request *request)
 	(void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	(void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR,
 	                       settings->allow_http ? "https,http" : "https");
+	request->token_sent = may_see_token(request);
 	(void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER,
-	                       may_see_token(request) ? network->with_token : network->plain);
+	                       request->token_sent ? network->with_token : network->plain);
 	(void)curl_easy_setopt(easy, CURLOPT_USERAGENT, "aweigh/" AWEIGH_VERSION);
 	/* Parts of one file want connections of their own; HTTP/2 would put them on one. */
 	(void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);

@@ -51,7 +51,7 @@ struct request {
 	bool has_endpoint;
 	unsigned redirects, attempts, refreshed;
 	uint64_t received, due_ns;
-	bool begun, refused, running;
+	bool begun, refused, running, token_sent;
 	char error_body[ERROR_BODY_BYTES + 1];
 	size_t error_body_length;
 	char issuer[256]; /* of the certificate that was not trusted */
