@@ -16,6 +16,10 @@ STRIP ?= strip
 CFLAGS ?= $(if $(filter no,$(FETCH)),-Oz -flto -flto-partition=one,-O2)
 LDFLAGS ?=
 
+# What runs once, for people, is small rather than fast.
+RARE = $(wildcard entry/options.c entry/commands/*.c entry/report/*.c entry/gate/*.c entry/launch/*.c)
+SMALL = $(if $(filter -O2,$(CFLAGS)),-Os)
+
 # What the build needs survives `make CFLAGS=-O0`.
 DEPS := build/deps
 STD := -std=c17 -D_GNU_SOURCE -Iinclude -Ichecks -Ientry
@@ -92,7 +96,7 @@ FORCE:
 build/$(VARIANT)/%.o: %.c build/$(VARIANT)/flags $(if $(SANITIZE),,$(DEPS)/out/VERSIONS)
 	@mkdir -p $(@D)
 	@$(if $(Q),echo '  CC      $<')
-	$(Q)$(VARIANT_CC) $(STD) $(WARN) $(CFLAGS) $(HARDEN) $(VARIANT_FLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(VARIANT_CC) $(STD) $(WARN) $(CFLAGS) $(if $(filter $(RARE),$<),$(SMALL)) $(HARDEN) $(VARIANT_FLAGS) -MMD -MP -c $< -o $@
 
 $(TARGET): $(OBJECTS) .ci/no-unwind.ld
 	@$(if $(Q),echo '  LINK    $@')
