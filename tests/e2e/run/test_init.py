@@ -568,7 +568,7 @@ def test_under_valgrind(world, worker):
         if service == 0:
             os.dup2(write_end, 1)
             os.execv(worker, [worker, "orphans", "200", "6"])
-        os.write(ends[1], struct.pack("<IiiIBBB65s256s", magic, service, before, 500, 0, 1, 0, bytes(range(65)), bytes(range(256))))
+        os.write(ends[1], struct.pack("<IiiIBBBB65s256s3x", magic, service, before, 500, 0, 1, 0, 0, bytes(range(65)), bytes(range(256))))
         os.dup2(ends[0], 3)
         signal.pthread_sigmask(signal.SIG_BLOCK, set(signal.valid_signals()))
 
