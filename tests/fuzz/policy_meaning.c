@@ -58,7 +58,7 @@ static void check_lines(const struct policy *policy, const char *text, size_t si
 /* Lines of one value were joined by '\n', and go on as more of the row above. */
 static void put_row(FILE *out, const char *name, const char *text)
 {
-	(void)fprintf(out, "%s = ", name);
+	(void)fprintf(out, "%s=", name); /* a value that begins with ; is none behind a blank */
 	for (; *text != '\0'; text++)
 		(void)fputs(*text == '\n' ? "\n " : (char[]){ *text, '\0' }, out);
 	(void)fputc('\n', out);
