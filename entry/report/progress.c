@@ -69,28 +69,6 @@ static void line_key(struct line *line, const char *key)
 	line->any = true;
 }
 
-static void line_text(struct line *line, const char *key, const char *value)
-{
-	char escaped[4 * 256];
-
-	escape_into(escaped, sizeof(escaped), value);
-	line_key(line, key);
-	if (line->json)
-		text_add(&line->text, "\"");
-	for (const char *at = escaped; *at != '\0'; at++) {
-		char one[2] = { *at, '\0' };
-
-		if (line->json && (*at == '"' || *at == '\\'))
-			text_addf(&line->text, "\\%c", *at);
-		else if (!line->json && *at == ' ')
-			text_add(&line->text, "\\x20");
-		else
-			text_add(&line->text, one);
-	}
-	if (line->json)
-		text_add(&line->text, "\"");
-}
-
 /* A sentence, blanks and all: quoted in both styles. */
 static void line_sentence(struct line *line, const char *key, const char *value)
 {
@@ -102,6 +80,25 @@ static void line_sentence(struct line *line, const char *key, const char *value)
 	for (const char *at = escaped; *at != '\0'; at++)
 		text_addf(&line->text, *at == '"' || *at == '\\' ? "\\%c" : "%c", *at);
 	text_add(&line->text, "\"");
+}
+
+/* A word: quoted in JSON only, so that a blank in it has to be written otherwise in a log. */
+static void line_text(struct line *line, const char *key, const char *value)
+{
+	char escaped[4 * 256];
+
+	if (line->json) {
+		line_sentence(line, key, value);
+		return;
+	}
+	escape_into(escaped, sizeof(escaped), value);
+	line_key(line, key);
+	for (const char *at = escaped; *at != '\0'; at++) {
+		if (*at == ' ')
+			text_add(&line->text, "\\x20");
+		else
+			text_addf(&line->text, "%c", *at);
+	}
 }
 
 static void line_number(struct line *line, const char *key, uint64_t value)
