@@ -239,7 +239,7 @@ static void report_missing_repo(struct inspection *inspection)
 			        "found in %.512s, but the service will find no cache: neither HF_HUB_CACHE, HF_HOME nor HOME is set%s",
 			        search.found,
 			        inspection->tree->root_fd >= 0 ?
-			                " (an image's own environment comes by --env-file)" :
+			                " (an image's own environment comes by --image-config or --env-file)" :
 			                "");
 		else
 			inspection_report(

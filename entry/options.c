@@ -15,6 +15,7 @@ enum option {
 	OPTION_ROOT,
 	OPTION_USER,
 	OPTION_ENV_FILE,
+	OPTION_IMAGE_CONFIG,
 	OPTION_FORMAT,
 	OPTION_REPORT,
 	OPTION_COLOR,
@@ -53,6 +54,8 @@ static const struct {
 	  "check fetch explain" },
 	{ "env-file", 0, OPTION_ENV_FILE, "FILE", "judge these NAME=VALUE lines as the environment",
 	  "check explain" },
+	{ "image-config", 0, OPTION_IMAGE_CONFIG, "FILE",
+	  "judge the environment that this OCI image configuration declares", "check explain" },
 	{ "format", 0, OPTION_FORMAT, "FMT", "what the terminal gets: human or json", NULL },
 	{ "report", 0, OPTION_REPORT, "FMT=FILE", "write a report to FILE as well; repeatable",
 	  "run check fetch" },
@@ -271,6 +274,9 @@ static bool take(struct options *options, enum option option, const char *value,
 		return true;
 	case OPTION_ENV_FILE:
 		options->env_file = value;
+		return true;
+	case OPTION_IMAGE_CONFIG:
+		options->image_config = value;
 		return true;
 	case OPTION_FORMAT:
 		return take_format(value, strlen(value), &options->format, why);

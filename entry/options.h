@@ -29,7 +29,7 @@ enum color_when { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 struct options {
 	const struct command *command, *commands;
 	const char *word; /* of a command that asks; NULL: none */
-	const char *policy, *only, *root, *user, *env_file;
+	const char *policy, *only, *root, *user, *env_file, *image_config;
 	int level; /* -1: not given */
 	const struct report_format *format;
 	struct {

@@ -27,7 +27,7 @@ struct gate {
 	const struct signals *signals;
 	struct environment own; /* aweigh's */
 	struct environment
-	        given; /* what is judged: the own, --env-file, or with --root alone none */
+	        given; /* what is judged: the own, --env-file or --image-config, or with --root alone none */
 	struct tree tree; /* of the policy's paths */
 	struct tree host; /* of --policy */
 	bool policy_is_of_tree; /* not named by whoever runs aweigh */

@@ -45,20 +45,35 @@ static enum status write_all(const struct gate *gate, int fd, const char *bytes,
 	return STATUS_OK;
 }
 
-static enum status write_report(const struct gate *gate, const struct report_format *format,
-                                const struct report_style *style, int fd)
+/* The whole report as text, to be freed; NULL: no memory. */
+static char *compose(const struct gate *gate, const struct report_format *format,
+                     const struct report_style *style, size_t *length)
 {
 	char *text = NULL;
-	size_t length = 0;
-	FILE *memory = open_memstream(&text, &length);
-	enum status status;
+	FILE *memory = open_memstream(&text, length);
 
 	if (memory == NULL)
-		return STATUS_SYSTEM;
+		return NULL;
 	format->write(&gate->report, style, memory);
-	status = fclose(memory) != 0 ? STATUS_SYSTEM : write_all(gate, fd, text, length);
+	if (fclose(memory) == 0)
+		return text;
 	free(text);
-	return status;
+	return NULL;
+}
+
+/* `limit` 0: as long as it is. Otherwise fewer and fewer findings, until it fits. */
+static enum status write_report(const struct gate *gate, const struct report_format *format,
+                                struct report_style style, size_t limit, int fd)
+{
+	size_t length = 0;
+	CLEANUP(cleanup_free) char *text = compose(gate, format, &style, &length);
+
+	for (style.most = limit; text != NULL && limit > 0 && length > limit && style.most > 1;) {
+		style.most = style.most > 32 ? 32 : style.most / 2;
+		free(text);
+		text = compose(gate, format, &style, &length);
+	}
+	return text == NULL ? STATUS_SYSTEM : write_all(gate, fd, text, length);
 }
 
 /* An existing file is written over, not replaced: it may be a mount such as /dev/termination-log. */
@@ -75,7 +90,10 @@ static enum status write_file(struct gate *gate, const struct report_format *for
 		           fd == -EPERM ? "a link on the way is not root's" : strerror(-fd));
 		return STATUS_OK;
 	}
-	status = write_report(gate, format, &style, fd);
+	status = write_report(gate, format, style,
+	                      strcmp(path, "/dev/termination-log") == 0 ? MAX_TERMINATION_BYTES :
+	                                                                  0,
+	                      fd);
 	if (status > STATUS_SIGNAL)
 		return status;
 	if (status != STATUS_OK)
@@ -136,6 +154,6 @@ enum status gate_report(struct gate *gate, int terminal_fd)
 			status = write_file(gate, format, row->value);
 	}
 	if (status == STATUS_OK)
-		status = write_report(gate, options->format, &style, terminal_fd);
+		status = write_report(gate, options->format, style, 0, terminal_fd);
 	return status > STATUS_SIGNAL ? status : STATUS_OK;
 }

@@ -9,6 +9,8 @@
 #include "base/arena.h"
 #include "base/text.h"
 #include "confine/identity.h"
+#include "gate/given.h"
+#include "gate/home.h"
 #include "gate/verdict.h"
 #include "hub/variables.h"
 #include "policy/errors.h"
@@ -96,50 +98,6 @@ static enum status open_trees(struct gate *gate, struct text *why)
 	return STATUS_USAGE;
 }
 
-/* NAME=VALUE lines, as Docker's --env-file has them; others, and comments, say nothing here. */
-static bool read_env_file(struct gate *gate, const char *text)
-{
-	const char **rows = arena_take(gate->report.arena, (strlen(text) + 2) * sizeof(*rows));
-	size_t count = 0;
-
-	for (size_t length; rows != NULL && *text != '\0';
-	     text += length + (text[length] != '\0')) {
-		length = strcspn(text, "\n");
-		if (*text == '#' || *text == '=' || memchr(text, '=', length) == NULL)
-			continue;
-		rows[count] = arena_copy(gate->report.arena, text, length);
-		if (rows[count++] == NULL)
-			return false;
-	}
-	if (rows == NULL)
-		return false;
-	rows[count] = NULL;
-	gate->given = (struct environment){ rows, count };
-	return true;
-}
-
-/* An unpacked image has nothing of this machine's environment: neither its checks nor ${NAME} of its policy. */
-static bool take_environment(struct gate *gate, struct text *why)
-{
-	static const char *const none[] = { NULL };
-	const char *file = gate->options->env_file;
-	CLEANUP(cleanup_free) char *text = NULL;
-	size_t length;
-	int error;
-
-	gate->given = gate->options->root != NULL ? (struct environment){ none, 0 } : gate->own;
-	if (file == NULL)
-		return true;
-	error = tree_read(&gate->host, file, MAX_ENV_FILE_BYTES, &text, &length);
-	if (error == 0 && strlen(text) != length)
-		error = -EILSEQ; /* a NUL: what stands behind it would not be judged */
-	else if (error == 0 && !read_env_file(gate, text))
-		error = -ENOMEM;
-	if (error < 0)
-		text_addf(why, "--env-file %.400s cannot be read: %s", file, strerror(-error));
-	return error == 0;
-}
-
 /* A policy that was named on this machine, but came with the image. */
 static bool is_beneath_root(const struct gate *gate, const char *file)
 {
@@ -194,6 +152,8 @@ enum status gate_prepare(struct gate *gate, const struct options *options,
 		                      .only = options->only,
 		                      .level = options->level,
 		                      .user = options->user };
+	enum status status;
+	bool home_follows;
 	size_t count = 0;
 
 	memset(gate, 0, sizeof(*gate));
@@ -205,7 +165,7 @@ enum status gate_prepare(struct gate *gate, const struct options *options,
 		count++;
 	gate->own = (struct environment){ (const char *const *)rows, count };
 	gate->report.arena = arena_new();
-	if (open_trees(gate, why) != STATUS_OK || !take_environment(gate, why))
+	if (open_trees(gate, why) != STATUS_OK || !gate_take_environment(gate, why))
 		return STATUS_USAGE;
 	input.file = policy_file(gate, &input.tree);
 	gate->policy_is_of_tree = input.tree == &gate->tree || is_beneath_root(gate, input.file);
@@ -215,12 +175,16 @@ enum status gate_prepare(struct gate *gate, const struct options *options,
 	    guard_usual_policy(gate, &input) < 0)
 		goto memory;
 	check_report_rows(&gate->policy);
+	gate->deadline_ns = gate->started_ns + gate->policy.deadline_ms * 1000000u;
 	resolve_identity(gate);
-	if (service_environ_compute(&gate->service, &gate->policy, &gate->given, &gate->who) < 0)
+	status = gate_choose_home(gate, &home_follows, why);
+	if (status != STATUS_OK)
+		return status;
+	if (service_environ_compute(&gate->service, &gate->policy, &gate->given, &gate->who,
+	                            home_follows) < 0)
 		goto memory;
 	gate->env = service_environ_view(&gate->service);
 	resolve_paths(gate);
-	gate->deadline_ns = gate->started_ns + gate->policy.deadline_ms * 1000000u;
 	gate->report.policy = &gate->policy;
 	gate->report.who = &gate->who;
 	gate->report.hub_cache = gate->hub_cache_origin != NULL ? gate->hub_cache : NULL;

@@ -13,7 +13,7 @@
 const char *environ_origin_name(enum environ_origin origin)
 {
 	static const char *const names[] = { "given",      "[environment set]", "offline",
-		                             "home = set", "policy.hub_cache",  "export" };
+		                             "policy.home", "policy.hub_cache",  "export" };
 
 	return names[origin];
 }
@@ -171,7 +171,8 @@ static void take_given(struct service_environ *service, const struct environment
 }
 
 int service_environ_compute(struct service_environ *service, const struct policy *policy,
-                            const struct environment *given, const struct identity *who)
+                            const struct environment *given, const struct identity *who,
+                            bool home_follows)
 {
 	int error;
 
@@ -182,7 +183,7 @@ int service_environ_compute(struct service_environ *service, const struct policy
 	take_given(service, given);
 	update_view(service);
 	find_alias(service, policy, given);
-	error = policy->home != 0 ? set_home(service, who) : 0;
+	error = home_follows ? set_home(service, who) : 0;
 	if (error == 0)
 		error = apply_rows(service, policy);
 	if (error == 0)

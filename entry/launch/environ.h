@@ -33,7 +33,8 @@ struct service_environ {
 
 /* 0 or -ENOMEM. */
 int service_environ_compute(struct service_environ *service, const struct policy *policy,
-                            const struct environment *given, const struct identity *who);
+                            const struct environment *given, const struct identity *who,
+                            bool home_follows);
 int service_environ_set(struct service_environ *service, const char *name, const char *value,
                         enum environ_origin origin);
 struct environment service_environ_view(const struct service_environ *service);

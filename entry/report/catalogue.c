@@ -15,7 +15,7 @@ void catalogue_print(enum finding_id id, FILE *out)
 
 void catalogue_print_json(unsigned first, unsigned count, FILE *out)
 {
-	yajl_gen gen = gen_new(out);
+	yajl_gen gen = gen_new(out, true);
 
 	if (gen == NULL)
 		return;

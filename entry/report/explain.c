@@ -66,7 +66,7 @@ void explanation_print(const struct explanation *explanation, FILE *out)
 
 void explanation_print_json(const struct explanation *explanation, FILE *out)
 {
-	yajl_gen gen = gen_new(out);
+	yajl_gen gen = gen_new(out, true);
 
 	if (gen == NULL)
 		return;

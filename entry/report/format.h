@@ -14,6 +14,7 @@ struct report_style {
 	bool quiet; /* only what refuses */
 	bool verbose; /* notes, too */
 	size_t width; /* of lines, in columns */
+	size_t most; /* 0: all; else so many findings, the worst first, and what a reader needs beside them */
 };
 
 #define DEFAULT_WIDTH 80u /* where there is no terminal to ask */

@@ -11,13 +11,13 @@ static void print(void *context, const char *text, size_t length)
 	(void)fwrite(text, 1, length, context);
 }
 
-yajl_gen gen_new(FILE *out)
+yajl_gen gen_new(FILE *out, bool beautiful)
 {
 	yajl_gen gen = yajl_gen_alloc(NULL);
 
 	if (gen == NULL)
 		return NULL;
-	(void)yajl_gen_config(gen, yajl_gen_beautify, 1);
+	(void)yajl_gen_config(gen, yajl_gen_beautify, beautiful);
 	(void)yajl_gen_config(gen, yajl_gen_indent_string, "  ");
 	(void)yajl_gen_config(gen, yajl_gen_print_callback, print, out);
 	return gen;

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <yajl/yajl_gen.h>
 
-/* NULL: out of memory. Two blanks a level; free it with yajl_gen_free(). */
-yajl_gen gen_new(FILE *out);
+/* NULL: out of memory. Beautiful: two blanks a level; else one line. Free it with yajl_gen_free(). */
+yajl_gen gen_new(FILE *out, bool beautiful);
 /* A key, or a string that is known to be sound. */
 void gen_word(yajl_gen gen, const char *word);
 /* Text from outside: what is not printable UTF-8 is escaped as everywhere, so JSON never breaks. NULL: null. */

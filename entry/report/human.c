@@ -378,8 +378,11 @@ static void print_end(const struct paint *paint)
 
 void report_write_human(const struct report *report, const struct report_style *style, FILE *out)
 {
-	struct paint paint = { out, report, style };
+	struct report_style shown = *style;
+	struct paint paint = { out, report, &shown };
 
+	shown.quiet |= style->most > 0 && report->status != STATUS_OK;
+	style = &shown;
 	if (style->quiet && report->status == STATUS_OK)
 		return;
 	print_head(&paint);

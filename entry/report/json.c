@@ -92,14 +92,14 @@ static void put_confinement(yajl_gen gen, const struct report *report)
 }
 
 /* What the libraries read of the environment; never a secret's value. */
-static void put_environment(yajl_gen gen, const struct report *report)
+static void put_environment(yajl_gen gen, const struct report *report, bool whole)
 {
 	char shown[MAX_SETTING_BYTES];
 	struct text text;
 
 	gen_word(gen, "environment");
 	(void)yajl_gen_map_open(gen);
-	for (size_t i = 0; report->env != NULL && i < library_variable_count; i++) {
+	for (size_t i = 0; whole && report->env != NULL && i < library_variable_count; i++) {
 		const struct library_variable *variable = &library_variables[i];
 		const char *value = environment_get(report->env, variable->name);
 
@@ -119,34 +119,61 @@ static void put_environment(yajl_gen gen, const struct report *report)
 	(void)yajl_gen_map_close(gen);
 }
 
+static void put_models(yajl_gen gen, const struct report *report, size_t most)
+{
+	gen_word(gen, "models");
+	(void)yajl_gen_array_open(gen);
+	for (size_t i = 0, put = 0; report->models != NULL && i < report->policy->model_count;
+	     i++) {
+		if (!report->policy->models[i].selected || !report->models[i].seen)
+			continue;
+		if (most == 0 ||
+		    (report->models[i].worst == SEVERITY_ERROR && put++ < most))
+			put_model(gen, report, i);
+	}
+	(void)yajl_gen_array_close(gen);
+}
+
+/* In the order in which they came, or the worst first. Returns how many there were. */
+static size_t put_findings(yajl_gen gen, const struct report *report, size_t most)
+{
+	size_t put = 0;
+
+	gen_word(gen, "findings");
+	(void)yajl_gen_array_open(gen);
+	for (size_t i = 0; most == 0 && i < report->count; i++, put++)
+		put_finding(gen, report, &report->findings[i]);
+	for (int severity = SEVERITY_ERROR; most > 0 && severity > SEVERITY_OFF; severity--)
+		for (size_t i = 0; i < report->count && put < most; i++)
+			if ((int)report->findings[i].severity == severity) {
+				put_finding(gen, report, &report->findings[i]);
+				put++;
+			}
+	(void)yajl_gen_array_close(gen);
+	return put;
+}
+
 void report_write_json(const struct report *report, const struct report_style *style, FILE *out)
 {
-	yajl_gen gen = gen_new(out);
+	yajl_gen gen = gen_new(out, style->most == 0);
+	size_t put;
 
-	(void)style;
 	if (gen == NULL)
 		return;
 	(void)yajl_gen_map_open(gen);
 	gen_text(gen, "aweigh", AWEIGH_VERSION);
 	put_policy(gen, report);
-	gen_word(gen, "models");
-	(void)yajl_gen_array_open(gen);
-	for (size_t i = 0; report->models != NULL && i < report->policy->model_count; i++)
-		if (report->policy->models[i].selected && report->models[i].seen)
-			put_model(gen, report, i);
-	(void)yajl_gen_array_close(gen);
-	put_environment(gen, report);
-	gen_word(gen, "findings");
-	(void)yajl_gen_array_open(gen);
-	for (size_t i = 0; i < report->count; i++)
-		put_finding(gen, report, &report->findings[i]);
-	(void)yajl_gen_array_close(gen);
-	gen_number(gen, "findings_dropped", report->dropped);
+	put_models(gen, report, style->most);
+	put_environment(gen, report, style->most == 0);
+	put = put_findings(gen, report, style->most);
+	gen_number(gen, "findings_dropped", report->dropped + report->count - put);
 	/* Last: the kubelet keeps the last 4,096 bytes of a termination message (pkg/kubelet, tail.ReadAtMost). */
 	gen_text(gen, "verdict",
 	         report->status == STATUS_OK || !report->enforced ? "pass" : "refused");
 	gen_number(gen, "status", report->enforced ? (uint64_t)report->status : 0);
 	put_milliseconds(gen, "elapsed_ms", report->elapsed_ns);
 	(void)yajl_gen_map_close(gen);
+	if (style->most > 0)
+		(void)fputc('\n', out);
 	yajl_gen_free(gen);
 }

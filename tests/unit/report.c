@@ -143,7 +143,7 @@ static void json_is_written_by_a_generator(void **state)
 
 	(void)state;
 	print_begin();
-	gen = gen_new(out);
+	gen = gen_new(out, true);
 	assert_non_null(gen);
 	(void)yajl_gen_map_open(gen);
 	gen_word(gen, "word");

@@ -10,6 +10,8 @@
 #include "commands/commands.h"
 #include "gate/confinement.h"
 #include "gate/gate.h"
+#include "gate/given.h"
+#include "gate/home.h"
 #include "gate/inspection.h"
 #include "gate/output.h"
 #include "gate/prepare.h"
@@ -200,6 +202,67 @@ static void an_error_of_the_policy_stops_before_anything_is_looked_at(void **sta
 	write_policy(world, "");
 }
 
+/* What is judged is what the file says, in whichever form an image's environment is written down. */
+static void an_environment_comes_from_a_file(void **state)
+{
+	static const struct {
+		const char *text;
+		bool is_config, taken;
+		size_t count;
+	} files[] = {
+		{ "# docker's\nA=1\nFROM_OUTSIDE\nB=\n=x\n", false, true, 2 },
+		{ "{\"config\": {\"Env\": [\"A=1\", \"B=\"], \"User\": \"app\"}}", true, true, 2 },
+		{ "[{\"Id\": \"x\", \"Config\": {\"Env\": [\"A=1\", \"B=\"]}}]", true, true, 2 },
+		{ "{\"config\": {\"Env\": null}}", true, true, 0 },
+		{ "{\"container_config\": {\"Env\": [\"A=1\"]}}", true, true, 0 },
+		{ "{\"config\": {\"Env\": [\"A=1\"", true, false, 0 },
+		{ "A=1\n", true, false, 0 },
+	};
+	struct world *world = *state;
+	char path[160], sentence[512];
+	struct text text = TEXT_OVER(path);
+
+	text_addf(&text, "%s/given", world->place.path);
+	for (size_t i = 0; i < LENGTH_OF(files); i++) {
+		struct options options = { .root = "/" };
+		struct gate gate = { .options = &options, .host = { .root_fd = -1 } };
+		struct text why = TEXT_OVER(sentence);
+
+		place_text(&world->place, "given", files[i].text);
+		*(files[i].is_config ? &options.image_config : &options.env_file) = path;
+		gate.report.arena = arena_new();
+		assert_int_equal(gate_take_environment(&gate, &why), files[i].taken);
+		assert_int_equal(why.length > 0, !files[i].taken);
+		if (files[i].taken)
+			assert_int_equal(gate.given.count, files[i].count);
+		if (files[i].taken && files[i].count > 0) {
+			assert_string_equal(environment_get(&gate.given, "A"), "1");
+			assert_string_equal(environment_get(&gate.given, "B"), "");
+		}
+		arena_free(gate.report.arena);
+	}
+}
+
+static void home_follows_by_the_rule_alone_where_nobody_changes(void **state)
+{
+	static const bool follows[] = { false, true, false };
+	struct options options = { .root = NULL };
+
+	(void)state;
+	for (enum home_rule rule = HOME_KEEP; rule <= HOME_AUTO; rule++) {
+		struct gate gate = { .options = &options,
+			             .given = { (const char *const *)rows, 2 },
+			             .tree = { .root_fd = -1 } };
+		char sentence[64];
+		struct text why = TEXT_OVER(sentence);
+		bool said = !follows[rule];
+
+		gate.policy.home = rule;
+		assert_int_equal(gate_choose_home(&gate, &said, &why), STATUS_OK);
+		assert_int_equal(said, follows[rule]);
+	}
+}
+
 static void who_may_fetch(void **state)
 {
 	struct options options = { .root = NULL };
@@ -307,6 +370,8 @@ int main(void)
 		cmocka_unit_test(a_pass_needs_every_fact),
 		cmocka_unit_test(findings_have_the_severity_of_their_policy),
 		cmocka_unit_test(an_error_of_the_policy_stops_before_anything_is_looked_at),
+		cmocka_unit_test(an_environment_comes_from_a_file),
+		cmocka_unit_test(home_follows_by_the_rule_alone_where_nobody_changes),
 		cmocka_unit_test(who_may_fetch),
 		cmocka_unit_test(the_report_goes_where_it_is_sent),
 		cmocka_unit_test(commands_end_with_the_verdict),

@@ -3,6 +3,7 @@
 
 import json
 import os
+import pwd
 import socket
 import struct
 import subprocess
@@ -193,6 +194,10 @@ def test_the_policy_of_an_image_reads_no_variable_of_this_machine(world):
     result = world.run("check", "--root", str(image), "--env-file", str(declared), env={"CI_SECRET": "hunter2"})
     assert "hunter2" not in result.out and "unset by the image" in " ".join(result.out.split())
     assert "--env-file" in world.run("check", "--env-file", "/no/such/file").err
+    declared.write_text(json.dumps({"architecture": "amd64", "config": {"Env": ["PATH=/bin", "DECLARED=by the image"]}}))
+    assert "unset by the image" in " ".join(world.run("check", "--root", str(image), "--image-config", str(declared)).out.split())
+    declared.write_text("DECLARED=by the image\n")
+    assert "is not the JSON of an image's configuration" in world.run("check", "--root", str(image), "--image-config", str(declared)).err
 
 
 def test_a_link_of_the_service_does_not_lead_a_report(world, need_root):
@@ -265,11 +270,22 @@ def test_user_unchanged(world):
 def test_a_home_that_refuses_the_service(world, need_root):
     home = world.path / "roothome"
     home.mkdir(mode=0o700)
-    plain_policy(world, plain(world), head="user = 65534:65534")
+    plain_policy(world, plain(world), head="user = 65534:65534\nhome = keep")
     result = world.check(env={"HOME": str(home)})
     assert result.status == 0 and "65534 may not enter" in result.finding("env.home")["message"]
-    plain_policy(world, world.path / "m", head="user = 65534:65534\nhome = set")
-    assert "env.home" not in world.check(env={"HOME": str(home)}).codes()
+    for rule in ("home = set", "home = auto", ""):
+        plain_policy(world, world.path / "m", head=f"user = 65534:65534\n{rule}")
+        assert "env.home" not in world.check(env={"HOME": str(home)}).codes()
+        assert world.start("sh", "-c", "echo $HOME", env={"HOME": str(home)}).out.strip() == pwd.getpwuid(65534).pw_dir
+    assert "(policy.home)" in world.run("explain", env={"HOME": str(home)}).out
+
+
+def test_a_home_that_takes_the_service_in_stays(world, need_root):
+    """What an image declares is meant, as long as the service can use it."""
+    home = world.path / "apphome"
+    home.mkdir(mode=0o755)
+    plain_policy(world, plain(world), head="user = 65534:65534")
+    assert world.start("sh", "-c", "echo $HOME", env={"HOME": str(home)}).out.strip() == str(home)
 
 
 def test_pid_1_without_init_is_said(world, need_root):

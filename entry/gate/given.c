@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gate/given.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/json.h"
+#include "util.h"
+
+/* Rows as they are found, at most `room`, the NULL at the end not counted. */
+struct rows {
+	struct arena *arena;
+	const char **at;
+	size_t count, room;
+	bool failed;
+};
+
+static bool rows_begin(struct rows *rows, struct arena *arena, size_t room)
+{
+	*rows = (struct rows){ .arena = arena,
+		               .at = arena_take(arena, (room + 1) * sizeof(*rows->at)),
+		               .room = room };
+	return rows->at != NULL;
+}
+
+static bool rows_add(struct rows *rows, const char *row, size_t length)
+{
+	const char *copy = rows->count < rows->room ? arena_copy(rows->arena, row, length) : NULL;
+
+	if (copy == NULL)
+		return false;
+	rows->at[rows->count++] = copy;
+	return true;
+}
+
+static void rows_end(struct rows *rows, struct environment *out)
+{
+	rows->at[rows->count] = NULL;
+	*out = (struct environment){ rows->at, rows->count };
+}
+
+/* NAME=VALUE lines, as Docker's --env-file has them; others, and comments, say nothing here. */
+static int take_lines(struct gate *gate, const char *text, size_t size)
+{
+	struct rows rows;
+
+	if (strlen(text) != size)
+		return -EILSEQ; /* a NUL: what stands behind it would not be judged */
+	if (!rows_begin(&rows, gate->report.arena, size / 2 + 1)) /* "A=" and its line's end */
+		return -ENOMEM;
+	for (size_t length; *text != '\0'; text += length + (text[length] != '\0')) {
+		length = strcspn(text, "\n");
+		if (*text != '#' && *text != '=' && memchr(text, '=', length) != NULL &&
+		    !rows_add(&rows, text, length))
+			return -ENOMEM;
+	}
+	rows_end(&rows, &gate->given);
+	return 0;
+}
+
+/* {"config": {"Env": ["NAME=VALUE", ...]}}: OCI image-spec, config.md; `docker inspect` puts it into an array, with a capital. */
+static bool take_declared(void *context, const struct json_value *value)
+{
+	struct rows *rows = context;
+	unsigned top = value->depth >= 1 && value->key_length[0] == 0 ? 1 : 0;
+
+	if (value->kind != JSON_STRING || value->depth != top + 3 ||
+	    !(json_key_is(value, top, "config") || json_key_is(value, top, "Config")) ||
+	    !json_key_is(value, top + 1, "Env"))
+		return true;
+	if (memchr(value->text, '\0', value->length) != NULL ||
+	    memchr(value->text, '=', value->length) == NULL)
+		return true;
+	rows->failed = !rows_add(rows, value->text, value->length);
+	return !rows->failed;
+}
+
+static int take_image_config(struct gate *gate, const char *text, size_t size)
+{
+	struct rows rows;
+
+	if (!rows_begin(&rows, gate->report.arena, size / 5 + 1)) /* "A=", */
+		return -ENOMEM;
+	if (json_parse(text, size, take_declared, &rows) != JSON_OK)
+		return rows.failed ? -ENOMEM : -EBADMSG;
+	rows_end(&rows, &gate->given);
+	return 0;
+}
+
+static bool take_file(struct gate *gate, const char *option, const char *file, size_t limit,
+                      int (*take)(struct gate *gate, const char *text, size_t size),
+                      struct text *why)
+{
+	CLEANUP(cleanup_free) char *text = NULL;
+	size_t size;
+	int error = tree_read(&gate->host, file, limit, &text, &size);
+
+	if (error == 0)
+		error = take(gate, text, size);
+	if (error == -EBADMSG)
+		text_addf(why, "%s %.400s is not the JSON of an image's configuration", option,
+		          file);
+	else if (error < 0)
+		text_addf(why, "%s %.400s cannot be read: %s", option, file, strerror(-error));
+	return error == 0;
+}
+
+bool gate_take_environment(struct gate *gate, struct text *why)
+{
+	static const char *const none[] = { NULL };
+	const struct options *options = gate->options;
+
+	gate->given = options->root != NULL ? (struct environment){ none, 0 } : gate->own;
+	if (options->env_file != NULL && options->image_config != NULL) {
+		text_add(why, "--env-file and --image-config both name the environment: leave one away");
+		return false;
+	}
+	if (options->env_file != NULL)
+		return take_file(gate, "--env-file", options->env_file, MAX_ENV_FILE_BYTES,
+		                 take_lines, why);
+	if (options->image_config != NULL)
+		return take_file(gate, "--image-config", options->image_config,
+		                 MAX_IMAGE_CONFIG_BYTES, take_image_config, why);
+	return true;
+}
