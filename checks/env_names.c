@@ -58,7 +58,7 @@ static bool is_of_the_cache(const struct library_variable *variable)
 /* XDG_CACHE_HOME counts where no nearer name says where the cache is, and a model is looked for there. */
 static bool decides_nothing(const struct inspection *inspection, const char *name)
 {
-	static const char *const nearer[] = { "HF_HOME", "HF_HUB_CACHE" };
+	static const char *const nearer[] = { "HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE" };
 	const struct policy *policy = inspection->policy;
 	bool any = false;
 
@@ -70,6 +70,26 @@ static bool decides_nothing(const struct inspection *inspection, const char *nam
 	for (size_t i = 0; i < policy->model_count; i++)
 		any |= policy->models[i].selected && policy->models[i].path == NULL;
 	return !any;
+}
+
+/* Where models are looked for, or what they bring is written: others are of datasets and of caches beside them. */
+static bool is_of_models(const char *name)
+{
+	static const char *const names[] = { "HF_HOME",
+		                             "HF_HUB_CACHE",
+		                             "HUGGINGFACE_HUB_CACHE",
+		                             "TRANSFORMERS_CACHE",
+		                             "PYTORCH_TRANSFORMERS_CACHE",
+		                             "PYTORCH_PRETRAINED_BERT_CACHE",
+		                             "DIFFUSERS_CACHE",
+		                             "HF_MODULES_CACHE",
+		                             "SENTENCE_TRANSFORMERS_HOME",
+		                             "XDG_CACHE_HOME" };
+
+	for (size_t i = 0; i < LENGTH_OF(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
 }
 
 static void check_known(struct inspection *inspection, const struct library_variable *variable,
@@ -97,9 +117,7 @@ static void check_known(struct inspection *inspection, const struct library_vari
 		        "%s is an old name that some library versions obey and others ignore; today it is %s",
 		        variable->name, variable->instead);
 	}
-	if ((variable->role == VARIABLE_LOCATION ||
-	     (variable->role == VARIABLE_OLD && strstr(variable->name, "CACHE") != NULL)) &&
-	    value[0] == '\0' && !decides_nothing(inspection, variable->name))
+	if (value[0] == '\0' && is_of_models(variable->name) && !decides_nothing(inspection, variable->name))
 		inspection_report(
 		        inspection, FINDING_ENV_EMPTY_PATH,
 		        (struct report_at){ .path = variable->name },

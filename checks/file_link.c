@@ -64,13 +64,11 @@ void check_file_link(struct inspection *inspection)
 	else if (file->absolute)
 		inspection_report(inspection, FINDING_FILE_LINK_ABSOLUTE, at,
 		                  "is a link to the absolute path %.700s", file->link);
-	else if (file->escapes)
+	else if (file->escapes && (file->is_link || file->error != 0)) /* else a link above it was told */
 		inspection_report(inspection, FINDING_FILE_LINK_ESCAPES, at,
 		                  "is a link to %.700s, outside the model's directory",
 		                  file->link == NULL ? "?" : file->link);
-	else if (file->error == 0 && !S_ISREG(file->st.st_mode) &&
-	         !(file->is_link &&
-	           S_ISDIR(file->st.st_mode))) /* latest -> v1, ..data: met where it leads */
+	else if (file->error == 0 && !file->escapes && !S_ISREG(file->st.st_mode))
 		inspection_report(inspection, FINDING_FILE_SPECIAL, at, "is %s, not a file",
 		                  type_name(file->st.st_mode));
 	else if (file->error == ESPIPE)

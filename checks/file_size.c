@@ -16,7 +16,7 @@ static bool belongs_to_openvino(const char *path)
 /* What a loader reads must hold something; git keeps other files empty on purpose: packages, notices, markers. */
 static bool must_hold_something(const struct file_view *file)
 {
-	static const char *const endings[] = { ".json", ".model", ".spm" };
+	static const char *const endings[] = { ".model", ".spm" };
 	const char *name = path_name(file->path);
 
 	if (file->format != NULL && file->format->weights)
@@ -25,7 +25,7 @@ static bool must_hold_something(const struct file_view *file)
 	for (size_t i = 0; i < LENGTH_OF(endings); i++)
 		if (name[0] != '.' && path_ends(file->path, endings[i]))
 			return true;
-	return strncmp(name, "vocab", 5) == 0;
+	return json_is_read_by_loaders(file->path) || strncmp(name, "vocab", 5) == 0;
 }
 
 static bool is_zero(const unsigned char *bytes, size_t length)

@@ -284,6 +284,23 @@ static struct report_at missing_directory(const struct model_view *view)
 	};
 }
 
+/* A path that is a link, to what is not there. */
+static bool leads_nowhere(struct inspection *inspection)
+{
+	const char *path = inspection->model->place.path;
+	char target[MAX_PATH_BYTES];
+	ssize_t length = inspection->tree->root_fd >= 0 ?
+	                         -1 :
+	                         readlink(path, target, sizeof(target) - 1);
+
+	if (length < 0)
+		return false;
+	target[length] = '\0';
+	inspection_report(inspection, FINDING_FILE_DANGLING_LINK, (struct report_at){ .path = path },
+	                  "is a link to %.700s, which is not there", target);
+	return true;
+}
+
 static void check_directory(struct inspection *inspection)
 {
 	struct model_view *view = inspection->model;
@@ -291,10 +308,13 @@ static void check_directory(struct inspection *inspection)
 	bool empty = true;
 	CLEANUP(dir_close) struct dir directory = { 0 };
 
-	if (view->place.kind == PLACE_NONE &&
-	    (view->place.error == ENOENT || view->place.error == ENOTDIR)) {
+	if (view->place.kind == PLACE_NONE && view->place.error == ENOENT &&
+	    leads_nowhere(inspection)) {
+		return;
+	} else if (view->place.kind == PLACE_NONE &&
+	           (view->place.error == ENOENT || view->place.error == ENOTDIR)) {
 		inspection_report(inspection, FINDING_MODEL_MISSING, missing_directory(view), "%s",
-		                  view->place.error == ENOENT ? "the directory is not there" :
+		                  view->place.error == ENOENT ? "is not there" :
 		                                                "is not a directory");
 		return;
 	}

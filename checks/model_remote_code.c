@@ -200,8 +200,24 @@ static bool visit_modules(void *context, const struct json_value *value)
 	if (value->kind != JSON_STRING || value->depth != 2 || !json_key_is(value, 1, "type"))
 		return true;
 	text_add_bytes(&text, value->text, value->length);
-	check_module(search, "", type);
+	/* org/name--file.Class: taken from the hub without a question where the model is a folder (sentence_transformers util/misc.py) */
+	if (strstr(type, "--") != NULL)
+		check_reference(search, type);
+	else
+		check_module(search, "", type);
 	return true;
+}
+
+/* A pipeline of the model's own is a file beside model_index.json (diffusers pipeline_utils.py, custom_pipeline). */
+static void check_pipeline(struct search *search, const char *module)
+{
+	char file[MAX_PATH_BYTES];
+	struct text text = TEXT_OVER(file);
+
+	text_addf(&text, "%s.py", module);
+	if (repo_path_is_legal(file, strlen(file)) && !model_has(search->inspection, file, NULL) &&
+	    !is_denied(search, "_class_name", module) && model_wants(search->inspection, file))
+		follow(search, file);
 }
 
 /* {"unet": ["my_unet", "MyUNet"], "_class_name": ["pipeline_x", "Cls"]}: the first string is a module. */
@@ -217,6 +233,8 @@ static bool visit_components(void *context, const struct json_value *value)
 	text_add_bytes(&place, value->key[0], value->key_length[0]);
 	if (directory[0] != '_')
 		check_module(search, directory, module);
+	else if (strcmp(directory, "_class_name") == 0)
+		check_pipeline(search, module);
 	check_module(search, "", module);
 	return true;
 }

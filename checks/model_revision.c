@@ -78,24 +78,26 @@ static void report_bad_ref(struct inspection *inspection, const char *revision)
 		        revision, text);
 }
 
-/* Code that does not pin gets what refs/main says. */
+/* Code that does not pin gets what refs/main says, or the name that the policy gives the commit. */
 static void check_pin(struct inspection *inspection)
 {
+	const char *named = inspection->model->model->ref,
+	           *name = named != NULL ? named : "main";
 	char text[COMMIT_HEX + 2];
 
 	if (inspection->model->place.repo_fd < 0)
 		return;
-	hub_cache_ref_text(inspection->tree, &inspection->model->place, "main", text, sizeof(text));
+	hub_cache_ref_text(inspection->tree, &inspection->model->place, name, text, sizeof(text));
 	if (text[0] == '\0')
 		inspection_report(inspection, FINDING_MODEL_NO_MAIN,
 		                  (struct report_at){ .path = inspection->model->place.repo_path },
-		                  "there is no refs/main, only the commit %s",
+		                  "there is no refs/%.128s, only the commit %s", name,
 		                  inspection->model->place.commit);
 	else if (strlen(text) == COMMIT_HEX && strcmp(text, inspection->model->place.commit) != 0)
 		inspection_report(inspection, FINDING_MODEL_STALE_REF,
 		                  (struct report_at){ .path = inspection->model->place.repo_path },
-		                  "the policy wants %s, but refs/main is %s",
-		                  inspection->model->place.commit, text);
+		                  "the policy wants %s, but refs/%.128s is %s",
+		                  inspection->model->place.commit, name, text);
 }
 
 void check_model_revision(struct inspection *inspection)

@@ -5,7 +5,6 @@
  */
 #include <string.h>
 
-#include "base/scan.h"
 #include "base/text.h"
 #include "checks.h"
 #include "engine/findings.h"
@@ -145,6 +144,13 @@ static void check_index(struct inspection *inspection, const char *path, int fd)
 	shard_index_release(&index);
 }
 
+/* The whole model once more, as exporters put it beneath its folder (optimum, transformers.js): original/ is none. */
+static bool has_exported_set(const struct inspection *inspection)
+{
+	return family_directory_has_weights(inspection, "onnx") ||
+	       family_directory_has_weights(inspection, "openvino");
+}
+
 /* After the walk: what stands in the directory of an index without shards tells whether they are missed. */
 void check_model_indexes(struct inspection *inspection)
 {
@@ -158,7 +164,8 @@ void check_model_indexes(struct inspection *inspection)
 		CLEANUP(cleanup_fd) int fd = -1;
 
 		directory_of(path, directory, sizeof(directory));
-		if (family_directory_has_weights(inspection, directory))
+		if (family_directory_has_weights(inspection, directory) ||
+		    (directory[0] == '\0' && has_exported_set(inspection)))
 			continue;
 		fd = model_open(inspection, path, NULL);
 		if (fd >= 0)
@@ -166,71 +173,55 @@ void check_model_indexes(struct inspection *inspection)
 	}
 }
 
-/* NAME-00002-of-00003.ENDING: where the number begins, or NULL. */
-static const char *number_of(const char *path, uint64_t *number, uint64_t *count,
-                             const char **ending)
-{
-	const char *at = strstr(path, "-of-");
-
-	while (at != NULL && strstr(at + 1, "-of-") != NULL)
-		at = strstr(at + 1, "-of-");
-	if (at == NULL || at - path < 6 || at[-6] != '-' || strlen(at) < 10 || at[9] != '.' ||
-	    !scan_u64(at - 5, 5, number) || !scan_u64(at + 4, 5, count))
-		return NULL;
-	*ending = at + 9;
-	return at - 5;
-}
-
-static bool has_part(const struct inspection *inspection, const char *path, size_t prefix,
-                     uint64_t number, uint64_t count, const char *ending,
+static bool has_part(const struct inspection *inspection, const char *path,
+                     const struct shard_number *of, uint64_t number,
                      char part[static MAX_PATH_BYTES])
 {
 	struct text text = text_over(part, MAX_PATH_BYTES);
 
-	text_add_bytes(&text, path, prefix);
+	text_add_bytes(&text, path, of->prefix);
 	text_addf(&text, "%05llu-of-%05llu%s", (unsigned long long)number,
-	          (unsigned long long)count, ending);
+	          (unsigned long long)of->count, of->ending);
 	return model_has(inspection, part, NULL) || !model_wants(inspection, part);
 }
 
 /* Whether the parts have an index, which then says what is demanded. */
-static bool has_index(const struct inspection *inspection, const char *path, size_t prefix,
-                      const char *ending)
+static bool has_index(const struct inspection *inspection, const char *path,
+                      const struct shard_number *of)
 {
 	char name[MAX_PATH_BYTES];
 	struct text text = TEXT_OVER(name);
 
-	text_add_bytes(&text, path, prefix - 1);
-	text_addf(&text, "%s.index.json", ending);
+	text_add_bytes(&text, path, of->prefix - 1);
+	text_addf(&text, "%s.index.json", of->ending);
 	return model_has(inspection, name, NULL);
 }
 
 /* Each part tells of those that are missing behind it, and the first that is there of those before it. */
 static void check_numbered(struct inspection *inspection)
 {
-	const char *path = inspection->file->path, *ending, *at;
+	const char *path = inspection->file->path;
 	bool gguf = strcmp(inspection->file->format->name, "gguf") == 0;
 	char part[MAX_PATH_BYTES];
-	uint64_t number, count, before = 1;
-	size_t prefix;
+	struct shard_number of;
+	uint64_t before = 1;
 
-	at = number_of(path, &number, &count, &ending);
-	if (at == NULL || number == 0 || number > count || count > MAX_SHARDS)
+	if (!shard_number_read(path, &of) || of.number == 0 || of.number > of.count ||
+	    of.count > MAX_SHARDS)
 		return;
-	prefix = (size_t)(at - path);
-	if (!gguf && has_index(inspection, path, prefix, ending))
+	if (!gguf && has_index(inspection, path, &of))
 		return;
-	while (before < number && !has_part(inspection, path, prefix, before, count, ending, part))
+	while (before < of.number && !has_part(inspection, path, &of, before, part))
 		before++;
-	for (uint64_t i = before == number ? 1 : number + 1; i <= count; i++) {
-		if (i == number)
+	for (uint64_t i = before == of.number ? 1 : of.number + 1; i <= of.count; i++) {
+		if (i == of.number)
 			continue;
-		if (has_part(inspection, path, prefix, i, count, ending, part))
+		if (has_part(inspection, path, &of, i, part))
 			break;
 		inspection_report(inspection, gguf ? FINDING_FILE_SPLIT : FINDING_MODEL_SHARD,
 		                  (struct report_at){ .path = part },
 		                  "is missing: %.256s says that the model has %llu parts", path,
-		                  (unsigned long long)count);
+		                  (unsigned long long)of.count);
 	}
 }
 

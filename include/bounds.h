@@ -23,6 +23,7 @@
 #define COMMIT_HEX 40u
 #define SHA256_HEX 64u
 
+#define MAX_ZIP_DIRECTORY_BYTES (8ul << 20) /* of an archive of arrays: 80,000 names */
 #define MAX_FORMATS 32u /* rows of formats/formats.c */
 #define MAX_FILES_PER_MODEL 1000000u /* ten times the largest snapshot of the benchmark */
 #define MAX_SHARDS 4096u /* the largest published model has below 700 */
@@ -35,6 +36,10 @@
 	(16ul << 10) /* larger vocabularies are read at both ends below level digest */
 #define MAX_SAFETENSORS_HEADER_BYTES 100000000u /* safetensors/src/tensor.rs MAX_HEADER_SIZE */
 #define MAX_TENSORS 1000000u /* sorted in memory: 24 bytes each */
+#define GGML_NAME_BYTES 63u /* ggml.h GGML_MAX_NAME, its NUL not counted */
+#define GGML_DIMENSIONS 4u /* ggml.h GGML_MAX_DIMS */
+#define MAX_GGUF_NAME_BYTES 255u /* four times GGML_NAME_BYTES */
+#define MAX_GGUF_DIMENSIONS 8u
 #define MAX_GGUF_HEADER_BYTES (256ul << 20) /* token arrays of large vocabularies are 10 MB */
 #define MAX_GGUF_ARRAY 1073741824u /* ggml gguf.cpp GGUF_MAX_ARRAY_ELEMENTS */
 #define MAX_POINTER_BYTES 1024u /* git-lfs docs/spec.md */

@@ -154,10 +154,11 @@ static void report_unverified(struct inspection *inspection, const struct job *j
 	for (size_t i = 0; i < count; i++)
 		if (jobs[i].expected[0] == '\0' && unverified++ == 0)
 			first = jobs[i].path + jobs[i].name;
+	inspection->model->verified = count - unverified;
 	if (unverified == 0)
 		return;
-	if (unverified == count && inspection->model->level == LEVEL_DIGEST)
-		inspection->model->level = LEVEL_STRUCTURE; /* what was proven, for the report */
+	if (inspection->model->level == LEVEL_DIGEST)
+		inspection->model->level = LEVEL_STRUCTURE; /* what was proven of the whole, for the report */
 	inspection_report(
 	        inspection, FINDING_FILE_UNVERIFIED, (struct report_at){ .path = first },
 	        unverified == count ?

@@ -31,7 +31,8 @@ static void send_model(struct inspection *inspection)
 		                 .model = view->index,
 		                 .level = (uint16_t)view->level,
 		                 .files = view->files,
-		                 .bytes = view->bytes };
+		                 .bytes = view->bytes,
+		                 .verified = view->verified };
 	struct text path = TEXT_OVER(record.path);
 
 	text_add(&path, view->place.kind == PLACE_NONE ? "" : view->place.path);
@@ -51,7 +52,7 @@ static void inspect_model(struct inspection *inspection, struct model_view *view
 	view->place.error = view->outcome = 0;
 	view->place.commit[0] = view->place.path[0] = view->place.repo_path[0] = '\0';
 	view->first_python[0] = '\0';
-	view->files = view->bytes = view->weight_files = 0;
+	view->files = view->bytes = view->verified = view->weight_files = 0;
 	view->python_files = view->broken_files = view->unknown_files = 0;
 	view->absent_indexes = 0;
 	view->first_unknown[0] = '\0';

@@ -63,6 +63,7 @@ struct model_view {
 	char absent_index[4][256]; /* shard indexes none of whose shards was met */
 	size_t absent_indexes;
 	uint64_t files, bytes; /* as wanted, links followed */
+	uint64_t verified; /* files of which something states a digest */
 	uint64_t weight_files, python_files;
 	uint64_t unknown_files; /* of no format of the table, and no text or picture either */
 	char first_unknown[256];

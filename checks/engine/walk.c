@@ -14,6 +14,7 @@
 #include "engine/inspect.h"
 #include "formats/formats.h"
 #include "formats/page.h"
+#include "formats/shard_index.h"
 #include "hub/cache.h"
 #include "util.h"
 
@@ -129,11 +130,65 @@ static int open_file(const struct inspection *inspection, const char *name)
 	return fd == -EXDEV ? open_shared(inspection, name) : fd;
 }
 
+/* A policy that makes less of links that lead out than an error accepts what they lead to. */
+static bool accepts_escapes(const struct inspection *inspection)
+{
+	const struct policy *policy = inspection->policy;
+	enum severity severity = SEVERITY_ERROR;
+
+	for (size_t i = 0; i < policy->severities_count; i++)
+		if (policy->severities[i].id == FINDING_FILE_LINK_ESCAPES)
+			severity = policy->severities[i].severity;
+	return severity < SEVERITY_ERROR;
+}
+
+static int open_anywhere(const struct inspection *inspection, const char *name, int flags)
+{
+	char path[MAX_PATH_BYTES];
+
+	if (!path_join(path, sizeof(path), inspection->model->place.path, name))
+		return -ENAMETOOLONG;
+	return tree_open(inspection->tree, path, flags);
+}
+
+/* Reads a link's text: only a finding or a digest needs it, so only then. */
+static const char *link_text(const struct model_view *view, const char *path,
+                             char text[static MAX_PATH_BYTES])
+{
+	ssize_t length = readlinkat(view->place.dir_fd, path, text, MAX_PATH_BYTES - 1);
+
+	text[length < 0 ? 0 : length] = '\0';
+	return text;
+}
+
+/* The way of an absolute link into the repository's own directory; NULL: it leads elsewhere. */
+static const char *way_within(const struct model_view *view, const char *link)
+{
+	size_t length = strlen(view->place.repo_path);
+
+	return view->place.repo_fd >= 0 && link[0] == '/' &&
+	                       path_is_beneath(link, view->place.repo_path) &&
+	                       strlen(link) > length ?
+	               link + length + 1 :
+	               NULL;
+}
+
 int model_open(const struct inspection *inspection, const char *name, uint64_t *size)
 {
+	char text[MAX_PATH_BYTES];
+	const char *within;
+	int fd;
+
 	if (!model_has(inspection, name, size))
 		return -ENOENT;
-	return open_file(inspection, name);
+	fd = open_file(inspection, name);
+	if (fd != -EXDEV)
+		return fd;
+	within = way_within(inspection->model, link_text(inspection->model, name, text));
+	if (within != NULL)
+		return tree_open_beneath(inspection->tree, inspection->model->place.repo_fd, within,
+		                         O_RDONLY);
+	return accepts_escapes(inspection) ? open_anywhere(inspection, name, O_RDONLY) : fd;
 }
 
 int model_open_manifest(const struct inspection *inspection)
@@ -155,13 +210,28 @@ int model_open_manifest(const struct inspection *inspection)
 	return tree_open_beneath(inspection->tree, directory, name, O_RDONLY);
 }
 
+/* A model of one file may keep the rest beside it: the other parts of a split one, an OpenVINO graph's weights. */
+static bool is_needed_by(const char *path, const char *only)
+{
+	struct shard_number one, other;
+	size_t stem = strlen(only) - 4;
+
+	if (shard_number_read(only, &one))
+		return shard_number_read(path, &other) && other.count == one.count &&
+		       other.prefix == one.prefix && strncmp(path, only, one.prefix) == 0 &&
+		       strcmp(other.ending, one.ending) == 0;
+	return path_ends(only, ".xml") && strlen(path) == stem + 4 &&
+	       strncmp(path, only, stem) == 0 && path_ends(path, ".bin");
+}
+
 bool model_wants(const struct inspection *inspection, const char *path)
 {
 	const struct list *files = &inspection->model->model->files;
 	const struct list *exclude = &inspection->model->model->exclude;
 
 	if (inspection->model->only != NULL)
-		return strcmp(inspection->model->only, path) == 0;
+		return strcmp(inspection->model->only, path) == 0 ||
+		       is_needed_by(path, inspection->model->only);
 	return (files->count == 0 || glob_any(files, path)) && !glob_any(exclude, path);
 }
 
@@ -204,6 +274,8 @@ static void count_file(struct model_view *view, const struct file_view *file)
 		view->bytes += (uint64_t)file->st.st_size;
 	if (path_ends(file->path, ".py") && view->python_files++ == 0)
 		keep_name(view->first_python, sizeof(view->first_python), file->path);
+	if (!S_ISREG(file->st.st_mode))
+		return;
 	if (file->format != NULL && file->format->weights) {
 		struct format_files *of = &view->of_format[file->format - formats];
 
@@ -214,37 +286,6 @@ static void count_file(struct model_view *view, const struct file_view *file)
 		if (view->unknown_files++ == 0)
 			keep_name(view->first_unknown, sizeof(view->first_unknown), file->path);
 	}
-}
-
-/* Reads a link's text: only a finding or a digest needs it, so only then. */
-static const char *link_text(const struct model_view *view, const char *path,
-                             char text[static MAX_PATH_BYTES])
-{
-	ssize_t length = readlinkat(view->place.dir_fd, path, text, MAX_PATH_BYTES - 1);
-
-	text[length < 0 ? 0 : length] = '\0';
-	return text;
-}
-
-/* A policy that makes less of links that lead out than an error accepts what they lead to. */
-static bool accepts_escapes(const struct inspection *inspection)
-{
-	const struct policy *policy = inspection->policy;
-	enum severity severity = SEVERITY_ERROR;
-
-	for (size_t i = 0; i < policy->severities_count; i++)
-		if (policy->severities[i].id == FINDING_FILE_LINK_ESCAPES)
-			severity = policy->severities[i].severity;
-	return severity < SEVERITY_ERROR;
-}
-
-static int open_anywhere(const struct inspection *inspection, const char *name)
-{
-	char path[MAX_PATH_BYTES];
-
-	if (!path_join(path, sizeof(path), inspection->model->place.path, name))
-		return -ENAMETOOLONG;
-	return tree_open(inspection->tree, path, O_RDONLY);
 }
 
 /*
@@ -262,18 +303,15 @@ static void open_view(struct inspection *inspection, struct file_view *file, boo
 		file->error = -file->fd;
 	if (is_link && (file->error != 0 || view->level >= LEVEL_DIGEST))
 		file->link = link_text(view, file->path, text);
-	if (file->error == EXDEV && file->link != NULL && file->link[0] == '/' &&
-	    path_is_beneath(file->link, view->place.repo_path) &&
-	    strlen(file->link) > strlen(view->place.repo_path)) {
+	if (file->error == EXDEV && file->link != NULL && way_within(view, file->link) != NULL) {
 		file->absolute = true;
-		file->fd =
-		        tree_open_beneath(inspection->tree, view->place.repo_fd,
-		                          file->link + strlen(view->place.repo_path) + 1, O_RDONLY);
+		file->fd = tree_open_beneath(inspection->tree, view->place.repo_fd,
+		                             way_within(view, file->link), O_RDONLY);
 		file->error = file->fd < 0 ? -file->fd : 0;
 	}
 	file->escapes = file->error == EXDEV;
 	if (file->escapes && accepts_escapes(inspection)) {
-		file->fd = open_anywhere(inspection, file->path);
+		file->fd = open_anywhere(inspection, file->path, O_RDONLY);
 		file->error = file->fd < 0 ? -file->fd : 0;
 	}
 }
@@ -287,7 +325,7 @@ static void inspect_file(struct inspection *inspection, const char *path, bool i
 
 	file.format = format_by_name(path);
 	open_view(inspection, &file, is_link, text);
-	if (file.fd >= 0 && view->level >= LEVEL_SIZE &&
+	if (file.fd >= 0 && (view->level >= LEVEL_SIZE || view->model->formats.count > 0) &&
 	    ((file.format != NULL && file.format->weights) ||
 	     file.st.st_size < (off_t)MAX_POINTER_BYTES || view->level >= LEVEL_STRUCTURE)) {
 		ssize_t got = pread(file.fd, head, sizeof(head), 0);
@@ -296,7 +334,8 @@ static void inspect_file(struct inspection *inspection, const char *path, bool i
 			file.error = errno;
 		else
 			file.head_length = (size_t)got;
-		file.format = format_by_bytes(file.format, head, file.head_length);
+		file.format = format_by_bytes(file.format, file.fd, (uint64_t)file.st.st_size, head,
+		                              file.head_length);
 		file.page = page_words(file.format, path, head, file.head_length,
 		                       (uint64_t)file.st.st_size);
 	}
@@ -324,7 +363,8 @@ struct walk {
 /* model.safetensors/: the libraries' exists() is content with a directory, their open() is not. */
 static bool is_named_like_a_file(const char *path)
 {
-	static const char *const endings[] = { ".json", ".safetensors", ".gguf", ".bin" };
+	static const char *const endings[] = { ".json", ".safetensors", ".gguf", ".bin", ".onnx",
+		                               ".pt",   ".pth",         ".ckpt", ".npz" };
 
 	for (size_t i = 0; i < LENGTH_OF(endings); i++)
 		if (path_ends(path, endings[i]))
@@ -391,6 +431,58 @@ static void report_depth(struct walk *walk)
 		                  MAX_DEPTH_DIRECTORIES);
 }
 
+/*
+ * A link to a directory: what lies in the model is met there (latest -> v1, ConfigMap's ..data), what lies beside a
+ * snapshot in its repository is met here, and what lies outside is a link that escapes, met here where the policy
+ * accepts that.
+ */
+static void walk_link(struct walk *walk, unsigned depth)
+{
+	struct inspection *inspection = walk->inspection;
+	const struct model_view *view = inspection->model;
+	char text[MAX_PATH_BYTES], beneath[MAX_PATH_BYTES];
+	struct file_view file = { .path = walk->path, .is_link = true, .fd = -1 };
+	int flags = O_RDONLY | O_DIRECTORY;
+	int fd = tree_open_beneath(inspection->tree, view->place.dir_fd, walk->path, flags);
+
+	inspection->model->seen->missed = true;
+	if (fd != -EXDEV) {
+		cleanup_fd(&fd);
+		return;
+	}
+	if (view->place.repo_fd >= 0 &&
+	    path_join(beneath, sizeof(beneath),
+	              view->place.path + strlen(view->place.repo_path) + 1, walk->path))
+		fd = tree_open_beneath(inspection->tree, view->place.repo_fd, beneath, flags);
+	if (fd == -EXDEV) {
+		bool accepted = accepts_escapes(inspection);
+
+		file.link = link_text(view, walk->path, text);
+		file.escapes = true;
+		file.error = accepted ? 0 : EXDEV;
+		inspection->model->broken_files += !accepted;
+		inspection->file = &file;
+		inspection_run_checks(inspection, SCOPE_FILE, LEVEL_PRESENCE);
+		inspection->file = NULL;
+		fd = accepted ? open_anywhere(inspection, walk->path, flags) : -EXDEV;
+	}
+	if (fd >= 0 && depth + 1 >= MAX_DEPTH_DIRECTORIES)
+		report_depth(walk);
+	if (fd >= 0 && depth + 1 >= MAX_DEPTH_DIRECTORIES)
+		cleanup_fd(&fd);
+	else if (fd >= 0)
+		walk_directory(walk, fd, depth + 1);
+}
+
+static bool is_directory_link(const struct walk *walk, int directory, const char *name,
+                              unsigned char type)
+{
+	struct stat st;
+
+	return type == DT_LNK && !is_named_like_a_file(walk->path) &&
+	       fstatat(directory, name, &st, 0) == 0 && S_ISDIR(st.st_mode);
+}
+
 static void walk_entry(struct walk *walk, int directory, const char *name, unsigned char type,
                        unsigned depth)
 {
@@ -402,6 +494,10 @@ static void walk_entry(struct walk *walk, int directory, const char *name, unsig
 		if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 			return;
 		type = S_ISDIR(st.st_mode) ? DT_DIR : S_ISLNK(st.st_mode) ? DT_LNK : DT_REG;
+	}
+	if (is_directory_link(walk, directory, name, type)) {
+		walk_link(walk, depth);
+		return;
 	}
 	if (type != DT_DIR) {
 		if (model_wants(inspection, walk->path))

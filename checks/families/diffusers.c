@@ -40,17 +40,51 @@ static bool must_have_config(const struct components *components)
 	       !is_without_weights(components);
 }
 
+static bool wants_any(const struct inspection *inspection, const char *directory,
+                      const char *const *names, size_t count)
+{
+	char path[MAX_PATH_BYTES];
+
+	for (size_t i = 0; i < count; i++)
+		if (path_join(path, sizeof(path), directory, names[i]) &&
+		    model_wants(inspection, path))
+			return true;
+	return false;
+}
+
+/* In whichever variant: the loader takes the other where the one that it was asked for is not there. */
+static bool wants_weights(const struct inspection *inspection, const char *directory)
+{
+	static const char *const names[] = { "diffusion_pytorch_model.safetensors",
+		                             "diffusion_pytorch_model.fp16.safetensors",
+		                             "diffusion_pytorch_model.bf16.safetensors",
+		                             "diffusion_pytorch_model.bin",
+		                             "diffusion_pytorch_model.fp16.bin",
+		                             "model.safetensors",
+		                             "model.fp16.safetensors",
+		                             "pytorch_model.bin",
+		                             "model.onnx" };
+
+	return wants_any(inspection, directory, names, LENGTH_OF(names));
+}
+
+static bool wants_settings(const struct inspection *inspection, const char *directory)
+{
+	static const char *const names[] = { "config.json", "tokenizer_config.json",
+		                             "scheduler_config.json", "preprocessor_config.json" };
+
+	return wants_any(inspection, directory, names, LENGTH_OF(names));
+}
+
 static void check_component(const struct components *components, const char *name)
 {
 	struct inspection *inspection = components->inspection;
-	char config[MAX_PATH_BYTES], weights[MAX_PATH_BYTES];
+	char config[MAX_PATH_BYTES];
 
-	if (!path_join(config, sizeof(config), name, "config.json") ||
-	    !path_join(weights, sizeof(weights), name, "diffusion_pytorch_model.safetensors"))
+	if (!path_join(config, sizeof(config), name, "config.json"))
 		return;
 	if (!model_has_directory(inspection, name)) {
-		if (model_wants(inspection, config) || model_wants(inspection, weights) ||
-		    model_wants(inspection, name))
+		if (wants_settings(inspection, name) || wants_weights(inspection, name))
 			inspection_report(inspection, FINDING_MODEL_PART,
 			                  (struct report_at){ .path = name },
 			                  "is missing: model_index.json names it as a component");
@@ -62,7 +96,7 @@ static void check_component(const struct components *components, const char *nam
 		inspection_report(inspection, FINDING_MODEL_PART,
 		                  (struct report_at){ .path = config },
 		                  "is missing: model_index.json names the component %s", name);
-	} else if (model_has(inspection, config, NULL) && model_wants(inspection, weights) &&
+	} else if (model_has(inspection, config, NULL) && wants_weights(inspection, name) &&
 	           !is_without_weights(components) &&
 	           !family_directory_has_weights(inspection, name)) {
 		inspection_report(

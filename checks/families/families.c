@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "families/families.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 #include "base/dir.h"
@@ -25,8 +26,9 @@ const struct family families[] = {
 	  ctranslate2_check },
 	{ "Keras", "model.weights.json", keras_check },
 	{ "MNN", "llm_config.json llm.mnn", mnn_check },
-	{ "OpenVINO", "openvino_model.xml openvino_encoder_model.xml openvino_decoder_model.xml",
-	  NULL },
+	{ "OpenVINO",
+	  "openvino_model.xml openvino_model.bin openvino_encoder_model.xml openvino_decoder_model.xml",
+	  openvino_check },
 	{ "Mistral", "params.json", mistral_check },
 	{ "spaCy", "meta.json", NULL },
 	{ "Paddle", "inference.yml inference.pdmodel", NULL },
@@ -66,11 +68,18 @@ static bool stands_for_weights(const struct dir *dir, const struct dirent *entry
 	return fstatat(dir_fd(dir), entry->d_name, &st, 0) == 0 && S_ISREG(st.st_mode);
 }
 
+/* A part of the model, which may be a link to another directory of it. */
+static struct dir open_part(const struct inspection *inspection, const char *directory)
+{
+	return dir_over(tree_open_beneath(inspection->tree, inspection->model->place.dir_fd,
+	                                  directory[0] == '\0' ? "." : directory,
+	                                  O_RDONLY | O_DIRECTORY),
+	                MAX_DIRECTORY_ENTRIES);
+}
+
 bool family_directory_has_weights(const struct inspection *inspection, const char *directory)
 {
-	CLEANUP(dir_close)
-	struct dir dir = dir_open(inspection->model->place.dir_fd,
-	                          directory[0] == '\0' ? "." : directory, MAX_DIRECTORY_ENTRIES);
+	CLEANUP(dir_close) struct dir dir = open_part(inspection, directory);
 	const struct dirent *entry;
 
 	while ((entry = dir_next(&dir)) != NULL)
@@ -82,9 +91,7 @@ bool family_directory_has_weights(const struct inspection *inspection, const cha
 bool family_directory_has_name(const struct inspection *inspection, const char *directory,
                                const char *begin)
 {
-	CLEANUP(dir_close)
-	struct dir dir =
-	        dir_open(inspection->model->place.dir_fd, directory, MAX_DIRECTORY_ENTRIES);
+	CLEANUP(dir_close) struct dir dir = open_part(inspection, directory);
 	const struct dirent *entry;
 
 	while ((entry = dir_next(&dir)) != NULL)

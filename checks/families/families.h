@@ -54,6 +54,7 @@ void keras_check(struct inspection *inspection);
 void mlc_check(struct inspection *inspection);
 void mnn_check(struct inspection *inspection);
 void tensorflow_check(struct inspection *inspection);
+void openvino_check(struct inspection *inspection);
 void mistral_check(struct inspection *inspection);
 
 #endif

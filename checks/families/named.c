@@ -153,3 +153,14 @@ void tensorflow_check(struct inspection *inspection)
 		family_require_file(inspection, "variables/variables.index",
 		                    "variables/variables.data-00000-of-00001", 0);
 }
+
+/* The graph without which its weights are of no use; where others stand beside them, its loader is not meant. */
+void openvino_check(struct inspection *inspection)
+{
+	const struct model_view *view = inspection->model;
+	size_t openvino = (size_t)(format_find("openvino", 8) - formats);
+
+	if (model_has(inspection, "openvino_model.bin", NULL) &&
+	    view->of_format[openvino].files == view->weight_files)
+		family_require_file(inspection, "openvino_model.bin", "openvino_model.xml", 0);
+}

@@ -40,9 +40,11 @@ static bool is_known(const struct modules *modules)
 /* Modules that keep weights in their directory, or in a backend's beneath it. */
 static bool has_weights_missing(const struct modules *modules)
 {
-	static const char *const kinds[] = { "Dense",         "LSTM",      "CNN",
-		                             "Transformer",   "CLIPModel", "StaticEmbedding",
-		                             "WordEmbeddings" };
+	static const char *const kinds[] = {
+		"Dense",           "LSTM",           "CNN",       "Transformer",
+		"CLIPModel",       "StaticEmbedding", "LayerNorm", "WeightedLayerPooling",
+		"WordEmbeddings", "SparseAutoEncoder"
+	};
 	static const char *const beneath[] = { "", "onnx", "openvino" };
 	bool keeps = false;
 
@@ -81,6 +83,25 @@ static void check_tokenizer(const struct modules *modules)
 		family_require_file(modules->inspection, "modules.json", name, 0);
 }
 
+/* AutoConfig reads config.json, or that of an adapter, before anything else (base/modules/transformer.py). */
+static bool check_configuration(const struct modules *modules)
+{
+	struct inspection *inspection = modules->inspection;
+	char config[MAX_PATH_BYTES], adapter[MAX_PATH_BYTES];
+
+	if (!is_known(modules) || !(path_ends(modules->type, "Transformer") || is_of(modules, "CLIPModel")) ||
+	    inspection->model->broken_files > 0 ||
+	    !path_join(config, sizeof(config), modules->path, "config.json") ||
+	    !path_join(adapter, sizeof(adapter), modules->path, "adapter_config.json") ||
+	    !model_wants(inspection, config) || model_has(inspection, config, NULL) ||
+	    model_has(inspection, adapter, NULL))
+		return true;
+	inspection_report(inspection, FINDING_MODEL_PART, (struct report_at){ .path = config },
+	                  "is missing: modules.json names a %s",
+	                  strrchr(modules->type, '.') + 1);
+	return false;
+}
+
 static void check_module(struct modules *modules)
 {
 	struct inspection *inspection = modules->inspection;
@@ -89,6 +110,10 @@ static void check_module(struct modules *modules)
 	if (strcmp(modules->path, ".") == 0)
 		modules->path[0] = '\0';
 	check_tokenizer(modules);
+	if (repo_path_is_legal(modules->path, strlen(modules->path)) || modules->path[0] == '\0') {
+		if (!check_configuration(modules))
+			return;
+	}
 	if (modules->path[0] == '\0') {
 		check_weights(modules);
 		return;

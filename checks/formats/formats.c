@@ -65,16 +65,34 @@ static const struct format *format_of_bin(const char *path)
 	return strncmp(name, "openvino_", 9) == 0 ? &formats[OPENVINO] : &formats[BIN];
 }
 
-/* What transformers' Trainer saves beside a checkpoint (trainer.py: TRAINING_ARGS_NAME, OPTIMIZER_NAME, ...). */
+/*
+ * What trainers save beside a checkpoint (transformers' trainer.py: TRAINING_ARGS_NAME, OPTIMIZER_NAME, ...;
+ * accelerate's utils/constants.py: RNG_STATE_NAME, SAMPLER_NAME, ...).
+ */
 static bool is_training_state(const char *path)
 {
-	static const char *const names[] = { "training_args.", "optimizer.", "scheduler.",
-		                             "rng_state",      "scaler.",    "trainer_state." };
+	static const char *const names[] = { "training_args.", "optimizer",          "scheduler.",
+		                             "rng_state",      "random_states_",     "scaler.",
+		                             "sampler.",       "custom_checkpoint_", "training_state",
+		                             "trainer_state." };
 	const char *name = path_name(path);
 
 	for (size_t i = 0; i < LENGTH_OF(names); i++)
 		if (strncmp(name, names[i], strlen(names[i])) == 0)
-			return !format_has_ending(path, ".json .safetensors");
+			return !format_has_ending(path, ".json");
+	return false;
+}
+
+bool format_is_paper(const char *path)
+{
+	static const char *const papers[] = { "license",  "readme",   "notice",    "copying",
+		                              "authors",  "citation", "changelog", "dockerfile",
+		                              "makefile", "version",  "modelfile", "use_policy",
+		                              "sha256sums" };
+
+	for (size_t i = 0; i < LENGTH_OF(papers); i++)
+		if (strncasecmp(path_name(path), papers[i], strlen(papers[i])) == 0)
+			return true;
 	return false;
 }
 
@@ -83,16 +101,15 @@ bool format_is_plain(const char *path)
 	static const char endings[] =
 	        ".json .txt .md .py .yaml .yml .toml .cfg .ini .jinja .model .spm .vocab .bpe .tiktoken "
 	        ".xml .html .csv .tsv .lock .log .png .jpg .jpeg .gif .svg .webp .pdf .wav .mp3 .flac "
-	        ".metadata .proto .sh .ipynb .license .jsonl .tex .bib";
-	static const char *const papers[] = { "license",  "readme",   "notice",    "copying",
-		                              "authors",  "citation", "changelog", "dockerfile",
-		                              "makefile", "version" };
+	        ".metadata .proto .sh .ipynb .license .jsonl .tex .bib .rst .css .js .pyc .codes .parquet .gz "
+	        ".bz2 .zst .mp4 .ogg .wandb .sig .asc .pem .sha256 .md5 .map .patch .diff .bat .lua .conf";
 	const char *name = path_name(path);
 
-	for (size_t i = 0; strchr(name, '.') == NULL && i < LENGTH_OF(papers); i++)
-		if (strncasecmp(name, papers[i], strlen(papers[i])) == 0)
-			return true;
-	return name[0] == '.' || format_has_ending(path, endings);
+	if (strchr(name, '.') == NULL && format_is_paper(path))
+		return true;
+	/* events.out.tfevents.1700000000.host.1.0; tokenizer.model.v3, as Mistral numbers them. */
+	return name[0] == '.' || format_has_ending(path, endings) ||
+	       strstr(name, ".tfevents.") != NULL || strncmp(name, "tokenizer.", 10) == 0;
 }
 
 const struct format *format_by_name(const char *path)
@@ -107,17 +124,9 @@ const struct format *format_by_name(const char *path)
 	return NULL;
 }
 
-/* The first entry of the archive, by its local header (APPNOTE.TXT 4.3.7): numpy's arrays end in .npy. */
-static bool zip_begins_with_array(const unsigned char *head, size_t length)
-{
-	size_t name = length < 30 ? 0 : (size_t)(head[26] | head[27] << 8);
-
-	return name >= 4 && length >= 30 + name && memcmp(head + 30 + name - 4, ".npy", 4) == 0;
-}
-
 /* Bytes tell what a name may hide: zip archives of torch.save, and pickle's own opcode. */
-const struct format *format_by_bytes(const struct format *named, const unsigned char *head,
-                                     size_t length)
+const struct format *format_by_bytes(const struct format *named, int fd, uint64_t size,
+                                     const unsigned char *head, size_t length)
 {
 	bool zip = length >= 4 && memcmp(head, "PK\3\4", 4) == 0;
 	bool opcode = length >= 2 && head[0] == 0x80 && head[1] >= 2 && head[1] <= 5;
@@ -127,8 +136,9 @@ const struct format *format_by_bytes(const struct format *named, const unsigned 
 	/* The length of a header may begin as pickle does, by chance. */
 	if (named == &formats[SAFETENSORS] && length > 8 && head[8] == '{')
 		return named;
-	if (zip && (named == &formats[BIN] || named == &formats[PICKLE]))
-		return zip_begins_with_array(head, length) ? &formats[NPZ] : &formats[TORCH];
+	/* Their readers go by the archive's directory, whatever comes first in the file. */
+	if (zip && (named == &formats[BIN] || named == &formats[PICKLE] || named == &formats[NPZ]))
+		return zip_is_of_arrays(fd, size) ? &formats[NPZ] : &formats[TORCH];
 	if (named == &formats[BIN] && ctranslate2_begins(head, length))
 		return &formats[CTRANSLATE2];
 	return opcode ? &formats[PICKLE] : named;

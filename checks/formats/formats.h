@@ -59,13 +59,15 @@ extern const size_t format_count;
 /* The format that a name says; NULL: none of the table, or a name that says nothing, such as .bin. */
 const struct format *format_by_name(const char *path);
 /* What the first bytes say where they contradict or complete the name; otherwise `named`. */
-const struct format *format_by_bytes(const struct format *named, const unsigned char *head,
-                                     size_t length);
+const struct format *format_by_bytes(const struct format *named, int fd, uint64_t size,
+                                     const unsigned char *head, size_t length);
 /* NULL: no format has the name. */
 const struct format *format_find(const char *name, size_t length);
 
 /* Whether the name has one of the endings, with blanks between them, in any case, and something before it. */
 bool format_has_ending(const char *path, const char *endings);
+/* Whether the name is that of a licence, a notice and the like, which people read and no loader does. */
+bool format_is_paper(const char *path);
 /* Whether the name is that of a text, a picture or a sound: surely no weights. */
 bool format_is_plain(const char *path);
 
@@ -75,8 +77,12 @@ void gguf_examine(const struct examined *file, struct extent *extent);
 void onnx_examine(const struct examined *file, struct extent *extent);
 void ctranslate2_examine(const struct examined *file, struct extent *extent);
 bool ctranslate2_begins(const unsigned char *head, size_t length);
+/* Whether each entry of the archive is an array of numpy's: anything else may be a pickle. */
+bool zip_is_of_arrays(int fd, uint64_t size);
 void zip_examine(const struct examined *file, struct extent *extent);
 void pickle_examine(const struct examined *file, struct extent *extent);
+/* Whether the name is that of a JSON file which loaders read, such as configurations and vocabularies. */
+bool json_is_read_by_loaders(const char *path);
 void json_examine(const struct examined *file, struct extent *extent);
 
 #endif

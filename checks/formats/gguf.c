@@ -6,6 +6,7 @@
 #include "base/scan.h"
 #include "bounds.h"
 #include "formats/formats.h"
+#include "formats/shard_index.h"
 #include "util.h"
 
 enum {
@@ -27,7 +28,7 @@ enum {
 
 static const unsigned char value_bytes[VALUE_COUNT] = { 1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8 };
 
-/* Elements and bytes of a block by type number; 0: removed or never given out. */
+/* Elements and bytes of a block by type number; 0: removed, or given out by another engine (BitNet: 36). */
 static const struct {
 	unsigned short elements, bytes;
 } blocks[] = {
@@ -241,26 +242,25 @@ static bool take_key(struct stream *stream, struct gguf *out, uint32_t *alignmen
 		if (type != VALUE_U32 || number == 0 || (number & (number - 1)) != 0)
 			return bad(stream);
 		*alignment = (uint32_t)number;
-	} else if (strcmp(key, "split.no") == 0 && type == VALUE_U16) {
-		out->split_no = (uint32_t)number;
 	} else if (strcmp(key, "split.count") == 0 && type == VALUE_U16) {
 		out->split_count = (uint32_t)number;
-		out->is_split = number > 1;
 	}
 	return true;
 }
 
 /* One tensor record: its bytes, by type and dimensions. */
-static bool take_tensor(struct stream *stream, uint64_t *offset, uint64_t *bytes, bool *known)
+static bool take_tensor(struct stream *stream, struct gguf *out, uint64_t *offset, uint64_t *bytes,
+                        bool *known)
 {
-	char name[65];
+	char name[MAX_GGUF_NAME_BYTES + 1];
 	uint64_t length, elements = 1, row = 1, dimension;
 	uint32_t dimensions, type;
 
 	if (!take_string(stream, name, sizeof(name), &length) || !take_u32(stream, &dimensions))
 		return false;
-	if (length >= sizeof(name) || dimensions > 4)
+	if (length >= sizeof(name) || dimensions > MAX_GGUF_DIMENSIONS)
 		return bad(stream);
+	out->beyond |= length > GGML_NAME_BYTES || dimensions > GGML_DIMENSIONS;
 	if (!keep_name(stream, name, strlen(name)))
 		return false;
 	for (uint32_t i = 0; i < dimensions; i++) {
@@ -273,10 +273,10 @@ static bool take_tensor(struct stream *stream, uint64_t *offset, uint64_t *bytes
 	}
 	if (!take_u32(stream, &type) || !take_u64(stream, offset))
 		return false;
-	*known = type < LENGTH_OF(blocks);
+	*known = type < LENGTH_OF(blocks) && blocks[type].elements != 0;
 	if (!*known)
 		return true;
-	if (blocks[type].elements == 0 || row % blocks[type].elements != 0 ||
+	if (row % blocks[type].elements != 0 ||
 	    __builtin_mul_overflow(elements / blocks[type].elements, blocks[type].bytes, bytes))
 		return bad(stream);
 	return true;
@@ -311,7 +311,7 @@ static bool take_header(struct stream *stream, struct gguf *out, bool *known)
 		uint64_t offset, bytes = 0;
 		bool sized;
 
-		if (!take_tensor(stream, &offset, &bytes, &sized))
+		if (!take_tensor(stream, out, &offset, &bytes, &sized))
 			return false;
 		*known = *known && sized;
 		if (!*known)
@@ -399,6 +399,13 @@ const char *gguf_words(enum gguf_result result)
 	return "";
 }
 
+static bool is_numbered(const char *path)
+{
+	struct shard_number number;
+
+	return shard_number_read(path, &number);
+}
+
 void gguf_examine(const struct examined *file, struct extent *extent)
 {
 	struct gguf_source source = { .fd = file->fd, .size = file->size };
@@ -408,7 +415,14 @@ void gguf_examine(const struct examined *file, struct extent *extent)
 	*extent = (struct extent){ .result = EXTENT_BROKEN,
 		                   .words = gguf_words(result),
 		                   .error = header.error };
-	if (result == GGUF_OK) {
+	if (result == GGUF_OK && header.split_count > 1 && !is_numbered(file->path)) {
+		extent->words =
+		        "is one of several parts, but not named NAME-00001-of-0000N.gguf, by which llama.cpp finds the others";
+	} else if (result == GGUF_OK && header.beyond) {
+		extent->result = EXTENT_UNKNOWN;
+		extent->words =
+		        "is whole, but has a tensor of more than 4 dimensions or 63 bytes of name, which llama.cpp does not read";
+	} else if (result == GGUF_OK) {
 		extent->result = EXTENT_WHOLE;
 	} else if (result == GGUF_SHORT || result == GGUF_HEADER_SHORT) {
 		extent->result = EXTENT_SHORT;

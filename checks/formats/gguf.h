@@ -27,8 +27,8 @@ struct gguf {
 	uint32_t version;
 	uint64_t tensors, keys;
 	uint64_t least, most; /* legal sizes of the file */
-	uint32_t split_no, split_count;
-	bool is_split;
+	uint32_t split_count; /* of parts; 0: not split */
+	bool beyond; /* what ggml reads: other engines write more dimensions, or longer names */
 	int error;
 };
 

@@ -106,14 +106,14 @@ static enum json_result parse_small(const struct examined *file, bool *object)
  * Configurations, vocabularies and indexes. Others, such as examples and results in lines of JSON, are read by
  * nobody who loads the model, and only an end in the middle says that the copy is damaged.
  */
-static bool is_read_by_loaders(const char *path)
+bool json_is_read_by_loaders(const char *path)
 {
 	static const char *const parts[] = { "config",       "tokenizer",      "vocab",
 		                             ".index.",      "modules.json",   "model_index.json",
 		                             "added_tokens", "special_tokens", "chat_template",
 		                             "params.json",  "merges" };
 
-	for (size_t i = 0; i < LENGTH_OF(parts); i++)
+	for (size_t i = 0; path_ends(path, ".json") && i < LENGTH_OF(parts); i++)
 		if (strstr(path_name(path), parts[i]) != NULL)
 			return true;
 	return false;
@@ -142,7 +142,7 @@ void json_examine(const struct examined *file, struct extent *extent)
 	if (error != 0) {
 		extent->result = EXTENT_UNREADABLE;
 		extent->error = error;
-	} else if (result == JSON_CUT || (result != JSON_OK && is_read_by_loaders(file->path))) {
+	} else if (result == JSON_CUT || (result != JSON_OK && json_is_read_by_loaders(file->path))) {
 		extent->result = EXTENT_BROKEN;
 		extent->words = json_words(result);
 	} else if (result == JSON_OK && must_be_object(file->path) && !object) {

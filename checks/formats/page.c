@@ -78,6 +78,8 @@ const char *page_words(const struct format *format, const char *path, const unsi
 		text.at++;
 	if (format_has_ending(path, ".html .htm .md") || text.at == text.end)
 		return NULL;
+	if (!weights && !json && format_is_paper(path))
+		return NULL;
 	if (begins(&text, "<!doctype html") || begins(&text, "<html"))
 		return "is an HTML page";
 	if (begins(&text, "<?xml") && (weights || json || holds(&text, "<Error>")))

@@ -108,3 +108,17 @@ bool shard_index_is_name(const char *path)
 	format = format_by_name(weights);
 	return format != NULL && format->weights;
 }
+
+bool shard_number_read(const char *path, struct shard_number *out)
+{
+	const char *at = strstr(path, "-of-");
+
+	while (at != NULL && strstr(at + 1, "-of-") != NULL)
+		at = strstr(at + 1, "-of-");
+	if (at == NULL || at - path < 6 || at[-6] != '-' || strlen(at) < 10 || at[9] != '.' ||
+	    !scan_u64(at - 5, 5, &out->number) || !scan_u64(at + 4, 5, &out->count))
+		return false;
+	out->prefix = (size_t)(at - 5 - path);
+	out->ending = at + 9;
+	return true;
+}

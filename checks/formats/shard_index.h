@@ -35,4 +35,13 @@ void shard_index_release(struct shard_index *index);
 /* Whether the file's name says that it is one. */
 bool shard_index_is_name(const char *path);
 
+/* NAME-00002-of-00003.ENDING: one part of so many, as safetensors and GGUF number them from 1. */
+struct shard_number {
+	uint64_t number, count;
+	size_t prefix; /* bytes of the path before the number */
+	const char *ending; /* with its dot */
+};
+/* false: the name is not of that form. */
+bool shard_number_read(const char *path, struct shard_number *out);
+
 #endif

@@ -1,44 +1,118 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A zip archive ends with its directory's record (APPNOTE.TXT 4.3.16): the cheapest proof that the end is there. */
+/*
+ * A zip archive ends with its directory's record (APPNOTE.TXT 4.3.16): the cheapest proof that the end is there, and
+ * the way to the names that its readers go by.
+ */
 #include <string.h>
 
 #include "base/scan.h"
+#include "bounds.h"
 #include "formats/formats.h"
 #include "util.h"
 
 #define END_RECORD_REACH 65557u /* 22 bytes and a comment of up to 65,535 */
 
+/* Where the archive's directory lies, in the file. */
+struct directory {
+	uint64_t offset, bytes;
+};
+
+/* The record that a locator before the usual one points to (4.3.14, 4.3.15): for what does not fit into 32 bits. */
+static bool read_large(int fd, const unsigned char *locator, struct directory *out)
+{
+	unsigned char record[56];
+
+	if (pread(fd, record, sizeof(record), (off_t)load_le64(locator + 8)) !=
+	            (ssize_t)sizeof(record) ||
+	    memcmp(record, "PK\6\6", 4) != 0)
+		return false;
+	*out = (struct directory){ load_le64(record + 48), load_le64(record + 40) };
+	return true;
+}
+
 /* The record that ends the file, its comment and its directory where they must be; a stored archive has one of its own. */
-static bool ends_archive(const unsigned char *tail, size_t length, uint64_t size)
+static bool find_directory(int fd, const unsigned char *tail, size_t length, uint64_t size,
+                           struct directory *out)
 {
 	for (size_t at = length < 22 ? 0 : length - 21; at-- > 0;) {
 		const unsigned char *record = tail + at;
-		uint64_t start = size - length + at, bytes, offset;
+		uint64_t start = size - length + at;
+		bool large = at >= 20 && memcmp(record - 20, "PK\6\7", 4) == 0;
 
 		if (memcmp(record, "PK\5\6", 4) != 0 ||
 		    at + 22 + (record[20] | (size_t)record[21] << 8) != length)
 			continue;
-		bytes = load_le32(record + 12);
-		offset = load_le32(record + 16);
-		/* All ones: the true numbers are in a record of zip64 before it, whose locator torch writes in any case. */
-		if (bytes == 0 || bytes == UINT32_MAX || offset == UINT32_MAX ||
-		    offset + bytes == start || (at >= 20 && memcmp(record - 20, "PK\6\7", 4) == 0))
+		*out = (struct directory){ load_le32(record + 16), load_le32(record + 12) };
+		/* torch writes a locator in any case, and the true numbers may be there alone. */
+		if (large && (out->bytes == UINT32_MAX || out->offset == UINT32_MAX))
+			(void)read_large(fd, record - 20, out);
+		if (out->bytes == 0 || out->bytes == UINT32_MAX || out->offset == UINT32_MAX ||
+		    out->offset + out->bytes == start || large)
 			return true;
 	}
 	return false;
 }
 
+/* The end of the file, as far back as a comment may push the record; to be freed. NULL: errno says why. */
+static unsigned char *read_tail(int fd, uint64_t size, size_t *length)
+{
+	uint64_t back = size < END_RECORD_REACH ? size : END_RECORD_REACH;
+	unsigned char *tail = malloc(back + 1);
+	ssize_t got = tail == NULL ? -1 : pread(fd, tail, back, (off_t)(size - back));
+
+	*length = got < 0 ? 0 : (size_t)got;
+	if (got >= 0)
+		return tail;
+	free(tail);
+	return NULL;
+}
+
+/* Each entry of the directory (4.3.12) is that of an array. */
+static bool are_arrays(const unsigned char *entry, size_t left)
+{
+	size_t count = 0;
+
+	for (; left >= 46 && memcmp(entry, "PK\1\2", 4) == 0; count++) {
+		size_t name = (size_t)(entry[28] | entry[29] << 8);
+		size_t more = name + (size_t)(entry[30] | entry[31] << 8) +
+		              (size_t)(entry[32] | entry[33] << 8);
+
+		if (more > left - 46 || name < 4 || memcmp(entry + 46 + name - 4, ".npy", 4) != 0)
+			return false;
+		entry += 46 + more;
+		left -= 46 + more;
+	}
+	return count > 0 && left == 0;
+}
+
+bool zip_is_of_arrays(int fd, uint64_t size)
+{
+	size_t length;
+	CLEANUP(cleanup_free) unsigned char *tail = read_tail(fd, size, &length);
+	CLEANUP(cleanup_free) unsigned char *entries = NULL;
+	struct directory directory;
+
+	if (tail == NULL || !find_directory(fd, tail, length, size, &directory) ||
+	    directory.bytes > MAX_ZIP_DIRECTORY_BYTES || directory.offset > size)
+		return false;
+	entries = malloc(directory.bytes + 1);
+	return entries != NULL &&
+	       pread(fd, entries, directory.bytes, (off_t)directory.offset) ==
+	               (ssize_t)directory.bytes &&
+	       are_arrays(entries, directory.bytes);
+}
+
 void zip_examine(const struct examined *file, struct extent *extent)
 {
-	uint64_t back = file->size < END_RECORD_REACH ? file->size : END_RECORD_REACH;
-	CLEANUP(cleanup_free) unsigned char *tail = malloc(back);
-	ssize_t got = tail == NULL ? -1 : pread(file->fd, tail, back, (off_t)(file->size - back));
+	size_t length;
+	CLEANUP(cleanup_free) unsigned char *tail = read_tail(file->fd, file->size, &length);
+	struct directory directory;
 
 	*extent = (struct extent){ .result = EXTENT_WHOLE, .words = "is whole" };
-	if (got < 0) {
+	if (tail == NULL) {
 		extent->result = EXTENT_UNREADABLE;
 		extent->error = errno;
-	} else if (!ends_archive(tail, (size_t)got, file->size)) {
+	} else if (!find_directory(file->fd, tail, length, file->size, &directory)) {
 		extent->result = EXTENT_SHORT;
 		extent->words = "is a zip archive without its end: it is cut short";
 	}

@@ -169,6 +169,8 @@ static void publish(struct session *session, struct plan_model *model)
 	/* refs/COMMIT, too: hf-hub (Rust) asks for it first, as its own downloads write it. */
 	if (error == 0 && !session->store.is_directory)
 		error = repo_store_write_ref(&model->repo, revision, model->commit);
+	if (error == 0 && !session->store.is_directory && model->model->ref != NULL)
+		error = repo_store_write_ref(&model->repo, model->model->ref, model->commit);
 	repo_store_unlock_names(&model->repo);
 	if (error == 0) {
 		sweep(model);

@@ -18,6 +18,7 @@ static void take_model(struct gate *gate, const struct record *record)
 	model->found = record->path[0] != '\0';
 	model->files = record->files;
 	model->bytes = record->bytes;
+	model->verified = record->verified;
 	model->level = (uint8_t)record->level;
 	memcpy(model->commit, record->commit, sizeof(model->commit));
 }

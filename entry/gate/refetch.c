@@ -37,7 +37,11 @@ static enum want want_of(const struct gate *gate, size_t index)
 	for (size_t at = report->models[index].findings.first; at != 0;
 	     at = report->findings[at - 1].next) {
 		const struct report_finding *finding = &report->findings[at - 1];
-		enum remedy remedy = finding->severity < SEVERITY_WARNING ?
+		/* What `ref` is to name is named by a fetch, whatever it has to bring. */
+		bool names = model->ref != NULL && (finding->id == FINDING_MODEL_NO_MAIN ||
+		                                    finding->id == FINDING_MODEL_STALE_REF);
+		enum remedy remedy = names ? REMEDY_FETCHED :
+		                     finding->severity < SEVERITY_WARNING ?
 		                             REMEDY_NOTHING :
 		                             finding_kinds[finding->id].remedy;
 

@@ -140,13 +140,16 @@ static int set_offline(struct service_environ *service)
 static int set_cache(struct service_environ *service, const struct policy *policy)
 {
 	static const char *const names[] = { "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME",
-		                             "TRANSFORMERS_CACHE", "LLAMA_CACHE" };
+		                             "TRANSFORMERS_CACHE" };
 	const struct environment view = service_environ_view(service);
+	const char *value;
 
 	if (policy->hub_cache == NULL)
 		return 0;
 	for (size_t i = 0; i < LENGTH_OF(names); i++)
-		if (environment_get(&view, names[i]) != NULL)
+		if ((value = environment_get(&view, names[i])) != NULL &&
+		    (strcmp(names[i], "TRANSFORMERS_CACHE") != 0 ||
+		     strcmp(value, policy->hub_cache) != 0)) /* huggingface_hub does not read it */
 			return 0;
 	return service_environ_set(service, "HF_HUB_CACHE", policy->hub_cache, ORIGIN_CACHE);
 }

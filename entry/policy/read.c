@@ -8,6 +8,7 @@
 #include "base/scan.h"
 #include "base/text.h"
 #include "base/words.h"
+#include "hub/cache.h"
 #include "policy/errors.h"
 #include "policy/expand.h"
 #include "policy/ini.h"
@@ -221,6 +222,19 @@ static void check_list_length(struct policy *policy, size_t count, const struct 
 		             MAX_MARKED_ELEMENTS);
 }
 
+/* A branch has its own name already, and a plain folder has none. */
+static void check_ref(struct policy *policy, const struct model *model)
+{
+	const struct origin *said = MODEL_SAID(model, REF);
+
+	if (model->ref != NULL && (model->path != NULL || !revision_is_commit(model->revision) ||
+	                           revision_is_commit(model->ref)))
+		policy_error(policy, FINDING_POLICY_VALUE, (enum policy_source)said->source,
+		             said->line, "pin the commit (revision = 40 hexadecimal digits), or take ref away",
+		             "ref = %.128s names a commit of the hub cache, which [model %.128s] does not pin",
+		             model->ref, model->name);
+}
+
 static void check_models(struct policy *policy)
 {
 	for (size_t i = 0; i < policy->model_count; i++) {
@@ -234,6 +248,7 @@ static void check_models(struct policy *policy)
 			             (enum policy_source)model->source, model->line,
 			             "add repo = org/name, or path = /directory",
 			             "[model %s] names neither repo nor path", model->name);
+		check_ref(policy, model);
 		if (model->min_size_bytes > model->max_size_bytes)
 			policy_error(policy, FINDING_POLICY_VALUE, SOURCE_POLICY,
 			             MODEL_SAID(model, MAX_SIZE)->line, NULL,

@@ -37,6 +37,7 @@ static void put_model(yajl_gen gen, const struct report *report, size_t index)
 	gen_number(gen, "files", found->files);
 	gen_number(gen, "bytes", found->bytes);
 	gen_text(gen, "level", level_words[found->level]);
+	gen_number(gen, "verified_files", found->verified);
 	gen_text(gen, "result", results[found->worst]);
 	(void)yajl_gen_map_close(gen);
 }

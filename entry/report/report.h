@@ -29,6 +29,7 @@ struct report_list {
 
 struct report_model {
 	uint64_t files, bytes;
+	uint64_t verified; /* files whose digest was compared */
 	char commit[COMMIT_HEX + 1];
 	uint8_t level;
 	bool seen; /* the inspector has told about it */

@@ -277,7 +277,7 @@ def test_a_home_that_refuses_the_service(world, need_root):
         plain_policy(world, world.path / "m", head=f"user = 65534:65534\n{rule}")
         assert "env.home" not in world.check(env={"HOME": str(home)}).codes()
         assert world.start("sh", "-c", "echo $HOME", env={"HOME": str(home)}).out.strip() == pwd.getpwuid(65534).pw_dir
-    assert "(policy.home)" in world.run("explain", env={"HOME": str(home)}).out
+    assert "(policy.home)" in world.run("explain", "-p", world.policy_file, env={"HOME": str(home)}).out
 
 
 def test_a_home_that_takes_the_service_in_stays(world, need_root):
