@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What stands where a loader does not look for it, or under a name that hides what it is; and what looks wrong and is not."""
+
+import io
+import json
+import os
+import pickle
+import struct
+import zipfile
+
+import pytest
+from models import COMMIT, Repo, bert_files, complete, gguf, safetensors
+from test_families import BERT, INDEX, TOKENIZER, ZIP, lay_out
+
+WHOLE = {"config.json": BERT, "model.safetensors": safetensors(), **TOKENIZER}
+ESCAPES = "[severity]\nfile.link-escapes = note\n"
+
+
+def judge(world, files=None, more="", tail="", path=None, *args):
+    if files is not None:
+        lay_out(world.path / "model", files)
+    world.policy(f"[policy]\n[model m]\npath = {path or world.path / 'model'}\n{more}\n{tail}")
+    return world.check(*args)
+
+
+def archive(*names):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as file:
+        for name in names:
+            file.writestr(name, pickle.dumps({}) if name.endswith(".pkl") else b"\x93NUMPY")
+    return out.getvalue()
+
+
+# Archives
+
+@pytest.mark.parametrize("name", ["x.bin", "x.npz", "x.pt"])
+def test_an_archive_is_what_its_directory_says(world, name):
+    """A reader goes by the archive's directory: an array in front makes no array of what follows."""
+    mixed = judge(world, {**WHOLE, name: archive("a.npy", "archive/data.pkl")})
+    assert mixed.finding("model.pickle")["path"] == name
+    assert judge(world, None, "formats = safetensors, npz").finding("model.format")["path"] == name
+    assert judge(world, {**WHOLE, name: archive("a.npy", "b.npy")}, "formats = safetensors, npz").status == 0
+
+
+@pytest.mark.parametrize("level", ["presence", "size", "structure"])
+def test_formats_are_told_by_bytes_at_each_level(world, level):
+    world.policy(f"[policy]\nverify = {level}\n[model m]\npath = {world.path}/model\nformats = npz\n")
+    lay_out(world.path / "model", {"voices.bin": archive("a.npy")})
+    assert world.check().status == 0
+
+
+# Links
+
+def outside(world, name, data):
+    lay_out(world.path / "store", {name: data})
+    (world.path / "model" / name).unlink(missing_ok=True)
+    os.symlink(world.path / "store" / name, world.path / "model" / name)
+
+
+def test_what_an_accepted_link_leads_to_is_judged_like_any_file(world):
+    lay_out(world.path / "model", WHOLE)
+    outside(world, "config.json", b'{"model_type":"bert","auto_map":{"AutoModel":"m.X"}}')
+    assert judge(world, None, "", ESCAPES).finding("model.remote-code")["severity"] == "error"
+    assert judge(world, None, "remote_code = allow", ESCAPES).finding("model.code-missing")["path"] == "m.py"
+    lay_out(world.path / "model", {name: data for name, data in WHOLE.items() if name != "model.safetensors"})
+    outside(world, "model.safetensors.index.json", INDEX)
+    assert judge(world, None, "", ESCAPES).finding("model.shard")["severity"] == "error"
+
+
+def test_a_directory_that_is_a_link_out(world):
+    lay_out(world.path / "ext", {"model.safetensors": safetensors()[:-4]})
+    lay_out(world.path / "model", {"config.json": BERT, **TOKENIZER})
+    os.symlink("../ext", world.path / "model" / "weights")
+    assert judge(world).finding("file.link-escapes")["path"] == "weights"
+    result = judge(world, None, "", ESCAPES)
+    assert result.finding("file.truncated")["path"] == "weights/model.safetensors" and result.finding("file.link-escapes")["severity"] == "note"
+    lay_out(world.path / "ext", {"model.safetensors": safetensors()})
+    assert judge(world, None, "", ESCAPES).report["models"][0]["files"] == 3
+    os.symlink("..", world.path / "ext" / "again")      # a loop: it ends
+    assert judge(world, None, "", ESCAPES).status == 65
+
+
+def test_a_directory_beside_the_snapshot_is_looked_into(world):
+    repo = Repo(world.hub).all({"config.json": BERT, **TOKENIZER}).ref()
+    lay_out(repo.folder / "extra", {"model.safetensors": safetensors()[:-4]})
+    os.symlink("../../extra", repo.snapshot / "weights")
+    world.policy()
+    assert world.check().finding("file.truncated")["path"] == "weights/model.safetensors"
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin", "model.gguf"])
+def test_a_directory_under_a_weights_name(world, name):
+    lay_out(world.path / "model", {"config.json": BERT, **TOKENIZER, "d/x.txt": b""})
+    os.symlink("d", world.path / "model" / name)
+    result = judge(world)
+    assert result.status == 65 and result.finding("file.special")["path"] == name, result
+
+
+def test_parts_that_are_links_within_the_model(world):
+    lay_out(world.path / "model", {"model_index.json": b'{"unet":["diffusers","UNet2DConditionModel"]}', "store/unet/config.json": b"{}",
+                                   "store/unet/diffusion_pytorch_model.safetensors": safetensors()})
+    os.symlink("store/unet", world.path / "model" / "unet")
+    assert judge(world).status == 0, judge(world)
+
+
+def test_a_path_that_is_a_link_to_nothing(world):
+    os.symlink(world.path / "gone.gguf", world.path / "m.gguf")
+    result = judge(world, path=world.path / "m.gguf")
+    assert result.status == 65 and "gone.gguf" in result.finding("file.dangling-link")["message"]
+
+
+# What is no weights
+
+@pytest.mark.parametrize("name", [
+    "runs/x/events.out.tfevents.1700000000.host.1.0", "bpe.codes", "tokenizer.model.v3", "Modelfile", "USE_POLICY", "model.sig", "data.parquet", "a.csv.gz", "a.mp4",
+    "x.pyc", "x.rst", "a.css", "wandb/run.wandb", "random_states_0.pkl", "sampler.bin", "custom_checkpoint_0.pkl", "optimizer_0.pt", "optimizer_state.bin",
+    "training_state.pt", "optimizer.safetensors"])
+def test_what_stands_for_no_weights(world, name):
+    data = safetensors() if name.endswith("safetensors") else b"any bytes"
+    assert judge(world, {"config.json": BERT, **TOKENIZER, name: data}).finding("model.no-weights")
+    assert judge(world, {**WHOLE, name: data}, "formats = safetensors").status == 0
+
+
+@pytest.mark.parametrize("name, data", [("data.json", b""), ("NOTICE.txt", b"<html><p>terms</p></html>"), ("LICENSE.txt", b"<!doctype html>")])
+def test_what_no_loader_reads_refuses_nothing(world, name, data):
+    assert judge(world, {**WHOLE, name: data}).status == 0
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json", "vocab.json"])
+def test_what_a_loader_reads_is_not_empty(world, name):
+    assert judge(world, {**WHOLE, name: b""}).finding("file.empty")["path"] == name
+
+
+# Parts
+
+@pytest.mark.parametrize("kind, data", [("gguf", gguf()), ("safetensors", safetensors())])
+@pytest.mark.parametrize("named", [1, 2])
+def test_the_path_of_one_part_means_all(world, kind, data, named):
+    parts = {f"m-0000{i}-of-00003.{kind}": data for i in (1, 2, 3)}
+    path = world.path / "model" / f"m-0000{named}-of-00003.{kind}"
+    assert judge(world, {**parts, "other.gguf": b"damaged"}, path=path).report["models"][0]["files"] == 3
+    for gone in parts:
+        if gone != path.name:
+            result = judge(world, {name: data for name, data in parts.items() if name != gone}, path=path)
+            assert result.status == 65 and any(f["path"].endswith(gone) for f in result.report["findings"]), result
+
+
+def test_a_part_by_its_header_alone(world):
+    part = gguf(keys=(("split.count", 2, struct.pack("<H", 3)), ("split.no", 2, struct.pack("<H", 0))))
+    assert "NAME-00001-of-0000N" in judge(world, {"model.gguf": part}).finding("file.header")["message"]
+    assert judge(world, {f"m-0000{i}-of-00003.gguf": part for i in (1, 2, 3)}).status == 0
+
+
+def with_tensor(name="w", dimensions=(4,), kind=0, data=b"\x3f" * 32):
+    text = name.encode()
+    out = b"GGUF" + struct.pack("<IQQ", 3, 1, 0) + struct.pack("<Q", len(text)) + text
+    out += struct.pack(f"<I{len(dimensions)}QIQ", len(dimensions), *dimensions, kind, 0)
+    return out + b"\0" * (-len(out) % 32) + data
+
+
+@pytest.mark.parametrize("tensor", [{"dimensions": (2, 2, 1, 1, 2)}, {"name": "w" * 65}, {"name": "w" * 200}])
+def test_gguf_beyond_what_ggml_reads(world, tensor):
+    result = judge(world, {"x.gguf": with_tensor(**tensor)})
+    assert result.status == 0 and result.finding("file.unsized")["severity"] == "note"
+    assert judge(world, {"x.gguf": with_tensor(**{"dimensions": (16,), **tensor, "data": b""})}).finding("file.truncated")
+
+
+@pytest.mark.parametrize("kind", [4, 5, 31, 32, 33, 36, 37, 38, 43, 200])
+def test_gguf_types_of_other_engines(world, kind):
+    result = judge(world, {"x.gguf": with_tensor(kind=kind)})
+    assert result.status == 0 and result.finding("file.unsized")["severity"] == "note"
+
+
+GRAPH = b'<?xml version="1.0"?>\n<net name="m"><layers><layer id="0" type="Const"><data element_type="f32" shape="2" offset="8" size="8"/></layer></layers></net>'
+
+
+@pytest.mark.parametrize("name", ["model", "FP16/model", "face-detection-0200", "openvino_model"])
+def test_an_openvino_graph_and_its_weights(world, name):
+    assert judge(world, {f"{name}.xml": GRAPH, f"{name}.bin": b"x" * 16}).status == 0
+    assert judge(world, {f"{name}.xml": GRAPH, f"{name}.bin": b"x" * 15}).finding("file.truncated")["path"] == f"{name}.bin"
+    assert judge(world, {f"{name}.xml": GRAPH}).finding("model.part")["path"] == f"{name}.bin"
+    assert judge(world, {f"{name}.xml": GRAPH}, path=world.path / "model" / f"{name}.xml").finding("model.part")["path"].endswith(".bin")
+
+
+def test_openvino_weights_without_a_graph(world):
+    assert judge(world, {"config.json": BERT, "openvino_model.bin": b"x" * 16, **TOKENIZER}).finding("model.part")["path"] == "openvino_model.xml"
+    assert judge(world, {**WHOLE, "openvino_model.bin": b"x" * 16}).status == 0      # other weights are what is loaded
+
+
+def test_the_constants_of_a_large_graph_are_all_seen(world):
+    layers = b"".join(b'<layer id="%d" type="Const"><data element_type="f32" shape="1" offset="%d" size="4"/></layer>' % (i, 4 * i) for i in range(9000))
+    files = {"model.xml": b'<net name="m"><layers>' + layers + b"</layers></net>", "model.bin": b"x" * 35999}
+    assert "needs 36000 bytes" in judge(world, files).finding("file.truncated")["message"]
+
+
+# Modules and components
+
+def modules(*types):
+    return json.dumps([{"idx": i, "name": str(i), "path": path, "type": kind} for i, (path, kind) in enumerate(types)]).encode()
+
+
+@pytest.mark.parametrize("path, kind", [("", "sentence_transformers.models.Transformer"), ("0_Transformer", "sentence_transformers.base.modules.transformer.Transformer")])
+def test_a_transformer_module_has_its_configuration(world, path, kind):
+    at = path + "/" if path else ""
+    files = {f"{at}model.safetensors": safetensors(), f"{at}tokenizer.json": b"{}", "modules.json": modules((path, kind))}
+    assert judge(world, files).finding("model.part")["path"] == f"{at}config.json"
+    assert judge(world, {**files, f"{at}adapter_config.json": b'{"base_model_name_or_path": null}'}).status == 0
+    assert judge(world, {**files, f"{at}config.json": BERT}).status == 0
+
+
+@pytest.mark.parametrize("kind", ["LayerNorm", "WeightedLayerPooling", "SparseAutoEncoder"])
+def test_modules_that_keep_weights(world, kind):
+    files = {**bert_files(), "2_X/config.json": b"{}", "modules.json": modules(("", "sentence_transformers.models.Transformer"), ("2_X", f"sentence_transformers.models.{kind}"))}
+    assert judge(world, files).finding("model.part")["path"] == "2_X/model.safetensors"
+    assert judge(world, {**files, "2_X/model.safetensors": safetensors()}).status == 0
+
+
+@pytest.mark.parametrize("files, place", [
+    ({"modules.json": modules(("", "org/other--custom_st.Transformer"))}, "modules.json"),
+    ({"model_index.json": b'{"_class_name":["pipeline_x","P"]}'}, "model_index.json")])
+def test_code_of_another_place(world, files, place):
+    assert judge(world, {**WHOLE, **files}).finding("model.remote-code")["path"] == place
+    assert judge(world, None, "remote_code = allow").finding("model.code-missing")["severity"] == "error"
+
+
+PIPELINE = {"model_index.json": b'{"unet":["diffusers","UNet2DConditionModel"],"vae":["diffusers","AutoencoderKL"]}', "unet/config.json": b"{}", "vae/config.json": b"{}",
+            "vae/diffusion_pytorch_model.fp16.safetensors": safetensors()}
+
+
+def test_a_variant_that_one_component_lacks(world):
+    assert judge(world, PIPELINE, "files = *.json, *.fp16.safetensors").finding("model.part")["path"] == "unet"
+    assert judge(world, {**PIPELINE, "unet/diffusion_pytorch_model.fp16.safetensors": safetensors()}, "files = *.json, *.fp16.safetensors").status == 0
+
+
+@pytest.mark.parametrize("pattern", ["safety_checker/*", "safety_checker/", "safety_checker*"])
+def test_a_component_that_is_excluded(world, pattern):
+    files = {"model_index.json": b'{"safety_checker":["stable_diffusion","S"],"vae":["diffusers","AutoencoderKL"]}', "vae/config.json": b"{}",
+             "vae/diffusion_pytorch_model.safetensors": safetensors()}
+    assert judge(world, files).finding("model.part")["path"] == "safety_checker"
+    assert judge(world, files, f"exclude = {pattern}").status == 0
+
+
+def test_an_index_beside_what_an_exporter_made(world):
+    index = {"config.json": BERT, **TOKENIZER, "pytorch_model.bin.index.json": INDEX}
+    assert judge(world, {**index, "onnx/model.safetensors": safetensors()}).status == 0
+    assert judge(world, {**index, "original/consolidated.00.pth": ZIP}).finding("model.shard")
+
+
+# The environment
+
+def test_old_names_that_say_the_same(world):
+    complete(world.path / "elsewhere")
+    cache = f"{world.path}/elsewhere"
+    world.policy(f"[policy]\nhub_cache = {cache}\n[model m]\nrepo = org/m\n")
+    assert world.check(env={"HF_HOME": None, "TRANSFORMERS_CACHE": cache}).status == 0
+    assert world.check(env={"HF_HOME": None, "TRANSFORMERS_CACHE": "/other"}).status == 76
+    assert world.check(env={"HF_HOME": None, "LLAMA_CACHE": "/other"}).status == 0
+
+
+@pytest.mark.parametrize("name, status", [("HF_XET_CACHE", 0), ("HF_ASSETS_CACHE", 0), ("HF_DATASETS_CACHE", 0), ("HF_MODULES_CACHE", 76)])
+def test_empty_names_beside_the_models(world, name, status):
+    complete(world.hub)
+    world.policy()
+    assert world.check(env={name: ""}).status == status
+
+
+def test_a_token_that_tei_reads_is_a_token(world):
+    complete(world.hub)
+    world.policy()
+    result = world.check(env={"HF_API_TOKEN": "hf_x"})
+    assert "env.misspelt" not in result.codes() and result.finding("env.secret")["path"] == "HF_API_TOKEN"
+
+
+# The level that was proven
+
+def test_the_level_is_that_of_the_whole(world):
+    repo = complete(world.hub)
+    world.policy("[policy]\nverify = digest\n[model m]\nrepo = org/m\n")
+    model = world.check().report["models"][0]
+    assert model["level"] == "digest" and model["verified_files"] == model["files"]
+    data = (repo.snapshot / "config.json").read_bytes()
+    (repo.snapshot / "config.json").unlink()
+    (repo.snapshot / "config.json").write_bytes(data)
+    model = world.check().report["models"][0]
+    assert model["level"] == "structure" and model["verified_files"] == model["files"] - 1
+    assert f"structure, {model['files'] - 1} of {model['files']} by digest" in " ".join(world.run("check", "-p", world.policy_file).out.split())
+
+
+# A name for the pinned commit
+
+def test_ref_is_of_a_pinned_commit(world):
+    complete(world.hub)
+    for row in ("ref = main", f"ref = {COMMIT}\nrevision = {COMMIT}"):
+        world.policy(f"[policy]\n[model m]\nrepo = org/m\n{row}\n")
+        assert world.check().status == 78 and "ref = " in world.check().finding("policy.value")["message"]
+    world.policy(f"[policy]\n[model m]\nrepo = org/m\nref = prod\nrevision = {COMMIT}\n")
+    assert "refs/prod" in world.check().finding("model.no-main")["message"]
