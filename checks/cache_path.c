@@ -162,6 +162,22 @@ static void check_own_home(struct inspection *inspection)
 		                  (unsigned)inspection->who->uid);
 }
 
+/* getpass.getuser(), which torch's caches call, asks these and then the passwd file. */
+static void check_name(struct inspection *inspection)
+{
+	static const char *const names[] = { "LOGNAME", "USER", "LNAME", "USERNAME" };
+	bool named = inspection->who->name[0] != '\0';
+
+	for (size_t i = 0; i < LENGTH_OF(names); i++)
+		named |= environment_get(inspection->env, names[i]) != NULL &&
+		         environment_get(inspection->env, names[i])[0] != '\0';
+	if (!named)
+		inspection_report(
+		        inspection, FINDING_ENV_NAMELESS, (struct report_at){ .path = "USER" },
+		        "uid %u has no entry in /etc/passwd, and USER is not set: getpass.getuser() fails in Python",
+		        (unsigned)inspection->who->uid);
+}
+
 static bool allows_remote_code(const struct inspection *inspection)
 {
 	for (size_t i = 0; i < inspection->policy->model_count; i++)
@@ -234,6 +250,7 @@ void check_cache_path(struct inspection *inspection)
 		check_mismatch(inspection);
 	check_disagreement(inspection);
 	check_own_home(inspection);
+	check_name(inspection);
 	check_home(inspection);
 	check_modules(inspection);
 	check_ephemeral(inspection);

@@ -16,16 +16,13 @@ static bool belongs_to_openvino(const char *path)
 /* What a loader reads must hold something; git keeps other files empty on purpose: packages, notices, markers. */
 static bool must_hold_something(const struct file_view *file)
 {
-	static const char *const endings[] = { ".model", ".spm" };
 	const char *name = path_name(file->path);
 
 	if (file->format != NULL && file->format->weights)
 		return !belongs_to_openvino(
 		        file->path); /* file_openvino knows whether there are constants */
-	for (size_t i = 0; i < LENGTH_OF(endings); i++)
-		if (name[0] != '.' && path_ends(file->path, endings[i]))
-			return true;
-	return json_is_read_by_loaders(file->path) || strncmp(name, "vocab", 5) == 0;
+	return json_is_read_by_loaders(file->path) ||
+	       (name[0] != '.' && format_is_vocabulary(file->path));
 }
 
 static bool is_zero(const unsigned char *bytes, size_t length)

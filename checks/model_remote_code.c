@@ -4,6 +4,7 @@
  * (sentence-transformers), libraries of model_index.json (diffusers), what these files import beside them,
  * and any other *.py.
  */
+#include <fcntl.h>
 #include <string.h>
 
 #include "base/dir.h"
@@ -20,6 +21,7 @@
 #include "util.h"
 
 #define MAX_PYTHON_BYTES (4ul << 20) /* modelling files are below 200 kB */
+#define MAX_CONFIG_DEPTH 8u /* directories; deepest seen is 2 */
 #define MAX_PYTHON_FILES 64u /* that are followed by their imports */
 
 struct search {
@@ -112,11 +114,13 @@ static void check_repository(struct search *search, const char *repo, const char
 {
 	struct inspection *inspection = search->inspection;
 	struct model_place place = { .repo_fd = -1, .dir_fd = -1 };
-	struct stat st;
+	CLEANUP(cleanup_fd) int fd = -1;
+	char beneath[MAX_PATH_BYTES];
 	bool there = inspection->hub_cache != NULL &&
 	             hub_cache_locate(inspection->tree, inspection->hub_cache, repo, "main",
 	                              &place) == CACHE_OK &&
-	             fstatat(place.dir_fd, file, &st, 0) == 0;
+	             path_join(beneath, sizeof(beneath), place.path, file) &&
+	             (fd = tree_open(inspection->tree, beneath, O_PATH)) >= 0;
 
 	cleanup_fd(&place.repo_fd);
 	cleanup_fd(&place.dir_fd);
@@ -164,7 +168,7 @@ static bool visit_config(void *context, const struct json_value *value)
 	char reference[MAX_NAME_BYTES];
 	struct text text = TEXT_OVER(reference);
 
-	if (value->kind != JSON_STRING || value->depth < 2 || value->depth > 3)
+	if (value->kind != JSON_STRING || value->depth < 1 || value->depth > 3)
 		return true;
 	text_add_bytes(&text, value->text, value->length);
 	if (json_key_is(value, 0, "auto_map"))
@@ -256,52 +260,48 @@ static void read_with(struct search *search, const char *file, json_visit *visit
 		        error == EFBIG ? "it is larger than 8 MiB" : strerror(error));
 }
 
-static void read_configs(struct search *search, const char *directory)
+/* config.json, tokenizer_config.json, unet/config.json: auto_map is read from whichever its loader opens. */
+static bool is_config(const char *name)
 {
-	static const char *const configs[] = {
-		"config.json",
-		"tokenizer_config.json",
-		"processor_config.json",
-		"preprocessor_config.json",
-		"generation_config.json",
-		"video_preprocessor_config.json",
-		"image_processor_config.json",
-		"adapter_config.json",
-	};
-	char path[MAX_PATH_BYTES];
-
-	for (size_t i = 0; i < LENGTH_OF(configs); i++) {
-		struct text text = TEXT_OVER(path);
-
-		text_addf(&text, "%s%s%s", directory, directory[0] == '\0' ? "" : "/", configs[i]);
-		if (!text.cut)
-			read_with(search, path, visit_config);
-	}
+	return strstr(name, "config") != NULL && path_ends(name, ".json");
 }
 
-/* Configurations of parts, such as 0_Transformer/ and unet/. */
-static void read_directories(struct search *search)
+static void read_directory(struct search *search, char path[static MAX_PATH_BYTES], unsigned depth)
 {
+	const struct inspection *inspection = search->inspection;
+	size_t length = strlen(path);
 	CLEANUP(dir_close)
-	struct dir dir =
-	        dir_open(search->inspection->model->place.dir_fd, ".", MAX_DIRECTORY_ENTRIES);
+	struct dir dir = dir_over(tree_open_beneath(inspection->tree,
+	                                            inspection->model->place.dir_fd,
+	                                            length == 0 ? "." : path,
+	                                            O_RDONLY | O_DIRECTORY),
+	                          MAX_DIRECTORY_ENTRIES);
 	const struct dirent *entry;
 
-	while ((entry = dir_next(&dir)) != NULL)
-		if ((entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN ||
-		     entry->d_type == DT_LNK) &&
-		    entry->d_name[0] != '.' &&
-		    model_has_directory(search->inspection, entry->d_name))
-			read_configs(search, entry->d_name);
+	while ((entry = dir_next(&dir)) != NULL) {
+		size_t more = strlen(entry->d_name);
+		bool config = is_config(entry->d_name);
+
+		if (entry->d_name[0] == '.' || length + more + 2 > MAX_PATH_BYTES)
+			continue;
+		memcpy(path + length, "/", length > 0);
+		memcpy(path + length + (length > 0), entry->d_name, more + 1);
+		if (config && model_wants(inspection, path))
+			read_with(search, path, visit_config);
+		else if (!config && entry->d_type != DT_REG && depth < MAX_CONFIG_DEPTH &&
+		         model_has_directory(inspection, path))
+			read_directory(search, path, depth + 1);
+		path[length] = '\0';
+	}
 }
 
 void check_model_remote_code(struct inspection *inspection)
 {
 	const struct model_view *view = inspection->model;
 	struct search search = { .inspection = inspection };
+	char path[MAX_PATH_BYTES] = "";
 
-	read_configs(&search, "");
-	read_directories(&search);
+	read_directory(&search, path, 0);
 	read_with(&search, "modules.json", visit_modules);
 	read_with(&search, "model_index.json", visit_components);
 	if (search.found == 0 && view->python_files > 0 && view->model->remote_code == CODE_DENY)

@@ -55,6 +55,7 @@
 #define MAX_URL_BYTES 8192u /* signed addresses of the CDN are below 2 kB */
 #define MAX_REDIRECTS 10u /* a renamed repository and a CDN need two */
 #define MAX_HEADERS_BYTES (256ul << 10) /* of one response; curl's own limit is 300 kB */
+#define REPORT_WITHIN_MS 1000u /* for a report, where the deadline has passed already */
 #define MAX_TERMINATION_BYTES 4096u /* the kubelet keeps the last of a termination message: pkg/kubelet, tail.ReadAtMost */
 #define MAX_ENV_FILE_BYTES (1ul << 20) /* of --env-file; execve(2) takes 2 MB */
 #define MAX_IMAGE_CONFIG_BYTES (4ul << 20) /* what registries take of a configuration: distribution-spec */

@@ -242,16 +242,27 @@ int tree_open_beneath(const struct tree *tree, int directory_fd, const char *nam
 	return open_within(tree, directory_fd, name, flags, true);
 }
 
+/* Seccomp profiles from before faccessat2(2) answer it with EPERM; without it the real user is the one that is asked for. */
+static int access_at(int directory_fd, const char *path, int mode)
+{
+	if (faccessat(directory_fd, path, mode, AT_EACCESS) == 0)
+		return 0;
+	if (errno == EPERM && getuid() == geteuid() && getgid() == getegid() &&
+	    faccessat(directory_fd, path, mode, 0) == 0)
+		return 0;
+	return -errno;
+}
+
 int tree_access(const struct tree *tree, const char *path, int mode)
 {
 	CLEANUP(cleanup_fd) int fd = -1;
 
 	if (tree->root_fd < 0)
-		return faccessat(AT_FDCWD, path, mode, AT_EACCESS) != 0 ? -errno : 0;
+		return access_at(AT_FDCWD, path, mode);
 	fd = tree_open(tree, path, O_RDONLY | O_DIRECTORY);
 	if (fd < 0)
 		return fd;
-	return faccessat(fd, ".", mode, AT_EACCESS) != 0 ? -errno : 0;
+	return access_at(fd, ".", mode);
 }
 
 int tree_read(const struct tree *tree, const char *path, size_t limit, char **data, size_t *length)

@@ -70,35 +70,6 @@ void seen_clear(struct seen_files *seen)
 	seen->missed = seen->complete = false;
 }
 
-bool model_has(const struct inspection *inspection, const char *name, uint64_t *size)
-{
-	const struct seen_files *seen = inspection->model->seen;
-	const struct seen_file *file = seen->room == 0 ? NULL : seen_place(seen, name_hash(name));
-	struct stat st;
-
-	if (seen->complete && (file == NULL || file->hash == 0))
-		return false;
-	if (file != NULL && file->hash != 0) {
-		if (size != NULL)
-			*size = file->size;
-		return true;
-	}
-	if (inspection->model->place.dir_fd < 0 ||
-	    fstatat(inspection->model->place.dir_fd, name, &st, 0) != 0 || !S_ISREG(st.st_mode))
-		return false;
-	if (size != NULL)
-		*size = (uint64_t)st.st_size;
-	return true;
-}
-
-bool model_has_directory(const struct inspection *inspection, const char *name)
-{
-	struct stat st;
-
-	return inspection->model->place.dir_fd >= 0 &&
-	       fstatat(inspection->model->place.dir_fd, name, &st, 0) == 0 && S_ISDIR(st.st_mode);
-}
-
 /* The payload of the shared blob store that a snapshot's link leads to by way of its blob. */
 static int open_shared(const struct inspection *inspection, const char *name)
 {
@@ -115,19 +86,75 @@ static int open_shared(const struct inspection *inspection, const char *name)
 }
 
 /* A snapshot's links lead to ../../blobs, so its names are opened from the repository's directory. */
-static int open_file(const struct inspection *inspection, const char *name)
+static int open_with(const struct inspection *inspection, const char *name, int flags)
 {
 	const struct model_view *view = inspection->model;
 	char beneath[MAX_PATH_BYTES];
 	int fd;
 
 	if (view->place.repo_fd < 0)
-		return tree_open_beneath(inspection->tree, view->place.dir_fd, name, O_RDONLY);
+		return tree_open_beneath(inspection->tree, view->place.dir_fd, name, flags);
 	if (!path_join(beneath, sizeof(beneath),
 	               view->place.path + strlen(view->place.repo_path) + 1, name))
 		return -ENAMETOOLONG;
-	fd = tree_open_beneath(inspection->tree, view->place.repo_fd, beneath, O_RDONLY);
+	fd = tree_open_beneath(inspection->tree, view->place.repo_fd, beneath, flags);
 	return fd == -EXDEV ? open_shared(inspection, name) : fd;
+}
+
+static int open_file(const struct inspection *inspection, const char *name)
+{
+	return open_with(inspection, name, O_RDONLY);
+}
+
+static int open_anywhere(const struct inspection *inspection, const char *name, int flags)
+{
+	char path[MAX_PATH_BYTES];
+
+	if (!path_join(path, sizeof(path), inspection->model->place.path, name))
+		return -ENAMETOOLONG;
+	return tree_open(inspection->tree, path, flags);
+}
+
+/* What the name leads to; with --root no link is followed onto this machine. 0 or a negative errno. */
+static int stat_name(const struct inspection *inspection, const char *name, struct stat *st)
+{
+	CLEANUP(cleanup_fd) int fd = -1;
+
+	if (inspection->tree->root_fd < 0)
+		return fstatat(inspection->model->place.dir_fd, name, st, 0) != 0 ? -errno : 0;
+	fd = open_with(inspection, name, O_PATH);
+	if (fd == -EXDEV)
+		fd = open_anywhere(inspection, name, O_PATH); /* beneath the root all the same */
+	return fd < 0 ? fd : fstat(fd, st) != 0 ? -errno : 0;
+}
+
+bool model_has(const struct inspection *inspection, const char *name, uint64_t *size)
+{
+	const struct seen_files *seen = inspection->model->seen;
+	const struct seen_file *file = seen->room == 0 ? NULL : seen_place(seen, name_hash(name));
+	struct stat st;
+
+	if (seen->complete && (file == NULL || file->hash == 0))
+		return false;
+	if (file != NULL && file->hash != 0) {
+		if (size != NULL)
+			*size = file->size;
+		return true;
+	}
+	if (inspection->model->place.dir_fd < 0 ||
+	    stat_name(inspection, name, &st) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	if (size != NULL)
+		*size = (uint64_t)st.st_size;
+	return true;
+}
+
+bool model_has_directory(const struct inspection *inspection, const char *name)
+{
+	struct stat st;
+
+	return inspection->model->place.dir_fd >= 0 &&
+	       stat_name(inspection, name, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
 /* A policy that makes less of links that lead out than an error accepts what they lead to. */
@@ -140,15 +167,6 @@ static bool accepts_escapes(const struct inspection *inspection)
 		if (policy->severities[i].id == FINDING_FILE_LINK_ESCAPES)
 			severity = policy->severities[i].severity;
 	return severity < SEVERITY_ERROR;
-}
-
-static int open_anywhere(const struct inspection *inspection, const char *name, int flags)
-{
-	char path[MAX_PATH_BYTES];
-
-	if (!path_join(path, sizeof(path), inspection->model->place.path, name))
-		return -ENAMETOOLONG;
-	return tree_open(inspection->tree, path, flags);
 }
 
 /* Reads a link's text: only a finding or a digest needs it, so only then. */
@@ -296,9 +314,10 @@ static void open_view(struct inspection *inspection, struct file_view *file, boo
                       char text[static MAX_PATH_BYTES])
 {
 	struct model_view *view = inspection->model;
+	int error = stat_name(inspection, file->path, &file->st);
 
-	if (fstatat(view->place.dir_fd, file->path, &file->st, 0) != 0)
-		file->error = errno;
+	if (error < 0)
+		file->error = -error;
 	else if (S_ISREG(file->st.st_mode) && (file->fd = open_file(inspection, file->path)) < 0)
 		file->error = -file->fd;
 	if (is_link && (file->error != 0 || view->level >= LEVEL_DIGEST))
@@ -401,12 +420,16 @@ static void inspect_container(struct inspection *inspection, const char *path, i
 /* What links and new snapshots are put into. */
 static void inspect_containers(struct inspection *inspection)
 {
-	static const char *const names[] = { ".", "blobs", "refs", "snapshots" };
+	char ref[MAX_PATH_BYTES];
+	const char *const names[] = { ".", "blobs", "refs", "snapshots", ref };
 	int repo = inspection->model->place.repo_fd;
+	struct text text = TEXT_OVER(ref);
 
+	/* Who may write it chooses the snapshot. */
+	text_addf(&text, "refs/%s", inspection->model->model->revision);
 	for (size_t i = 0; repo >= 0 && i < LENGTH_OF(names); i++) {
 		CLEANUP(cleanup_fd)
-		int fd = openat(repo, names[i], O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		int fd = openat(repo, names[i], O_PATH | O_NOFOLLOW | O_CLOEXEC);
 		char shown[MAX_PATH_BYTES];
 
 		if (path_join(shown, sizeof(shown), inspection->model->place.repo_path,
@@ -474,13 +497,12 @@ static void walk_link(struct walk *walk, unsigned depth)
 		walk_directory(walk, fd, depth + 1);
 }
 
-static bool is_directory_link(const struct walk *walk, int directory, const char *name,
-                              unsigned char type)
+static bool is_directory_link(const struct walk *walk, unsigned char type)
 {
 	struct stat st;
 
 	return type == DT_LNK && !is_named_like_a_file(walk->path) &&
-	       fstatat(directory, name, &st, 0) == 0 && S_ISDIR(st.st_mode);
+	       stat_name(walk->inspection, walk->path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
 static void walk_entry(struct walk *walk, int directory, const char *name, unsigned char type,
@@ -495,14 +517,14 @@ static void walk_entry(struct walk *walk, int directory, const char *name, unsig
 			return;
 		type = S_ISDIR(st.st_mode) ? DT_DIR : S_ISLNK(st.st_mode) ? DT_LNK : DT_REG;
 	}
-	if (is_directory_link(walk, directory, name, type)) {
+	if (is_directory_link(walk, type)) {
 		walk_link(walk, depth);
 		return;
 	}
 	if (type != DT_DIR) {
 		if (model_wants(inspection, walk->path))
 			inspect_file(inspection, walk->path, type == DT_LNK);
-		else if (fstatat(directory, name, &st, 0) == 0 && S_ISREG(st.st_mode))
+		else if (stat_name(inspection, walk->path, &st) == 0 && S_ISREG(st.st_mode))
 			mark_lists(inspection->model, walk->path); /* required, though not wanted */
 		return;
 	}

@@ -58,14 +58,13 @@ bool family_has_weights(const struct inspection *inspection)
 }
 
 /* A file of weights, or one of a format that nobody here knows and that is neither text nor picture. */
-static bool stands_for_weights(const struct dir *dir, const struct dirent *entry)
+static bool stands_for_weights(const struct dirent *entry)
 {
 	const struct format *format = format_by_name(entry->d_name);
-	struct stat st;
 
 	if (format != NULL || entry->d_name[0] == '.' || format_is_plain(entry->d_name))
 		return format != NULL && format->weights;
-	return fstatat(dir_fd(dir), entry->d_name, &st, 0) == 0 && S_ISREG(st.st_mode);
+	return entry->d_type != DT_DIR;
 }
 
 /* A part of the model, which may be a link to another directory of it. */
@@ -83,7 +82,7 @@ bool family_directory_has_weights(const struct inspection *inspection, const cha
 	const struct dirent *entry;
 
 	while ((entry = dir_next(&dir)) != NULL)
-		if (stands_for_weights(&dir, entry))
+		if (stands_for_weights(entry))
 			return true;
 	return false;
 }

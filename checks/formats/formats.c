@@ -83,6 +83,14 @@ static bool is_training_state(const char *path)
 	return false;
 }
 
+bool format_is_vocabulary(const char *path)
+{
+	const char *name = path_name(path);
+
+	return format_has_ending(path, ".model .spm .tiktoken .vocab .bpe") ||
+	       strncmp(name, "vocab", 5) == 0 || strncmp(name, "merges", 6) == 0;
+}
+
 bool format_is_paper(const char *path)
 {
 	static const char *const papers[] = { "license",  "readme",   "notice",    "copying",
@@ -136,6 +144,8 @@ const struct format *format_by_bytes(const struct format *named, int fd, uint64_
 	/* The length of a header may begin as pickle does, by chance. */
 	if (named == &formats[SAFETENSORS] && length > 8 && head[8] == '{')
 		return named;
+	if (zip && named == NULL && zip_holds_pickle(fd, size))
+		return &formats[TORCH];
 	/* Their readers go by the archive's directory, whatever comes first in the file. */
 	if (zip && (named == &formats[BIN] || named == &formats[PICKLE] || named == &formats[NPZ]))
 		return zip_is_of_arrays(fd, size) ? &formats[NPZ] : &formats[TORCH];

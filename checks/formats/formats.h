@@ -66,6 +66,8 @@ const struct format *format_find(const char *name, size_t length);
 
 /* Whether the name has one of the endings, with blanks between them, in any case, and something before it. */
 bool format_has_ending(const char *path, const char *endings);
+/* Whether the name is that of a tokenizer's vocabulary or merges, outside JSON. */
+bool format_is_vocabulary(const char *path);
 /* Whether the name is that of a licence, a notice and the like, which people read and no loader does. */
 bool format_is_paper(const char *path);
 /* Whether the name is that of a text, a picture or a sound: surely no weights. */
@@ -79,6 +81,8 @@ void ctranslate2_examine(const struct examined *file, struct extent *extent);
 bool ctranslate2_begins(const unsigned char *head, size_t length);
 /* Whether each entry of the archive is an array of numpy's: anything else may be a pickle. */
 bool zip_is_of_arrays(int fd, uint64_t size);
+/* Whether it is one of torch.save's. */
+bool zip_holds_pickle(int fd, uint64_t size);
 void zip_examine(const struct examined *file, struct extent *extent);
 void pickle_examine(const struct examined *file, struct extent *extent);
 /* Whether the name is that of a JSON file which loaders read, such as configurations and vocabularies. */

@@ -82,13 +82,18 @@ const char *page_words(const struct format *format, const char *path, const unsi
 		return NULL;
 	if (begins(&text, "<!doctype html") || begins(&text, "<html"))
 		return "is an HTML page";
+	if (begins(&text, "<Error>") && format_is_vocabulary(path))
+		return "is an XML message, as storage servers answer when an address has expired";
 	if (begins(&text, "<?xml") && (weights || json || holds(&text, "<Error>")))
 		return "is an XML message, as storage servers answer when an address has expired";
 	if ((weights || json) && is_tag(&text))
 		return "is a page, not the file";
-	if ((weights || json) && size == length && is_error_object(&text))
+	if ((weights || json || format_is_vocabulary(path)) && size == length &&
+	    is_error_object(&text))
 		return "is an error message in JSON";
-	return weights && size == length && is_message(&text) ?
+	/* A vocabulary of SentencePiece is a protocol buffer. */
+	return (weights || format_has_ending(path, ".model .spm")) && size == length &&
+	                       is_message(&text) ?
 	               "is a short text, as a server answers, not weights" :
 	               NULL;
 }

@@ -67,25 +67,29 @@ static unsigned char *read_tail(int fd, uint64_t size, size_t *length)
 	return NULL;
 }
 
-/* Each entry of the directory (4.3.12) is that of an array. */
-static bool are_arrays(const unsigned char *entry, size_t left)
+/* Entries of the directory (4.3.12) by the end of their names; `all` of them, or any. */
+static bool entries_end(const unsigned char *entry, size_t left, const char *ending, bool all)
 {
-	size_t count = 0;
+	size_t count = 0, more, length = strlen(ending);
 
 	for (; left >= 46 && memcmp(entry, "PK\1\2", 4) == 0; count++) {
 		size_t name = (size_t)(entry[28] | entry[29] << 8);
-		size_t more = name + (size_t)(entry[30] | entry[31] << 8) +
-		              (size_t)(entry[32] | entry[33] << 8);
+		bool ends = false;
 
-		if (more > left - 46 || name < 4 || memcmp(entry + 46 + name - 4, ".npy", 4) != 0)
+		more = name + (size_t)(entry[30] | entry[31] << 8) +
+		       (size_t)(entry[32] | entry[33] << 8);
+		if (more > left - 46)
 			return false;
+		ends = name >= length && memcmp(entry + 46 + name - length, ending, length) == 0;
+		if (ends != all)
+			return ends;
 		entry += 46 + more;
 		left -= 46 + more;
 	}
-	return count > 0 && left == 0;
+	return all && count > 0 && left == 0;
 }
 
-bool zip_is_of_arrays(int fd, uint64_t size)
+static bool directory_ends(int fd, uint64_t size, const char *ending, bool all)
 {
 	size_t length;
 	CLEANUP(cleanup_free) unsigned char *tail = read_tail(fd, size, &length);
@@ -99,7 +103,17 @@ bool zip_is_of_arrays(int fd, uint64_t size)
 	return entries != NULL &&
 	       pread(fd, entries, directory.bytes, (off_t)directory.offset) ==
 	               (ssize_t)directory.bytes &&
-	       are_arrays(entries, directory.bytes);
+	       entries_end(entries, directory.bytes, ending, all);
+}
+
+bool zip_is_of_arrays(int fd, uint64_t size)
+{
+	return directory_ends(fd, size, ".npy", true);
+}
+
+bool zip_holds_pickle(int fd, uint64_t size)
+{
+	return directory_ends(fd, size, "data.pkl", false);
 }
 
 void zip_examine(const struct examined *file, struct extent *extent)

@@ -115,18 +115,18 @@ bool repo_directory_name(const char *id, char *out, size_t size)
 static int open_ref(const struct tree *tree, const struct model_place *place, const char *revision)
 {
 	char name[MAX_REVISION_BYTES + 8];
+	CLEANUP(cleanup_fd) int fd = -1;
 	struct stat st;
-	int fd;
 
 	if (!path_join(name, sizeof(name), "refs", revision))
 		return -ENAMETOOLONG;
-	if (fstatat(place->repo_fd, name, &st, 0) != 0)
-		return -errno;
-	if (!S_ISREG(
-	            st.st_mode)) /* a branch `a/b` makes `refs/a` a directory; a FIFO would not answer */
+	fd = tree_open_beneath(tree, place->repo_fd, name, O_PATH);
+	if (fd < 0)
+		return fd;
+	/* A branch `a/b` makes `refs/a` a directory; a FIFO would not answer. */
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
 		return -ENOENT;
-	fd = tree_open_beneath(tree, place->repo_fd, name, O_RDONLY);
-	return fd;
+	return tree_open_beneath(tree, place->repo_fd, name, O_RDONLY);
 }
 
 void hub_cache_ref_text(const struct tree *tree, const struct model_place *place,

@@ -98,10 +98,24 @@ const struct library_variable *library_variable(const char *name, size_t length)
 	return NULL;
 }
 
+/* One of the words between underscores. */
+static bool has_component(const char *name, const char *const *words, size_t count)
+{
+	for (size_t length; *name != '\0'; name += length + (name[length] == '_')) {
+		length = strcspn(name, "_");
+		for (size_t i = 0; i < count; i++)
+			if (strlen(words[i]) == length && text_equals_any_case(name, length, words[i]))
+				return true;
+	}
+	return false;
+}
+
 bool variable_is_secret(const char *name)
 {
-	static const char *const words[] = { "TOKEN",   "SECRET",     "PASSWORD",    "PASSWD",
-		                             "API_KEY", "ACCESS_KEY", "PRIVATE_KEY", "CREDENTIAL" };
+	static const char *const words[] = { "TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE",
+		                             "APIKEY", "CREDENTIAL" };
+	static const char *const components[] = { "KEY",  "PAT",  "AUTH",   "CREDS",  "PASS",
+		                                  "PSK",  "SALT", "COOKIE", "BEARER", "DSN" };
 	const struct library_variable *variable = library_variable(name, strlen(name));
 
 	if (variable != NULL && variable->role != VARIABLE_DEAD &&
@@ -110,23 +124,31 @@ bool variable_is_secret(const char *name)
 	for (size_t i = 0; i < LENGTH_OF(words); i++)
 		if (strcasestr(name, words[i]) != NULL)
 			return true;
-	return variable != NULL && variable->role == VARIABLE_SECRET;
+	return has_component(name, components, LENGTH_OF(components)) ||
+	       (variable != NULL && variable->role == VARIABLE_SECRET);
 }
 
 void address_show(const char *address, struct text *out)
 {
 	const char *scheme = strstr(address, "://"), *host = scheme == NULL ? address : scheme + 3,
-	           *at = strrchr(host, '@');
+	           *query = scheme == NULL ? NULL : strchr(host, '?'), *at = NULL;
+	size_t length = query == NULL ? strlen(address) : (size_t)(query - address);
 
 	/* The last of them, as urllib3 splits; without a scheme a proxy may be USER:PASSWORD@HOST. */
+	for (const char *in = host; in < address + length; in++)
+		if (*in == '@')
+			at = in;
 	if (at != NULL && scheme == NULL && memchr(host, ':', (size_t)(at - host)) == NULL)
 		at = NULL;
-	if (at == NULL) {
-		text_add(out, address);
-		return;
+	if (at != NULL) {
+		text_add_bytes(out, address, (size_t)(host - address));
+		text_add(out, "(not shown)");
+		length -= (size_t)(at - address);
+		address = at;
 	}
-	text_add_bytes(out, address, (size_t)(host - address));
-	text_addf(out, "(not shown)%s", at);
+	text_add_bytes(out, address, length);
+	if (query != NULL) /* ?sig=, ?token=: an address may be its own key */
+		text_add(out, "?(not shown)");
 }
 
 void variable_show(const char *name, const char *value, struct text *out)

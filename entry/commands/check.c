@@ -16,7 +16,10 @@ static enum status judge(struct run *run, struct gate *gate, enum fetching fetch
 		return status;
 	gate_tell_models(gate);
 	status = gate_report(gate, STDOUT_FILENO);
-	return status == STATUS_OK && gate->report.enforced ? gate->report.status : status;
+	return (status == STATUS_OK || status == STATUS_IO) && gate->report.enforced &&
+	                       gate->report.status != STATUS_OK ?
+	               gate->report.status :
+	               status;
 }
 
 static enum status check(struct run *run, struct gate *gate, struct text *why)

@@ -177,5 +177,5 @@ int command_help(struct run *run)
 	else if (!help_command(options->commands, word) && !help_key(word) && !help_section(word) &&
 	         !help_finding(word))
 		return report_unknown(run, word);
-	return fflush(stdout) != 0 ? STATUS_IO : STATUS_OK;
+	return STATUS_OK;
 }

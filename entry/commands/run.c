@@ -94,10 +94,14 @@ static enum status judge_and_launch(struct run *run, struct gate *gate, struct t
 		        gate, FINDING_SERVICE_INIT, 0,
 		        "aweigh is PID 1, and the service takes its place: a SIGTERM that it does not handle is lost");
 	status = gate_report(gate, STDERR_FILENO);
-	if (status != STATUS_OK)
+	if (status > STATUS_SIGNAL) /* nobody has to read it for the service to start */
 		return status;
-	return gate->report.status != STATUS_OK && gate->report.enforced ? gate->report.status :
-	                                                                   launch(run, gate, why);
+	if (gate->report.status != STATUS_OK && gate->report.enforced)
+		return gate->report.status;
+	status = launch(run, gate, why);
+	if (status < STATUS_SIGNAL)
+		gate_report_again(gate, status, why->at);
+	return status;
 }
 
 int command_run(struct run *run)

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "confine/landlock.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -219,6 +221,32 @@ static int add_parents(struct places *parents, int directory_fd, const struct pl
 	return error;
 }
 
+#undef AT_STATX_DONT_SYNC
+#define AT_STATX_DONT_SYNC 0x4000 /* linux/fcntl.h */
+#define STATX_TYPE_AND_INO 0x101u /* linux/stat.h: STATX_TYPE, STATX_INO */
+
+/* What it is, as the kernel knows it already: a neighbour may be a volume that does not answer. */
+static bool look_at(int fd, struct stat *st)
+{
+	/* struct statx of linux/stat.h, which does not go together with musl's sys/stat.h. */
+	struct {
+		uint32_t before[7];
+		uint16_t mode, pad;
+		uint64_t ino, between[12];
+		uint32_t dev_major, dev_minor;
+		uint64_t after[14];
+	} known;
+
+	static_assert(sizeof(known) == 256 && offsetof(__typeof__(known), dev_major) == 136, "linux/stat.h");
+	if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
+	            STATX_TYPE_AND_INO, &known) != 0)
+		return fstat(fd, st) == 0;
+	*st = (struct stat){ .st_dev = makedev(known.dev_major, known.dev_minor),
+		             .st_ino = known.ino,
+		             .st_mode = known.mode };
+	return true;
+}
+
 /* Everything in the directory that is neither kept nor on the way to what is; nothing where it may not be listed. */
 static int grant_rest(int ruleset_fd, int directory_fd, uint64_t rights, const struct places *kept,
                       const struct places *parents)
@@ -237,7 +265,7 @@ static int grant_rest(int ruleset_fd, int directory_fd, uint64_t rights, const s
 		int fd = openat(directory_fd, entry->d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 		struct stat st;
 
-		if (fd < 0 || fstat(fd, &st) != 0 || S_ISLNK(st.st_mode) || has_place(kept, &st) ||
+		if (fd < 0 || !look_at(fd, &st) || S_ISLNK(st.st_mode) || has_place(kept, &st) ||
 		    has_place(parents, &st))
 			continue;
 		if (++count > MAX_GRANTED_NEIGHBOURS)

@@ -2,7 +2,10 @@
 #include "confine/limits.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/dir.h"
@@ -27,8 +30,30 @@ static void withhold(int fd)
 	}
 }
 
-/* A directory that was handed in is the mount as it was, writable. */
-static void withhold_directories(const struct limits *limits)
+/*
+ * Whether a descriptor that was handed in is a way around: for a mount, a directory in or above it, which is the mount
+ * as it was, and any file in it; for Landlock, which asks when a file is opened, a file that is open for writing.
+ */
+static bool leads_around(const struct limits *limits, int fd, const char *path)
+{
+	struct stat st;
+	bool directory = fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+	bool writes = !directory && (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDONLY;
+
+	for (size_t i = 0; i < limits->directory_count; i++) {
+		char real[PATH_MAX];
+		const char *kept = realpath(limits->directories[i], real) != NULL ?
+		                           real :
+		                           limits->directories[i];
+
+		if ((path_is_beneath(path, kept) && (limits->mount || writes)) ||
+		    (limits->mount && directory && path_is_beneath(kept, path)))
+			return true;
+	}
+	return false;
+}
+
+static void withhold_ways(const struct limits *limits)
 {
 	CLEANUP(dir_close) struct dir directory = dir_of_descriptors();
 	int fd;
@@ -41,21 +66,21 @@ static void withhold_directories(const struct limits *limits)
 		text_addf(&text, "%d", fd);
 		length = readlinkat(dir_fd(&directory), name, path, sizeof(path) - 1);
 		path[length < 0 ? 0 : length] = '\0';
-		for (size_t i = 0; i < limits->mounted_count; i++)
-			if (path_is_beneath(path, limits->mounted[i]))
-				withhold(fd);
+		if (path[0] == '/' && (fcntl(fd, F_GETFD) & FD_CLOEXEC) == 0 &&
+		    leads_around(limits, fd, path))
+			withhold(fd);
 	}
 }
 
 static bool wants_mount(const struct limits *limits)
 {
-	return limits->mounted_count > 0;
+	return limits->mount;
 }
 
 static int apply_mount(const struct limits *limits)
 {
-	withhold_directories(limits);
-	return read_only_mount(limits->mounted, limits->mounted_count);
+	withhold_ways(limits);
+	return read_only_mount(limits->directories, limits->directory_count);
 }
 
 static bool wants_landlock(const struct limits *limits)
@@ -65,6 +90,7 @@ static bool wants_landlock(const struct limits *limits)
 
 static int apply_landlock(const struct limits *limits)
 {
+	withhold_ways(limits);
 	return landlock_enforce(limits->ruleset_fd);
 }
 

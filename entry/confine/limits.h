@@ -11,8 +11,9 @@
 
 /* Made ready by the gate; what is not wanted, or not to be had, is 0, false or -1. */
 struct limits {
-	const char *const *mounted; /* directories to be mounted read-only */
-	size_t mounted_count;
+	const char *const *directories; /* to be kept from changes, as they really are: by a mount, or by the ruleset */
+	size_t directory_count;
+	bool mount; /* they are mounted read-only */
 	int ruleset_fd; /* of Landlock (landlock_limit()) */
 	bool filter; /* of egress, to these SOCKETS_ (filter.h) */
 	unsigned sockets;

@@ -85,14 +85,14 @@ static bool keeps_a_way(const struct gate *gate)
 static void keep_by_mount(struct gate *gate)
 {
 	struct limits wanted = { .ruleset_fd = -1,
-		                 .mounted = gate->directories,
-		                 .mounted_count = gate->directory_count };
+		                 .directories = gate->directories,
+		                 .directory_count = gate->directory_count,
+		                 .mount = gate->directory_count > 0 };
 
 	if (gate->directories_left_out || !capability_is_held(CAP_SYS_ADMIN) || keeps_a_way(gate) ||
 	    limits_try(&wanted) != 0)
 		return;
-	gate->limits.mounted = gate->directories;
-	gate->limits.mounted_count = gate->directory_count;
+	gate->limits.mount = wanted.mount;
 }
 
 /*
@@ -178,7 +178,7 @@ static void raise_egress(struct gate *gate, int abi, int error, int refused)
 	while (confinement->others && (fd = egress_descriptor(fd + 1, udp)) >= 0)
 		gate_raise(
 		        gate, FINDING_CONFINE_DESCRIPTOR, line,
-		        "descriptor %d was handed in and is a socket that leads out: the service does not get it",
+		        "descriptor %d was handed in and leads out: the service does not get it",
 		        fd);
 }
 
@@ -202,16 +202,18 @@ void gate_confine(struct gate *gate)
 	        SOCKETS_UNIX | SOCKETS_ROUTES | SOCKETS_TCP | (udp ? SOCKETS_UDP : 0u);
 	if (keep) {
 		list_directories(gate);
+		gate->limits.directories = gate->directories;
+		gate->limits.directory_count = gate->directory_count;
 		keep_by_mount(gate);
 	}
-	by_landlock = gate->directory_count > 0 && gate->limits.mounted_count == 0;
+	by_landlock = gate->directory_count > 0 && !gate->limits.mount;
 	wanted.abi = landlock_abi();
 	wanted.directories = gate->directories;
 	wanted.directory_count = by_landlock ? gate->directory_count : 0;
 	fd = make_ruleset(gate, &wanted, &models_error);
 	gate->limits.ruleset_fd = fd < 0 ? -1 : fd;
 	tried = gate->limits;
-	tried.mounted_count = 0; /* keep_by_mount() has tried them */
+	tried.mount = false; /* keep_by_mount() has tried them */
 	refused = limits_try(&tried);
 	if ((refused & LIMIT_BIT(LIMIT_LANDLOCK)) != 0) {
 		(void)close(take_fd(&gate->limits.ruleset_fd));

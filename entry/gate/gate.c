@@ -17,7 +17,8 @@ static enum status inspect_and_fetch(struct gate *gate, struct text *why)
 		status = gate_refetch(gate, why);
 	if (status == STATUS_OK)
 		status = gate_export(gate, why);
-	if (status == STATUS_OK)
+	/* What the inspector did not come back from may hang whoever touches it. */
+	if (status == STATUS_OK && gate->inspected)
 		gate_confine(gate);
 	return status;
 }
@@ -47,6 +48,8 @@ bool gate_may_fetch(const struct gate *gate)
 void gate_release(struct gate *gate)
 {
 	cleanup_fd(&gate->limits.ruleset_fd);
+	for (size_t i = 0; i < gate->kept_count; i++)
+		cleanup_fd(&gate->kept[i].fd);
 	free(gate->fetched);
 	free(gate->report.findings);
 	free(gate->report.models);

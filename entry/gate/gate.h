@@ -49,6 +49,13 @@ struct gate {
 	char *const *command; /* what is to be started once all is well; NULL: nothing */
 	bool startable; /* the inspector found nothing that keeps the command from starting */
 	bool inspected; /* the inspector said that it was done */
+	bool report_lost; /* one could not be written */
+	struct kept_report {
+		int fd; /* of a regular file, open until the service takes aweigh's place */
+		const struct report_format *format;
+		size_t limit;
+	} kept[MAX_REPORTS];
+	size_t kept_count;
 	bool hashing_drawn; /* a progress line is on the terminal */
 	uint64_t started_ns, deadline_ns;
 };

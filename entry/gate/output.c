@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gate/output.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
@@ -8,7 +9,10 @@
 
 #include "base/scan.h"
 #include "base/tree.h"
+#include "engine/findings.h"
 #include "gate/verdict.h"
+#include "process/channel.h"
+#include "process/child.h"
 #include "process/clock.h"
 #include "report/format.h"
 #include "util.h"
@@ -76,30 +80,126 @@ static enum status write_report(const struct gate *gate, const struct report_for
 	return text == NULL ? STATUS_SYSTEM : write_all(gate, fd, text, length);
 }
 
-/* An existing file is written over, not replaced: it may be a mount such as /dev/termination-log. */
+/* A report that goes to a file: an existing one is written over, not replaced, since it may be a mount. */
+struct file_report {
+	struct gate *gate;
+	const struct report_format *format;
+	const char *path;
+	struct sender sender; /* in the child */
+	bool told; /* why it failed */
+};
+
+static void __attribute__((format(printf, 2, 3)))
+send_failure(struct file_report *file, const char *format, ...)
+{
+	struct record record;
+	va_list arguments;
+
+	va_start(arguments, format);
+	finding_make(&record, FINDING_REPORT_FAILED, NULL, 0, (struct report_at){ 0 }, format,
+	             arguments);
+	va_end(arguments);
+	(void)sender_put(&file->sender, &record);
+}
+
+static size_t limit_of(const char *path)
+{
+	return strcmp(path, "/dev/termination-log") == 0 ? MAX_TERMINATION_BYTES : 0;
+}
+
+/* In a child, since the file may lie on a volume that does not answer. */
+static void run_writer(void *context, int pipe_fd)
+{
+	static const struct report_style style = { .verbose = true, .width = DEFAULT_WIDTH };
+	struct file_report *file = context;
+	int fd = tree_open_trusted(file->path, O_WRONLY | O_CREAT | O_TRUNC);
+	enum status status;
+
+	file->sender.fd = pipe_fd;
+	if (fd < 0) {
+		send_failure(file, "the report %.512s cannot be written: %s", file->path,
+		             fd == -EPERM ? "a link on the way is not root's" : strerror(-fd));
+	} else {
+		status = write_report(file->gate, file->format, style, limit_of(file->path), fd);
+		if (status != STATUS_OK)
+			send_failure(file, "the report %.512s could not be written whole",
+			             file->path);
+	}
+	_exit(sender_done(&file->sender) == 0 ? 0 : STATUS_SYSTEM);
+}
+
+static void take_failure(void *context, const struct record *record)
+{
+	struct file_report *file = context;
+
+	if (record->type != RECORD_FINDING || record->kind != FINDING_REPORT_FAILED)
+		return;
+	file->told = file->gate->report_lost = true;
+	(void)gate_add_finding(file->gate, record);
+}
+
+/* For gate_report_again(): what starts the service may not be allowed to open it any more. */
+static void keep_open(struct gate *gate, const struct file_report *file)
+{
+	int fd = gate->command == NULL || gate->kept_count == LENGTH_OF(gate->kept) ?
+	                 -1 :
+	                 tree_open_trusted(file->path, O_WRONLY);
+	struct stat st;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		gate->kept[gate->kept_count++] =
+		        (struct kept_report){ fd, file->format, limit_of(file->path) };
+	else
+		cleanup_fd(&fd);
+}
+
 static enum status write_file(struct gate *gate, const struct report_format *format,
                               const char *path)
 {
-	CLEANUP(cleanup_fd) int fd = tree_open_trusted(path, O_WRONLY | O_CREAT | O_TRUNC);
-	struct report_style style = { .verbose = true, .width = DEFAULT_WIDTH };
-	enum status status;
+	struct file_report file = { .gate = gate, .format = format, .path = path };
+	uint64_t least = clock_now_ns() + REPORT_WITHIN_MS * 1000000ull;
+	struct child_limits limits = { .signals = gate->signals,
+		                       .deadline_ns = gate->deadline_ns > least ?
+		                                              gate->deadline_ns :
+		                                              least,
+		                       .models = gate->policy.model_count };
+	struct child child;
+	int error = child_start(&child, run_writer, &file);
+	enum child_ending ending =
+	        error < 0 ? CHILD_DIED : child_follow(&child, &limits, take_failure, &file);
 
-	if (fd < 0) {
-		gate_raise(gate, FINDING_REPORT_FAILED, 0,
-		           "the report %.512s cannot be written: %s", path,
-		           fd == -EPERM ? "a link on the way is not root's" : strerror(-fd));
-		return STATUS_OK;
+	if (ending == CHILD_STOPPED)
+		return (enum status)(STATUS_SIGNAL + child.stop);
+	if (ending != CHILD_DONE && !file.told) {
+		gate->report_lost = true;
+		gate_raise(gate, FINDING_REPORT_FAILED, 0, "the report %.512s is not written: %s",
+		           path,
+		           error < 0                  ? strerror(-error) :
+		           ending == CHILD_DEADLINE ? "its volume does not answer" :
+		                                        "its writer ended before");
 	}
-	status = write_report(gate, format, style,
-	                      strcmp(path, "/dev/termination-log") == 0 ? MAX_TERMINATION_BYTES :
-	                                                                  0,
-	                      fd);
-	if (status > STATUS_SIGNAL)
-		return status;
-	if (status != STATUS_OK)
-		gate_raise(gate, FINDING_REPORT_FAILED, 0,
-		           "the report %.512s could not be written whole", path);
+	if (ending == CHILD_DONE && !file.told)
+		keep_open(gate, &file);
 	return STATUS_OK;
+}
+
+void gate_report_again(struct gate *gate, enum status status, const char *sentence)
+{
+	static const struct report_style style = { .verbose = true, .width = DEFAULT_WIDTH };
+
+	gate_raise(gate,
+	           status == STATUS_NOT_FOUND      ? FINDING_SERVICE_COMMAND :
+	           status == STATUS_NOT_EXECUTABLE ? FINDING_SERVICE_EXECUTABLE :
+	                                             FINDING_SERVICE_START,
+	           0, "%.900s", sentence);
+	gate->report.status = status;
+	gate->report.enforced = true;
+	for (size_t i = 0; i < gate->kept_count; i++) {
+		const struct kept_report *kept = &gate->kept[i];
+
+		if (ftruncate(kept->fd, 0) == 0)
+			(void)write_report(gate, kept->format, style, kept->limit, kept->fd);
+	}
 }
 
 /* COLUMNS goes before what the terminal says, as in ls(1); neither makes lines that nobody reads. */
@@ -153,7 +253,9 @@ enum status gate_report(struct gate *gate, int terminal_fd)
 		else if (format != NULL && format->write != NULL)
 			status = write_file(gate, format, row->value);
 	}
-	if (status == STATUS_OK)
-		status = write_report(gate, options->format, style, 0, terminal_fd);
-	return status > STATUS_SIGNAL ? status : STATUS_OK;
+	if (status != STATUS_OK)
+		return status;
+	status = write_report(gate, options->format, style, 0, terminal_fd);
+	/* Who reads no further has seen enough. */
+	return status == STATUS_IO && errno == EPIPE ? STATUS_OK : status;
 }

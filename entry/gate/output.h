@@ -5,7 +5,12 @@
 
 #include "gate/gate.h"
 
-/* 0, or 128+n of a stop request. What cannot be written is a finding. */
+/*
+ * 0; 128+n of a stop request; STATUS_IO or _TEMPORARY where the terminal's could not be written. What cannot be
+ * written to a file is a finding.
+ */
 enum status gate_report(struct gate *gate, int terminal_fd);
+/* After a pass whose service could not be started: the files say so, too. */
+void gate_report_again(struct gate *gate, enum status status, const char *sentence);
 
 #endif

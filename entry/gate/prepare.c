@@ -30,6 +30,17 @@ static void check_report_rows(struct policy *policy)
 			             "unknown report format '%.64s'", policy->reports[i].name);
 }
 
+/* What the service is to get as a request to stop is one while there is no service yet. */
+static void take_stops(const struct gate *gate)
+{
+	uint64_t more = 0;
+
+	for (size_t i = 0; i < gate->policy.forwards_count; i++)
+		if (signals_is_stop(gate->policy.forwards[i].to))
+			more |= SIGNAL_BIT(gate->policy.forwards[i].from);
+	signals_add_stops(gate->signals, more);
+}
+
 static void take_policy_error(void *context, const struct record *record)
 {
 	(void)gate_add_finding(context, record);
@@ -136,10 +147,13 @@ static int guard_usual_policy(struct gate *gate, const struct policy_input *name
 	if (usual == NULL)
 		return -ENOMEM;
 	error = policy_read(usual, &input);
-	if (error == 0 && !usual->replaceable)
+	/* What cannot be read, or not wholly, may say so. */
+	if (error == 0 && (!usual->replaceable || usual->error_count > 0))
 		policy_error(&gate->policy, FINDING_POLICY_VALUE, SOURCE_POLICY, 0,
 		             "leave --policy and AWEIGH_POLICY away, or remove replaceable = no",
-		             USUAL_POLICY " says replaceable = no, so no other policy counts here");
+		             usual->error_count > 0 ?
+		                     USUAL_POLICY " cannot be read without errors, and may say replaceable = no" :
+		                     USUAL_POLICY " says replaceable = no, so no other policy counts here");
 	policy_release(usual);
 	return error;
 }
@@ -174,6 +188,7 @@ enum status gate_prepare(struct gate *gate, const struct options *options,
 	if (gate->report.arena == NULL || policy_read(&gate->policy, &input) < 0 ||
 	    guard_usual_policy(gate, &input) < 0)
 		goto memory;
+	take_stops(gate);
 	check_report_rows(&gate->policy);
 	gate->deadline_ns = gate->started_ns + gate->policy.deadline_ms * 1000000u;
 	resolve_identity(gate);

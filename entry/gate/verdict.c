@@ -30,6 +30,9 @@ static enum severity severity_of(const struct gate *gate, enum finding_id id, in
 	if (id == FINDING_CONFINE_IDENTITY && gate->fetching == FETCHING_NEVER &&
 	    gate->options->root == NULL)
 		severity = SEVERITY_ERROR;
+	/* A report was what the command was for; a service is not kept from starting. */
+	if (id == FINDING_REPORT_FAILED && gate->report_lost && gate->command == NULL)
+		severity = SEVERITY_ERROR;
 	/* A fetch starts no service that could look elsewhere. */
 	if (gate->fetching == FETCHING_ORDERED && id == FINDING_CACHE_PATH_MISMATCH)
 		severity = SEVERITY_NOTE;

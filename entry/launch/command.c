@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/tree.h"
+#include "process/child.h"
 #include "util.h"
 
 #ifdef __x86_64__
@@ -149,10 +150,14 @@ static bool explain_absence(struct program *program, struct text *why)
 static bool explain_refusal(const char *path, const char *what, struct text *why)
 {
 	const struct tree everything = { .root_fd = -1 };
+	char here[MAX_PATH_BYTES], whole[MAX_PATH_BYTES];
 	struct refusal refusal;
 	struct statvfs mount;
 	struct stat st;
 
+	if (path[0] != '/' && getcwd(here, sizeof(here)) != NULL &&
+	    path_join(whole, sizeof(whole), here, path))
+		path = whole;
 	if (tree_explain(&everything, path, &refusal) && refusal.error == EACCES &&
 	    refusal.is_directory_on_the_way) {
 		text_addf(why, "%s: uid %u may not enter %s", what, (unsigned)geteuid(),
@@ -232,8 +237,7 @@ enum status command_explain_failure(const char *path, int error, struct text *wh
 	if (error == EAGAIN) {
 		text_addf(
 		        why,
-		        "%s cannot start now: the limit of processes is reached (pids, RLIMIT_NPROC)",
-		        path);
+		        "%s cannot start now: %s", path, child_no_room_words());
 		return STATUS_TEMPORARY;
 	}
 	if (error == ENOENT && strchr(path, '/') == NULL)

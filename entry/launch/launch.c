@@ -13,6 +13,7 @@
 #include "confine/identity.h"
 #include "confine/limits.h"
 #include "launch/command.h"
+#include "process/child.h"
 #include "util.h"
 
 static int limit_files(uint64_t files)
@@ -151,8 +152,9 @@ enum status launch_exec(const struct launch *launch, struct text *why)
 			text_addf(why, "cannot start a process for the service: %s",
 			          error == -ENOPROTOOPT ?
 			                  "this system knows no subreapers; leave --subreaper out" :
-			                  strerror(-error));
-			return STATUS_SYSTEM;
+			          error == -EAGAIN ? child_no_room_words() :
+			                             strerror(-error));
+			return error == -EAGAIN ? STATUS_TEMPORARY : STATUS_SYSTEM;
 		}
 		rewrite_pids(rows, before);
 	}

@@ -40,6 +40,9 @@ typedef void child_run(void *context, int pipe_fd);
 /* 0 or a negative errno. */
 int child_start(struct child *child, child_run *run, void *context);
 
+/* Why fork(2) or execve(2) says EAGAIN, and what to look at. */
+const char *child_no_room_words(void);
+
 struct child_limits {
 	const struct signals *signals;
 	uint64_t deadline_ns;

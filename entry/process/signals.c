@@ -22,10 +22,20 @@ static int set_mask(uint64_t mask, uint64_t *before)
 	                                                                                    0;
 }
 
+/* Stop requests, SIGCHLD and `more` by this descriptor, or a new one. By the system call, for the reason above. */
+static int read_from(int fd, uint64_t more)
+{
+	uint64_t set = more | SIGNAL_BIT(SIGCHLD);
+
+	for (size_t i = 0; i < LENGTH_OF(stops); i++)
+		set |= SIGNAL_BIT(stops[i]);
+	fd = (int)syscall(SYS_signalfd4, fd, &set, sizeof(set), SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? -errno : fd;
+}
+
 int signals_init(struct signals *signals)
 {
 	struct sigaction initial = { .sa_handler = SIG_DFL };
-	sigset_t read_set;
 	int error = set_mask(~0ull, &signals->mask);
 
 	if (error < 0)
@@ -36,12 +46,21 @@ int signals_init(struct signals *signals)
 	/* Nobody may read our report any more, and the service is to start nevertheless. */
 	if (sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, &signals->pipe) != 0)
 		return -errno;
-	sigemptyset(&read_set);
-	sigaddset(&read_set, SIGCHLD);
+	signals->fd = read_from(-1, 0);
+	return signals->fd < 0 ? signals->fd : 0;
+}
+
+void signals_add_stops(const struct signals *signals, uint64_t more)
+{
+	(void)read_from(signals->fd, more);
+}
+
+bool signals_is_stop(int number)
+{
 	for (size_t i = 0; i < LENGTH_OF(stops); i++)
-		sigaddset(&read_set, stops[i]);
-	signals->fd = signalfd(-1, &read_set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return signals->fd < 0 ? -errno : 0;
+		if (stops[i] == number)
+			return true;
+	return number == SIGKILL;
 }
 
 int signals_stop_request(const struct signals *signals)

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define SIGNAL_BIT(number) (1ull << ((number) - 1))
 #define MAX_SIGNAL 64 /* _NSIG of asm/signal.h, on x86-64 and aarch64 */
 
 struct signals {
@@ -23,7 +24,11 @@ struct signals {
 
 /* First of all in main(): blocks, remembers. Returns 0 or a negative errno. */
 int signals_init(struct signals *signals);
-/* The stop request that is pending (SIGTERM, SIGINT, SIGQUIT, SIGHUP), or 0. Reads it. */
+/* Whether it ends what does not handle it, and is known as a request to stop. */
+bool signals_is_stop(int number);
+/* These are stop requests, too, a bit each from SIGHUP on: an image's STOPSIGNAL that the policy forwards as SIGTERM. */
+void signals_add_stops(const struct signals *signals, uint64_t more);
+/* The stop request that is pending, or 0. Reads it. */
 int signals_stop_request(const struct signals *signals);
 /*
  * Last before execve(): puts mask and dispositions back. A stop request that arrives from here on

@@ -169,7 +169,7 @@ static void failures_name_their_reason(void **state)
 		{ "a", "#!", "cannot start", 0755, ENOENT, STATUS_NOT_FOUND },
 		{ "a", "\177ELF", "cannot start", 0755, ENOEXEC, STATUS_NOT_EXECUTABLE },
 		{ "a", "text", "chmod +x", 0644, EACCES, STATUS_NOT_EXECUTABLE },
-		{ "a", "text", "limit of processes", 0755, EAGAIN, STATUS_TEMPORARY },
+		{ "a", "text", "as many processes", 0755, EAGAIN, STATUS_TEMPORARY },
 	};
 	struct place place = place_make();
 

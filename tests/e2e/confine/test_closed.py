@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What nobody looked at is no pass, and what others may write leads aweigh nowhere."""
 
+import io
 import json
 import os
 import pwd
+import shutil
+import signal
 import socket
 import struct
 import subprocess
+import zipfile
+from pathlib import Path
 
 import pytest
 from models import COMMIT, Repo, bert_files, complete, onnx, safetensors
@@ -467,3 +472,176 @@ def test_what_withholds_seccomp_is_said(world):
     result = world.check("-v", prefix=["strace", "-f", "-o", "/dev/null", "-e", "trace=seccomp", "-e", "inject=seccomp:error=ENOSYS"], env={"ASAN_OPTIONS": "detect_leaks=0"})
     assert result.status == 0
     assert "the inspector could make any socket" in " ".join(result.out.split())
+
+
+# What was said and what is so
+
+def test_a_pass_that_cannot_start_is_not_in_the_report(world):
+    script, report = world.path / "script", world.path / "report.json"
+    script.write_text("echo x\n")
+    script.chmod(0o755)
+    plain_policy(world, plain(world))
+    result = world.start(str(script), args=("--report", f"json={report}"))
+    written = json.loads(report.read_text())
+    assert result.status == 126 == written["status"] and written["verdict"] == "refused"
+    assert written["findings"][-1]["code"] == "service.executable" and "no program for this machine" in written["findings"][-1]["message"]
+
+
+@pytest.mark.parametrize("words", [("check",), ("check", "--format", "json"), ("explain",), ("checks", "file.digest"), ("help",), ("--version",)])
+def test_what_cannot_be_printed_is_an_error(world, words):
+    plain_policy(world, plain(world))
+    named = ("-p", str(world.policy_file)) if words[0] in ("check", "explain") else ()
+    with open("/dev/full", "w") as full:
+        assert subprocess.run([world.binary, *words, *named], stdout=full, stderr=subprocess.DEVNULL, env=world.env, timeout=HANG_LIMIT).returncode == 74
+
+
+def test_a_report_that_cannot_be_written(world):
+    plain_policy(world, plain(world))
+    result = world.check("--report", "json=/dev/full")
+    assert result.status == 74 and result.finding("report.failed")["severity"] == "error"
+    assert world.start("true", args=("--report", "json=/dev/full")).status == 0       # the service is not kept from starting
+
+
+def test_a_reader_that_has_seen_enough(world):
+    plain_policy(world, plain(world))
+    done = subprocess.run(["sh", "-c", f"{world.binary} checks | head -n 1; {world.binary} check -p {world.policy_file} | true"], env=world.env, capture_output=True, text=True, timeout=HANG_LIMIT)
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("init", ["no", "yes"])
+def test_a_directory_above_the_models_is_withheld(world, need_root, init):
+    folder = plain(world)
+    for path in (folder, *folder.iterdir()):
+        os.chown(path, 1000, 1000)
+    (world.path / "link").symlink_to("m")
+    head = f"user = 1000:1000\n[confine]\nmodels_read_only = yes\n[service]\ninit = {init}"
+    for place, handed, name in ((folder, folder.parent, "m/config.json"), (world.path / "link", folder, "config.json")):
+        plain_policy(world, place, head=head)
+        fd = os.open(handed, os.O_RDONLY | os.O_DIRECTORY)
+        world.start("sh", "-c", f"echo bad > /proc/self/fd/{fd}/{name}", pass_fds=[fd])
+        os.close(fd)
+        assert "bad" not in (folder / "config.json").read_text()
+
+
+def test_a_file_that_is_open_for_writing_is_withheld_from_the_owner(world, need_root):
+    """Landlock asks when a file is opened: this one is open."""
+    folder = plain(world)
+    world.path.chmod(0o755)
+    for path in (folder, *folder.iterdir()):
+        os.chown(path, 1000, 1000)
+    plain_policy(world, folder, head="[confine]\nmodels_read_only = yes")
+    before = (folder / "tokenizer.json").read_bytes()
+    fd = os.open(folder / "tokenizer.json", os.O_RDWR)
+    world.start("sh", "-c", f"echo YYY >&{fd}", pass_fds=[fd], prefix=("setpriv", "--reuid", "1000", "--regid", "1000", "--clear-groups"))
+    os.close(fd)
+    assert (folder / "tokenizer.json").read_bytes() == before
+
+
+def test_no_link_of_an_image_leads_onto_this_machine(world):
+    """What is judged is what the image has, whatever lies under the same path here."""
+    outside = world.path / "outside"
+    outside.mkdir()
+    (outside / "config.json").write_text('{"word_embedding_dimension": 384}')
+    image = unpacked(world, "[policy]\nmode = offline\n[model x]\npath = /x\n")
+    for name, data in bert_files().items():
+        (image / "x" / name).parent.mkdir(parents=True, exist_ok=True)
+        (image / "x" / name).write_bytes(data)
+    (image / "x" / "modules.json").write_text('[{"idx":0,"name":"0","path":"1_Pooling","type":"sentence_transformers.models.Pooling"}]')
+    shutil.rmtree(image / "x" / "1_Pooling", ignore_errors=True)
+    said = []
+    for target in (outside, "/no/such/place"):
+        (image / "x" / "1_Pooling").symlink_to(target)
+        result = world.run("check", "--root", str(image), "--format", "json")
+        said.append([(f["code"], f["path"]) for f in json.loads(result.out)["findings"] if f["severity"] == "error"])
+        (image / "x" / "1_Pooling").unlink()
+        assert result.status == 65
+    assert said[0] == said[1]
+
+
+def test_a_stop_signal_of_the_images_own(world, need_root):
+    world.policy("[policy]\nverify = digest\n[model m]\npath = " + str(world.path / "m") + "\n[service]\ninit = yes\nforward.SIGWINCH = SIGTERM\n")
+    folder = plain(world)
+    with open(folder / "large.bin", "wb") as file:
+        file.truncate(64 << 30)                       # sparse: hours of hashing
+    (folder / ".cache/huggingface/download").mkdir(parents=True)
+    (folder / ".cache/huggingface/download/large.bin.metadata").write_text(f"{COMMIT}\n{'a' * 64}\n1.0\n")
+    process = subprocess.Popen([world.binary, "-q", "-p", world.policy_file, "--", "true"], env={**world.env, "HF_TOKEN": "hf_secretvalue"}, stderr=subprocess.DEVNULL)
+    try:
+        inspector = None
+        while inspector is None:
+            children = open(f"/proc/{process.pid}/task/{process.pid}/children").read().split()
+            inspector = next((pid for pid in children if "Seccomp:\t2" in open(f"/proc/{pid}/status").read()), None)
+        assert b"HF_TOKEN=" in open(f"/proc/{inspector}/environ", "rb").read()        # that it is there may be asked
+        assert b"secretvalue" not in open(f"/proc/{inspector}/environ", "rb").read()
+        process.send_signal(signal.SIGWINCH)
+        assert process.wait(HANG_LIMIT) == 128 + signal.SIGWINCH
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_policy_that_may_not_be_replaced_and_cannot_be_read(world, need_root):
+    """Who cannot read it cannot know that it says no."""
+    usual, other = Path("/etc/aweigh/policy.ini"), world.policy("[policy]\n").policy_file
+    if usual.exists():
+        pytest.skip("this machine has a policy")
+    usual.parent.mkdir(exist_ok=True)
+    try:
+        usual.write_text("[policy]\nreplaceable = ${X}\n")
+        assert world.run("check", env={"AWEIGH_POLICY": str(other)}).status == 78
+        usual.write_text("[policy]\nreplaceable = yes\n")
+        assert world.run("check", env={"AWEIGH_POLICY": str(other)}).status == 0
+    finally:
+        usual.unlink()
+
+
+def test_a_user_without_a_name(world, need_root):
+    plain_policy(world, plain(world), head="user = 54321:54321")
+    env = {name: None for name in ("USER", "LOGNAME", "LNAME", "USERNAME")}
+    assert world.check(env=env).finding("env.nameless")["severity"] == "note"
+    assert "env.nameless" not in world.check(env={**env, "USER": "app"}).codes()
+
+
+@pytest.mark.parametrize("name, value", [("OPENAI_KEY", "sk-secretvalue"), ("auth", "secretvalue"), ("MY_PAT", "secretvalue"), ("CREDS", "secretvalue"),
+                                         ("X", "https://h.example/a?token=secretvalue"), ("SAS", "https://h.example/c?sv=1&sig=secretvalue")])
+def test_secrets_by_other_names(world, name, value):
+    world.policy(f"[policy]\n[environment set]\n{name} = {value}\n[environment require]\n{name} = {value}\n")
+    assert "secretvalue" not in world.run("explain", "-p", world.policy_file).out
+    assert "secretvalue" not in world.run("explain", "-p", world.policy_file, "--format", "json").out
+
+
+@pytest.mark.parametrize("files", [
+    {"config.json": b'{"model_type":"bert","auto_map":"m.X"}'}, {"a/b/c/config.json": b'{"auto_map":{"AutoModel":"m.X"}}'},
+    {"scheduler/scheduler_config.json": b'{"auto_map":{"AutoModel":"m.X"}}'}, {"feature_extractor_config.json": b'{"auto_map":{"AutoModel":"m.X"}}'}])
+def test_code_in_whichever_configuration(world, files):
+    plain_policy(world, plain(world, {**bert_files(), "m.py": b"x = 1", **files}))
+    assert world.check().finding("model.remote-code")["severity"] == "error"
+
+
+@pytest.mark.parametrize("name, data", [("spiece.model", b"Entry not found"), ("sentencepiece.bpe.model", b'{"error":"Entry not found"}'),
+                                        ("vocab.txt", b"<Error><Code>NoSuchKey</Code></Error>"), ("merges.txt", b'{"error":"Entry not found"}')])
+def test_errors_in_the_place_of_a_vocabulary(world, name, data):
+    plain_policy(world, plain(world, {**bert_files(), name: data}))
+    assert world.check().finding("file.error-page")["path"] == name
+
+
+@pytest.mark.parametrize("name", ["merges.txt", "qwen.tiktoken"])
+def test_vocabularies_hold_something(world, name):
+    plain_policy(world, plain(world, {**bert_files(), name: b""}))
+    assert world.check().finding("file.empty")["path"] == name
+
+
+def test_an_archive_of_torch_under_the_name_of_a_text(world):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as file:
+        file.writestr("archive/data.pkl", b"\x80\x02}.")
+    plain_policy(world, plain(world, {**bert_files(), "x.txt": out.getvalue()}), "formats = safetensors")
+    assert world.check().finding("model.format")["path"] == "x.txt"
+
+
+def test_who_may_write_the_ref_chooses_the_snapshot(world, need_root):
+    repo = complete(world.hub)
+    world.policy("[policy]\n[model m]\nrepo = org/m\nowner = 0:0\nmode_mask = 0022\n")
+    assert world.check().status == 0
+    os.chown(repo.folder / "refs" / "main", 1000, 1000)
+    assert world.check().finding("file.owner")["path"].endswith("refs/main")

@@ -138,8 +138,11 @@ def test_no_process_to_be_had(world, payload, need_root):
     """A limit on processes: said, and nothing starts."""
     import resource
     world.policy("[policy]\nuser = 54321:54321\n[service]\ninit = yes\n")
-    result = world.start(payload, "0", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NPROC, (0, 0)), env={"ASAN_OPTIONS": "detect_leaks=0"})
-    assert result.status == 71 and "cannot start a process for the service" in result.err, result
+    report = world.path / "report.json"
+    result = world.start(payload, "0", args=("--report", f"json={report}"), preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NPROC, (0, 0)), env={"ASAN_OPTIONS": "detect_leaks=0"})
+    assert result.status == 75 and "cannot start a process for the service" in result.err and "RLIMIT_NPROC" in result.err, result
+    written = json.loads(report.read_text())      # a pass had been written there before
+    assert written["verdict"] == "refused" and written["status"] == 75 and written["findings"][-1]["code"] == "service.start"
 
 
 def test_a_refusal_starts_nothing(world):
