@@ -53,6 +53,7 @@
 #define MAX_ENDPOINTS 8u /* a mirror or two before the hub */
 #define MAX_REDIRECT_PORTS 8u /* of object stores behind a hub: one, or two */
 #define MAX_URL_BYTES 8192u /* signed addresses of the CDN are below 2 kB */
+#define MAX_IDLE_WAIT_S 10u /* for a server that asks for a pause, while another has the same */
 #define MAX_REDIRECTS 10u /* a renamed repository and a CDN need two */
 #define MAX_HEADERS_BYTES (256ul << 10) /* of one response; curl's own limit is 300 kB */
 #define REPORT_WITHIN_MS 1000u /* for a report, where the deadline has passed already */

@@ -118,14 +118,12 @@ bool variable_is_secret(const char *name)
 		                                  "PSK",  "SALT", "COOKIE", "BEARER", "DSN" };
 	const struct library_variable *variable = library_variable(name, strlen(name));
 
-	if (variable != NULL && variable->role != VARIABLE_DEAD &&
-	    strcmp(name, "HF_TOKEN_PATH") == 0)
-		return false;
+	if (variable != NULL && variable->role != VARIABLE_DEAD)
+		return variable->role == VARIABLE_SECRET;
 	for (size_t i = 0; i < LENGTH_OF(words); i++)
 		if (strcasestr(name, words[i]) != NULL)
 			return true;
-	return has_component(name, components, LENGTH_OF(components)) ||
-	       (variable != NULL && variable->role == VARIABLE_SECRET);
+	return has_component(name, components, LENGTH_OF(components));
 }
 
 void address_show(const char *address, struct text *out)

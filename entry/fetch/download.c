@@ -72,7 +72,8 @@ static void abandon_model(struct session *session, const struct plan_model *mode
 }
 
 /* The model cannot be had: it is said once, and its other files are not gone on with. */
-static void fail_download(struct download *download, enum finding_id id, const char *message)
+static void fail_download(struct download *download, enum finding_id id, const char *message,
+                          const char *fix)
 {
 	struct session *session = download->session;
 	struct plan_model *model = download->model;
@@ -81,7 +82,7 @@ static void fail_download(struct download *download, enum finding_id id, const c
 	if (id == FINDING_FETCH_DISK)
 		session->full = true;
 	if (!model->failed)
-		session_fail(session, model, id, path, "%s", message);
+		session_fail(session, model, id, path, fix, "%s", message);
 	abandon_model(session, model);
 }
 
@@ -101,7 +102,7 @@ static void fail_disk(struct download *download, const char *what, int error)
 
 	text_addf(&text, "%s cannot be %s in %.300s: %s", download->file->path, what,
 	          download->session->store.path, volume_words(error));
-	fail_download(download, volume_finding(error), message);
+	fail_download(download, volume_finding(error), message, volume_fix(error));
 }
 
 /* Hashing */
@@ -192,7 +193,7 @@ static bool recover(struct download *download, const struct part *part,
 	if (throttle(download->session, part->hurried, failure))
 		return true;
 	source_failed(download->session, part->source, failure);
-	if (!download->patient && failure->http == 0 && failure->temporary)
+	if (!download->patient && failure->temporary)
 		download->hurried |= 1u << part->source;
 	/* Another part has moved on already; otherwise this one's failure is why the file moves on. */
 	return part->source != download->source || next_source(download);
@@ -209,6 +210,14 @@ static void restart(struct download *download)
 	partial_clear(&download->partial);
 	begin_job(download, download->partial.fd, put_into_place);
 	download->restart = false;
+}
+
+/* A branch's commit that the cache knows and the hub does not any more: squashed or force-pushed. */
+static const char *gone_fix(const struct download *download, const struct failure *failure)
+{
+	return failure->http == 404 && download->model->is_aboard ?
+	               "the commit that the cache's ref names may be gone from the hub: set mode = online for what it has now, or remove that ref" :
+	               failure->fix;
 }
 
 static void end_part(struct request *request, bool well)
@@ -246,7 +255,7 @@ static void end_part(struct request *request, bool well)
 		return;
 	}
 	if (!recover(download, &was, &failure))
-		fail_download(download, failure.id, failure.message);
+		fail_download(download, failure.id, failure.message, gone_fix(download, &failure));
 }
 
 /* Phases */
@@ -365,7 +374,7 @@ static void mismatched(struct download *download)
 	          "%.200s arrived with the digest %.16s..., and %.16s... was stated; tried twice",
 	          download->file->path, download->job.actual, download->etag);
 	partial_discard(&download->partial);
-	fail_download(download, FINDING_FETCH_DIGEST, message);
+	fail_download(download, FINDING_FETCH_DIGEST, message, NULL);
 }
 
 static void take_hashed(struct session *session)

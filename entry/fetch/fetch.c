@@ -19,8 +19,8 @@ static void say_volume(struct session *session)
 	session_note(
 	        session, FINDING_FETCH_VOLUME, "%s",
 	        !session->store.volume.has_links ?
-	                "the volume has no symbolic links: files are put into the snapshots themselves" :
-	                "locks exclude nobody on this volume: two fetchers at once may fetch twice");
+	                "the volume does not support symbolic links: files are put into the snapshots themselves" :
+	                "file locks have no effect on this volume: two fetchers at once may fetch twice");
 }
 
 /* A model of the place: its repository's directory, and the plan for it. */
@@ -34,7 +34,7 @@ static void plan(struct session *session, int index)
 	model->damaged = session->job->want[index] == WANT_DAMAGED;
 	error = repo_store_open(&model->repo, &session->store, model->model->repo);
 	if (error != 0) {
-		session_fail(session, model, volume_finding(error), NULL,
+		session_fail(session, model, volume_finding(error), NULL, volume_fix(error),
 		             "its directory in %s cannot be made: %s", session->store.path,
 		             volume_words(error));
 		return;
@@ -43,6 +43,7 @@ static void plan(struct session *session, int index)
 		return;
 	if (model->count == 0) {
 		session_fail(session, model, FINDING_FETCH_NOT_FOUND, NULL,
+		             "compare files and exclude with the names of the repository",
 		             "the repository %s has no file that 'files' of the policy wants",
 		             model->model->repo);
 		return;
@@ -76,14 +77,14 @@ static void look_for_room(struct session *session)
 		if (model->failed || model->left == 0)
 			continue;
 		if (bytes < wanted + ROOM_BYTES + keep) {
-			session_fail(session, model, FINDING_FETCH_DISK, session->store.path,
+			session_fail(session, model, FINDING_FETCH_DISK, session->store.path, NULL,
 			             "%s are to be fetched%s%s%s, but %s has only %s left",
 			             size_text(wanted).text, keep > 0 ? " and " : "",
 			             keep > 0 ? size_text(keep).text : "",
 			             keep > 0 ? " kept free" : "", session->store.path,
 			             size_text(bytes).text);
 		} else if (free_inodes < inodes) {
-			session_fail(session, model, FINDING_FETCH_DISK, session->store.path,
+			session_fail(session, model, FINDING_FETCH_DISK, session->store.path, NULL,
 			             "%llu inodes are needed, but %s has only %llu left",
 			             (unsigned long long)inodes, session->store.path,
 			             (unsigned long long)free_inodes);
@@ -165,7 +166,7 @@ static void publish(struct session *session, struct plan_model *model)
 	if (piecemeal)
 		session_note(
 		        session, FINDING_FETCH_VOLUME,
-		        "the volume renames no directories: the snapshot is made file by file, and its ref comes last");
+		        "the volume cannot rename directories: the snapshot is made file by file, and its ref comes last");
 	/* refs/COMMIT, too: hf-hub (Rust) asks for it first, as its own downloads write it. */
 	if (error == 0 && !session->store.is_directory)
 		error = repo_store_write_ref(&model->repo, revision, model->commit);
@@ -177,7 +178,7 @@ static void publish(struct session *session, struct plan_model *model)
 		session_tell_model(session, model, RECORD_FETCH_DONE);
 		return;
 	}
-	session_fail(session, model, volume_finding(error), at,
+	session_fail(session, model, volume_finding(error), at, volume_fix(error),
 	             "the snapshot in %s cannot be written: %s", session->store.path,
 	             volume_words(error));
 }
@@ -224,7 +225,7 @@ static void fail_all(struct session *session, int error)
 		struct plan_model model = { .model = &job->policy->models[i], .index = (int)i };
 
 		if (job->want[i] != WANT_NOTHING)
-			session_fail(session, &model, volume_finding(error), job->path,
+			session_fail(session, &model, volume_finding(error), job->path, volume_fix(error),
 			             "%s cannot be written: %s", job->path, volume_words(error));
 	}
 }

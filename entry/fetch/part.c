@@ -97,9 +97,9 @@ static bool begin_part(struct request *request)
 
 	request->failure.id = FINDING_FETCH_DIGEST;
 	request->failure.temporary = false;
-	/* An ETag of 40 digits that comes from no hub may be a SHA-1 of anything (Artifactory); the bytes are hashed. */
+	/* An ETag that comes from no hub may be the digest of anything (Artifactory); the bytes are hashed. */
 	if (!part->used_address &&
-	    (said->etag_is_linked || said->commit[0] != '\0' || strlen(said->etag) == SHA256_HEX) &&
+	    (said->etag_is_linked || said->commit[0] != '\0') &&
 	    strlen(said->etag) == strlen(download->etag) &&
 	    strcmp(said->etag, download->etag) != 0) {
 		text_addf(&text, "it states the digest %.16s..., the hub's list %.16s...",
@@ -221,7 +221,8 @@ bool part_start(struct part *part, struct download *download, void (*ended)(stru
 	request->limit = UINT64_MAX; /* take_bytes() knows the end */
 	/* Beside others it is turned away early and waits for its turn; alone it is asked for as often as the policy says. */
 	part->hurried = parts_running(session) > 1;
-	request->few_tries = part->hurried || (!download->patient && source_count(session) > 1);
+	request->elsewhere = !download->patient && source_count(session) > 1;
+	request->few_tries = part->hurried || request->elsewhere;
 	request->prepare = go_on_part;
 	request->begin = begin_part;
 	request->body = take_bytes;

@@ -19,12 +19,15 @@ static const char *repo_of(const struct plan_model *model)
 
 /* Files */
 
+#define LISTED_BEFORE_LOOK 4096u /* files of a list between two looks at the free space */
+
 struct collector {
 	struct session *session;
 	struct plan_model *model;
 	struct manifest_writer *writer; /* NULL: it is there */
 	bool incomplete; /* a file without size or digest: no manifest can be made of it */
 	int error;
+	uint64_t listed; /* files, whether wanted or not */
 };
 
 static bool take_name(struct session *session, const char *path, const char **out)
@@ -85,16 +88,33 @@ static bool add_file(struct plan_model *model, struct session *session,
 	return true;
 }
 
+static bool wants(const struct model *model, const char *path)
+{
+	return (model->files.count == 0 || glob_any(&model->files, path)) &&
+	       !glob_any(&model->exclude, path);
+}
+
+/* A list may name a million files that nobody wants: what it takes is no more than the volume can spare. */
+static bool has_room(const struct session *session)
+{
+	uint64_t bytes, inodes;
+
+	return store_free(&session->store, &bytes, &inodes) != 0 ||
+	       bytes > session->settings->keep_free_bytes + LISTED_BEFORE_LOOK * 512u;
+}
+
 static bool collect(void *context, const struct manifest_file *file)
 {
 	struct collector *collector = context;
 	struct plan_model *model = collector->model;
-	const struct list *files = &model->model->files;
+	bool wanted = wants(model->model, file->path);
 
 	if (strlen(file->path) != file->path_length ||
 	    !repo_path_is_legal(file->path, file->path_length)) {
 		struct text text = TEXT_OVER(model->illegal_path);
 
+		if (!wanted) /* nor does the manifest that is written here name it */
+			return true;
 		model->illegal = true;
 		text_add_bytes(&text, file->path, strnlen(file->path, 200));
 		return false;
@@ -102,10 +122,11 @@ static bool collect(void *context, const struct manifest_file *file)
 	if (!file->has_size || file->blob_id[0] == '\0')
 		collector->incomplete = true;
 	if (collector->writer != NULL && !collector->incomplete)
-		collector->error = manifest_writer_add(collector->writer, file);
-	if (collector->error == 0 && (files->count == 0 || glob_any(files, file->path)) &&
-	    !glob_any(&model->model->exclude, file->path) &&
-	    !add_file(model, collector->session, file))
+		collector->error = collector->listed++ % LISTED_BEFORE_LOOK == 0 &&
+		                                   !has_room(collector->session) ?
+		                           -ENOSPC :
+		                           manifest_writer_add(collector->writer, file);
+	if (collector->error == 0 && wanted && !add_file(model, collector->session, file))
 		collector->error = -E2BIG;
 	return collector->error == 0;
 }
@@ -221,7 +242,8 @@ static bool complete_file(struct session *session, struct plan_model *model, str
 	                     file->path, url);
 	if (!ask_file(asked, url, file->path, &said, failure))
 		return false;
-	if (said.etag[0] != '\0')
+	/* Another server's ETag may be the digest of anything, such as the content's SHA-1 (Artifactory). */
+	if (said.etag_is_linked || said.commit[0] != '\0')
 		set_digest(file, said.etag);
 	if (file->size == UINT64_MAX)
 		file->size = said.linked_size != UINT64_MAX ? said.linked_size : said.length;
@@ -307,11 +329,11 @@ static void fail_plan(struct session *session, struct plan_model *model,
 	/* Somebody has squashed or force-pushed the branch. */
 	if (failure->http == 404 && model->is_aboard)
 		session_fail(
-		        session, model, failure->id, NULL,
+		        session, model, failure->id, NULL, NULL,
 		        "%s; the cache's refs/%.100s names it: set mode = online for what the hub has now, or remove that file",
 		        message, model->model->revision);
 	else
-		session_fail(session, model, failure->id, NULL, "%s", message);
+		session_fail(session, model, failure->id, NULL, failure->fix, "%s", message);
 }
 
 /* By each source whose bit is not in `tried`; false: *hurried has a bit for those that were given up early. */
@@ -325,7 +347,7 @@ static bool list_by_any(struct session *session, struct plan_model *model, unsig
 		if (resolve_from(session, model, source - first, failure))
 			return true;
 		source_failed(session, source, failure);
-		if (failure->http == 0 && failure->temporary)
+		if (failure->temporary)
 			*hurried |= 1u << source;
 	}
 	return false;
@@ -387,7 +409,8 @@ bool plan_names_differ(struct session *session, struct plan_model *model)
 			differ = false;
 			session_fail(
 			        session, model, FINDING_FETCH_DISK, names[i],
-			        "the volume of %s ignores case, and the repository has both %.200s and %.200s: leave one out by 'exclude', or use another volume",
+			        "leave one of the two out by 'exclude', or use a volume that tells case apart",
+			        "the volume of %s ignores case, and the repository has both %.200s and %.200s",
 			        session->store.path, names[i - 1], names[i]);
 		}
 	free(names);

@@ -105,20 +105,20 @@ enum finding_id volume_finding(int error)
 
 /* Records */
 
-static void __attribute__((format(printf, 5, 0)))
+static void __attribute__((format(printf, 6, 0)))
 send_finding(struct session *session, const struct plan_model *model, enum finding_id id,
-             const char *path, const char *format, va_list arguments)
+             const char *path, const char *fix, const char *format, va_list arguments)
 {
 	struct record record;
 
 	finding_make(&record, id, model == NULL ? NULL : model->model,
-	             model == NULL ? 0 : model->index, (struct report_at){ .path = path }, format,
+	             model == NULL ? 0 : model->index, (struct report_at){ .path = path, .fix = fix }, format,
 	             arguments);
 	send_record(session, &record);
 }
 
 void session_fail(struct session *session, struct plan_model *model, enum finding_id id,
-                  const char *path, const char *format, ...)
+                  const char *path, const char *fix, const char *format, ...)
 {
 	va_list arguments;
 
@@ -127,7 +127,7 @@ void session_fail(struct session *session, struct plan_model *model, enum findin
 	if (session->job->want[model->index] == WANT_LOOKUP)
 		id = FINDING_FETCH_LOOKUP;
 	va_start(arguments, format);
-	send_finding(session, model, id, path, format, arguments);
+	send_finding(session, model, id, path, fix, format, arguments);
 	va_end(arguments);
 }
 
@@ -136,7 +136,7 @@ void session_note(struct session *session, enum finding_id id, const char *forma
 	va_list arguments;
 
 	va_start(arguments, format);
-	send_finding(session, NULL, id, session->store.path, format, arguments);
+	send_finding(session, NULL, id, session->store.path, NULL, format, arguments);
 	va_end(arguments);
 }
 
@@ -218,7 +218,7 @@ const char *source_address(const struct session *session, unsigned source,
 /* Whoever did not answer is asked after the others from here on, by other models and files, too. */
 void source_failed(struct session *session, unsigned source, const struct failure *failure)
 {
-	if (failure->http == 0 && failure->temporary && !failure->broken)
+	if (failure->temporary && !failure->broken)
 		session->silent |= 1u << source;
 }
 

@@ -47,7 +47,8 @@ enum finding_id volume_finding(int error);
 
 /* Records to the gate. */
 void session_fail(struct session *session, struct plan_model *model, enum finding_id id,
-                  const char *path, const char *format, ...) __attribute__((format(printf, 5, 6)));
+                  const char *path, const char *fix, const char *format, ...)
+        __attribute__((format(printf, 6, 7)));
 void session_note(struct session *session, enum finding_id id, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
 void session_tell_file(struct session *session, const struct download *download, uint64_t arrived);

@@ -42,7 +42,8 @@ def assert_digests(repo):
 def assert_whole(fetcher, files):
     for name, data in files.items():
         assert (fetcher.snapshot / name).read_bytes() == data, name
-    assert not fetcher.partials() and not list(fetcher.repo.glob(".*.tmp")), "something is left over"
+    left = [*fetcher.partials(), *fetcher.repo.glob(".*.tmp")]
+    assert not left, f"left over: {left}"
     assert_digests(fetcher.repo)
 
 
@@ -73,6 +74,10 @@ def kill_and_resume(fetcher, hub, files, kills, longest, seed=7):
         if check_digests(fetcher).status == 0:
             assert all((fetcher.snapshot / name).read_bytes() == data for name, data in files.items())
             remove_at_last(fetcher.repo)
+    # Where locks exclude nobody, what a killed fetch left is told from what a living one writes by its age alone: it is old now.
+    for partial in fetcher.partials():
+        with contextlib.suppress(OSError):
+            os.utime(partial, (1, 1))
     result = fetcher.fetch()
     assert result.status == 0, result
     assert_whole(fetcher, files)

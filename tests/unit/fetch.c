@@ -128,6 +128,7 @@ static void addresses_are_joined_and_encoded(void **state)
 }
 
 struct seen {
+	bool has_size;
 	unsigned files;
 	uint64_t size;
 	char sha256[SHA256_HEX + 1], blob_id[COMMIT_HEX + 1];
@@ -139,6 +140,7 @@ static bool see(void *context, const struct manifest_file *file)
 
 	seen->files++;
 	seen->size = file->size;
+	seen->has_size = file->has_size;
 	memcpy(seen->sha256, file->sha256, sizeof(seen->sha256));
 	memcpy(seen->blob_id, file->blob_id, sizeof(seen->blob_id));
 	return true;
@@ -168,9 +170,13 @@ static void pages_of_a_tree(void **state)
 	assert_string_equal(seen.sha256, SHA);
 	assert_false(page("{}", &seen));
 	assert_false(page("[1]", &seen));
-	assert_false(page("[{\"type\":\"file\",\"path\":\"b\",\"size\":-7}]", &seen));
-	assert_false(
-	        page("[{\"type\":\"file\",\"path\":\"b\",\"size\":18446744073709551615}]", &seen));
+	/* What is no size or no hash is as if it were not stated, of a directory above all. */
+	assert_true(page("[{\"type\":\"file\",\"path\":\"b\",\"size\":-7,\"xetHash\":\"\"}]", &seen) &&
+	            !seen.has_size);
+	assert_true(page("[{\"type\":\"file\",\"path\":\"b\",\"size\":18446744073709551615}]", &seen) &&
+	            !seen.has_size);
+	assert_true(page("[{\"type\":\"directory\",\"path\":\"b\",\"size\":null}]", &seen) &&
+	            seen.files == 0);
 	assert_true(page("[{\"type\":\"file\",\"path\":\"b\",\"oid\":\"../x\"}]", &seen) &&
 	            seen.blob_id[0] == '\0');
 	assert_false(page("[{\"type\":\"file\",\"path\":1}]", &seen));

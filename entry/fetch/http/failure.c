@@ -2,11 +2,13 @@
 #include "fetch/http/failure.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/dir.h"
 #include "base/scan.h"
 #include "fetch/http/request.h"
 #include "util.h"
@@ -20,6 +22,7 @@ void request_fail(struct request *request, enum finding_id id, bool temporary, c
 	request->failure.id = id;
 	request->failure.temporary = temporary;
 	request->failure.http = (unsigned)request->status;
+	request->failure.fix = NULL;
 	va_start(arguments, format);
 	text_addv(&text, format, arguments);
 	va_end(arguments);
@@ -51,35 +54,118 @@ int request_on_verify(int good, X509_STORE_CTX *store)
 	if (!good && request != NULL && certificate != NULL && request->issuer[0] == '\0')
 		(void)X509_NAME_get_text_by_NID(X509_get_issuer_name(certificate), NID_commonName,
 		                                request->issuer, sizeof(request->issuer));
+	if (!good && request != NULL && certificate != NULL) {
+		(void)ASN1_TIME_to_tm(X509_get0_notBefore(certificate), &request->valid_from);
+		(void)ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &request->valid_to);
+	}
 	return good;
 }
 
-static bool is_page(const struct request *request)
+/* Behind a byte-order mark and blanks: what the body begins with. */
+static const char *body_begin(const struct request *request)
 {
-	static const char *const begin[] = { "<!doctype html", "<html" };
+	const char *at = request->error_body, *end = at + request->error_body_length;
 
-	for (size_t i = 0; i < LENGTH_OF(begin); i++)
-		if (request->error_body_length >= strlen(begin[i]) &&
-		    text_equals_any_case(request->error_body, strlen(begin[i]), begin[i]))
-			return true;
-	return false;
+	if (end - at >= 3 && memcmp(at, "\xEF\xBB\xBF", 3) == 0)
+		at += 3;
+	while (at < end && scan_is_space(*at))
+		at++;
+	return at;
 }
 
-/* The words of a page that no hub sends: a filter's or a proxy's own. Tags are left out. */
+/* A sentence, not a word such as "Forbidden" or two. */
+static bool has_words(const char *at, size_t length)
+{
+	size_t blanks = 0;
+
+	for (size_t i = 0; i < length; i++)
+		blanks += at[i] == ' ';
+	return blanks >= 3;
+}
+
+/*
+ * Whether the answer is somebody else's than a hub's or mirror's: a filter's or a proxy's own page. Hubs name their
+ * requests, and what stores answer is JSON or XML with a code in it.
+ */
+static bool is_page(const struct request *request)
+{
+	const char *at = body_begin(request);
+	size_t length = (size_t)(request->error_body + request->error_body_length - at);
+
+	if (request->headers.is_hub || length == 0 || *at == '{' ||
+	    memmem(at, length, "<Error>", 7) != NULL)
+		return false;
+	return *at == '<' || has_words(at, length);
+}
+
+/* Moves over a tag, or over a whole <style> or <script>; returns where text goes on. */
+static const char *skip_tag(const char *at, const char *end)
+{
+	static const char *const silent[] = { "style", "script" };
+	const char *close;
+
+	for (size_t i = 0; i < LENGTH_OF(silent); i++) {
+		char last[16];
+		struct text text = TEXT_OVER(last);
+
+		text_addf(&text, "</%s", silent[i]);
+		if ((size_t)(end - at) <= strlen(silent[i]) + 1 ||
+		    !text_equals_any_case(at + 1, strlen(silent[i]), silent[i]))
+			continue;
+		while (at < end && !((size_t)(end - at) >= text.length &&
+		                     text_equals_any_case(at, text.length, last)))
+			at++;
+	}
+	close = at < end ? memchr(at, '>', (size_t)(end - at)) : NULL;
+	return close == NULL ? end : close + 1;
+}
+
+/* The first words of a page: tags are left out, and part words. */
 static void add_page(const struct request *request, struct text *text)
 {
-	bool tag = false;
+	const char *at = body_begin(request),
+	           *end = request->error_body + request->error_body_length;
+	size_t from = text->length;
+	bool apart = false;
 
-	text_add(text, " with a page that is no hub's: '");
-	for (size_t i = 0; i < request->error_body_length && i < 300; i++) {
-		char c = request->error_body[i];
-
-		if (c == '<' || c == '>')
-			tag = c == '<';
-		else if (!tag && c >= ' ' && c <= '~')
-			text_add_bytes(text, &c, 1);
+	text_add(text, " with a page that does not come from a hub");
+	if (request->headers.server[0] != '\0')
+		text_addf(text, " (Server: %s)", request->headers.server);
+	text_add(text, ": '");
+	while (at < end && text->length < from + 300) {
+		if (*at == '<') {
+			at = skip_tag(at, end);
+			apart = true;
+		} else if (scan_is_space(*at)) {
+			apart = true;
+			at++;
+		} else {
+			if (apart && text->at[text->length - 1] != '\'')
+				text_add(text, " ");
+			apart = false;
+			text_add_bytes(text, at++, 1);
+		}
 	}
 	text_add(text, "'");
+}
+
+/* {"error": "..."}: where the header does not say it. */
+static void add_reason(const struct request *request, struct text *text)
+{
+	static const char mark[] = "\"error\"";
+	const char *end = request->error_body + request->error_body_length,
+	           *at = memmem(request->error_body, request->error_body_length, mark,
+	                        sizeof(mark) - 1);
+
+	if (request->headers.error_message[0] != '\0' || at == NULL)
+		return;
+	for (at += sizeof(mark) - 1; at < end && (scan_is_space(*at) || *at == ':'); at++)
+		;
+	if (at == end || *at++ != '"')
+		return;
+	text_add(text, ": ");
+	for (size_t i = 0; at < end && *at != '"' && *at != '\\' && i < 300; i++)
+		text_add_bytes(text, at++, 1);
 }
 
 /* Whether the token was seen: what a 401 means depends on it. */
@@ -92,10 +178,11 @@ static void add_token(const struct request *request, struct text *text)
 	else if (request->token_sent)
 		text_addf(text, "; the token of %.100s was sent", settings->token_origin);
 	else if (!request->redirected && !request->server.https)
-		text_addf(
-		        text,
-		        "; the token of %.100s was not sent, since the address is neither https nor this machine's own",
-		        settings->token_origin);
+		text_addf(text, "; the token of %.100s was not sent, since %s",
+		          settings->token_origin,
+		          url_is_loopback(&request->server) ?
+		                  "a proxy would read it" :
+		                  "the address is neither https nor this machine's own");
 }
 
 static void explain_status(struct request *request, struct text *text)
@@ -109,19 +196,22 @@ static void explain_status(struct request *request, struct text *text)
 		text_addf(text, " %s", headers->error_code);
 	failure->temporary = false;
 	failure->id = FINDING_FETCH_PROTOCOL;
-	if ((status == 401 || status == 403) && !headers->is_hub && is_page(request)) {
+	if ((status == 401 || status == 403 || status == 407) && is_page(request)) {
 		failure->id = FINDING_FETCH_PROXY;
 		add_page(request, text);
 	} else if (status == 401 || status == 403) {
 		failure->id = FINDING_FETCH_UNAUTHORIZED;
 		if (strcmp(headers->error_code, "GatedRepo") == 0)
 			text_add(text, ": the repository is gated");
-		else if (status == 401)
+		else if (status == 401) {
+			failure->fix =
+			        "look at the spelling of repo first: the hub answers so for one that is not there, too; then at its terms and the token (HF_TOKEN, fetch.token_file)";
 			text_add(
 			        text,
 			        request->token_sent ?
 			                ": the token is not accepted, or the repository is not there" :
 			                ": the repository is private or not there");
+		}
 	} else if (status == 404 || status == 410) {
 		failure->id = FINDING_FETCH_NOT_FOUND;
 		if (strcmp(headers->error_code, "RevisionNotFound") == 0)
@@ -139,36 +229,83 @@ static void explain_status(struct request *request, struct text *text)
 	}
 	if (headers->error_message[0] != '\0')
 		text_addf(text, ": %s", headers->error_message);
+	else if (failure->id != FINDING_FETCH_PROXY)
+		add_reason(request, text);
 	if (failure->id == FINDING_FETCH_UNAUTHORIZED)
 		add_token(request, text);
 }
 
-static void explain_certificate(const struct request *request, const char *words, struct text *text)
+/* By this machine's clock, which may be what is wrong. */
+static void explain_time(struct request *request, bool expired, struct text *text)
+{
+	const struct tm *limit = expired ? &request->valid_to : &request->valid_from;
+	time_t now = time(NULL);
+	struct tm today = { 0 };
+	char at[32] = "", here[32] = "";
+
+	(void)gmtime_r(&now, &today);
+	(void)strftime(at, sizeof(at), "%Y-%m-%d %H:%M", limit);
+	(void)strftime(here, sizeof(here), "%Y-%m-%d %H:%M", &today);
+	text_addf(text, ": the certificate %s %s UTC, and this machine's clock says %s UTC",
+	          expired ? "has expired: it was valid until" : "is not valid before", at, here);
+	request->failure.fix =
+	        "look at this machine's clock first, then let the server's certificate be renewed";
+}
+
+/* OpenSSL looks in a directory for HASH.0, which `openssl rehash` makes. */
+static bool has_hashed_names(const char *directory)
+{
+	CLEANUP(dir_close) struct dir dir = dir_open(AT_FDCWD, directory, MAX_DIRECTORY_ENTRIES);
+	const struct dirent *entry;
+
+	while ((entry = dir_next(&dir)) != NULL)
+		if (strlen(entry->d_name) == 10 && scan_is_hex(entry->d_name, 8, 8) &&
+		    entry->d_name[8] == '.')
+			return true;
+	return false;
+}
+
+static void explain_trust(const struct request *request, const char *words, struct text *text)
 {
 	const struct fetch_settings *settings = request->network->settings;
 
-	long verified = 0;
-
-	(void)curl_easy_getinfo(request->easy, CURLINFO_SSL_VERIFYRESULT, &verified);
-	if (verified == X509_V_ERR_CERT_HAS_EXPIRED || verified == X509_V_ERR_CERT_NOT_YET_VALID) {
-		text_addf(
-		        text,
-		        ": the certificate %s, by this machine's clock (%lld s since 1970): look at the clock, then at the server's certificate",
-		        verified == X509_V_ERR_CERT_HAS_EXPIRED ? "has expired" :
-		                                                  "is not yet valid",
-		        (long long)time(NULL));
-		return;
-	}
 	text_add(text, ": the certificate is not trusted");
 	if (request->issuer[0] != '\0')
 		text_addf(text, "; it was issued by '%.200s'", request->issuer);
 	if (settings->ca_file != NULL)
-		text_addf(text, ", and trusted are those in %.200s (from %s)", settings->ca_file,
-		          settings->ca_origin);
+		text_addf(text, "; the trusted certificates are those in %.200s (from %s)",
+		          settings->ca_file, settings->ca_origin);
+	else if (settings->ca_directory != NULL && !has_hashed_names(settings->ca_directory))
+		text_addf(
+		        text,
+		        "; the directory %.200s (from %s) has no certificate under the name of its hash: run openssl rehash on it, or name a file",
+		        settings->ca_directory, settings->ca_origin);
 	else if (settings->ca_directory == NULL)
 		text_add(text, "; no file of trusted certificates was found");
 	if (request->issuer[0] == '\0')
 		text_addf(text, ": %.200s", words);
+}
+
+static void explain_certificate(struct request *request, CURLcode code, const char *words,
+                                struct text *text)
+{
+	const struct fetch_settings *settings = request->network->settings;
+	long verified = 0;
+
+	(void)curl_easy_getinfo(request->easy, CURLINFO_SSL_VERIFYRESULT, &verified);
+	if (code == CURLE_SSL_CACERT_BADFILE && settings->ca_file != NULL) {
+		text_addf(text, ": there is no certificate in %.200s (from %s)", settings->ca_file,
+		          settings->ca_origin);
+	} else if (verified == X509_V_ERR_CERT_HAS_EXPIRED ||
+	           verified == X509_V_ERR_CERT_NOT_YET_VALID) {
+		explain_time(request, verified == X509_V_ERR_CERT_HAS_EXPIRED, text);
+	} else if (verified == X509_V_OK && strstr(words, "subject name") != NULL) {
+		text_addf(text, ": the certificate is trusted, but it is another host's (%.200s)", words);
+		request->failure.fix =
+		        "name the host in fetch.endpoint, HF_ENDPOINT or fetch.mirror as its certificate does";
+	} else {
+		explain_trust(request, words, text);
+	}
 }
 
 static void explain_curl(struct request *request, CURLcode code, struct text *text)
@@ -204,7 +341,7 @@ static void explain_curl(struct request *request, CURLcode code, struct text *te
 	case CURLE_SSL_CACERT_BADFILE:
 		failure->id = FINDING_FETCH_TLS;
 		failure->temporary = false;
-		explain_certificate(request, words, text);
+		explain_certificate(request, code, words, text);
 		return;
 	case CURLE_SSL_CONNECT_ERROR:
 	case CURLE_SSL_CIPHER:
@@ -252,6 +389,7 @@ void request_explain(struct request *request, CURLcode code)
 	memcpy(own, request->failure.message, sizeof(own));
 	text = begin_sentence(request, request->failure.message, sizeof(request->failure.message));
 	request->failure.http = (unsigned)request->status;
+	request->failure.fix = NULL;
 	if (request->refused)
 		text_addf(&text, ": %s", own);
 	else if (request->status >= 300)
@@ -266,6 +404,11 @@ void request_fail_address(struct request *request, const char *fault)
 	        begin_sentence(request, request->failure.message, sizeof(request->failure.message));
 
 	text_addf(&text, ": %s", fault);
+	request->failure.fix = strstr(fault, "redirect_ports") != NULL ?
+	                               "set fetch.redirect_ports to the ports that the hub redirects to" :
+	                       strstr(fault, "allow_http") != NULL ?
+	                               "use https, or set fetch.allow_http = yes where plain http is meant" :
+	                               NULL;
 	request->failure.id = FINDING_FETCH_PROTOCOL;
 	request->failure.temporary = false;
 	request->failure.http = 0;

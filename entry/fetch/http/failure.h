@@ -14,6 +14,7 @@ struct failure {
 	bool temporary; /* another try may help */
 	bool broken; /* in the midst of an answer */
 	unsigned http; /* status; 0: none */
+	const char *fix; /* static; NULL: the finding's usual one */
 	char message[768];
 };
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fetch/http/headers.h"
 
-#include <curl/curl.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/list.h"
 #include "base/scan.h"
 #include "base/text.h"
+#include "util.h"
 
 struct field {
 	const char *value;
@@ -51,10 +52,16 @@ static void copy_text(char *out, size_t size, const char *bytes, size_t length)
 	out[length] = '\0';
 }
 
-/* Its beginning, if it is too long: the reason stands there. */
+/* Its beginning, if it is too long: the reason stands there. Letters of all languages; whoever prints it escapes. */
 static void copy_sentence(char *out, size_t size, const char *bytes, size_t length)
 {
-	copy_text(out, size, bytes, length < size ? length : size - 1);
+	struct text text = text_over(out, size);
+
+	for (size_t i = 0; i < length; i++)
+		text_add_bytes(&text,
+		               (unsigned char)bytes[i] < 0x20 || bytes[i] == 0x7f ? " " :
+		                                                                    bytes + i,
+		               1);
 }
 
 /* Raw UTF-8, which browsers take, is encoded as RFC 3986 wants it. */
@@ -75,31 +82,44 @@ static void copy_address(char *out, size_t size, const char *bytes, size_t lengt
 }
 
 /* What changes the bytes; a name of no coding, empty, none or aws-chunked, does not (S3's gateways send it). */
-static bool is_coding(struct field field)
+static void take_coding(struct headers *headers, struct field field)
 {
 	static const char *const codings[] = {
-		"gzip", "x-gzip", "deflate", "br", "zstd", "compress"
+		"gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress"
 	};
+	char list[128] = "";
+	const char *at = NULL, *element;
+	size_t length;
 
-	for (size_t i = 0; i < sizeof(codings) / sizeof(codings[0]); i++)
-		if (field.length >= strlen(codings[i]) &&
-		    text_equals_any_case(field.value, strlen(codings[i]), codings[i]))
-			return true;
-	return false;
+	copy_sentence(list, sizeof(list), field.value, field.length);
+	while ((element = list_next(list, ',', &at, &length)) != NULL)
+		for (size_t i = 0; i < LENGTH_OF(codings); i++)
+			if (text_equals_any_case(element, length, codings[i]) &&
+			    strlen(codings[i]) == length)
+				headers->coding = codings[i];
 }
 
 /* A number of seconds, or a date (RFC 9110, 10.2.3). */
 static void take_wait(struct headers *headers, struct field field)
 {
+	/* Those of 5.6.7: today's, RFC 850's and asctime()'s, all in GMT. */
+	static const char *const forms[] = { "%a, %d %b %Y %H:%M:%S", "%A, %d-%b-%y %H:%M:%S",
+		                             "%a %b %d %H:%M:%S %Y" };
 	char date[64] = "";
-	time_t when;
 
 	if (scan_u64(field.value, field.length, &headers->wait_s))
 		return;
 	copy_text(date, sizeof(date), field.value, field.length);
-	when = curl_getdate(date, NULL);
-	if (when > time(NULL))
-		headers->wait_s = (uint64_t)(when - time(NULL));
+	for (size_t i = 0; i < LENGTH_OF(forms); i++) {
+		struct tm parts = { 0 };
+		time_t now = time(NULL), when;
+
+		if (strptime(date, forms[i], &parts) == NULL)
+			continue;
+		when = timegm(&parts);
+		headers->wait_s = when > now ? (uint64_t)(when - now) : 0;
+		return;
+	}
 }
 
 /* `W/"abc"` -> abc, and only what can be a digest: the name of a blob comes from nowhere else. */
@@ -142,18 +162,58 @@ static void take_range(struct headers *headers, struct field field)
 	headers->range_total = total;
 }
 
-/* <https://.../tree/main?cursor=x>; rel="next" */
+/* Whether parameters such as `; rel="next"; title=x` say so, with quotes or without, among others or alone (RFC 8288, 3.3). */
+static bool is_next(struct field field)
+{
+	for (size_t i = 0; i + 5 < field.length; i++) {
+		const char *value = field.value + i + 4;
+		size_t left = field.length - i - 4, length;
+
+		if (!text_equals_any_case(field.value + i, 4, "rel=") ||
+		    (i > 0 && field.value[i - 1] != ';' && !scan_is_space(field.value[i - 1])))
+			continue;
+		length = *value == '"' ? left - 1 : 0;
+		if (*value == '"' && memchr(value + 1, '"', length) != NULL) {
+			value++;
+			length = (size_t)((const char *)memchr(value, '"', length) - value);
+		} else {
+			while (length < left && value[length] != ';' && !scan_is_space(value[length]))
+				length++;
+		}
+		for (size_t at = 0; at + 4 <= length; at++)
+			if (text_equals_any_case(value + at, 4, "next") &&
+			    (at == 0 || value[at - 1] == ' ') &&
+			    (at + 4 == length || value[at + 4] == ' '))
+				return true;
+	}
+	return false;
+}
+
+/* <https://.../tree/main?cursor=x>; rel="next", <...>; rel="prev" */
 static void take_link(struct headers *headers, struct field field)
 {
-	const char *end = memchr(field.value, '>', field.length);
-	size_t length, rest;
+	while (field.length > 2) {
+		const char *begin = memchr(field.value, '<', field.length), *end, *more;
+		struct field link;
 
-	if (field.length < 2 || field.value[0] != '<' || end == NULL)
-		return;
-	length = (size_t)(end - field.value - 1);
-	rest = field.length - length - 2;
-	if (memmem(end + 1, rest, "rel=\"next\"", 10) != NULL)
-		copy_text(headers->next, sizeof(headers->next), field.value + 1, length);
+		if (begin == NULL)
+			return;
+		field.length -= (size_t)(begin - field.value);
+		field.value = begin;
+		end = memchr(begin, '>', field.length);
+		if (end == NULL)
+			return;
+		link.value = end + 1;
+		link.length = field.length - (size_t)(end + 1 - begin);
+		more = memmem(link.value, link.length, ",", 1);
+		if (more != NULL)
+			link.length = (size_t)(more - link.value);
+		if (is_next(link))
+			copy_text(headers->next, sizeof(headers->next), begin + 1,
+			          (size_t)(end - begin - 1));
+		field.length -= (size_t)(link.value + link.length - begin);
+		field.value = link.value + link.length;
+	}
 }
 
 /* A number behind `;r=` or `;t=` of "api";r=0;t=55 (draft-ietf-httpapi-ratelimit-headers). */
@@ -217,7 +277,7 @@ void headers_take(struct headers *headers, const char *line, size_t length)
 	else if (is_named(line, length, "content-range", &field))
 		take_range(headers, field);
 	else if (is_named(line, length, "content-encoding", &field))
-		headers->encoded = is_coding(field);
+		take_coding(headers, field);
 	else if (is_named(line, length, "x-repo-commit", &field) &&
 	         scan_is_hex(field.value, field.length, COMMIT_HEX))
 		copy_text(headers->commit, sizeof(headers->commit), field.value, field.length);
@@ -226,6 +286,8 @@ void headers_take(struct headers *headers, const char *line, size_t length)
 	else if (is_named(line, length, "x-error-message", &field))
 		copy_sentence(headers->error_message, sizeof(headers->error_message), field.value,
 		              field.length);
+	else if (is_named(line, length, "server", &field))
+		copy_sentence(headers->server, sizeof(headers->server), field.value, field.length);
 	else if (is_named(line, length, "ratelimit", &field))
 		take_rate(headers, field);
 	else if (is_named(line, length, "retry-after", &field) && headers->wait_s == UINT64_MAX)

@@ -80,9 +80,10 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
 static bool begin_body(struct request *request)
 {
 	request->begun = true;
-	if (request->headers.encoded) {
+	if (request->headers.coding != NULL) {
 		request_fail(request, FINDING_FETCH_PROTOCOL, false,
-		             "it answers with a Content-Encoding, though none was asked for");
+		             "it answers with Content-Encoding: %s, though none was asked for",
+		             request->headers.coding);
 		return false;
 	}
 	return request->begin == NULL || request->begin(request);
@@ -118,9 +119,11 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context)
 	request->progressed = request->received >= PROGRESS_BYTES;
 	if (request->body(request, bytes, length))
 		return length;
-	if (request->failure.message[0] == '\0')
+	if (request->failure.message[0] == '\0') {
 		request_fail(request, FINDING_FETCH_PROTOCOL, false,
 		             "the answer is not one that a hub gives");
+		request->misfit = true;
+	}
 	request->refused = true;
 	return 0;
 }
@@ -198,6 +201,9 @@ static void learn_resolving(struct request *request, CURLcode code)
 	char *address = NULL; /* curl's; "": nothing was ever connected to */
 
 	(void)curl_easy_getinfo(request->easy, CURLINFO_PRIMARY_IP, &address);
+	request->name_failed = code == CURLE_COULDNT_RESOLVE_HOST ||
+	                       (code == CURLE_OPERATION_TIMEDOUT &&
+	                        (address == NULL || address[0] == '\0'));
 	if (code == CURLE_COULDNT_RESOLVE_HOST)
 		request->as_it_stands = !request->as_it_stands;
 	if (code == CURLE_OPERATION_TIMEDOUT && (address == NULL || address[0] == '\0'))
@@ -285,7 +291,7 @@ static void send_request(struct request *request)
 	const char *fault = address_fault(request);
 
 	headers_begin(&request->headers);
-	request->begun = request->refused = false;
+	request->begun = request->refused = request->misfit = false;
 	request->error_body_length = 0;
 	request->received = 0;
 	request->status = 0;
@@ -320,11 +326,13 @@ void request_start(struct network *network, struct request *request, const char 
                    const char *url)
 {
 	struct text start = TEXT_OVER(request->start), text = TEXT_OVER(request->url);
+	struct url to;
 
 	request->network = network;
 	request->has_endpoint = endpoint != NULL && url_parse(endpoint, &request->endpoint);
 	request->redirects = request->attempts = request->refreshed = 0;
 	request->redirected = request->progressed = false;
+	request->name_failed = request->other_way = false;
 	request->as_it_stands = network->as_it_stands;
 	request->only_ipv4 = network->only_ipv4;
 	memset(&request->failure, 0, sizeof(request->failure));
@@ -335,7 +343,9 @@ void request_start(struct network *network, struct request *request, const char 
 	if (text.cut)
 		request->url[0] = '\0'; /* what does not fit is not an address */
 	/* Through the list even when it is due: done() must not run before this returns. */
-	wait_until(request, network->not_before_ns);
+	wait_until(request, url_parse(url, &to) && url_same_server(&to, &network->pausing) ?
+	                            network->not_before_ns :
+	                            0);
 }
 
 static void stop_running(struct request *request)
@@ -383,17 +393,27 @@ static bool plan_retry(struct request *request, uint64_t *due_ns)
 	if (request->progressed)
 		request->attempts = 0;
 	request->progressed = false;
-	/* Turned away, or not answered: what can be had elsewhere or later need not be waited for here. */
+	/* Turned away, ill, or not answering: what can be had elsewhere or later need not be waited for here. */
 	if (request->few_tries && retry.tries > 1 &&
-	    (request->status == 503 || request->status == 0))
+	    (request->elsewhere || request->status == 503 || request->status == 0))
 		retry.tries = 1;
 	if (request->status == 429 || request->status == 503)
 		retry.wait_s = request->headers.wait_s;
+	if (request->elsewhere && retry.wait_s != UINT64_MAX && retry.wait_s > MAX_IDLE_WAIT_S)
+		return false;
+	/* The name has been asked for in one of two ways: the other is no new try. */
+	if (request->name_failed && !request->other_way) {
+		request->other_way = true;
+		*due_ns = retry.now_ns;
+		return true;
+	}
 	retry.attempt = request->attempts++;
 	if (!retry_plan(network->settings, &retry, &network->random, due_ns))
 		return false;
-	if (retry.wait_s != UINT64_MAX) /* for whatever is asked of this server */
+	if (retry.wait_s != UINT64_MAX) { /* for whatever is asked of this server */
 		network->not_before_ns = *due_ns;
+		network->pausing = request->server;
+	}
 	return true;
 }
 
@@ -496,6 +516,16 @@ static void fail_request(struct request *request, CURLcode code)
 	request->done(request, false);
 }
 
+static bool leads_to_bytes(const struct request *request)
+{
+	const struct headers *headers = &request->headers;
+	struct url to;
+
+	return headers->etag_is_linked || headers->linked_size != UINT64_MAX ||
+	       (url_has_host(headers->location) && url_parse(headers->location, &to) &&
+	        !url_same_server(&to, &request->server));
+}
+
 static void ended(struct request *request, CURLcode code)
 {
 	(void)curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &request->status);
@@ -506,9 +536,9 @@ static void ended(struct request *request, CURLcode code)
 			return;
 		code = CURLE_WRITE_ERROR;
 	}
-	/* A redirect to where the bytes are is the end of a question about them. */
+	/* A redirect to where the bytes are is the end of a question about them; one of a renamed repository is not. */
 	if (!request->refused && request->head && code == CURLE_OK && request->status >= 301 &&
-	    request->status <= 308 && url_has_host(request->headers.location)) {
+	    request->status <= 308 && leads_to_bytes(request)) {
 		request->hub = request->headers;
 		request->done(request, true);
 		return;

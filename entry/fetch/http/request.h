@@ -10,6 +10,7 @@
 #define AWEIGH_REQUEST_H
 
 #include <curl/curl.h>
+#include <time.h>
 
 #include "fetch/http/failure.h"
 #include "fetch/http/headers.h"
@@ -26,6 +27,7 @@ struct request {
 	uint64_t first, length; /* of the part that is wanted; length 0: the whole */
 	uint64_t limit; /* of the body, bytes */
 	bool few_tries; /* one more at most where it is not answered or turned away: it can be had elsewhere, or later */
+	bool elsewhere; /* another server has the same */
 	bool head; /* headers only: those of the endpoint, a redirect's included */
 	/* Before each try: the part may have shrunk. NULL: as it is. */
 	enum next_step (*prepare)(struct request *request);
@@ -52,9 +54,13 @@ struct request {
 	unsigned redirects, attempts, refreshed;
 	uint64_t received, due_ns;
 	bool begun, refused, running, token_sent;
+	bool misfit; /* refused by whoever reads the answer, without a reason of its own */
+	bool name_failed; /* the last try ended before there was an address */
+	bool other_way; /* a name that was not resolved has been asked for in the other way, too */
 	char error_body[ERROR_BODY_BYTES + 1];
 	size_t error_body_length;
 	char issuer[256]; /* of the certificate that was not trusted */
+	struct tm valid_from, valid_to; /* of the same, UTC */
 	char curl_error[CURL_ERROR_SIZE];
 	struct curl_slist *connect_to;
 	bool as_it_stands, only_ipv4; /* how the name is resolved now */
@@ -69,7 +75,8 @@ struct network {
 	/* Told of each wait before another try; NULL: nobody is. */
 	void (*retrying)(void *context, const struct request *request, uint64_t wait_ns);
 	void *retrying_context;
-	uint64_t not_before_ns; /* the server asked for a pause */
+	uint64_t not_before_ns; /* when the pause ends that this server asked for */
+	struct url pausing;
 	uint64_t random; /* for jitter */
 	bool as_it_stands, only_ipv4; /* how names were resolved last, where that worked */
 };

@@ -30,6 +30,7 @@ struct question {
 	bool (*feed)(struct question *question, const void *bytes, size_t length);
 	void *parser;
 	char next[MAX_URL_BYTES];
+	uint64_t digest; /* of the answer's bytes, FNV-1a */
 };
 
 static bool on_answer(struct request *request, const void *bytes, size_t length)
@@ -61,7 +62,7 @@ static bool ask(const struct asked *asked, struct question *question, const char
 
 	request->context = question;
 	request->model = asked->model;
-	request->few_tries = asked->elsewhere;
+	request->few_tries = request->elsewhere = asked->elsewhere;
 	request->limit = MAX_API_BYTES;
 	request->prepare = no_second_start;
 	request->body = on_answer;
@@ -85,6 +86,9 @@ static bool feed_tree(struct question *question, const void *bytes, size_t lengt
 {
 	struct tree_page *page = question->parser;
 
+	for (size_t i = 0; i < length; i++)
+		question->digest = (question->digest ^ ((const unsigned char *)bytes)[i]) *
+		                   0x100000001b3ull;
 	return json_feed(&page->json, bytes, length) || page->stopped;
 }
 
@@ -121,7 +125,7 @@ static void keep_failure(struct failure *failure, const struct question *questio
                          const struct asked *asked, const char *what)
 {
 	*failure = question->request.failure;
-	if (!failure->broken && (question->well || question->request.refused))
+	if (!failure->broken && (question->well || question->request.misfit))
 		add_misfit(failure, question->request.server.host, asked->repo, what);
 }
 
@@ -189,20 +193,28 @@ bool ask_tree(const struct asked *asked, const char *commit, manifest_visit *vis
 	struct tree_page *page = calloc(1, sizeof(*page));
 	char url[MAX_URL_BYTES];
 	bool well = question != NULL && page != NULL, repeats = false;
+	uint64_t *met = calloc(MAX_LISTING_PAGES, sizeof(*met));
 
 	api_address(asked, "tree", commit, "?recursive=true&expand=false", url);
 	for (unsigned pages = 0; well; pages++) {
 		tree_page_begin(page, visit, context);
 		question->feed = feed_tree;
 		question->parser = page;
+		question->digest = 0xcbf29ce484222325ull;
 		well = ask(asked, question, url);
-		if (!tree_page_end(page) || pages >= MAX_LISTING_PAGES)
+		if (!tree_page_end(page) || pages + 1 >= MAX_LISTING_PAGES || met == NULL)
 			well = false;
+		/* A page that comes again, by whatever address, is the end of no list. */
+		for (unsigned i = 0; well && i < pages; i++)
+			repeats |= met[i] == question->digest;
+		well = well && !repeats;
 		if (!well || !next_page(question, asked->endpoint, url))
 			break;
+		met[pages] = question->digest;
 		repeats = strcmp(url, question->request.start) == 0;
 		well = !repeats;
 	}
+	free(met);
 	if (!well && question != NULL)
 		keep_failure(failure, question, asked, "list of files");
 	if (repeats) /* mirrors that know no cursor (olah 0.5.4): there is no list by pages */

@@ -17,12 +17,13 @@ static bool copy_path(char path[static MAX_JSON_KEY_BYTES], const struct json_va
 	return true;
 }
 
+/* One that is none, as of a directory, is as if it were not stated. */
 static bool take_size(struct manifest_file *file, const struct json_value *value)
 {
 	file->has_size = value->kind == JSON_NUMBER &&
 	                 scan_u64(value->text, value->length, &file->size) &&
 	                 file->size <= MAX_FETCH_BYTES;
-	return file->has_size;
+	return true;
 }
 
 /* Fields of an element at `level`; its "lfs" object lies one deeper. */
@@ -37,7 +38,7 @@ static bool take_field(struct manifest_file *file, const struct json_value *valu
 		return true;
 	}
 	if (value->depth == level + 1 && json_key_is(value, level, "xetHash"))
-		return value->kind == JSON_NULL || json_copy_hex(value, file->xet_hash, SHA256_HEX);
+		return json_copy_hex(value, file->xet_hash, SHA256_HEX) || true; /* nothing here needs it */
 	if (value->depth == level + 2 && json_key_is(value, level, "lfs") &&
 	    json_key_is(value, level + 1, sha256))
 		return json_copy_hex(value, file->sha256, SHA256_HEX);

@@ -154,13 +154,31 @@ const char *volume_words(int error)
 	case EOPNOTSUPP:
 		return "the volume cannot rename files, or lacks another call that a cache needs";
 	case EXDEV:
-		return "the volume renames no file from one of its directories into another";
+		return "the volume cannot move files between directories";
 	case EINVAL:
-		return "the volume refuses a call that a cache needs, such as writing at a place";
+		return "the volume refuses a call that a cache needs, such as writing at an offset, or a name that it cannot hold";
 	case ESPIPE:
-		return "the volume takes no writing at a place (rclone: --vfs-cache-mode writes)";
+		return "the volume cannot write at an offset (rclone: --vfs-cache-mode writes)";
 	default:
 		return strerror(-error);
+	}
+}
+
+const char *volume_fix(int error)
+{
+	switch (-error) {
+	case ENAMETOOLONG:
+		return "use a volume that takes longer names, or leave the file out by files or exclude";
+	case ENOSYS:
+	case EOPNOTSUPP:
+	case EXDEV:
+	case EINVAL:
+	case ESPIPE:
+		return "use another volume, or mount this one so that it can do that";
+	case EIO:
+		return "look at the volume and its log: it fails, or lost what was written";
+	default:
+		return NULL;
 	}
 }
 

@@ -19,6 +19,8 @@ void volume_try(int directory_fd, struct volume *volume);
 
 /* What a negative errno of a volume means; static, or strerror()'s. */
 const char *volume_words(int error);
+/* What can be done about it, other than making room or changing rights; NULL: one of these. */
+const char *volume_fix(int error);
 /* Whether it refuses whoever asks, or has not what is asked for: what is said of it is about the directory, not the disk. */
 bool volume_refuses(int error);
 /* How volumes say that they rename files alone: gcsfuse by EMFILE, mergerfs by EXDEV, others by the rest. */

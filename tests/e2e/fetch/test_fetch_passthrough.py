@@ -21,15 +21,15 @@ def numbers(rules):
 
 NOT_NEEDED = {
     # rule: what the note fetch.volume says, if there is one to say
-    "rename-directory=EMFILE": "renames no directories",     # gcsfuse
-    "rename-directory=EXDEV": "renames no directories",      # mergerfs
-    "rename-directory=EACCES": "renames no directories",     # SMB, while anything in the directory is open
-    "rename-directory=EBUSY": "renames no directories",
-    "rename-directory=ENOTEMPTY": "renames no directories",  # as rmdir would say of a directory that is not empty
-    "symlink=EPERM": "no symbolic links",
-    "symlink=ENOSYS rename-directory=ENOSYS": "no symbolic links",
-    "flock=ENOSYS": "locks exclude nobody",
-    "no-links=1": "locks exclude nobody",                    # FUSE file systems that fill st_nlink with 0
+    "rename-directory=EMFILE": "cannot rename directories",     # gcsfuse
+    "rename-directory=EXDEV": "cannot rename directories",      # mergerfs
+    "rename-directory=EACCES": "cannot rename directories",     # SMB, while anything in the directory is open
+    "rename-directory=EBUSY": "cannot rename directories",
+    "rename-directory=ENOTEMPTY": "cannot rename directories",  # as rmdir would say of a directory that is not empty
+    "symlink=EPERM": "not support symbolic links",
+    "symlink=ENOSYS rename-directory=ENOSYS": "not support symbolic links",
+    "flock=ENOSYS": "locks have no effect",
+    "no-links=1": "locks have no effect",                    # FUSE file systems that fill st_nlink with 0
     "link=EPERM": None,
     "rename-over=EEXIST": None,
     "statfs=EIO": None,
@@ -59,8 +59,8 @@ NEEDED = [
     ("rename=EPERM", (74, 77), "cannot rename"),
     ("rename=EXDEV", (74, 77), "cannot rename"),
     ("rename=EIO", (74,), "I/O error|Input/output error"),
-    ("append=ESPIPE", (74,), "no writing at a place"),
-    ("append=EINVAL", (74,), "no writing at a place"),          # mountpoint-s3
+    ("append=ESPIPE", (74,), "at an offset"),
+    ("append=EINVAL", (74,), "at an offset"),          # mountpoint-s3
     ("truncate=ENOSYS", (74,), "another call that a cache needs"),
     ("cut-is-lost=1", (74,), ""),
     ("fsync=EIO", (74,), "I/O error|Input/output error"),
