@@ -153,13 +153,24 @@ static void check_home(struct inspection *inspection)
 static void check_own_home(struct inspection *inspection)
 {
 	const char *home = environment_get(inspection->env, "HOME");
+	int error;
 
-	if (inspection->who->change && home != NULL && home[0] == '/' &&
-	    tree_access(inspection->tree, home, X_OK) == -EACCES)
+	if (!inspection->who->change || home == NULL || home[0] != '/')
+		return;
+	error = tree_access(inspection->tree, home, X_OK);
+	if (error == -EACCES)
 		inspection_report(inspection, FINDING_ENV_HOME,
 		                  (struct report_at){ .path = "HOME" },
 		                  "HOME=%.512s is a directory that uid %u may not enter", home,
 		                  (unsigned)inspection->who->uid);
+	else if (error == -ENOENT || error == -ENOTDIR)
+		inspection_report(
+		        inspection, FINDING_ENV_HOME,
+		        (struct report_at){
+		                .path = "HOME",
+		                .fix = "make that directory for the user, or set HOME to one that it may write ([environment set])" },
+		        "HOME=%.512s is no directory, and uid %u can keep nothing there", home,
+		        (unsigned)inspection->who->uid);
 }
 
 /* getpass.getuser(), which torch's caches call, asks these and then the passwd file. */

@@ -247,7 +247,9 @@ static void explain_time(struct request *request, bool expired, struct text *tex
 	(void)strftime(at, sizeof(at), "%Y-%m-%d %H:%M", limit);
 	(void)strftime(here, sizeof(here), "%Y-%m-%d %H:%M", &today);
 	text_addf(text, ": the certificate %s %s UTC, and this machine's clock says %s UTC",
-	          expired ? "has expired: it was valid until" : "is not valid before", at, here);
+	          expired ? "has expired: it was valid until" :
+	                    "is not yet valid: it is from",
+	          at, here);
 	request->failure.fix =
 	        "look at this machine's clock first, then let the server's certificate be renewed";
 }
@@ -265,7 +267,7 @@ static bool has_hashed_names(const char *directory)
 	return false;
 }
 
-static void explain_trust(const struct request *request, const char *words, struct text *text)
+static void explain_trust(struct request *request, const char *words, struct text *text)
 {
 	const struct fetch_settings *settings = request->network->settings;
 
@@ -275,12 +277,13 @@ static void explain_trust(const struct request *request, const char *words, stru
 	if (settings->ca_file != NULL)
 		text_addf(text, "; the trusted certificates are those in %.200s (from %s)",
 		          settings->ca_file, settings->ca_origin);
-	else if (settings->ca_directory != NULL && !has_hashed_names(settings->ca_directory))
+	else if (settings->ca_directory != NULL && !has_hashed_names(settings->ca_directory)) {
 		text_addf(
 		        text,
-		        "; the directory %.200s (from %s) has no certificate under the name of its hash: run openssl rehash on it, or name a file",
+		        "; the directory %.200s (from %s) has no certificate under the name of its hash",
 		        settings->ca_directory, settings->ca_origin);
-	else if (settings->ca_directory == NULL)
+		request->failure.fix = "run openssl rehash on the directory, or name a file of certificates";
+	} else if (settings->ca_directory == NULL)
 		text_add(text, "; no file of trusted certificates was found");
 	if (request->issuer[0] == '\0')
 		text_addf(text, ": %.200s", words);
@@ -296,10 +299,11 @@ static void explain_certificate(struct request *request, CURLcode code, const ch
 	if (code == CURLE_SSL_CACERT_BADFILE && settings->ca_file != NULL) {
 		text_addf(text, ": there is no certificate in %.200s (from %s)", settings->ca_file,
 		          settings->ca_origin);
+		request->failure.fix = "name a file of certificates in PEM form in fetch.ca_bundle or SSL_CERT_FILE";
 	} else if (verified == X509_V_ERR_CERT_HAS_EXPIRED ||
 	           verified == X509_V_ERR_CERT_NOT_YET_VALID) {
 		explain_time(request, verified == X509_V_ERR_CERT_HAS_EXPIRED, text);
-	} else if (verified == X509_V_OK && strstr(words, "subject name") != NULL) {
+	} else if (strstr(words, "subject name") != NULL) {
 		text_addf(text, ": the certificate is trusted, but it is another host's (%.200s)", words);
 		request->failure.fix =
 		        "name the host in fetch.endpoint, HF_ENDPOINT or fetch.mirror as its certificate does";

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What hubs, mirrors, filters and proxies answer, word for word as their standards let them, and what is said about it."""
+
+import email.utils
+import subprocess
+import time
+
+import pytest
+from fetching import complete_or_absent
+from hub_server import Hub, one_repo
+from models import COMMIT, bert_files
+from network import need
+
+FORMS = {"today's": "%a, %d %b %Y %H:%M:%S GMT", "RFC 850's": "%A, %d-%b-%y %H:%M:%S GMT", "asctime's": "%a %b %d %H:%M:%S %Y"}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_pause_until_a_date(fetcher, form, status):
+    """RFC 9110, 10.2.3 and 5.6.7."""
+    with Hub(one_repo(bert_files())) as hub:
+        hub.fault("/revision/", times=1, status=status, headers={"Retry-After": time.strftime(FORMS[form], time.gmtime(time.time() + 4))})
+        result = fetcher.write(hub.url).fetch()
+        assert result.status == 0, result
+    waits = [line for line in result.err.splitlines() if '"status": "retry"' in line]
+    assert len(waits) == 1 and 2000 < int(waits[0].split('"wait_ms": ')[1].split(",")[0]) < 7000, waits
+
+
+def test_a_date_that_has_passed_is_no_pause(fetcher):
+    with Hub(one_repo(bert_files())) as hub:
+        hub.fault("/revision/", times=1, status=503, headers={"Retry-After": email.utils.formatdate(time.time() - 4000, usegmt=True)})
+        assert fetcher.write(hub.url).fetch().status == 0
+
+
+@pytest.mark.parametrize("coding, refused", [("gzip", "gzip"), ("br", "br"), ("aws-chunked,gzip", "gzip"), ("identity", None), ("", None), ("aws-chunked", None), ("none", None)])
+@pytest.mark.parametrize("of", ["/revision/", "/tree/", "resolve.*config"])
+def test_a_content_encoding(fetcher, coding, refused, of):
+    with Hub(one_repo(bert_files())) as hub:
+        hub.fault(of, headers={"Content-Encoding": coding})
+        result = fetcher.write(hub.url).fetch()
+    if refused is None:
+        assert result.status == 0, result
+    else:
+        assert result.status == 69 and f"Content-Encoding: {refused}" in result.finding("fetch.protocol")["message"], result
+
+
+PAGES = {
+    "a page": b"<html><head><style>b{c:d}</style><title>Zscaler</title></head><body><p>Access is blocked</p></body></html>",
+    "with a mark and lines before it": b"\xef\xbb\xbf\r\n <!-- x --><html><title>Zscaler</title><body>Access is blocked</body></html>",
+    "XML": b"<?xml version='1.0'?><block><a>Zscaler</a> <b>Access is blocked</b></block>",
+    "plain": b"Zscaler: Access is blocked",
+}
+
+
+@pytest.mark.parametrize("kind", PAGES)
+@pytest.mark.parametrize("status", [401, 403, 407])
+def test_a_page_of_a_filter(fetcher, kind, status):
+    with Hub(one_repo(bert_files()), bare=True) as hub:
+        hub.fault("/revision/", status=status, body=PAGES[kind], headers={"Server": "FilterX"})
+        result = fetcher.write(hub.url).fetch()
+    message = result.finding("fetch.proxy")["message"]
+    assert result.status == 69 and "Zscaler" in message and "Access is blocked" in message and "FilterX" in message and "b{c:d}" not in message, message
+
+
+def test_a_hubs_own_reason_is_told(fetcher):
+    for act in (dict(headers={"X-Error-Code": "GatedRepo", "X-Error-Message": "réservé aux membres".encode().decode("latin-1")}), dict(body=b'{"error": "awaiting a review"}')):
+        with Hub(one_repo(bert_files())) as hub:
+            hub.fault("/revision/", status=403, **act)
+            message = fetcher.write(hub.url).fetch().finding("fetch.unauthorized")["message"]
+            assert "réservé aux membres" in message or "awaiting a review" in message, message
+
+
+def test_a_misspelt_repository_is_first_a_question_of_its_spelling(fetcher):
+    with Hub(one_repo(bert_files())) as hub:
+        fix = fetcher.write(hub.url, model="repo = org/mm").fetch().finding("fetch.unauthorized")["fix"]
+    assert fix.index("spelling") < fix.index("token")
+
+
+# Certificates
+
+def test_the_certificate_of_another_host(fetcher, tmp_path):
+    folder = tmp_path / "other"
+    folder.mkdir()
+    subprocess.run([need("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", folder / "k", "-out", folder / "c", "-subj", "/CN=x", "-days", "2",
+                    "-addext", "subjectAltName=DNS:elsewhere.example"], check=True, capture_output=True)
+    (folder / "both").write_bytes((folder / "k").read_bytes() + (folder / "c").read_bytes())
+    with Hub(one_repo(bert_files()), tls=folder / "both") as hub:
+        finding = fetcher.write(hub.url, fetch=f"ca_bundle = {folder / 'c'}").fetch().finding("fetch.tls")
+    assert "another host's" in finding["message"] and "not trusted" not in finding["message"] and "fetch.endpoint" in finding["fix"]
+
+
+@pytest.mark.parametrize("made", ["directory", "empty", "garbage"])
+def test_a_bundle_that_holds_nothing(fetcher, tls, tmp_path, made):
+    bundle = tmp_path / "bundle"
+    if made == "directory":
+        bundle.mkdir()
+        (bundle / "ca.pem").write_bytes(tls[0].read_bytes())
+    else:
+        bundle.write_text("" if made == "empty" else "garbage\n")
+    with Hub(one_repo(bert_files()), tls=tls[1]) as hub:
+        finding = fetcher.write(hub.url, fetch=f"ca_bundle = {bundle}").fetch().finding("fetch.tls")
+        assert str(bundle) in finding["message"] and ("rehash" if made == "directory" else "PEM") in finding["fix"], finding
+        if made == "directory":
+            subprocess.run([need("openssl"), "rehash", bundle], check=True)
+            assert fetcher.fetch().status == 0
+
+
+# Lists
+
+@pytest.mark.parametrize("rel", ["rel=next", 'rel = "next"', 'rel="prev next"', 'title=x; rel=next', 'REL="Next"'])
+def test_a_link_to_the_next_page(fetcher, rel):
+    """RFC 8288: quotes are a matter of taste, and a list that ends early is a model that is not whole."""
+    files = {**bert_files(), **{f"n/{i:02}.json": b"{}" for i in range(30)}}
+    rel = rel.replace(" = ", "=")
+    with Hub(one_repo(files), page=10) as hub:
+        for start in range(10, 40, 10):
+            hub.fault(f"tree/[^?]*\\?.*expand=false{'' if start == 10 else f'&cursor={start - 10}'}$",
+                      headers={"Link": f'<{hub.url}/api/models/org/m/tree/{COMMIT}>; rel="first", <{hub.url}/api/models/org/m/tree/{COMMIT}?recursive=true&expand=false&cursor={start}>; {rel}'})
+        assert fetcher.write(hub.url).fetch().status == 0
+        assert len(hub.paths("/tree/")) == 4
+    assert complete_or_absent(fetcher, files) and len(list(fetcher.snapshot.rglob("n/*.json"))) == 30
+
+
+@pytest.mark.parametrize("next_of_second", ["cursor=0", "cursor=10&again=1"])
+def test_pages_that_go_in_a_circle(fetcher, next_of_second):
+    files = {**bert_files(), **{f"n/{i:02}.json": b"{}" for i in range(30)}}
+    with Hub(one_repo(files), page=10) as hub:
+        hub.fault("cursor=10", headers={"Link": f'<{hub.url}/api/models/org/m/tree/{COMMIT}?recursive=true&expand=false&{next_of_second}>; rel="next"'})
+        assert fetcher.write(hub.url).fetch().status == 0
+        assert len(hub.paths("/tree/")) <= 4 and hub.paths("blobs=true")
+    assert complete_or_absent(fetcher, files)
+
+
+@pytest.mark.parametrize("odd", [{"path": "a\tb"}, {"path": "x", "xetHash": ""}, {"path": "x", "xetHash": "zz"}, {"path": "x", "size": None}, {"path": "x", "size": 12.0},
+                                 {"path": "d", "type": "directory", "size": None}])
+def test_an_odd_entry_that_nobody_wants(fetcher, odd):
+    with Hub(one_repo(bert_files())) as hub:
+        hub.repos["org/m"]["tree"] = [hub.entry(path, data) for path, data in bert_files().items()] + [{"type": "file", "size": 1, "oid": "a" * 40, **odd}]
+        result = fetcher.write(hub.url, model="repo = org/m\nfiles = *.json, *.safetensors, *.txt").fetch()
+    assert result.status == 0, result
+
+
+def test_a_list_of_what_nobody_wants_leaves_the_disk_as_free_as_it_was_to_be(fetcher, tmp_path, need_root):
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "none", volume], check=True)
+    try:
+        fetcher.hub = volume / "hub"
+        with Hub(one_repo(bert_files()), page=10**6) as hub:
+            hub.repos["org/m"]["tree"] = [hub.entry("config.json", b"{}")] + [{"type": "file", "path": f"x/{i:0200}", "size": 1, "oid": "a" * 40} for i in range(60_000)]
+            result = fetcher.write(hub.url, model="repo = org/m\nfiles = config.json", fetch="keep_free = 34M").fetch()
+        assert result.status == 74 and "No space left" in result.finding("fetch.disk")["message"]
+        assert sum(path.stat().st_size for path in volume.rglob("*") if path.is_file()) < 1_000_000
+    finally:
+        subprocess.run(["umount", volume], check=True)
+
+
+def test_a_renamed_repository_whose_sizes_are_asked_for(fetcher):
+    """The new name is an absolute address on the same server: no file's bytes are there yet."""
+    with Hub({**one_repo(bert_files(), repo="new/m"), **one_repo(bert_files())}) as hub:
+        hub.fault("/tree/", status=404)
+        hub.fault("/revision/.*blobs=true", status=404)
+        for name in bert_files():
+            hub.fault(f"^/org/m/resolve/{COMMIT}/{name}$", status=307, headers={"Location": f"{hub.url}/new/m/resolve/{COMMIT}/{name}"})
+        assert fetcher.write(hub.url).fetch().status == 0
+    assert complete_or_absent(fetcher, bert_files())
+
+
+@pytest.mark.parametrize("etag", ["a" * 40, "b" * 64])
+def test_an_etag_of_nobody_knows_what(fetcher, etag):
+    """Not the hub's: it proves nothing, and refuses nothing."""
+    with Hub(one_repo(bert_files())) as hub:
+        hub.fault("resolve", headers={"ETag": f'"{etag}"'}, omit=["X-Repo-Commit", "X-Linked-ETag"])
+        assert fetcher.write(hub.url).fetch().status == 0
+    assert complete_or_absent(fetcher, bert_files())
+
+
+def test_a_commit_that_is_gone(fetcher):
+    with Hub(one_repo(bert_files())) as hub:
+        assert fetcher.write(hub.url).fetch().status == 0
+        (fetcher.snapshot / "config.json").resolve().unlink()
+        (fetcher.snapshot / "config.json").unlink()
+        hub.fault("resolve", status=404, headers={"X-Error-Code": "RevisionNotFound"})
+        assert "mode = online" in fetcher.fetch().finding("fetch.not-found")["fix"]
+
+
+# Endpoints
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 408, 429])
+def test_an_endpoint_that_is_ill_is_asked_last(fetcher, status):
+    with Hub(one_repo(bert_files())) as hub, Hub(one_repo(bert_files())) as ill:
+        ill.fault("", status=status)
+        result = fetcher.write(f"{ill.url}, {hub.url}").fetch()
+        assert result.status == 0, result
+        assert len(ill.requests) <= 2
+
+
+def test_a_pause_of_one_endpoint_is_none_of_the_other(fetcher):
+    with Hub(one_repo(bert_files())) as hub, Hub(one_repo(bert_files())) as busy:
+        busy.fault("", status=503, headers={"Retry-After": "3000"})
+        started = time.monotonic()
+        assert fetcher.write(f"{busy.url}, {hub.url}").fetch().status == 0
+        assert time.monotonic() - started < 300
+
+
+def test_ref_names_the_pinned_commit(fetcher):
+    with Hub(one_repo(bert_files())) as hub:
+        fetcher.write(hub.url, model=f"repo = org/m\nrevision = {COMMIT}")
+        assert fetcher.fetch().status == 0 and not (fetcher.repo / "refs/main").exists()
+        fetcher.write(hub.url, model=f"repo = org/m\nrevision = {COMMIT}\nref = main\nexport = M")
+        result = fetcher.fetch()                                     # nothing is missing but the name
+        assert result.status == 0 and (fetcher.repo / "refs/main").read_text() == COMMIT, result
+        assert not {"model.no-main", "model.stale-ref"} & set(result.codes())
+        (fetcher.repo / "refs/main").write_text("0" * 40)
+        assert fetcher.fetch().status == 0 and (fetcher.repo / "refs/main").read_text() == COMMIT
