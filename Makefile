@@ -17,7 +17,7 @@ CFLAGS ?= $(if $(filter no,$(FETCH)),-Oz -flto -flto-partition=one,-O2)
 LDFLAGS ?=
 
 # What runs once, for people, is small rather than fast.
-RARE = $(wildcard entry/options.c entry/commands/*.c entry/report/*.c entry/gate/*.c entry/launch/*.c)
+RARE = $(wildcard entry/*.c entry/commands/*.c entry/report/*.c entry/gate/*.c entry/launch/*.c entry/confine/*.c entry/fetch/http/*.c entry/fetch/hub/*.c entry/fetch/store/*.c checks/families/*.c checks/system/*.c)
 SMALL = $(if $(filter -O2,$(CFLAGS)),-Os)
 
 # What the build needs survives `make CFLAGS=-O0`.
@@ -54,12 +54,12 @@ VARIANT := $(if $(filter no,$(FETCH)),nofetch,release)
 VARIANT_CC := $(DEPS)/bin/mcc
 VARIANT_FLAGS := -I$(DEPS)/out/include -fno-pie -fno-asynchronous-unwind-tables -ffile-prefix-map=$(CURDIR)=.
 VARIANT_LINK := -static -no-pie -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,noseparate-code -Wl,--build-id=none -Wl,-T,.ci/no-unwind.ld \
-	$(if $(filter no,$(FETCH)),$(DEPS)/out/lib/sha1.o) -L$(DEPS)/out/lib $(NETLIBS) -linih -lcap $(if $(filter no,$(FETCH)),-lyajl-small,-lyajl) -lcrypto
+	$(if $(filter no,$(FETCH)),$(DEPS)/out/lib/sha*.o) -L$(DEPS)/out/lib $(NETLIBS) -linih -lcap $(if $(filter no,$(FETCH)),-lyajl-small,-lyajl) -lcrypto
 # yajl hands numbers over as text (yajl_number), so the reader of floating point that it names is never called.
 VARIANT_LINK += $(if $(filter no,$(FETCH)),-Wl$(comma)--defsym=strtod=abort)
 TARGET := $(if $(filter no,$(FETCH)),build/nofetch/aweigh,build/aweigh)
 # A function of the pinned OpenSSL that its shared library does not show; 15 kB, so not where size is all.
-VARIANT_FLAGS += $(if $(filter no,$(FETCH)),,-DAWEIGH_SHA256_PAIRS)
+VARIANT_FLAGS += $(if $(filter no,$(FETCH)),-DAWEIGH_NO_FETCH,-DAWEIGH_SHA256_PAIRS)
 endif
 OBJECTS := $(SOURCES:%.c=build/$(VARIANT)/%.o)
 

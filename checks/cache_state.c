@@ -40,8 +40,8 @@ static void check_partial(struct inspection *inspection, int at, const char *dir
 	                          FINDING_CACHE_INTERRUPTED :
 	                          FINDING_MODEL_INTERRUPTED,
 	                  (struct report_at){ .path = path },
-	                  "is the rest of an interrupted download (%llu such files, %s)",
-	                  (unsigned long long)count, size_text(bytes).text);
+	                  "is the rest of an interrupted download (%llu file%s of this kind, %s)",
+	                  (unsigned long long)count, count == 1 ? "" : "s", size_text(bytes).text);
 }
 
 /* .no_exist/COMMIT/NAME is empty by design; it only misleads where the file is there after all. */

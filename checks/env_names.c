@@ -117,7 +117,8 @@ static void check_known(struct inspection *inspection, const struct library_vari
 		        "%s is an old name that some library versions obey and others ignore; today it is %s",
 		        variable->name, variable->instead);
 	}
-	if (value[0] == '\0' && is_of_models(variable->name) && !decides_nothing(inspection, variable->name))
+	if (value[0] == '\0' && is_of_models(variable->name) &&
+	    !decides_nothing(inspection, variable->name))
 		inspection_report(
 		        inspection, FINDING_ENV_EMPTY_PATH,
 		        (struct report_at){ .path = variable->name },

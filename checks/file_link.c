@@ -64,7 +64,8 @@ void check_file_link(struct inspection *inspection)
 	else if (file->absolute)
 		inspection_report(inspection, FINDING_FILE_LINK_ABSOLUTE, at,
 		                  "is a link to the absolute path %.700s", file->link);
-	else if (file->escapes && (file->is_link || file->error != 0)) /* else a link above it was told */
+	else if (file->escapes &&
+	         (file->is_link || file->error != 0)) /* else a link above it was told */
 		inspection_report(inspection, FINDING_FILE_LINK_ESCAPES, at,
 		                  "is a link to %.700s, outside the model's directory",
 		                  file->link == NULL ? "?" : file->link);

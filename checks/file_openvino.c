@@ -23,8 +23,8 @@ struct constants {
 static bool take_number(const char *at, const char *end, const char *mark, uint64_t *out)
 {
 	const char *close = memchr(at, '>', (size_t)(end - at));
-	const char *number = close == NULL ? NULL :
-	                                     memmem(at, (size_t)(close - at), mark, strlen(mark));
+	const char *number =
+	        close == NULL ? NULL : memmem(at, (size_t)(close - at), mark, strlen(mark));
 
 	if (number == NULL)
 		return false;

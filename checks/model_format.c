@@ -27,9 +27,9 @@ static void check_allowed(struct inspection *inspection, const struct model *mod
 			continue;
 		inspection_report(
 		        inspection, FINDING_MODEL_FORMAT, at,
-		        "is %s%s (%llu such files), but formats = %.128s", formats[i].name,
+		        "is %s%s (%llu file%s of this kind), but formats = %.128s", formats[i].name,
 		        formats[i].executes ? ", which executes code when it is loaded" : "",
-		        (unsigned long long)of->files, at.said->text);
+		        (unsigned long long)of->files, of->files == 1 ? "" : "s", at.said->text);
 	}
 }
 
@@ -38,13 +38,18 @@ static void check_unknown(struct inspection *inspection, const struct model *mod
 {
 	const struct model_view *view = inspection->model;
 
+	/* External data of ONNX has whatever names its exporter liked; what executes is told by its bytes. */
+	if (allows(&model->formats, "onnx") &&
+	    view->of_format[format_find("onnx", 4) - formats].files > 0)
+		return;
 	if (view->unknown_files > 0)
 		inspection_report(
 		        inspection, FINDING_MODEL_FORMAT,
 		        (struct report_at){ .path = view->first_unknown,
 		                            .said = MODEL_SAID(model, FORMATS) },
-		        "is of no format that aweigh knows (%llu such files), but formats = %.128s",
-		        (unsigned long long)view->unknown_files, MODEL_SAID(model, FORMATS)->text);
+		        "is of no format that aweigh knows (%llu file%s of this kind), but formats = %.128s",
+		        (unsigned long long)view->unknown_files,
+		        view->unknown_files == 1 ? "" : "s", MODEL_SAID(model, FORMATS)->text);
 }
 
 static void check_executing(struct inspection *inspection)
@@ -58,10 +63,12 @@ static void check_executing(struct inspection *inspection)
 			                                of_format[i].first };
 
 		if (of_format[i].files > 0 && formats[i].executes)
-			inspection_report(inspection, FINDING_MODEL_PICKLE, at,
-			                  "executes code when it is loaded (%llu such files)%s",
-			                  (unsigned long long)of_format[i].files,
-			                  safetensors ? "; the model has safetensors too" : "");
+			inspection_report(
+			        inspection, FINDING_MODEL_PICKLE, at,
+			        "executes code when it is loaded (%llu file%s of this kind)%s",
+			        (unsigned long long)of_format[i].files,
+			        of_format[i].files == 1 ? "" : "s",
+			        safetensors ? "; the model has safetensors too" : "");
 	}
 }
 

@@ -289,14 +289,14 @@ static bool leads_nowhere(struct inspection *inspection)
 {
 	const char *path = inspection->model->place.path;
 	char target[MAX_PATH_BYTES];
-	ssize_t length = inspection->tree->root_fd >= 0 ?
-	                         -1 :
-	                         readlink(path, target, sizeof(target) - 1);
+	ssize_t length =
+	        inspection->tree->root_fd >= 0 ? -1 : readlink(path, target, sizeof(target) - 1);
 
 	if (length < 0)
 		return false;
 	target[length] = '\0';
-	inspection_report(inspection, FINDING_FILE_DANGLING_LINK, (struct report_at){ .path = path },
+	inspection_report(inspection, FINDING_FILE_DANGLING_LINK,
+	                  (struct report_at){ .path = path },
 	                  "is a link to %.700s, which is not there", target);
 	return true;
 }

@@ -271,11 +271,10 @@ static void read_directory(struct search *search, char path[static MAX_PATH_BYTE
 	const struct inspection *inspection = search->inspection;
 	size_t length = strlen(path);
 	CLEANUP(dir_close)
-	struct dir dir = dir_over(tree_open_beneath(inspection->tree,
-	                                            inspection->model->place.dir_fd,
-	                                            length == 0 ? "." : path,
-	                                            O_RDONLY | O_DIRECTORY),
-	                          MAX_DIRECTORY_ENTRIES);
+	struct dir dir =
+	        dir_over(tree_open_beneath(inspection->tree, inspection->model->place.dir_fd,
+	                                   length == 0 ? "." : path, O_RDONLY | O_DIRECTORY),
+	                 MAX_DIRECTORY_ENTRIES);
 	const struct dirent *entry;
 
 	while ((entry = dir_next(&dir)) != NULL) {
@@ -284,7 +283,8 @@ static void read_directory(struct search *search, char path[static MAX_PATH_BYTE
 
 		if (entry->d_name[0] == '.' || length + more + 2 > MAX_PATH_BYTES)
 			continue;
-		memcpy(path + length, "/", length > 0);
+		if (length > 0)
+			path[length] = '/';
 		memcpy(path + length + (length > 0), entry->d_name, more + 1);
 		if (config && model_wants(inspection, path))
 			read_with(search, path, visit_config);
@@ -309,6 +309,6 @@ void check_model_remote_code(struct inspection *inspection)
 		        inspection, FINDING_MODEL_PYTHON_FILE,
 		        (struct report_at){
 		                .path = view->first_python[0] != '\0' ? view->first_python : NULL },
-		        "is Python code (%llu such files) that no configuration of the model names",
-		        (unsigned long long)view->python_files);
+		        "is Python code (%llu file%s of this kind) that no configuration of the model names",
+		        (unsigned long long)view->python_files, view->python_files == 1 ? "" : "s");
 }

@@ -81,8 +81,7 @@ static void report_bad_ref(struct inspection *inspection, const char *revision)
 /* Code that does not pin gets what refs/main says, or the name that the policy gives the commit. */
 static void check_pin(struct inspection *inspection)
 {
-	const char *named = inspection->model->model->ref,
-	           *name = named != NULL ? named : "main";
+	const char *named = inspection->model->model->ref, *name = named != NULL ? named : "main";
 	char text[COMMIT_HEX + 2];
 
 	if (inspection->model->place.repo_fd < 0)

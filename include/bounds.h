@@ -57,9 +57,11 @@
 #define MAX_REDIRECTS 10u /* a renamed repository and a CDN need two */
 #define MAX_HEADERS_BYTES (256ul << 10) /* of one response; curl's own limit is 300 kB */
 #define REPORT_WITHIN_MS 1000u /* for a report, where the deadline has passed already */
-#define MAX_TERMINATION_BYTES 4096u /* the kubelet keeps the last of a termination message: pkg/kubelet, tail.ReadAtMost */
+#define MAX_TERMINATION_BYTES                                                                      \
+	4096u /* the kubelet keeps the last of a termination message: pkg/kubelet, tail.ReadAtMost */
 #define MAX_ENV_FILE_BYTES (1ul << 20) /* of --env-file; execve(2) takes 2 MB */
-#define MAX_IMAGE_CONFIG_BYTES (4ul << 20) /* what registries take of a configuration: distribution-spec */
+#define MAX_IMAGE_CONFIG_BYTES                                                                     \
+	(4ul << 20) /* what registries take of a configuration: distribution-spec */
 #define MAX_TOKEN_BYTES 1024u /* hub tokens have 37 characters, OAuth's some hundred */
 #define MAX_API_BYTES (64ul << 20) /* one page of a listing: the hub's have 1,000 entries */
 #define MAX_LISTING_BYTES (64ul << 20) /* names and digests in memory: 400,000 files */

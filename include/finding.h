@@ -72,7 +72,8 @@ struct record {
 	uint32_t line; /* of the policy or models file; 0: none */
 	uint64_t files; /* RECORD_MODEL; RECORD_PROGRESS: bytes hashed */
 	uint64_t bytes; /* RECORD_MODEL; RECORD_PROGRESS: bytes in all */
-	uint64_t verified; /* RECORD_MODEL: files of which something states a digest, at level digest */
+	uint64_t
+	        verified; /* RECORD_MODEL: files of which something states a digest, at level digest */
 	char commit[COMMIT_HEX + 8];
 	char path[1024];
 	char message[1280];

@@ -37,9 +37,21 @@ unsigned edit_distance(const char *a, const char *b)
 	return row[m % 3][n];
 }
 
+/* How much of their beginnings two words share, where that is one of them whole or most of both: working_dir, policies. */
+static size_t shared_beginning(const char *a, const char *b)
+{
+	size_t length = 0, shorter = strlen(a) < strlen(b) ? strlen(a) : strlen(b);
+
+	while (length < shorter && scan_lower(a[length]) == scan_lower(b[length]))
+		length++;
+	return length >= 3 && (length == shorter || (length >= 5 && shorter - length <= 3)) ?
+	               length :
+	               0;
+}
+
 const char *words_nearest(const char *word, words_next *next, const void *context)
 {
-	const char *near = NULL, *candidate;
+	const char *near = NULL, *nearest = NULL, *candidate;
 	unsigned best = strlen(word) > 4 ? 3 : 2;
 
 	for (size_t i = 0; (candidate = next(context, i)) != NULL; i++) {
@@ -50,7 +62,13 @@ const char *words_nearest(const char *word, words_next *next, const void *contex
 			near = candidate;
 		}
 	}
-	return near;
+	best = 0;
+	for (size_t i = 0; near == NULL && (candidate = next(context, i)) != NULL; i++)
+		if (shared_beginning(word, candidate) > best) {
+			best = (unsigned)shared_beginning(word, candidate);
+			nearest = candidate;
+		}
+	return near != NULL ? near : nearest;
 }
 
 bool words_suggest(struct text *out, const char *word, words_next *next, const void *context)

@@ -158,7 +158,8 @@ static void report_unverified(struct inspection *inspection, const struct job *j
 	if (unverified == 0)
 		return;
 	if (inspection->model->level == LEVEL_DIGEST)
-		inspection->model->level = LEVEL_STRUCTURE; /* what was proven of the whole, for the report */
+		inspection->model->level =
+		        LEVEL_STRUCTURE; /* what was proven of the whole, for the report */
 	inspection_report(
 	        inspection, FINDING_FILE_UNVERIFIED, (struct report_at){ .path = first },
 	        unverified == count ?

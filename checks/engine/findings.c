@@ -12,6 +12,11 @@ const struct finding_kind finding_kinds[FINDING_COUNT] = {
 		code, SEVERITY_##severity, STATUS_##status, REMEDY_##remedy, BASIS_##basis, meaning, \
 		fix                                                                                  \
 	},
+#ifdef AWEIGH_NO_FETCH
+#define FETCH_FINDING(id, code, severity, status, remedy, basis, meaning, fix)                     \
+	FINDING(id, code, severity, status, remedy, basis,                                         \
+	        "about a fetch, of which this build has no code", "use the build that fetches")
+#endif
 #include "findings.def"
 #undef FINDING
 };
@@ -106,6 +111,7 @@ send_finding(struct inspection *inspection, enum finding_id id, struct report_at
 
 	finding_make(&record, id, view == NULL ? NULL : view->model, view == NULL ? 0 : view->index,
 	             at, format, arguments);
+	inspection->seen_line[id] = record.line;
 	if (inspection->failed == 0)
 		inspection->failed = inspection->send(inspection, &record);
 }
@@ -128,7 +134,8 @@ report_more(struct inspection *inspection, enum finding_id id, const char *forma
 	va_list arguments;
 
 	va_start(arguments, format);
-	send_finding(inspection, id, (struct report_at){ 0 }, format, arguments);
+	send_finding(inspection, id, (struct report_at){ .line = inspection->seen_line[id] },
+	             format, arguments);
 	va_end(arguments);
 }
 

@@ -100,6 +100,7 @@ struct inspection {
 	struct model_view *model;
 	const struct file_view *file;
 	uint16_t seen[FINDING_COUNT]; /* findings of each kind about this model */
+	uint32_t seen_line[FINDING_COUNT]; /* of the policy, of the last of them */
 	int (*send)(struct inspection *inspection, const struct record *record);
 	void *send_context;
 	int failed; /* negative errno of a send that failed */

@@ -141,8 +141,8 @@ bool model_has(const struct inspection *inspection, const char *name, uint64_t *
 			*size = file->size;
 		return true;
 	}
-	if (inspection->model->place.dir_fd < 0 ||
-	    stat_name(inspection, name, &st) < 0 || !S_ISREG(st.st_mode))
+	if (inspection->model->place.dir_fd < 0 || stat_name(inspection, name, &st) < 0 ||
+	    !S_ISREG(st.st_mode))
 		return false;
 	if (size != NULL)
 		*size = (uint64_t)st.st_size;
@@ -153,8 +153,8 @@ bool model_has_directory(const struct inspection *inspection, const char *name)
 {
 	struct stat st;
 
-	return inspection->model->place.dir_fd >= 0 &&
-	       stat_name(inspection, name, &st) == 0 && S_ISDIR(st.st_mode);
+	return inspection->model->place.dir_fd >= 0 && stat_name(inspection, name, &st) == 0 &&
+	       S_ISDIR(st.st_mode);
 }
 
 /* A policy that makes less of links that lead out than an error accepts what they lead to. */

@@ -40,11 +40,16 @@ static bool is_known(const struct modules *modules)
 /* Modules that keep weights in their directory, or in a backend's beneath it. */
 static bool has_weights_missing(const struct modules *modules)
 {
-	static const char *const kinds[] = {
-		"Dense",           "LSTM",           "CNN",       "Transformer",
-		"CLIPModel",       "StaticEmbedding", "LayerNorm", "WeightedLayerPooling",
-		"WordEmbeddings", "SparseAutoEncoder"
-	};
+	static const char *const kinds[] = { "Dense",
+		                             "LSTM",
+		                             "CNN",
+		                             "Transformer",
+		                             "CLIPModel",
+		                             "StaticEmbedding",
+		                             "LayerNorm",
+		                             "WeightedLayerPooling",
+		                             "WordEmbeddings",
+		                             "SparseAutoEncoder" };
 	static const char *const beneath[] = { "", "onnx", "openvino" };
 	bool keeps = false;
 
@@ -89,7 +94,8 @@ static bool check_configuration(const struct modules *modules)
 	struct inspection *inspection = modules->inspection;
 	char config[MAX_PATH_BYTES], adapter[MAX_PATH_BYTES];
 
-	if (!is_known(modules) || !(path_ends(modules->type, "Transformer") || is_of(modules, "CLIPModel")) ||
+	if (!is_known(modules) ||
+	    !(path_ends(modules->type, "Transformer") || is_of(modules, "CLIPModel")) ||
 	    inspection->model->broken_files > 0 ||
 	    !path_join(config, sizeof(config), modules->path, "config.json") ||
 	    !path_join(adapter, sizeof(adapter), modules->path, "adapter_config.json") ||
@@ -97,8 +103,7 @@ static bool check_configuration(const struct modules *modules)
 	    model_has(inspection, adapter, NULL))
 		return true;
 	inspection_report(inspection, FINDING_MODEL_PART, (struct report_at){ .path = config },
-	                  "is missing: modules.json names a %s",
-	                  strrchr(modules->type, '.') + 1);
+	                  "is missing: modules.json names a %s", strrchr(modules->type, '.') + 1);
 	return false;
 }
 

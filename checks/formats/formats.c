@@ -71,10 +71,11 @@ static const struct format *format_of_bin(const char *path)
  */
 static bool is_training_state(const char *path)
 {
-	static const char *const names[] = { "training_args.", "optimizer",          "scheduler.",
-		                             "rng_state",      "random_states_",     "scaler.",
-		                             "sampler.",       "custom_checkpoint_", "training_state",
-		                             "trainer_state." };
+	static const char *const names[] = { "training_args.", "optimizer",
+		                             "scheduler.",     "rng_state",
+		                             "random_states_", "scaler.",
+		                             "sampler.",       "custom_checkpoint_",
+		                             "training_state", "trainer_state." };
 	const char *name = path_name(path);
 
 	for (size_t i = 0; i < LENGTH_OF(names); i++)
@@ -93,9 +94,9 @@ bool format_is_vocabulary(const char *path)
 
 bool format_is_paper(const char *path)
 {
-	static const char *const papers[] = { "license",  "readme",   "notice",    "copying",
-		                              "authors",  "citation", "changelog", "dockerfile",
-		                              "makefile", "version",  "modelfile", "use_policy",
+	static const char *const papers[] = { "license",   "readme",   "notice",    "copying",
+		                              "authors",   "citation", "changelog", "dockerfile",
+		                              "makefile",  "version",  "modelfile", "use_policy",
 		                              "sha256sums" };
 
 	for (size_t i = 0; i < LENGTH_OF(papers); i++)

@@ -142,7 +142,8 @@ void json_examine(const struct examined *file, struct extent *extent)
 	if (error != 0) {
 		extent->result = EXTENT_UNREADABLE;
 		extent->error = error;
-	} else if (result == JSON_CUT || (result != JSON_OK && json_is_read_by_loaders(file->path))) {
+	} else if (result == JSON_CUT ||
+	           (result != JSON_OK && json_is_read_by_loaders(file->path))) {
 		extent->result = EXTENT_BROKEN;
 		extent->words = json_words(result);
 	} else if (result == JSON_OK && must_be_object(file->path) && !object) {

@@ -36,7 +36,8 @@ const struct library_variable library_variables[] = {
 	{ "HUGGINGFACE_CO_STAGING", VARIABLE_BOOL, NULL },
 	{ "HF_TOKEN", VARIABLE_SECRET, NULL },
 	{ "HUGGING_FACE_HUB_TOKEN", VARIABLE_SECRET, "HF_TOKEN" },
-	{ "HF_API_TOKEN", VARIABLE_SECRET, NULL }, /* text-embeddings-inference router/src/main.rs */
+	{ "HF_API_TOKEN", VARIABLE_SECRET,
+	  NULL }, /* text-embeddings-inference router/src/main.rs */
 	{ "HF_OIDC_RESOURCE", VARIABLE_OTHER, NULL },
 	{ "HF_OIDC_ID_TOKEN", VARIABLE_SECRET, NULL },
 	{ "HF_HUB_DISABLE_IMPLICIT_TOKEN", VARIABLE_BOOL, NULL },
@@ -104,7 +105,8 @@ static bool has_component(const char *name, const char *const *words, size_t cou
 	for (size_t length; *name != '\0'; name += length + (name[length] == '_')) {
 		length = strcspn(name, "_");
 		for (size_t i = 0; i < count; i++)
-			if (strlen(words[i]) == length && text_equals_any_case(name, length, words[i]))
+			if (strlen(words[i]) == length &&
+			    text_equals_any_case(name, length, words[i]))
 				return true;
 	}
 	return false;
@@ -112,10 +114,10 @@ static bool has_component(const char *name, const char *const *words, size_t cou
 
 bool variable_is_secret(const char *name)
 {
-	static const char *const words[] = { "TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE",
-		                             "APIKEY", "CREDENTIAL" };
-	static const char *const components[] = { "KEY",  "PAT",  "AUTH",   "CREDS",  "PASS",
-		                                  "PSK",  "SALT", "COOKIE", "BEARER", "DSN" };
+	static const char *const words[] = { "TOKEN",      "SECRET", "PASSWORD",  "PASSWD",
+		                             "PASSPHRASE", "APIKEY", "CREDENTIAL" };
+	static const char *const components[] = { "KEY", "PAT",  "AUTH",   "CREDS",  "PASS",
+		                                  "PSK", "SALT", "COOKIE", "BEARER", "DSN" };
 	const struct library_variable *variable = library_variable(name, strlen(name));
 
 	if (variable != NULL && variable->role != VARIABLE_DEAD)

@@ -118,6 +118,14 @@ static bool help_section(const char *word)
 	return any;
 }
 
+static bool is_section(const char *word)
+{
+	for (size_t i = 0; i < SECTION_COUNT; i++)
+		if (strcmp(policy_section_names[i], word) == 0)
+			return true;
+	return false;
+}
+
 static bool help_finding(const char *word)
 {
 	enum finding_id id = finding_find(word);
@@ -172,10 +180,15 @@ int command_help(struct run *run)
 	if (options->help && word == NULL && options->command->run != command_help &&
 	    options->command != options->commands)
 		word = options->command->name;
-	if (word == NULL)
+	if (word == NULL) {
 		options_print_help(options->commands, stdout);
-	else if (!help_command(options->commands, word) && !help_key(word) && !help_section(word) &&
-	         !help_finding(word))
+	} else if (help_command(options->commands, word)) {
+		if (!options->help && is_section(word)) { /* `help fetch` may mean both */
+			(void)printf("\nthe section [%s] of the policy:\n", word);
+			(void)help_section(word);
+		}
+	} else if (!help_key(word) && !help_finding(word) && !help_section(word)) {
 		return report_unknown(run, word);
+	}
 	return STATUS_OK;
 }

@@ -46,7 +46,8 @@ static bool is_way_out(int fd)
 	if (fstat(fd, &st) != 0 || (fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0)
 		return false;
 	if (S_ISCHR(st.st_mode))
-		return st.st_rdev == makedev(10, 200); /* /dev/net/tun: linux/miscdevice.h, TUN_MINOR */
+		return st.st_rdev ==
+		       makedev(10, 200); /* /dev/net/tun: linux/miscdevice.h, TUN_MINOR */
 	text_addf(&text, "/proc/self/fd/%d", fd);
 	return readlink(name, target, sizeof(target) - 1) > 0 &&
 	       strcmp(target, "anon_inode:[io_uring]") == 0;

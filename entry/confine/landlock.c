@@ -237,9 +237,10 @@ static bool look_at(int fd, struct stat *st)
 		uint64_t after[14];
 	} known;
 
-	static_assert(sizeof(known) == 256 && offsetof(__typeof__(known), dev_major) == 136, "linux/stat.h");
-	if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
-	            STATX_TYPE_AND_INO, &known) != 0)
+	static_assert(sizeof(known) == 256 && offsetof(__typeof__(known), dev_major) == 136,
+	              "linux/stat.h");
+	if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE_AND_INO,
+	            &known) != 0)
 		return fstat(fd, st) == 0;
 	*st = (struct stat){ .st_dev = makedev(known.dev_major, known.dev_minor),
 		             .st_ino = known.ino,

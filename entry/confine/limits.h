@@ -11,7 +11,8 @@
 
 /* Made ready by the gate; what is not wanted, or not to be had, is 0, false or -1. */
 struct limits {
-	const char *const *directories; /* to be kept from changes, as they really are: by a mount, or by the ruleset */
+	const char *const *
+	        directories; /* to be kept from changes, as they really are: by a mount, or by the ruleset */
 	size_t directory_count;
 	bool mount; /* they are mounted read-only */
 	int ruleset_fd; /* of Landlock (landlock_limit()) */

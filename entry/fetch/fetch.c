@@ -225,8 +225,9 @@ static void fail_all(struct session *session, int error)
 		struct plan_model model = { .model = &job->policy->models[i], .index = (int)i };
 
 		if (job->want[i] != WANT_NOTHING)
-			session_fail(session, &model, volume_finding(error), job->path, volume_fix(error),
-			             "%s cannot be written: %s", job->path, volume_words(error));
+			session_fail(session, &model, volume_finding(error), job->path,
+			             volume_fix(error), "%s cannot be written: %s", job->path,
+			             volume_words(error));
 	}
 }
 

@@ -112,8 +112,8 @@ send_finding(struct session *session, const struct plan_model *model, enum findi
 	struct record record;
 
 	finding_make(&record, id, model == NULL ? NULL : model->model,
-	             model == NULL ? 0 : model->index, (struct report_at){ .path = path, .fix = fix }, format,
-	             arguments);
+	             model == NULL ? 0 : model->index,
+	             (struct report_at){ .path = path, .fix = fix }, format, arguments);
 	send_record(session, &record);
 }
 

@@ -176,10 +176,9 @@ static void raise_egress(struct gate *gate, int abi, int error, int refused)
 		gate_raise(gate, FINDING_CONFINE_UDP, line,
 		           "UDP stays open, to any port, so that names can be resolved");
 	while (confinement->others && (fd = egress_descriptor(fd + 1, udp)) >= 0)
-		gate_raise(
-		        gate, FINDING_CONFINE_DESCRIPTOR, line,
-		        "descriptor %d was handed in and leads out: the service does not get it",
-		        fd);
+		gate_raise(gate, FINDING_CONFINE_DESCRIPTOR, line,
+		           "descriptor %d was handed in and leads out: the service does not get it",
+		           fd);
 }
 
 void gate_confine(struct gate *gate)

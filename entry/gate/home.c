@@ -18,10 +18,10 @@ struct trial {
 /* As the user itself, since modes alone do not say what an ACL or a file server lets it do; in a child, since HOME may hang. */
 static void try_home(void *context, int pipe_fd)
 {
-	static const struct record refused = { .magic = RECORD_MAGIC,
-		                               .type = RECORD_FINDING,
-		                               .kind = FINDING_ENV_HOME,
-		                               .model = NO_MODEL };
+	struct record refused = { .magic = RECORD_MAGIC,
+		                  .type = RECORD_FINDING,
+		                  .kind = FINDING_ENV_HOME,
+		                  .model = NO_MODEL };
 	const struct trial *trial = context;
 	struct sender sender = { .fd = pipe_fd };
 	const char *step;

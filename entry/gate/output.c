@@ -174,9 +174,9 @@ static enum status write_file(struct gate *gate, const struct report_format *for
 		gate->report_lost = true;
 		gate_raise(gate, FINDING_REPORT_FAILED, 0, "the report %.512s is not written: %s",
 		           path,
-		           error < 0                  ? strerror(-error) :
+		           error < 0                ? strerror(-error) :
 		           ending == CHILD_DEADLINE ? "its volume does not answer" :
-		                                        "its writer ended before");
+		                                      "its writer ended before");
 	}
 	if (ending == CHILD_DONE && !file.told)
 		keep_open(gate, &file);

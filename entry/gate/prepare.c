@@ -149,11 +149,13 @@ static int guard_usual_policy(struct gate *gate, const struct policy_input *name
 	error = policy_read(usual, &input);
 	/* What cannot be read, or not wholly, may say so. */
 	if (error == 0 && (!usual->replaceable || usual->error_count > 0))
-		policy_error(&gate->policy, FINDING_POLICY_VALUE, SOURCE_POLICY, 0,
-		             "leave --policy and AWEIGH_POLICY away, or remove replaceable = no",
-		             usual->error_count > 0 ?
-		                     USUAL_POLICY " cannot be read without errors, and may say replaceable = no" :
-		                     USUAL_POLICY " says replaceable = no, so no other policy counts here");
+		policy_error(
+		        &gate->policy, FINDING_POLICY_VALUE, SOURCE_POLICY, 0,
+		        "leave --policy and AWEIGH_POLICY away, or remove replaceable = no",
+		        usual->error_count > 0 ? USUAL_POLICY
+		                " cannot be read without errors, and may say replaceable = no" :
+		                                 USUAL_POLICY
+		                " says replaceable = no, so no other policy counts here");
 	policy_release(usual);
 	return error;
 }

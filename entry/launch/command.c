@@ -235,9 +235,7 @@ enum status command_explain_failure(const char *path, int error, struct text *wh
 
 	read_program(&program);
 	if (error == EAGAIN) {
-		text_addf(
-		        why,
-		        "%s cannot start now: %s", path, child_no_room_words());
+		text_addf(why, "%s cannot start now: %s", path, child_no_room_words());
 		return STATUS_TEMPORARY;
 	}
 	if (error == ENOENT && strchr(path, '/') == NULL)

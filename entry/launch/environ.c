@@ -12,7 +12,7 @@
 
 const char *environ_origin_name(enum environ_origin origin)
 {
-	static const char *const names[] = { "given",      "[environment set]", "offline",
+	static const char *const names[] = { "given",       "[environment set]", "offline",
 		                             "policy.home", "policy.hub_cache",  "export" };
 
 	return names[origin];

@@ -19,6 +19,13 @@
 #define OWNER_PATHS struct policy
 #define OWNER_MODEL struct model
 
+/* A build without a fetcher takes its keys, and says no more of them. */
+#ifdef AWEIGH_NO_FETCH
+#define HELP_OF(section, help) ((section) == SECTION_FETCH ? "for the build that fetches" : (help))
+#else
+#define HELP_OF(section, help) (help)
+#endif
+
 const struct key policy_keys[KEY_COUNT] = {
 #define KEY(section_, id, ctype, field, name_, type_, argument, initial_, effect_, help_)          \
 	[KEY_##id] = { .section = SECTION_##section_,                                              \
@@ -27,7 +34,7 @@ const struct key policy_keys[KEY_COUNT] = {
 		       argument,                                                                   \
 		       .initial = (initial_),                                                      \
 		       .effect = EFFECT_##effect_,                                                 \
-		       .help = (help_),                                                            \
+		       .help = HELP_OF(SECTION_##section_, help_),                                 \
 		       .offset = offsetof(OWNER_##section_, field) },
 #include "keys.def"
 #undef KEY

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SIGNAL_BIT(number) (1ull << ((number) - 1))
+#define SIGNAL_BIT(number) (1ull << ((number)-1))
 #define MAX_SIGNAL 64 /* _NSIG of asm/signal.h, on x86-64 and aarch64 */
 
 struct signals {

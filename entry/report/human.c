@@ -249,7 +249,8 @@ static void print_model(const struct paint *paint, size_t index)
 	text_addf(&text, "%llu file%s, %s, verified: %s", (unsigned long long)found->files,
 	          found->files == 1 ? "" : "s", size_text(found->bytes).text,
 	          level_words[found->level]);
-	if (found->level < LEVEL_DIGEST && level_wanted(paint->report->policy, model) == LEVEL_DIGEST)
+	if (found->level < LEVEL_DIGEST &&
+	    level_wanted(paint->report->policy, model) == LEVEL_DIGEST)
 		text_addf(&text, ", %llu of %llu by digest", (unsigned long long)found->verified,
 		          (unsigned long long)found->files);
 	(void)fprintf(paint->out, "%*s", (int)INDENT, "");

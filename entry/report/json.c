@@ -128,8 +128,7 @@ static void put_models(yajl_gen gen, const struct report *report, size_t most)
 	     i++) {
 		if (!report->policy->models[i].selected || !report->models[i].seen)
 			continue;
-		if (most == 0 ||
-		    (report->models[i].worst == SEVERITY_ERROR && put++ < most))
+		if (most == 0 || (report->models[i].worst == SEVERITY_ERROR && put++ < most))
 			put_model(gen, report, i);
 	}
 	(void)yajl_gen_array_close(gen);

@@ -50,14 +50,14 @@ class Site:
         (api / "revision" / "main").write_text(info)
         (api / "revision" / COMMIT).write_text(info)
 
-    def start(self, limit=""):
+    def start(self, limit="", zone=""):
         etags = "".join(f'"{path}" "{etag}";\n' for path, etag in self.etags.items())
         (self.folder / "nginx.conf").write_text(f"""daemon off; worker_processes 1; pid {self.folder}/pid; error_log {self.folder}/error.log; user root;
 events {{ worker_connections 512; }}
 http {{ access_log {self.folder}/access.log; client_body_temp_path {self.folder}/b; proxy_temp_path {self.folder}/p; fastcgi_temp_path {self.folder}/f;
 uwsgi_temp_path {self.folder}/u; scgi_temp_path {self.folder}/s; map_hash_bucket_size 256; map_hash_max_size 8192; sendfile on; keepalive_requests 100000;
 log_format bytes '$request_method $uri $body_bytes_sent'; access_log {self.folder}/access.log bytes;
-map $uri $digest {{ {etags} }}
+map $uri $digest {{ {etags} }} {zone}
 server {{ listen 127.0.0.1:{self.port} ssl; ssl_certificate {self.server}; ssl_certificate_key {self.server}; root {self.folder}/www; {limit}
 location /api/ {{ default_type application/json; }}
 location / {{ etag off; add_header ETag '"$digest"'; add_header X-Repo-Commit {COMMIT}; add_header X-Linked-ETag '"$digest"'; }} }} }}

@@ -43,11 +43,11 @@ static int rule(const char *name)
 	return 0;
 }
 
-#define REFUSE(name)                       \
-	do {                               \
-		int refused = rule(name);  \
-		if (refused != 0)          \
-			return -refused;   \
+#define REFUSE(name)                                                                               \
+	do {                                                                                       \
+		int refused = rule(name);                                                          \
+		if (refused != 0)                                                                  \
+			return -refused;                                                           \
 	} while (0)
 #define ANSWER(call) return (call) < 0 ? -errno : 0
 
@@ -70,7 +70,8 @@ static const char *under(const char *path, char out[PATH_MAX])
 	size_t start = 0;
 
 	snprintf(out, PATH_MAX, "%s", path[1] == '\0' ? "." : path + 1);
-	for (char *at = out; rule("ignore-case") && at != NULL; start = at == NULL ? 0 : (size_t)(++at - out)) {
+	for (char *at = out; rule("ignore-case") && at != NULL;
+	     start = at == NULL ? 0 : (size_t)(++at - out)) {
 		char directory[PATH_MAX] = ".";
 
 		if (start > 0)
@@ -109,8 +110,8 @@ static int p_getattr(const char *path, struct stat *st, struct fuse_file_info *i
 	ANSWER(result);
 }
 
-static int p_readdir(const char *path, void *buffer, fuse_fill_dir_t fill, off_t offset, struct fuse_file_info *info,
-                     enum fuse_readdir_flags flags)
+static int p_readdir(const char *path, void *buffer, fuse_fill_dir_t fill, off_t offset,
+                     struct fuse_file_info *info, enum fuse_readdir_flags flags)
 {
 	int fd = openat(root_fd, UNDER(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
@@ -121,7 +122,8 @@ static int p_readdir(const char *path, void *buffer, fuse_fill_dir_t fill, off_t
 	if (stream == NULL)
 		return -errno;
 	for (off_t number = 1; (entry = readdir(stream)) != NULL; number++) {
-		struct stat st = { .st_ino = entry->d_ino, .st_mode = rule("no-types") ? 0 : DTTOIF(entry->d_type) };
+		struct stat st = { .st_ino = entry->d_ino,
+			           .st_mode = rule("no-types") ? 0 : DTTOIF(entry->d_type) };
 
 		if (rule("by-index") && number <= offset)
 			continue;
@@ -205,7 +207,8 @@ static int p_utimens(const char *path, const struct timespec times[2], struct fu
 
 static int p_truncate(const char *path, off_t size, struct fuse_file_info *info)
 {
-	int fd = info != NULL ? (int)info->fh : openat(root_fd, UNDER(path), O_WRONLY | O_CLOEXEC), result;
+	int fd = info != NULL ? (int)info->fh : openat(root_fd, UNDER(path), O_WRONLY | O_CLOEXEC),
+	    result;
 
 	REFUSE("truncate");
 	result = rule("cut-is-lost") ? 0 : ftruncate(fd, size);
@@ -254,7 +257,8 @@ static int p_read(const char *path, char *out, size_t size, off_t at, struct fus
 	return got < 0 ? -errno : (int)got;
 }
 
-static int p_write(const char *path, const char *bytes, size_t size, off_t at, struct fuse_file_info *info)
+static int p_write(const char *path, const char *bytes, size_t size, off_t at,
+                   struct fuse_file_info *info)
 {
 	size_t most = (size_t)rule("short");
 	struct stat st;
@@ -309,7 +313,8 @@ static int p_statfs(const char *path, struct statvfs *volume)
 	if (fstatvfs(root_fd, volume) != 0)
 		return -errno;
 	if (rule("no-blocks"))
-		volume->f_blocks = volume->f_bfree = volume->f_bavail = volume->f_files = volume->f_ffree = volume->f_favail = 0;
+		volume->f_blocks = volume->f_bfree = volume->f_bavail = volume->f_files =
+		        volume->f_ffree = volume->f_favail = 0;
 	if (rule("no-inodes"))
 		volume->f_files = 1000000000, volume->f_ffree = volume->f_favail = 0;
 	return 0;
@@ -318,13 +323,35 @@ static int p_statfs(const char *path, struct statvfs *volume)
 int main(int argc, char **argv)
 {
 	struct fuse_operations operations = {
-		.init = start, .getattr = p_getattr, .readdir = p_readdir, .readlink = p_readlink, .mkdir = p_mkdir,
-		.unlink = p_unlink, .rmdir = p_rmdir, .symlink = p_symlink, .link = p_link, .rename = p_rename,
-		.chmod = p_chmod, .chown = p_chown, .utimens = p_utimens, .truncate = p_truncate, .create = p_create,
-		.mknod = p_mknod, .open = p_open, .read = p_read, .write = p_write, .flush = p_flush,
-		.release = p_release, .fsync = p_fsync, .fsyncdir = p_fsyncdir, .statfs = p_statfs,
+		.init = start,
+		.getattr = p_getattr,
+		.readdir = p_readdir,
+		.readlink = p_readlink,
+		.mkdir = p_mkdir,
+		.unlink = p_unlink,
+		.rmdir = p_rmdir,
+		.symlink = p_symlink,
+		.link = p_link,
+		.rename = p_rename,
+		.chmod = p_chmod,
+		.chown = p_chown,
+		.utimens = p_utimens,
+		.truncate = p_truncate,
+		.create = p_create,
+		.mknod = p_mknod,
+		.open = p_open,
+		.read = p_read,
+		.write = p_write,
+		.flush = p_flush,
+		.release = p_release,
+		.fsync = p_fsync,
+		.fsyncdir = p_fsyncdir,
+		.statfs = p_statfs,
 	};
-	char *arguments[] = { argv[0], argv[1], "-f", "-o", "allow_other,default_permissions,fsname=passthrough", NULL };
+	char *arguments[] = {
+		argv[0], argv[1], "-f", "-o", "allow_other,default_permissions,fsname=passthrough",
+		NULL
+	};
 
 	if (argc < 3 || (root_fd = open(argv[2], O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
 		fprintf(stderr, "usage: passthrough MOUNTPOINT DIRECTORY RULE=ANSWER...\n");

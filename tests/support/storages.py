@@ -224,8 +224,14 @@ def free_port():
 
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory):
-    """The address of an S3 server; s3.bucket() makes a new one."""
-    folder, port = tmp_path_factory.mktemp("s3"), free_port()
+    with s3_server(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def s3_server(folder):
+    """The address of an S3 server; server.bucket() makes a new one."""
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
 
     def answers():
@@ -247,3 +253,21 @@ def s3(tmp_path_factory):
     env = {"PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(folder)}
     with daemon([python.parent / "moto_server", "-H", "127.0.0.1", "-p", port], answers, folder / "log", env=env, cwd=folder):
         yield Server()
+
+
+def s3fs(server, bucket, folder):
+    need("s3fs")
+    folder.mkdir()
+    options = f"url={server.address},use_path_request_style,allow_other"
+    return fuse(["s3fs", bucket, folder / "volume", "-f", "-o", options], folder / "volume", folder / "log",
+                env={"PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(folder), "AWSACCESSKEYID": "key", "AWSSECRETACCESSKEY": "secret"})
+
+
+def rclone(server, bucket, folder, mode, write_back):
+    need("rclone")
+    folder.mkdir()
+    command = ["rclone", "mount", f":s3:{bucket}", folder / "volume", "--config", "/dev/null", "--cache-dir", folder / "cache", "--allow-other",
+               "--s3-provider", "Other", "--s3-endpoint", server.address, "--s3-env-auth", "--s3-force-path-style", "--vfs-cache-mode", mode,
+               "--vfs-write-back", write_back, "--low-level-retries", "2"]
+    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+    return fuse(command, folder / "volume", folder / "log", env={"PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(folder), **keys})

@@ -268,7 +268,10 @@ static void limits_are_tried_elsewhere(void **state)
 {
 	const char *const nowhere[] = { "/nonexistent/models" };
 	struct limits none = { .ruleset_fd = -1 }, bad = { .ruleset_fd = 1000 },
-	              mount = { .ruleset_fd = -1, .directories = nowhere, .directory_count = 1, .mount = true },
+	              mount = { .ruleset_fd = -1,
+		                .directories = nowhere,
+		                .directory_count = 1,
+		                .mount = true },
 	              filter = { .ruleset_fd = -1, .filter = true };
 	const char *step = "";
 	int sound;

@@ -171,17 +171,21 @@ static void pages_of_a_tree(void **state)
 	assert_false(page("{}", &seen));
 	assert_false(page("[1]", &seen));
 	/* What is no size or no hash is as if it were not stated, of a directory above all. */
-	assert_true(page("[{\"type\":\"file\",\"path\":\"b\",\"size\":-7,\"xetHash\":\"\"}]", &seen) &&
-	            !seen.has_size);
-	assert_true(page("[{\"type\":\"file\",\"path\":\"b\",\"size\":18446744073709551615}]", &seen) &&
-	            !seen.has_size);
+	assert_true(
+	        page("[{\"type\":\"file\",\"path\":\"b\",\"size\":-7,\"xetHash\":\"\"}]", &seen) &&
+	        !seen.has_size);
+	assert_true(
+	        page("[{\"type\":\"file\",\"path\":\"b\",\"size\":18446744073709551615}]", &seen) &&
+	        !seen.has_size);
 	assert_true(page("[{\"type\":\"directory\",\"path\":\"b\",\"size\":null}]", &seen) &&
 	            seen.files == 0);
 	assert_true(page("[{\"type\":\"file\",\"path\":\"b\",\"oid\":\"../x\"}]", &seen) &&
 	            seen.blob_id[0] == '\0');
 	assert_false(page("[{\"type\":\"file\",\"path\":1}]", &seen));
 	/* A commit's title that was cut within a character: no reader of hubs minds. */
-	assert_true(page("[{\"type\":\"file\",\"path\":\"b\",\"lastCommit\":{\"title\":\"\\ud83d\"}}]", &seen));
+	assert_true(
+	        page("[{\"type\":\"file\",\"path\":\"b\",\"lastCommit\":{\"title\":\"\\ud83d\"}}]",
+	             &seen));
 }
 
 static void open_repo(struct store *store, struct repo_store *repo, const struct place *place)

@@ -44,8 +44,8 @@ static enum extent_result examine(const char *path, const void *bytes, size_t le
 		                 .path = path,
 		                 .head = (const unsigned char *)guarded(bytes, length),
 		                 .head_length = length };
-	const struct format *format =
-	        format_by_bytes(format_by_name(path), file.fd, file.size, file.head, file.head_length);
+	const struct format *format = format_by_bytes(format_by_name(path), file.fd, file.size,
+	                                              file.head, file.head_length);
 	struct extent extent;
 
 	assert_int_equal(write(fd, bytes, length), length);

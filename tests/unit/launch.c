@@ -30,7 +30,9 @@ static struct service_environ compute(const char *text, const char *const *rows)
 		given.count++;
 	assert_int_equal(policy_parse(&policy, &input, text, strlen(text)), 0);
 	assert_int_equal(policy.error_count, 0);
-	assert_int_equal(service_environ_compute(&service, &policy, &given, &who, policy.home == HOME_SET), 0);
+	assert_int_equal(
+	        service_environ_compute(&service, &policy, &given, &who, policy.home == HOME_SET),
+	        0);
 	assert_null(service.view[service.count]);
 	return service;
 }

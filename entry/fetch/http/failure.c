@@ -247,9 +247,8 @@ static void explain_time(struct request *request, bool expired, struct text *tex
 	(void)strftime(at, sizeof(at), "%Y-%m-%d %H:%M", limit);
 	(void)strftime(here, sizeof(here), "%Y-%m-%d %H:%M", &today);
 	text_addf(text, ": the certificate %s %s UTC, and this machine's clock says %s UTC",
-	          expired ? "has expired: it was valid until" :
-	                    "is not yet valid: it is from",
-	          at, here);
+	          expired ? "has expired: it was valid until" : "is not yet valid: it is from", at,
+	          here);
 	request->failure.fix =
 	        "look at this machine's clock first, then let the server's certificate be renewed";
 }
@@ -282,7 +281,8 @@ static void explain_trust(struct request *request, const char *words, struct tex
 		        text,
 		        "; the directory %.200s (from %s) has no certificate under the name of its hash",
 		        settings->ca_directory, settings->ca_origin);
-		request->failure.fix = "run openssl rehash on the directory, or name a file of certificates";
+		request->failure.fix =
+		        "run openssl rehash on the directory, or name a file of certificates";
 	} else if (settings->ca_directory == NULL)
 		text_add(text, "; no file of trusted certificates was found");
 	if (request->issuer[0] == '\0')
@@ -299,12 +299,14 @@ static void explain_certificate(struct request *request, CURLcode code, const ch
 	if (code == CURLE_SSL_CACERT_BADFILE && settings->ca_file != NULL) {
 		text_addf(text, ": there is no certificate in %.200s (from %s)", settings->ca_file,
 		          settings->ca_origin);
-		request->failure.fix = "name a file of certificates in PEM form in fetch.ca_bundle or SSL_CERT_FILE";
+		request->failure.fix =
+		        "name a file of certificates in PEM form in fetch.ca_bundle or SSL_CERT_FILE";
 	} else if (verified == X509_V_ERR_CERT_HAS_EXPIRED ||
 	           verified == X509_V_ERR_CERT_NOT_YET_VALID) {
 		explain_time(request, verified == X509_V_ERR_CERT_HAS_EXPIRED, text);
 	} else if (strstr(words, "subject name") != NULL) {
-		text_addf(text, ": the certificate is trusted, but it is another host's (%.200s)", words);
+		text_addf(text, ": the certificate is trusted, but it is another host's (%.200s)",
+		          words);
 		request->failure.fix =
 		        "name the host in fetch.endpoint, HF_ENDPOINT or fetch.mirror as its certificate does";
 	} else {
@@ -408,11 +410,12 @@ void request_fail_address(struct request *request, const char *fault)
 	        begin_sentence(request, request->failure.message, sizeof(request->failure.message));
 
 	text_addf(&text, ": %s", fault);
-	request->failure.fix = strstr(fault, "redirect_ports") != NULL ?
-	                               "set fetch.redirect_ports to the ports that the hub redirects to" :
-	                       strstr(fault, "allow_http") != NULL ?
-	                               "use https, or set fetch.allow_http = yes where plain http is meant" :
-	                               NULL;
+	request->failure.fix =
+	        strstr(fault, "redirect_ports") != NULL ?
+	                "set fetch.redirect_ports to the ports that the hub redirects to" :
+	        strstr(fault, "allow_http") != NULL ?
+	                "use https, or set fetch.allow_http = yes where plain http is meant" :
+	                NULL;
 	request->failure.id = FINDING_FETCH_PROTOCOL;
 	request->failure.temporary = false;
 	request->failure.http = 0;

@@ -59,8 +59,7 @@ static void copy_sentence(char *out, size_t size, const char *bytes, size_t leng
 
 	for (size_t i = 0; i < length; i++)
 		text_add_bytes(&text,
-		               (unsigned char)bytes[i] < 0x20 || bytes[i] == 0x7f ? " " :
-		                                                                    bytes + i,
+		               (unsigned char)bytes[i] < 0x20 || bytes[i] == 0x7f ? " " : bytes + i,
 		               1);
 }
 
@@ -84,9 +83,8 @@ static void copy_address(char *out, size_t size, const char *bytes, size_t lengt
 /* What changes the bytes; a name of no coding, empty, none or aws-chunked, does not (S3's gateways send it). */
 static void take_coding(struct headers *headers, struct field field)
 {
-	static const char *const codings[] = {
-		"gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress"
-	};
+	static const char *const codings[] = { "gzip", "x-gzip",   "deflate",   "br",
+		                               "zstd", "compress", "x-compress" };
 	char list[128] = "";
 	const char *at = NULL, *element;
 	size_t length;
@@ -177,7 +175,8 @@ static bool is_next(struct field field)
 			value++;
 			length = (size_t)((const char *)memchr(value, '"', length) - value);
 		} else {
-			while (length < left && value[length] != ';' && !scan_is_space(value[length]))
+			while (length < left && value[length] != ';' &&
+			       !scan_is_space(value[length]))
 				length++;
 		}
 		for (size_t at = 0; at + 4 <= length; at++)

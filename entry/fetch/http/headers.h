@@ -26,7 +26,8 @@ struct headers {
 	char error_code[32]; /* X-Error-Code, made of letters only */
 	char error_message[384]; /* X-Error-Message, printable, its beginning */
 	bool is_hub; /* a header came that hubs send and proxies do not */
-	const char *coding; /* a Content-Encoding that changes the bytes, though none was asked for; NULL: none; static */
+	const char *
+	        coding; /* a Content-Encoding that changes the bytes, though none was asked for; NULL: none; static */
 	char server[64]; /* Server, its beginning */
 	uint64_t wait_s; /* Retry-After, or RateLimit's t where r is 0; UINT64_MAX: none */
 };

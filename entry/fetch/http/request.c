@@ -201,9 +201,9 @@ static void learn_resolving(struct request *request, CURLcode code)
 	char *address = NULL; /* curl's; "": nothing was ever connected to */
 
 	(void)curl_easy_getinfo(request->easy, CURLINFO_PRIMARY_IP, &address);
-	request->name_failed = code == CURLE_COULDNT_RESOLVE_HOST ||
-	                       (code == CURLE_OPERATION_TIMEDOUT &&
-	                        (address == NULL || address[0] == '\0'));
+	request->name_failed =
+	        code == CURLE_COULDNT_RESOLVE_HOST ||
+	        (code == CURLE_OPERATION_TIMEDOUT && (address == NULL || address[0] == '\0'));
 	if (code == CURLE_COULDNT_RESOLVE_HOST)
 		request->as_it_stands = !request->as_it_stands;
 	if (code == CURLE_OPERATION_TIMEDOUT && (address == NULL || address[0] == '\0'))
@@ -237,10 +237,9 @@ static void set_options(struct request *request)
 	/* Parts of one file want connections of their own; HTTP/2 would put them on one. */
 	(void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	(void)curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	/* All of TLS 1.3's, the fastest first: 128 bits are enough for public files and for a token. */
-	(void)curl_easy_setopt(
-	        easy, CURLOPT_TLS13_CIPHERS,
-	        "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256");
+	/* The fastest first: 128 bits are enough for public files and for a token. */
+	(void)curl_easy_setopt(easy, CURLOPT_TLS13_CIPHERS,
+	                       "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384");
 	(void)curl_easy_setopt(easy, CURLOPT_CAINFO, settings->ca_file);
 	(void)curl_easy_setopt(easy, CURLOPT_CAPATH, settings->ca_directory);
 	(void)curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_context);

@@ -87,8 +87,8 @@ static bool feed_tree(struct question *question, const void *bytes, size_t lengt
 	struct tree_page *page = question->parser;
 
 	for (size_t i = 0; i < length; i++)
-		question->digest = (question->digest ^ ((const unsigned char *)bytes)[i]) *
-		                   0x100000001b3ull;
+		question->digest =
+		        (question->digest ^ ((const unsigned char *)bytes)[i]) * 0x100000001b3ull;
 	return json_feed(&page->json, bytes, length) || page->stopped;
 }
 

@@ -38,7 +38,8 @@ static bool take_field(struct manifest_file *file, const struct json_value *valu
 		return true;
 	}
 	if (value->depth == level + 1 && json_key_is(value, level, "xetHash"))
-		return json_copy_hex(value, file->xet_hash, SHA256_HEX) || true; /* nothing here needs it */
+		return json_copy_hex(value, file->xet_hash, SHA256_HEX) ||
+		       true; /* nothing here needs it */
 	if (value->depth == level + 2 && json_key_is(value, level, "lfs") &&
 	    json_key_is(value, level + 1, sha256))
 		return json_copy_hex(value, file->sha256, SHA256_HEX);

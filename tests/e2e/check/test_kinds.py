@@ -9,7 +9,7 @@ import struct
 import zipfile
 
 import pytest
-from models import COMMIT, Repo, bert_files, complete, gguf, safetensors
+from models import COMMIT, Repo, bert_files, complete, gguf, onnx, safetensors
 from test_families import BERT, INDEX, TOKENIZER, ZIP, lay_out
 
 WHOLE = {"config.json": BERT, "model.safetensors": safetensors(), **TOKENIZER}
@@ -191,6 +191,12 @@ def test_the_constants_of_a_large_graph_are_all_seen(world):
     layers = b"".join(b'<layer id="%d" type="Const"><data element_type="f32" shape="1" offset="%d" size="4"/></layer>' % (i, 4 * i) for i in range(9000))
     files = {"model.xml": b'<net name="m"><layers>' + layers + b"</layers></net>", "model.bin": b"x" * 35999}
     assert "needs 36000 bytes" in judge(world, files).finding("file.truncated")["message"]
+
+
+def test_external_data_of_onnx_by_any_name(world):
+    files = {"model.onnx": onnx(("onnx__MatMul_12", 0, 64)), "onnx__MatMul_12": b"x" * 64}
+    assert judge(world, files, "formats = onnx").status == 0
+    assert judge(world, {**files, "onnx__MatMul_13": b"\x80\x02}."}, "formats = onnx").finding("model.format")
 
 
 # Modules and components
