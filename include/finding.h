@@ -70,7 +70,8 @@ struct record {
 	uint16_t source; /* enum policy_source */
 	uint16_t level; /* RECORD_MODEL: enum level that was reached */
 	uint32_t line; /* of the policy or models file; 0: none */
-	uint64_t files; /* RECORD_MODEL; RECORD_PROGRESS: bytes hashed */
+	uint64_t
+	        files; /* RECORD_MODEL; RECORD_PROGRESS: bytes hashed; RECORD_FINDING: how many more it stands for */
 	uint64_t bytes; /* RECORD_MODEL; RECORD_PROGRESS: bytes in all */
 	uint64_t
 	        verified; /* RECORD_MODEL: files of which something states a digest, at level digest */

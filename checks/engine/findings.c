@@ -102,8 +102,8 @@ void fix_refusal(const struct inspection *inspection, const char *path,
 		          S_ISDIR(refusal->st.st_mode) ? "rx" : "r", refusal->path, uid, gid);
 }
 
-static void __attribute__((format(printf, 4, 0)))
-send_finding(struct inspection *inspection, enum finding_id id, struct report_at at,
+static void __attribute__((format(printf, 5, 0)))
+send_finding(struct inspection *inspection, enum finding_id id, struct report_at at, uint64_t more,
              const char *format, va_list arguments)
 {
 	struct record record;
@@ -111,6 +111,7 @@ send_finding(struct inspection *inspection, enum finding_id id, struct report_at
 
 	finding_make(&record, id, view == NULL ? NULL : view->model, view == NULL ? 0 : view->index,
 	             at, format, arguments);
+	record.files = more;
 	inspection->seen_line[id] = record.line;
 	if (inspection->failed == 0)
 		inspection->failed = inspection->send(inspection, &record);
@@ -124,25 +125,29 @@ void inspection_report(struct inspection *inspection, enum finding_id id, struct
 	if (inspection->seen[id] < UINT16_MAX && ++inspection->seen[id] > FINDINGS_PER_KIND)
 		return;
 	va_start(arguments, format);
-	send_finding(inspection, id, at, format, arguments);
+	send_finding(inspection, id, at, 0, format, arguments);
 	va_end(arguments);
 }
 
-static void __attribute__((format(printf, 3, 4)))
-report_more(struct inspection *inspection, enum finding_id id, const char *format, ...)
+static void __attribute__((format(printf, 4, 5)))
+report_more(struct inspection *inspection, enum finding_id id, uint64_t more, const char *format,
+            ...)
 {
 	va_list arguments;
 
 	va_start(arguments, format);
-	send_finding(inspection, id, (struct report_at){ .line = inspection->seen_line[id] },
+	send_finding(inspection, id, (struct report_at){ .line = inspection->seen_line[id] }, more,
 	             format, arguments);
 	va_end(arguments);
 }
 
 void inspection_report_rest(struct inspection *inspection)
 {
-	for (unsigned id = 0; id < FINDING_COUNT; id++)
+	for (unsigned id = 0; id < FINDING_COUNT; id++) {
+		unsigned more = inspection->seen[id] - FINDINGS_PER_KIND;
+
 		if (inspection->seen[id] > FINDINGS_PER_KIND)
-			report_more(inspection, (enum finding_id)id, "%u more like these",
-			            inspection->seen[id] - FINDINGS_PER_KIND);
+			report_more(inspection, (enum finding_id)id, more, "%u more like these",
+			            more);
+	}
 }

@@ -244,15 +244,13 @@ static void expand_variables(struct text *out, const struct environment *environ
 	}
 }
 
-enum location_error library_location(const struct environment *environment, const char *passwd_home,
-                                     const char *working_directory, const char *value, char *out,
-                                     size_t size)
+/* os.path.expandvars(os.path.expanduser(value)), which is done once more to what is made of it: see library_hub_cache(). */
+static enum location_error expand(const struct environment *environment, const char *passwd_home,
+                                  const char *value, struct text *out)
 {
-	char expanded[MAX_PATH_BYTES];
-	struct text text = TEXT_OVER(expanded);
+	char from_home[MAX_PATH_BYTES];
+	struct text whole = TEXT_OVER(from_home);
 
-	if (value[0] == '\0')
-		return LOCATION_EMPTY;
 	if (value[0] == '~' && (value[1] == '/' || value[1] == '\0')) {
 		const char *home = environment_get(environment, "HOME");
 
@@ -260,56 +258,86 @@ enum location_error library_location(const struct environment *environment, cons
 			home = passwd_home != NULL && passwd_home[0] != '\0' ? passwd_home : NULL;
 		if (home == NULL)
 			return LOCATION_NO_HOME;
-		/* posixpath.expanduser: an empty HOME is the root, as "/" is. */
-		text_add(&text, strcmp(home, "/") == 0 ? "" : home);
-		value++;
+		/* posixpath.expanduser: without slashes at its end, and what is empty is the root. */
+		text_add(&whole, home);
+		while (whole.length > 0 && from_home[whole.length - 1] == '/')
+			text_shorten(&whole, whole.length - 1);
+		text_add(&whole, value + 1);
+		value = whole.length == 0 ? "/" : from_home;
 	}
-	expand_variables(&text, environment, value);
-	if (text.cut ||
-	    !path_join(out, size, expanded[0] == '/' ? "" : working_directory, expanded))
-		return LOCATION_LONG;
-	if (expanded[0] == '/' && !path_join(out, size, "/", expanded))
-		return LOCATION_LONG;
-	return LOCATION_OK;
+	expand_variables(out, environment, value);
+	return out->cut || whole.cut ? LOCATION_LONG : LOCATION_OK;
 }
 
-static enum location_error location_under(const struct environment *environment, const char *home,
-                                          const char *directory, const char *value,
-                                          const char *below, char *out, size_t size)
+static enum location_error absolute(const char *directory, const char *path, char *out, size_t size)
 {
-	char parent[MAX_PATH_BYTES];
-	enum location_error error =
-	        library_location(environment, home, directory, value, parent, sizeof(parent));
+	return path_join(out, size, path[0] == '/' ? "/" : directory, path) ? LOCATION_OK :
+	                                                                      LOCATION_LONG;
+}
 
-	if (error != LOCATION_OK)
-		return error;
-	return path_join(out, size, parent, below) ? LOCATION_OK : LOCATION_LONG;
+enum location_error library_location(const struct environment *environment, const char *passwd_home,
+                                     const char *working_directory, const char *value, char *out,
+                                     size_t size)
+{
+	char expanded[MAX_PATH_BYTES];
+	struct text text = TEXT_OVER(expanded);
+	enum location_error error;
+
+	if (value[0] == '\0')
+		return LOCATION_EMPTY;
+	error = expand(environment, passwd_home, value, &text);
+	return error != LOCATION_OK ? error : absolute(working_directory, expanded, out, size);
+}
+
+/* os.path.join(): a slash between them, unless there is one or nothing before it. */
+static void join(struct text *out, const char *parent, const char *name)
+{
+	size_t length = strlen(parent);
+
+	text_addf(out, "%s%s%s", parent, length > 0 && parent[length - 1] != '/' ? "/" : "", name);
+}
+
+/* constants.HF_HOME as it stands there: it may be relative, and hold what looks like a variable. */
+static enum location_error hf_home(const struct environment *environment, const char *passwd_home,
+                                   struct text *out, const char **origin)
+{
+	char joined[MAX_PATH_BYTES];
+	struct text text = TEXT_OVER(joined);
+	const char *value = environment_get(environment, *origin = "HF_HOME");
+
+	if (value == NULL &&
+	    (value = environment_get(environment, *origin = "XDG_CACHE_HOME")) != NULL &&
+	    value[0] != '\0') {
+		join(&text, value, "huggingface");
+		value = joined;
+	} else if (value == NULL) {
+		*origin = environment_get(environment, "HOME") != NULL ? "HOME" : "/etc/passwd";
+		value = "~/.cache/huggingface";
+	}
+	if (value[0] == '\0')
+		return LOCATION_EMPTY;
+	return text.cut ? LOCATION_LONG : expand(environment, passwd_home, value, out);
 }
 
 enum location_error library_hf_home(const struct environment *environment, const char *passwd_home,
                                     const char *working_directory, char *out, size_t size,
                                     const char **origin)
 {
-	const char *value = environment_get(environment, *origin = "HF_HOME");
+	char home[MAX_PATH_BYTES];
+	struct text text = TEXT_OVER(home);
+	enum location_error error = hf_home(environment, passwd_home, &text, origin);
 
-	if (value != NULL)
-		return library_location(environment, passwd_home, working_directory, value, out,
-		                        size);
-	value = environment_get(environment, *origin = "XDG_CACHE_HOME");
-	if (value != NULL)
-		return location_under(environment, passwd_home, working_directory, value,
-		                      "huggingface", out, size);
-	*origin = environment_get(environment, "HOME") != NULL ? "HOME" : "/etc/passwd";
-	return library_location(environment, passwd_home, working_directory, "~/.cache/huggingface",
-	                        out, size);
+	return error != LOCATION_OK ? error : absolute(working_directory, home, out, size);
 }
 
+/* constants.py expands HF_HOME, and then HF_HUB_CACHE, whose default is made of it. */
 enum location_error library_hub_cache(const struct environment *environment,
                                       const char *passwd_home, const char *working_directory,
                                       char *out, size_t size, const char **origin)
 {
 	static const char *const direct[] = { "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE" };
-	char home[MAX_PATH_BYTES];
+	char home[MAX_PATH_BYTES], joined[MAX_PATH_BYTES];
+	struct text text = TEXT_OVER(home), below = TEXT_OVER(joined);
 	enum location_error error;
 
 	for (size_t i = 0; i < LENGTH_OF(direct); i++) {
@@ -319,9 +347,11 @@ enum location_error library_hub_cache(const struct environment *environment,
 			return library_location(environment, passwd_home, working_directory, value,
 			                        out, size);
 	}
-	error = library_hf_home(environment, passwd_home, working_directory, home, sizeof(home),
-	                        origin);
+	error = hf_home(environment, passwd_home, &text, origin);
 	if (error != LOCATION_OK)
 		return error;
-	return path_join(out, size, home, "hub") ? LOCATION_OK : LOCATION_LONG;
+	join(&below, home, "hub");
+	return below.cut ? LOCATION_LONG :
+	                   library_location(environment, passwd_home, working_directory, joined,
+	                                    out, size);
 }

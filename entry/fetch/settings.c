@@ -54,8 +54,8 @@ static bool add_endpoint(struct fetch_settings *settings, struct arena *arena, c
 	if (!url.https && !settings->allow_http) {
 		text_addf(
 		        why,
-		        "%s names http://%s: plain http is not allowed unless fetch.allow_http = yes",
-		        settings->endpoint_origin, url.host);
+		        "%s names %.300s: plain http is not allowed unless fetch.allow_http = yes",
+		        settings->endpoint_origin, endpoint);
 		return false;
 	}
 	settings->endpoints[settings->endpoint_count++] = endpoint;

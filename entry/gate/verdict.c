@@ -136,6 +136,7 @@ enum severity gate_add_finding(struct gate *gate, const struct record *record)
 		.model = record->model,
 		.source = record->source,
 		.line = record->line,
+		.more = record->files,
 		.path = report_keep(report, record->path),
 		.message = report_keep(report, record->message),
 		.fix = keep_fix(report, id, record->fix),

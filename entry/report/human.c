@@ -137,12 +137,13 @@ static bool was_printed(const struct report *report, const struct report_finding
 	return false;
 }
 
-/* One sentence with the files that it is about: "a, b, c and 10 more: sentence". */
-static void print_sentence(const struct paint *paint, const struct report_finding *finding)
+/* One sentence with the files that it is about: "a, b, c and 10 more: sentence". `more` are known by their number alone. */
+static void print_sentence(const struct paint *paint, const struct report_finding *finding,
+                           uint64_t more)
 {
 	char line[LINE_BYTES];
 	struct text text = TEXT_OVER(line);
-	size_t shown = 0, more = 0;
+	size_t shown = 0;
 
 	for (const struct report_finding *at = finding; at != NULL;
 	     at = next_of(paint->report, at)) {
@@ -155,8 +156,8 @@ static void print_sentence(const struct paint *paint, const struct report_findin
 		else
 			more++;
 	}
-	if (more > 0)
-		text_addf(&text, " and %zu more", more);
+	if (more > 0 && shown > 0)
+		text_addf(&text, " and %llu more", (unsigned long long)more);
 	if (shown > 0) /* FILE:LINE: has its own */
 		text_add(&text, text.at[text.length - 1] == ':' ? " " : ": ");
 	text_add(&text, finding->message);
@@ -178,17 +179,37 @@ static void print_fix(const struct paint *paint, const struct report_finding *fi
 	print_wrapped(paint, line);
 }
 
+/* Of a code about one model: its sentences, and the number of those that are only counted. */
+static size_t count_sentences(const struct paint *paint, const struct report_finding *first,
+                              uint64_t *more)
+{
+	size_t sentences = 0;
+
+	*more = 0;
+	for (const struct report_finding *at = first; at != NULL; at = next_of(paint->report, at)) {
+		if (!have_one_code(at, first))
+			continue;
+		*more += at->more;
+		sentences +=
+		        at->more == 0 && !was_printed(paint->report, first, at, have_one_sentence);
+	}
+	return sentences;
+}
+
 /* A code with all that it has to say of one model, and what to do about it. */
 static void print_group(const struct paint *paint, const struct report_finding *first)
 {
+	uint64_t more;
+	bool one = count_sentences(paint, first, &more) == 1; /* so the others are like it */
+
 	print_label(paint, finding_kinds[first->id].code, true, first->severity);
 	for (const struct report_finding *at = first; at != NULL; at = next_of(paint->report, at)) {
-		if (!have_one_code(at, first) ||
+		if (!have_one_code(at, first) || (one && at->more > 0) ||
 		    was_printed(paint->report, first, at, have_one_sentence))
 			continue;
 		if (at != first)
 			(void)fprintf(paint->out, "%*s", (int)INDENT, "");
-		print_sentence(paint, at);
+		print_sentence(paint, at, one ? more : 0);
 	}
 	print_fix(paint, first);
 }

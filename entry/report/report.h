@@ -19,6 +19,7 @@ struct report_finding {
 	uint16_t source;
 	uint32_t line;
 	const char *path, *message, *fix;
+	uint64_t more; /* 0; or it says of so many others that they are like those before it */
 	size_t next; /* of the same model, + 1; 0: the last */
 };
 

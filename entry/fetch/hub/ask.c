@@ -111,14 +111,15 @@ static void free_question(struct question *question)
 	free(question);
 }
 
-static void add_misfit(struct failure *failure, const char *host, const char *repo,
+static void add_misfit(struct failure *failure, const struct url *server, const char *repo,
                        const char *what)
 {
 	struct text text = TEXT_OVER(failure->message);
 
 	failure->id = FINDING_FETCH_PROTOCOL;
 	failure->http = 0;
-	text_addf(&text, "%s: the answer about %s is no %s", host, repo, what);
+	url_add_server(&text, server);
+	text_addf(&text, ": the answer about %s is no %s", repo, what);
 }
 
 static void keep_failure(struct failure *failure, const struct question *question,
@@ -126,7 +127,7 @@ static void keep_failure(struct failure *failure, const struct question *questio
 {
 	*failure = question->request.failure;
 	if (!failure->broken && (question->well || question->request.misfit))
-		add_misfit(failure, question->request.server.host, asked->repo, what);
+		add_misfit(failure, &question->request.server, asked->repo, what);
 }
 
 void ask_misfit(const struct asked *asked, const char *what, struct failure *failure)
@@ -135,7 +136,7 @@ void ask_misfit(const struct asked *asked, const char *what, struct failure *fai
 
 	(void)url_parse(asked->endpoint, &server);
 	failure->broken = false;
-	add_misfit(failure, server.host, asked->repo, what);
+	add_misfit(failure, &server, asked->repo, what);
 }
 
 bool ask_revision(const struct asked *asked, const char *revision, const char *query,

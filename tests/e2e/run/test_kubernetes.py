@@ -110,9 +110,9 @@ class Node:
         self.socket = folder / "s"   # a socket's path may have 107 bytes
         (folder / "config.toml").write_text(CONFIG.format(folder=folder))
         (folder / "cni").mkdir()
+        self.root = fill(folder / "image")   # before there is anything to be ended
         self.log = (folder / "containerd.log").open("wb")
         self.daemon = Running(["containerd", "--config", folder / "config.toml", "--log-level", "warn"], stdout=self.log, start_new_session=True)
-        self.root = fill(folder / "image")
         try:
             wait_for(lambda: self.daemon.process.poll() is not None or self.ctr("version").returncode == 0)
             for name, config in (("app", {"Cmd": ["/payload", "0"]}), ("pause", {"Entrypoint": ["/worker", "wait"]})):
