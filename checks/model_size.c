@@ -32,14 +32,14 @@ void check_model_size(struct inspection *inspection)
 		inspection_report(inspection, FINDING_MODEL_TOO_SMALL,
 		                  (struct report_at){ .path = view->place.path,
 		                                      .said = MODEL_SAID(view->model, MIN_SIZE) },
-		                  "has only %s in all its files, and the policy wants %s",
+		                  "weights too small: %s < %s",
 		                  size_text(view->bytes).text, size_text(least).text);
 	} else if (view->bytes > most) {
 		inspection_report(
 		        inspection, FINDING_MODEL_TOO_LARGE,
 		        (struct report_at){ .path = view->place.path,
 		                            .said = MODEL_SAID(view->model, MAX_SIZE) },
-		        "has %s in all its files, more than the %s of the policy: another variant?",
+		        "unexpected variant: %s > %s",
 		        size_text(view->bytes).text, size_text(most).text);
 	}
 }
