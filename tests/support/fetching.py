@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fetcher as a user starts it, and what must hold of a cache afterwards."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -16,6 +17,13 @@ BIG = safetensors({"w": 5_000_000})   # 20 MB: several parts
 @pytest.fixture(scope="session")
 def tls(tmp_path_factory):
     return certificates.make(tmp_path_factory.mktemp("ca"))
+
+
+def partials_of(folder):
+    """While a fetch goes on: its probes come and go under the walk's feet, which then begins anew."""
+    while True:
+        with contextlib.suppress(FileNotFoundError):
+            return list(folder.rglob("*.incomplete"))
 
 
 class Fetcher:
@@ -45,7 +53,7 @@ class Fetcher:
         return self.repo / "snapshots" / COMMIT
 
     def partials(self):
-        return list(self.hub.rglob("*.incomplete"))
+        return partials_of(self.hub)
 
     def placed(self, place, folder):
         """The model's lines in the policy and where its files will be: the cache's snapshot, or a plain folder."""

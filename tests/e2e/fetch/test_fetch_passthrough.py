@@ -9,6 +9,7 @@ import time
 
 import pytest
 from world import HANG_LIMIT
+from fetching import partials_of
 from hub_server import Hub, one_repo
 from models import bert_files, safetensors
 from storages import all_is_well, assert_digests, assert_whole, check_digests, files_of_all_kinds, passthrough  # noqa: F401 (fixture)
@@ -121,7 +122,7 @@ def test_a_servers_clock(fetcher, passthrough, tmp_path, clock, place):  # noqa:
         command = [fetcher.world.binary, "fetch", "-p", str(fetcher.world.policy_file)]
         first = subprocess.Popen(command, env=fetcher.world.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         limit = time.monotonic() + HANG_LIMIT
-        while not list(volume.rglob("*.incomplete")) and time.monotonic() < limit:
+        while not partials_of(volume) and time.monotonic() < limit:
             time.sleep(0.02)
         second = fetcher.fetch()
         out, _ = first.communicate(timeout=HANG_LIMIT)

@@ -13,6 +13,7 @@ import subprocess
 import cgroups
 import pytest
 from container import CONFINED
+from fetching import partials_of
 from hub_server import Hub, one_repo
 from image import archive, fill, policy_text, reachable
 from models import COMMIT, bert_files, safetensors
@@ -446,7 +447,7 @@ def test_another_user_of_the_group_goes_on_with_a_fetch(node, tmp_path):
         policy = policy_text(more=f"[fetch]\nendpoint = {hub.url}\nallow_http = yes\nconnections = 1").replace("mode = offline", "mode = auto").replace("/models/hub", "/data/hub")
         options = {"policy": policy, "env": [("HF_HOME", "/data")], "mounts": [(volume, "/data", False)]}
         first = node.pod(groups=[2000]).container(args=["/worker", "wait"], uid=1000, gid=1000, **options).start()
-        wait_for(lambda: any(path.stat().st_size > 0 for path in volume.rglob("*.incomplete")))
+        wait_for(lambda: any(path.stat().st_size > 0 for path in partials_of(volume)))
         assert first.stop() == 143
         hub.faults.clear()
         mounted(volume)
