@@ -30,6 +30,7 @@ struct search {
 	char component[MAX_NAME_BYTES]; /* of model_index.json: its first string */
 	unsigned found;
 	unsigned followed;
+	size_t entries; /* of directories that were looked into */
 	uint64_t met[MAX_PYTHON_FILES]; /* hashes of names */
 };
 
@@ -132,6 +133,25 @@ static void check_repository(struct search *search, const char *repo, const char
 		        repo);
 }
 
+/*
+ * Beside the configuration, as for a model in a directory of its own, or at the top. Deeper configurations may be of
+ * whatever else lies there, so that nothing is demanded for them.
+ */
+static void follow_beside(struct search *search, const char *file)
+{
+	const char *slash = strrchr(search->config, '/');
+	char beside[MAX_PATH_BYTES];
+	struct text text = TEXT_OVER(beside);
+
+	if (slash != NULL)
+		text_add_bytes(&text, search->config, (size_t)(slash - search->config) + 1);
+	text_add(&text, file);
+	if (slash == NULL || (!text.cut && model_has(search->inspection, beside, NULL)))
+		follow(search, beside);
+	else if (strchr(search->config, '/') == slash || model_has(search->inspection, file, NULL))
+		follow(search, file);
+}
+
 /* `file.Class`, or `org/name--file.Class`: code from another repository. */
 static void check_reference(struct search *search, const char *reference)
 {
@@ -156,10 +176,13 @@ static void check_reference(struct search *search, const char *reference)
 		        (struct report_at){ .path = search->config },
 		        "its auto_map names [%.256s], which is not a file of a repository",
 		        reference);
+	else if (separator != NULL && inspection->model->model->repo != NULL &&
+	         strcmp(repo, inspection->model->model->repo) == 0)
+		follow(search, file); /* its own, at its own commit */
 	else if (separator != NULL)
 		check_repository(search, repo, file);
 	else
-		follow(search, file);
+		follow_beside(search, file);
 }
 
 static bool visit_config(void *context, const struct json_value *value)
@@ -277,10 +300,11 @@ static void read_directory(struct search *search, char path[static MAX_PATH_BYTE
 	                 MAX_DIRECTORY_ENTRIES);
 	const struct dirent *entry;
 
-	while ((entry = dir_next(&dir)) != NULL) {
+	while (search->entries < MAX_FILES_PER_MODEL && (entry = dir_next(&dir)) != NULL) {
 		size_t more = strlen(entry->d_name);
 		bool config = is_config(entry->d_name);
 
+		search->entries++;
 		if (entry->d_name[0] == '.' || length + more + 2 > MAX_PATH_BYTES)
 			continue;
 		if (length > 0)
@@ -289,6 +313,7 @@ static void read_directory(struct search *search, char path[static MAX_PATH_BYTE
 		if (config && model_wants(inspection, path))
 			read_with(search, path, visit_config);
 		else if (!config && entry->d_type != DT_REG && depth < MAX_CONFIG_DEPTH &&
+		         (entry->d_type != DT_LNK || depth == 0) && /* links may lead in circles */
 		         model_has_directory(inspection, path))
 			read_directory(search, path, depth + 1);
 		path[length] = '\0';

@@ -32,14 +32,13 @@ void check_model_size(struct inspection *inspection)
 		inspection_report(inspection, FINDING_MODEL_TOO_SMALL,
 		                  (struct report_at){ .path = view->place.path,
 		                                      .said = MODEL_SAID(view->model, MIN_SIZE) },
-		                  "weights too small: %s < %s",
-		                  size_text(view->bytes).text, size_text(least).text);
+		                  "weights too small: %s < %s", size_text(view->bytes).text,
+		                  size_text(least).text);
 	} else if (view->bytes > most) {
-		inspection_report(
-		        inspection, FINDING_MODEL_TOO_LARGE,
-		        (struct report_at){ .path = view->place.path,
-		                            .said = MODEL_SAID(view->model, MAX_SIZE) },
-		        "unexpected variant: %s > %s",
-		        size_text(view->bytes).text, size_text(most).text);
+		inspection_report(inspection, FINDING_MODEL_TOO_LARGE,
+		                  (struct report_at){ .path = view->place.path,
+		                                      .said = MODEL_SAID(view->model, MAX_SIZE) },
+		                  "unexpected variant: %s > %s", size_text(view->bytes).text,
+		                  size_text(most).text);
 	}
 }

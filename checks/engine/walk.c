@@ -377,6 +377,10 @@ struct walk {
 	struct inspection *inspection;
 	char path[MAX_PATH_BYTES];
 	uint64_t entries, too_deep;
+	struct {
+		dev_t dev;
+		ino_t ino;
+	} way[MAX_DEPTH_DIRECTORIES]; /* the directories on it: links may lead in circles */
 };
 
 /* model.safetensors/: the libraries' exists() is content with a directory, their open() is not. */
@@ -454,6 +458,64 @@ static void report_depth(struct walk *walk)
 		                  MAX_DEPTH_DIRECTORIES);
 }
 
+static bool real_path(int fd, char out[static MAX_PATH_BYTES])
+{
+	char name[32];
+	struct text text = TEXT_OVER(name);
+	ssize_t length;
+
+	text_addf(&text, "/proc/self/fd/%d", fd);
+	length = readlink(name, out, MAX_PATH_BYTES - 1);
+	out[length < 0 ? 0 : length] = '\0';
+	return length > 0 && out[0] == '/';
+}
+
+static bool lies_within(int fd, int directory_fd)
+{
+	char path[MAX_PATH_BYTES], directory[MAX_PATH_BYTES];
+
+	return directory_fd >= 0 && real_path(fd, path) && real_path(directory_fd, directory) &&
+	       path_is_beneath(path, directory);
+}
+
+/* Whether the policy wants anything directly in it: the rest of a directory outside is not asked about. */
+static bool holds_wanted(const struct walk *walk, int fd)
+{
+	const struct model *model = walk->inspection->model->model;
+	CLEANUP(dir_close) struct dir dir = dir_open(fd, ".", MAX_DIRECTORY_ENTRIES);
+	const struct dirent *entry;
+	char path[MAX_PATH_BYTES];
+	struct text text = TEXT_OVER(path);
+
+	text_addf(&text, "%s/", walk->path);
+	if (glob_any(&model->exclude, walk->path) || glob_any(&model->exclude, path))
+		return false;
+	while (model->files.count > 0 && (entry = dir_next(&dir)) != NULL)
+		if (path_join(path, sizeof(path), walk->path, entry->d_name) &&
+		    model_wants(walk->inspection, path))
+			return true;
+	return model->files.count == 0;
+}
+
+/* Tells of a link out; false: it is not followed. */
+static bool tell_escape(struct walk *walk, bool accepted)
+{
+	struct inspection *inspection = walk->inspection;
+	char text[MAX_PATH_BYTES];
+	struct file_view file = { .path = walk->path,
+		                  .is_link = true,
+		                  .fd = -1,
+		                  .link = link_text(inspection->model, walk->path, text),
+		                  .escapes = true,
+		                  .error = accepted ? 0 : EXDEV };
+
+	inspection->model->broken_files += !accepted;
+	inspection->file = &file;
+	inspection_run_checks(inspection, SCOPE_FILE, LEVEL_PRESENCE);
+	inspection->file = NULL;
+	return accepted;
+}
+
 /*
  * A link to a directory: what lies in the model is met there (latest -> v1, ConfigMap's ..data), what lies beside a
  * snapshot in its repository is met here, and what lies outside is a link that escapes, met here where the policy
@@ -463,38 +525,25 @@ static void walk_link(struct walk *walk, unsigned depth)
 {
 	struct inspection *inspection = walk->inspection;
 	const struct model_view *view = inspection->model;
-	char text[MAX_PATH_BYTES], beneath[MAX_PATH_BYTES];
-	struct file_view file = { .path = walk->path, .is_link = true, .fd = -1 };
-	int flags = O_RDONLY | O_DIRECTORY;
-	int fd = tree_open_beneath(inspection->tree, view->place.dir_fd, walk->path, flags);
+	CLEANUP(cleanup_fd)
+	int fd = open_anywhere(inspection, walk->path, O_RDONLY | O_DIRECTORY);
+	struct stat st = { .st_mode = S_IFDIR };
 
 	inspection->model->seen->missed = true;
-	if (fd != -EXDEV) {
-		cleanup_fd(&fd);
+	if (fd < 0 && model_wants(inspection, walk->path))
+		inspect_directory(inspection, walk->path, &st, -fd);
+	if (fd < 0 || lies_within(fd, view->place.dir_fd) || !holds_wanted(walk, fd))
 		return;
-	}
-	if (view->place.repo_fd >= 0 &&
-	    path_join(beneath, sizeof(beneath),
-	              view->place.path + strlen(view->place.repo_path) + 1, walk->path))
-		fd = tree_open_beneath(inspection->tree, view->place.repo_fd, beneath, flags);
-	if (fd == -EXDEV) {
-		bool accepted = accepts_escapes(inspection);
-
-		file.link = link_text(view, walk->path, text);
-		file.escapes = true;
-		file.error = accepted ? 0 : EXDEV;
-		inspection->model->broken_files += !accepted;
-		inspection->file = &file;
-		inspection_run_checks(inspection, SCOPE_FILE, LEVEL_PRESENCE);
-		inspection->file = NULL;
-		fd = accepted ? open_anywhere(inspection, walk->path, flags) : -EXDEV;
-	}
-	if (fd >= 0 && depth + 1 >= MAX_DEPTH_DIRECTORIES)
+	/* The repository itself, by a way around. */
+	if (lies_within(fd, view->place.repo_fd) && lies_within(view->place.dir_fd, fd))
+		return;
+	if (!lies_within(fd, view->place.repo_fd) &&
+	    !tell_escape(walk, accepts_escapes(inspection)))
+		return;
+	if (depth + 1 >= MAX_DEPTH_DIRECTORIES)
 		report_depth(walk);
-	if (fd >= 0 && depth + 1 >= MAX_DEPTH_DIRECTORIES)
-		cleanup_fd(&fd);
-	else if (fd >= 0)
-		walk_directory(walk, fd, depth + 1);
+	else
+		walk_directory(walk, take_fd(&fd), depth + 1);
 }
 
 static bool is_directory_link(const struct walk *walk, unsigned char type)
@@ -553,7 +602,15 @@ static void walk_directory(struct walk *walk, int fd, unsigned depth)
 	CLEANUP(dir_close) struct dir directory = dir_over(fd, MAX_FILES_PER_MODEL);
 	size_t length = strlen(walk->path);
 	struct dirent *entry;
+	struct stat st;
 
+	if (fstat(fd, &st) != 0)
+		return;
+	for (unsigned i = 0; i < depth; i++)
+		if (walk->way[i].dev == st.st_dev && walk->way[i].ino == st.st_ino)
+			return;
+	walk->way[depth].dev = st.st_dev;
+	walk->way[depth].ino = st.st_ino;
 	inspect_container(walk->inspection, length == 0 ? "." : walk->path, fd);
 	while (walk->entries < MAX_FILES_PER_MODEL && walk->inspection->failed == 0 &&
 	       (entry = dir_next(&directory)) != NULL) {

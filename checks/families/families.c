@@ -58,12 +58,16 @@ bool family_has_weights(const struct inspection *inspection)
 }
 
 /* A file of weights, or one of a format that nobody here knows and that is neither text nor picture. */
-static bool stands_for_weights(const struct dirent *entry)
+static bool stands_for_weights(const struct dir *dir, const struct dirent *entry)
 {
 	const struct format *format = format_by_name(entry->d_name);
+	struct stat st;
 
 	if (format != NULL || entry->d_name[0] == '.' || format_is_plain(entry->d_name))
 		return format != NULL && format->weights;
+	if (entry->d_type == DT_UNKNOWN) /* not every file system says it */
+		return fstatat(dir_fd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		       !S_ISDIR(st.st_mode);
 	return entry->d_type != DT_DIR;
 }
 
@@ -82,7 +86,7 @@ bool family_directory_has_weights(const struct inspection *inspection, const cha
 	const struct dirent *entry;
 
 	while ((entry = dir_next(&dir)) != NULL)
-		if (stands_for_weights(entry))
+		if (stands_for_weights(&dir, entry))
 			return true;
 	return false;
 }

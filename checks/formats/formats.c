@@ -9,7 +9,20 @@
 #include "bounds.h"
 #include "util.h"
 
-enum { SAFETENSORS, GGUF, ONNX, PICKLE, TORCH, TRAINING, NPZ, OPENVINO, CTRANSLATE2, BIN, JSON };
+enum {
+	SAFETENSORS,
+	GGUF,
+	ONNX,
+	PICKLE,
+	TORCH,
+	TRAINING,
+	NPZ,
+	OPENVINO,
+	CTRANSLATE2,
+	BIN,
+	JSON,
+	ONNX_DATA
+};
 const struct format formats[] = {
 	[SAFETENSORS] = { "safetensors", ".safetensors", true, false, safetensors_examine },
 	[GGUF] = { "gguf", ".gguf", true, false, gguf_examine },
@@ -25,7 +38,8 @@ const struct format formats[] = {
 	[CTRANSLATE2] = { "ctranslate2", NULL, true, false, ctranslate2_examine },
 	[BIN] = { "bin", NULL, true, false, NULL },
 	[JSON] = { "json", ".json", false, false, json_examine },
-	{ "onnx", ".onnx_data .onnx.data", true, false, NULL }, /* external data: any bytes */
+	[ONNX_DATA] = { "onnx", ".onnx_data .onnx.data", true, false,
+	                NULL }, /* external data: any bytes */
 	{ "h5", ".h5", true, false, NULL },
 	{ "keras", ".keras", true, false, NULL },
 	{ "msgpack", ".msgpack", true, false, NULL },
@@ -71,16 +85,27 @@ static const struct format *format_of_bin(const char *path)
  */
 static bool is_training_state(const char *path)
 {
-	static const char *const names[] = { "training_args.", "optimizer",
-		                             "scheduler.",     "rng_state",
-		                             "random_states_", "scaler.",
-		                             "sampler.",       "custom_checkpoint_",
-		                             "training_state", "trainer_state." };
+	static const struct {
+		const char *begin, *endings;
+	} names[] = {
+		{ "training_args.", ".bin .pt" },
+		{ "training_state", ".pt .pth .bin .pkl" },
+		{ "optimizer", ".pt .pth .bin .pkl" },
+		{ "optimizer.", ".safetensors" },
+		{ "scheduler.", ".pt .pth .bin .pkl" },
+		{ "rng_state", ".pt .pth .pkl" },
+		{ "random_states_", ".pkl" },
+		{ "scaler.", ".pt .pth .bin" },
+		{ "sampler", ".bin" },
+		{ "custom_checkpoint_", ".pkl" },
+		{ "trainer_state.", ".pt .bin" },
+	};
 	const char *name = path_name(path);
 
 	for (size_t i = 0; i < LENGTH_OF(names); i++)
-		if (strncmp(name, names[i], strlen(names[i])) == 0)
-			return !format_has_ending(path, ".json");
+		if (strncmp(name, names[i].begin, strlen(names[i].begin)) == 0 &&
+		    format_has_ending(name, names[i].endings))
+			return true;
 	return false;
 }
 
@@ -147,8 +172,13 @@ const struct format *format_by_bytes(const struct format *named, int fd, uint64_
 		return named;
 	if (zip && named == NULL && zip_holds_pickle(fd, size))
 		return &formats[TORCH];
+	/* Raw numbers begin with any bytes. */
+	if (named == &formats[OPENVINO] || named == &formats[ONNX_DATA])
+		return named;
+	if (zip && named == &formats[NPZ])
+		return zip_holds_pickle(fd, size) ? &formats[TORCH] : named;
 	/* Their readers go by the archive's directory, whatever comes first in the file. */
-	if (zip && (named == &formats[BIN] || named == &formats[PICKLE] || named == &formats[NPZ]))
+	if (zip && (named == &formats[BIN] || named == &formats[PICKLE]))
 		return zip_is_of_arrays(fd, size) ? &formats[NPZ] : &formats[TORCH];
 	if (named == &formats[BIN] && ctranslate2_begins(head, length))
 		return &formats[CTRANSLATE2];

@@ -122,7 +122,7 @@ static bool collect(void *context, const struct manifest_file *file)
 	if (!file->has_size || file->blob_id[0] == '\0')
 		collector->incomplete = true;
 	if (collector->writer != NULL && !collector->incomplete)
-		collector->error = collector->listed++ % LISTED_BEFORE_LOOK == 0 &&
+		collector->error = ++collector->listed % LISTED_BEFORE_LOOK == 0 &&
 		                                   !has_room(collector->session) ?
 		                           -ENOSPC :
 		                           manifest_writer_add(collector->writer, file);
@@ -178,6 +178,16 @@ static bool fail_list(const struct session *session, const struct plan_model *mo
 {
 	struct text text = TEXT_OVER(failure->message);
 
+	if (!model->illegal && error == -ENOSPC && session->settings->keep_free_bytes > 0) {
+		failure->id = FINDING_FETCH_DISK;
+		failure->broken = false;
+		text_addf(
+		        &text,
+		        "the list of %s alone would leave less than %s free on the volume of %s (No space left for it within fetch.keep_free)",
+		        repo_of(model), size_text(session->settings->keep_free_bytes).text,
+		        session->store.path);
+		return false;
+	}
 	if (!model->illegal && error != -E2BIG)
 		return fail_manifest(session, failure, FINDING_FETCH_DISK, error);
 	failure->id = FINDING_FETCH_PROTOCOL;

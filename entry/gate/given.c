@@ -70,7 +70,7 @@ static bool take_declared(void *context, const struct json_value *value)
 	    !json_key_is(value, top + 1, "Env"))
 		return true;
 	if (memchr(value->text, '\0', value->length) != NULL ||
-	    memchr(value->text, '=', value->length) == NULL)
+	    memchr(value->text, '=', value->length) == NULL || value->text[0] == '=')
 		return true;
 	rows->failed = !rows_add(rows, value->text, value->length);
 	return !rows->failed;
@@ -80,7 +80,8 @@ static int take_image_config(struct gate *gate, const char *text, size_t size)
 {
 	struct rows rows;
 
-	if (!rows_begin(&rows, gate->report.arena, size / 5 + 1)) /* "A=", */
+	if (!rows_begin(&rows, gate->report.arena,
+	                size / 5 + 1)) /* "A=", and what begins with = is none */
 		return -ENOMEM;
 	if (json_parse(text, size, take_declared, &rows) != JSON_OK)
 		return rows.failed ? -ENOMEM : -EBADMSG;

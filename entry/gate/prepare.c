@@ -34,8 +34,9 @@ static void check_report_rows(struct policy *policy)
 static void take_stops(const struct gate *gate)
 {
 	uint64_t more = 0;
+	bool init = gate->policy.init || gate->options->init; /* else nothing is forwarded */
 
-	for (size_t i = 0; i < gate->policy.forwards_count; i++)
+	for (size_t i = 0; init && i < gate->policy.forwards_count; i++)
 		if (signals_is_stop(gate->policy.forwards[i].to))
 			more |= SIGNAL_BIT(gate->policy.forwards[i].from);
 	signals_add_stops(gate->signals, more);

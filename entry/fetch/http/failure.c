@@ -198,6 +198,8 @@ static void explain_status(struct request *request, struct text *text)
 	failure->id = FINDING_FETCH_PROTOCOL;
 	if ((status == 401 || status == 403 || status == 407) && is_page(request)) {
 		failure->id = FINDING_FETCH_PROXY;
+		failure->fix =
+		        "a filter, a proxy or the mirror's own server answered: look at fetch.endpoint, HTTPS_PROXY and NO_PROXY, or ask whoever runs it";
 		add_page(request, text);
 	} else if (status == 401 || status == 403) {
 		failure->id = FINDING_FETCH_UNAUTHORIZED;

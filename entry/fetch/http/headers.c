@@ -188,6 +188,19 @@ static bool is_next(struct field field)
 	return false;
 }
 
+/* Where the next link begins: a comma outside of quotes, or the end. */
+static const char *link_end(struct field field)
+{
+	bool quoted = false;
+
+	for (size_t i = 0; i < field.length; i++) {
+		quoted ^= field.value[i] == '"';
+		if (!quoted && field.value[i] == ',')
+			return field.value + i;
+	}
+	return field.value + field.length;
+}
+
 /* <https://.../tree/main?cursor=x>; rel="next", <...>; rel="prev" */
 static void take_link(struct headers *headers, struct field field)
 {
@@ -204,12 +217,13 @@ static void take_link(struct headers *headers, struct field field)
 			return;
 		link.value = end + 1;
 		link.length = field.length - (size_t)(end + 1 - begin);
-		more = memmem(link.value, link.length, ",", 1);
-		if (more != NULL)
-			link.length = (size_t)(more - link.value);
-		if (is_next(link))
-			copy_text(headers->next, sizeof(headers->next), begin + 1,
-			          (size_t)(end - begin - 1));
+		more = link_end(link);
+		link.length = (size_t)(more - link.value);
+		if (is_next(link)) {
+			copy_address(headers->next, sizeof(headers->next), begin + 1,
+			             (size_t)(end - begin - 1));
+			headers->next_lost = headers->next[0] == '\0';
+		}
 		field.length -= (size_t)(link.value + link.length - begin);
 		field.value = link.value + link.length;
 	}

@@ -17,6 +17,7 @@ struct headers {
 	size_t bytes; /* of all lines so far */
 	char location[MAX_URL_BYTES]; /* "": none, or too long */
 	char next[MAX_URL_BYTES]; /* Link: <...>; rel="next" */
+	bool next_lost; /* there is one, but it is too long or no address: what follows cannot be had */
 	char etag[SHA256_HEX +
 	          1]; /* X-Linked-ETag, else ETag, normalised; "": none that is a digest */
 	bool etag_is_linked;

@@ -486,7 +486,7 @@ static bool go_on(struct request *request)
 
 static void fail_request(struct request *request, CURLcode code)
 {
-	uint64_t due_ns;
+	uint64_t due_ns, now_ns = clock_now_ns();
 
 	request_explain(request, code);
 	if (request->redirects >= MAX_REDIRECTS) {
@@ -500,7 +500,7 @@ static void fail_request(struct request *request, CURLcode code)
 		request->redirected = false;
 		if (request->network->retrying != NULL)
 			request->network->retrying(request->network->retrying_context, request,
-			                           due_ns - clock_now_ns());
+			                           due_ns > now_ns ? due_ns - now_ns : 0);
 		go_again(request, due_ns);
 		return;
 	}

@@ -167,6 +167,18 @@ out:
 	return well;
 }
 
+/* Where the hub's own path begins, behind whatever an endpoint has before it: /artifactory/api/huggingfaceml/x/api/models/. */
+static const char *last_api(const char *address)
+{
+	static const char *const kinds[] = { "/api/models/", "/api/datasets/", "/api/spaces/" };
+	const char *last = NULL;
+
+	for (size_t i = 0; i < LENGTH_OF(kinds); i++)
+		for (const char *at = address; (at = strstr(at, kinds[i])) != NULL; at++)
+			last = at > last ? at : last;
+	return last;
+}
+
 /* A page's successor lies on the endpoint, whatever server the hub calls itself. */
 static bool next_page(const struct question *question, const char *endpoint,
                       char out[static MAX_URL_BYTES])
@@ -178,9 +190,9 @@ static bool next_page(const struct question *question, const char *endpoint,
 	if (next[0] == '\0')
 		return false;
 	if (url_parse(next, &from) && url_parse(endpoint, &own) && !url_same_server(&from, &own)) {
-		const char *path = strstr(next, "/api/");
+		const char *path = last_api(next);
 
-		text_addf(&text, "%s%s", endpoint, path == NULL ? "" : path);
+		text_addf(&text, "%s%s", path == NULL ? "" : endpoint, path == NULL ? "" : path);
 	} else if (!url_resolve(question->request.url, next, out)) {
 		return false;
 	}
@@ -208,6 +220,7 @@ bool ask_tree(const struct asked *asked, const char *commit, manifest_visit *vis
 		/* A page that comes again, by whatever address, is the end of no list. */
 		for (unsigned i = 0; well && i < pages; i++)
 			repeats |= met[i] == question->digest;
+		repeats |= question->request.headers.next_lost;
 		well = well && !repeats;
 		if (!well || !next_page(question, asked->endpoint, url))
 			break;
@@ -218,7 +231,7 @@ bool ask_tree(const struct asked *asked, const char *commit, manifest_visit *vis
 	free(met);
 	if (!well && question != NULL)
 		keep_failure(failure, question, asked, "list of files");
-	if (repeats) /* mirrors that know no cursor (olah 0.5.4): there is no list by pages */
+	if (repeats) /* mirrors that know no cursor (olah 0.5.4), or whose next page cannot be asked for: no list by pages */
 		failure->http = 404;
 	free_question(question);
 	free(page);

@@ -76,8 +76,31 @@ def test_a_directory_that_is_a_link_out(world):
     assert result.finding("file.truncated")["path"] == "weights/model.safetensors" and result.finding("file.link-escapes")["severity"] == "note"
     lay_out(world.path / "ext", {"model.safetensors": safetensors()})
     assert judge(world, None, "", ESCAPES).report["models"][0]["files"] == 3
-    os.symlink("..", world.path / "ext" / "again")      # a loop: it ends
-    assert judge(world, None, "", ESCAPES).status == 65
+    os.symlink(".", world.path / "ext" / "again")       # a circle: it ends
+    assert judge(world, None, "", ESCAPES).status == 0
+
+
+def test_links_to_directories_that_mean_the_model_itself(world):
+    lay_out(world.path / "model", {f"v1/{name}": data for name, data in WHOLE.items()})
+    os.symlink(world.path / "model" / "v1", world.path / "model" / "latest")
+    for name in "abcdef":
+        os.symlink(".", world.path / "model" / name)
+    result = judge(world)
+    assert result.status == 0 and not {"file.link-escapes", "model.limit"} & set(result.codes()), result
+    repo = Repo(world.hub).all(WHOLE).ref()
+    for name, target in (("r", "../.."), ("s", "../.."), ("t", str(repo.snapshot))):
+        os.symlink(target, repo.snapshot / name)
+    world.policy()
+    result = world.check()
+    assert result.status == 0 and result.report["models"][0]["files"] == len(WHOLE), result
+
+
+@pytest.mark.parametrize("more, status", [("files = config.json, *.safetensors, *.txt, tokenizer.json", 0), ("exclude = logs/*", 0), ("exclude = logs", 0), ("files = *", 65), ("", 65)])
+def test_a_link_out_that_is_not_wanted(world, more, status):
+    lay_out(world.path / "ext", {"run.log": b"x"})
+    lay_out(world.path / "model", WHOLE)
+    os.symlink("../ext", world.path / "model" / "logs")
+    assert judge(world, None, more).status == status
 
 
 def test_a_directory_beside_the_snapshot_is_looked_into(world):
@@ -250,6 +273,35 @@ def test_an_index_beside_what_an_exporter_made(world):
     index = {"config.json": BERT, **TOKENIZER, "pytorch_model.bin.index.json": INDEX}
     assert judge(world, {**index, "onnx/model.safetensors": safetensors()}).status == 0
     assert judge(world, {**index, "original/consolidated.00.pth": ZIP}).finding("model.shard")
+
+
+@pytest.mark.parametrize("name", ["optimizer-7b.gguf", "optimizer-7b.safetensors", "sampler.safetensors", "training_state.onnx"])
+def test_weights_that_are_called_like_a_trainers_state(world, name):
+    assert judge(world, {name: b"GGUF"}).status == 65
+
+
+def test_arrays_with_a_note_beside_them(world):
+    assert judge(world, {"meta.npz": archive("a.npy", "allow.txt"), "empty.npz": archive()}, "formats = npz").status == 0
+
+
+@pytest.mark.parametrize("name", ["openvino_model.bin", "model.onnx_data"])
+def test_numbers_that_begin_like_a_pickle(world, name):
+    assert "model.pickle" not in judge(world, {"openvino_model.xml": GRAPH.replace(b"offset=\"8\"", b"offset=\"0\""), name: b"\x80\x02" + b"\0" * 30,
+                                               "openvino_model.bin": b"\x80\x02" + b"\0" * 30}).codes()
+
+
+def test_code_beside_the_configuration_that_names_it(world):
+    """path is the folder of several models: each has its own."""
+    files = {f"org/name/{name}": data for name, data in WHOLE.items()}
+    files["org/name/config.json"] = b'{"model_type":"bert","auto_map":{"AutoModel":"modeling_x.M"}}'
+    assert judge(world, {**files, "org/name/modeling_x.py": b"x = 1"}, "remote_code = allow").status == 0
+    assert judge(world, {**files, "org/name/modeling_x.py": b"x = 1"}).finding("model.remote-code")
+
+
+def test_code_that_its_own_repository_names(world):
+    Repo(world.hub).all({**WHOLE, "config.json": b'{"model_type":"bert","auto_map":{"AutoModel":"org/m--modeling_x.M"}}', "modeling_x.py": b"x = 1"})
+    world.policy(f"[policy]\n[model m]\nrepo = org/m\nrevision = {COMMIT}\nremote_code = allow\n")
+    assert world.check().status == 0, world.check()
 
 
 # The environment

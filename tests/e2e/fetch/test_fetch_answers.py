@@ -2,6 +2,7 @@
 """What hubs, mirrors, filters and proxies answer, word for word as their standards let them, and what is said about it."""
 
 import email.utils
+import re
 import subprocess
 import time
 
@@ -107,7 +108,7 @@ def test_a_bundle_that_holds_nothing(fetcher, tls, tmp_path, made):
 
 # Lists
 
-@pytest.mark.parametrize("rel", ["rel=next", 'rel = "next"', 'rel="prev next"', 'title=x; rel=next', 'REL="Next"'])
+@pytest.mark.parametrize("rel", ["rel=next", 'rel = "next"', 'rel="prev next"', 'title=x; rel=next', 'REL="Next"', 'title="a, b"; rel="next"'])
 def test_a_link_to_the_next_page(fetcher, rel):
     """RFC 8288: quotes are a matter of taste, and a list that ends early is a model that is not whole."""
     files = {**bert_files(), **{f"n/{i:02}.json": b"{}" for i in range(30)}}
@@ -118,6 +119,17 @@ def test_a_link_to_the_next_page(fetcher, rel):
                       headers={"Link": f'<{hub.url}/api/models/org/m/tree/{COMMIT}>; rel="first", <{hub.url}/api/models/org/m/tree/{COMMIT}?recursive=true&expand=false&cursor={start}>; {rel}'})
         assert fetcher.write(hub.url).fetch().status == 0
         assert len(hub.paths("/tree/")) == 4
+    assert complete_or_absent(fetcher, files) and len(list(fetcher.snapshot.rglob("n/*.json"))) == 30
+
+
+@pytest.mark.parametrize("link", ["{url}/api/models/org/m/tree/x?cursor=" + "y" * 9000, ""], ids=["too long", "empty"])
+def test_a_next_page_that_cannot_be_asked_for(fetcher, link):
+    """The list is not over because its next page has no address here: the files are asked for in another way."""
+    files = {**bert_files(), **{f"n/{i:02}.json": b"{}" for i in range(30)}}
+    with Hub(one_repo(files), page=10) as hub:
+        hub.fault("/tree/", headers={"Link": f'<{link.format(url=hub.url)}>; rel="next"'})
+        result = fetcher.write(hub.url).fetch()
+        assert result.status == 0 and hub.paths("blobs=true"), result
     assert complete_or_absent(fetcher, files) and len(list(fetcher.snapshot.rglob("n/*.json"))) == 30
 
 
@@ -193,6 +205,11 @@ def test_an_endpoint_that_is_ill_is_asked_last(fetcher, status):
         result = fetcher.write(f"{ill.url}, {hub.url}").fetch()
         assert result.status == 0, result
         assert len(ill.requests) <= 2
+
+
+def test_a_name_that_is_not_there_waits_no_eternity(fetcher):
+    result = fetcher.write("https://nosuch-host.invalid").fetch()
+    assert result.status == 75 and all(int(wait) < 100_000 for wait in re.findall(r'"wait_ms": (\d+)', result.err)), result.err
 
 
 def test_a_pause_of_one_endpoint_is_none_of_the_other(fetcher):
