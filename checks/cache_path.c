@@ -168,7 +168,7 @@ static void check_own_home(struct inspection *inspection)
 		        inspection, FINDING_ENV_HOME,
 		        (struct report_at){
 		                .path = "HOME",
-		                .fix = "make that directory for the user, or set HOME to one that it may write ([environment set])" },
+		                .fix = "set HOME to a directory that the user may write ([environment set])" },
 		        "HOME=%.512s is no directory, and uid %u can keep nothing there", home,
 		        (unsigned)inspection->who->uid);
 }

@@ -117,15 +117,15 @@ static void check_repository(struct search *search, const char *repo, const char
 	struct model_place place = { .repo_fd = -1, .dir_fd = -1 };
 	CLEANUP(cleanup_fd) int fd = -1;
 	char beneath[MAX_PATH_BYTES];
-	bool there = inspection->hub_cache != NULL &&
-	             hub_cache_locate(inspection->tree, inspection->hub_cache, repo, "main",
-	                              &place) == CACHE_OK &&
-	             path_join(beneath, sizeof(beneath), place.path, file) &&
-	             (fd = tree_open(inspection->tree, beneath, O_PATH)) >= 0;
 
+	if (inspection->hub_cache != NULL &&
+	    hub_cache_locate(inspection->tree, inspection->hub_cache, repo, "main", &place) ==
+	            CACHE_OK &&
+	    path_join(beneath, sizeof(beneath), place.path, file))
+		fd = tree_open(inspection->tree, beneath, O_PATH);
 	cleanup_fd(&place.repo_fd);
 	cleanup_fd(&place.dir_fd);
-	if (!there)
+	if (fd < 0)
 		inspection_report(
 		        inspection, FINDING_MODEL_CODE_MISSING,
 		        (struct report_at){ .path = search->config },

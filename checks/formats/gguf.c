@@ -417,7 +417,7 @@ void gguf_examine(const struct examined *file, struct extent *extent)
 		                   .error = header.error };
 	if (result == GGUF_OK && header.split_count > 1 && !is_numbered(file->path)) {
 		extent->words =
-		        "is one of several parts, but not named NAME-00001-of-0000N.gguf, by which llama.cpp finds the others";
+		        "is one of several parts, but not named NAME-00001-of-0000N.gguf, as llama.cpp wants";
 	} else if (result == GGUF_OK && header.beyond) {
 		extent->result = EXTENT_UNKNOWN;
 		extent->words =

@@ -100,7 +100,7 @@ static bool has_room(const struct session *session)
 	uint64_t bytes, inodes;
 
 	return store_free(&session->store, &bytes, &inodes) != 0 ||
-	       bytes > session->settings->keep_free_bytes + LISTED_BEFORE_LOOK * 512u;
+	       bytes > session->settings->keep_free_bytes + LISTED_BEFORE_LOOK * 512ul;
 }
 
 static bool collect(void *context, const struct manifest_file *file)

@@ -40,7 +40,7 @@ int child_start(struct child *child, child_run *run, void *context)
 
 const char *child_no_room_words(void)
 {
-	return "its user has as many processes as it may (RLIMIT_NPROC, ulimit -u), or its cgroup has (pids.max)";
+	return "its user (RLIMIT_NPROC) or its cgroup (pids.max) has as many processes as it may";
 }
 
 /* Takes note of the child's end and, as PID 1, of orphans that ended; false: it has not ended. */
