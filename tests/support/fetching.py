@@ -5,10 +5,13 @@ import contextlib
 import json
 import os
 import subprocess
+from pathlib import Path
+
 import certificates
 import pytest
 from world import HANG_LIMIT, ROOT, missing
 from models import COMMIT, safetensors
+from waiting import children, wait_for
 
 
 BIG = safetensors({"w": 5_000_000})   # 20 MB: several parts
@@ -24,6 +27,13 @@ def partials_of(folder):
     while True:
         with contextlib.suppress(FileNotFoundError):
             return list(folder.rglob("*.incomplete"))
+
+
+def is_alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
 
 
 class Fetcher:
@@ -74,8 +84,11 @@ class Fetcher:
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
+            left = children(process.pid)
             process.kill()
             process.wait()
+            # The kernel ends the fetcher with its parent, a moment later: until then it writes.
+            wait_for(lambda: not any(is_alive(pid) for pid in left))
 
 
 @pytest.fixture

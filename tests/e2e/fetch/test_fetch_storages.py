@@ -13,7 +13,7 @@ from world import HANG_LIMIT
 from hub_server import Hub, one_repo
 from models import OTHER, bert_files
 from storages import (all_is_well, assert_digests, assert_the_library_loads, assert_whole, check_digests, files_of_all_kinds, fuse, loop_device,
-                      mounted, rclone, s3, s3fs)  # noqa: F401 (fixture)
+                      mounted, need, rclone, s3, s3fs)  # noqa: F401 (fixture)
 
 
 def assert_the_bucket_has_it(fetcher, volume, files):
