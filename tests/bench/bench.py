@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 sys.path.insert(0, str(ROOT / "tests" / "bench"))
-from fetching import bench_fetch  # noqa: E402, F401
+from downloads import bench_fetch  # noqa: E402, F401
 from supervising import bench_init  # noqa: E402, F401
 from volumes import bench_volumes  # noqa: E402, F401
 from models import COMMIT, Repo, bert_files, safetensors, sha256  # noqa: E402

@@ -7,7 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
-from fetching import AWEIGH, HF, Site, big_file, timed
+from downloads import AWEIGH, HF, Site, big_file, timed
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
