@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/scan.h"
+#include "base/text.h"
 
 struct dir dir_over(int fd, size_t limit)
 {
@@ -82,4 +83,15 @@ int dir_next_descriptor(struct dir *dir)
 		    (int)fd != dir_fd(dir))
 			return (int)fd;
 	return -1;
+}
+
+void descriptor_name(int fd, char *out, size_t size)
+{
+	char name[32];
+	struct text text = TEXT_OVER(name);
+	ssize_t length;
+
+	text_addf(&text, "/proc/self/fd/%d", fd);
+	length = readlink(name, out, size - 1);
+	out[length < 0 ? 0 : length] = '\0';
 }

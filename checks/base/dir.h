@@ -26,6 +26,8 @@ struct dirent *dir_next(struct dir *dir);
 /* The descriptor, for *at() calls on a name; -1: not open. */
 int dir_fd(const struct dir *dir);
 void dir_close(struct dir *dir);
+/* What /proc says that the descriptor is: a path, or "anon_inode:[io_uring]"; "" where it says nothing. */
+void descriptor_name(int fd, char *out, size_t size);
 /* The process's own descriptors, from /proc/self/fd: error says that there is no /proc. */
 struct dir dir_of_descriptors(void);
 /* The next of them, but for the directory's own; -1: no more. */

@@ -190,11 +190,16 @@ size_t scan_utf8(const unsigned char *at, size_t left)
 	return length;
 }
 
-uint64_t hash_bytes(const char *bytes, size_t length)
+uint64_t hash_more(uint64_t hash, const void *bytes, size_t length)
 {
-	uint64_t hash = 0xcbf29ce484222325u;
+	const unsigned char *at = bytes;
 
 	for (size_t i = 0; i < length; i++)
-		hash = (hash ^ (unsigned char)bytes[i]) * 0x100000001b3u;
+		hash = (hash ^ at[i]) * 0x100000001b3u;
 	return hash;
+}
+
+uint64_t hash_bytes(const char *bytes, size_t length)
+{
+	return hash_more(HASH_BEGIN, bytes, length);
 }

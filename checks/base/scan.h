@@ -40,5 +40,8 @@ static inline uint64_t load_le64(const unsigned char *at)
 
 /* FNV-1a, 64 bits: to find equal names, not to withstand who forges them. */
 uint64_t hash_bytes(const char *bytes, size_t length);
+/* The same in pieces: begins with HASH_BEGIN, goes on with what the piece before gave. */
+#define HASH_BEGIN 0xcbf29ce484222325u
+uint64_t hash_more(uint64_t hash, const void *bytes, size_t length);
 
 #endif

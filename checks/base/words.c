@@ -53,6 +53,7 @@ const char *words_nearest(const char *word, words_next *next, const void *contex
 {
 	const char *near = NULL, *nearest = NULL, *candidate;
 	unsigned best = strlen(word) > 4 ? 3 : 2;
+	size_t shared = 0;
 
 	for (size_t i = 0; (candidate = next(context, i)) != NULL; i++) {
 		unsigned distance = edit_distance(word, candidate);
@@ -62,10 +63,9 @@ const char *words_nearest(const char *word, words_next *next, const void *contex
 			near = candidate;
 		}
 	}
-	best = 0;
 	for (size_t i = 0; near == NULL && (candidate = next(context, i)) != NULL; i++)
-		if (shared_beginning(word, candidate) > best) {
-			best = (unsigned)shared_beginning(word, candidate);
+		if (shared_beginning(word, candidate) > shared) {
+			shared = shared_beginning(word, candidate);
 			nearest = candidate;
 		}
 	return near != NULL ? near : nearest;

@@ -61,9 +61,7 @@ static void inspect_model(struct inspection *inspection, struct model_view *view
 	memset(view->of_format, 0, sizeof(view->of_format));
 	view->files_met = view->require_met = 0;
 	view->has_manifest = false;
-	view->level = inspection->policy->verify > view->model->verify ?
-	                      inspection->policy->verify :
-	                      view->model->verify;
+	view->level = model_level(inspection->policy, view->model);
 	view->digests = digests;
 	seen_clear(view->seen);
 	inspection->model = view;

@@ -107,3 +107,8 @@ const char *model_title(const struct model *model)
 
 	return path != NULL ? path : model->repo;
 }
+
+enum level model_level(const struct policy *policy, const struct model *model)
+{
+	return policy->verify > model->verify ? policy->verify : model->verify;
+}

@@ -8,5 +8,7 @@
 void locate(struct inspection *inspection);
 /* What the model is called in messages: its directory, or its repository. */
 const char *model_title(const struct model *model);
+/* How closely it is to be looked at: the closer of the policy's level and its own. */
+enum level model_level(const struct policy *policy, const struct model *model);
 
 #endif

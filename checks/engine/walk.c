@@ -458,24 +458,15 @@ static void report_depth(struct walk *walk)
 		                  MAX_DEPTH_DIRECTORIES);
 }
 
-static bool real_path(int fd, char out[static MAX_PATH_BYTES])
-{
-	char name[32];
-	struct text text = TEXT_OVER(name);
-	ssize_t length;
-
-	text_addf(&text, "/proc/self/fd/%d", fd);
-	length = readlink(name, out, MAX_PATH_BYTES - 1);
-	out[length < 0 ? 0 : length] = '\0';
-	return length > 0 && out[0] == '/';
-}
-
 static bool lies_within(int fd, int directory_fd)
 {
 	char path[MAX_PATH_BYTES], directory[MAX_PATH_BYTES];
 
-	return directory_fd >= 0 && real_path(fd, path) && real_path(directory_fd, directory) &&
-	       path_is_beneath(path, directory);
+	if (directory_fd < 0)
+		return false;
+	descriptor_name(fd, path, sizeof(path));
+	descriptor_name(directory_fd, directory, sizeof(directory));
+	return path[0] == '/' && directory[0] == '/' && path_is_beneath(path, directory);
 }
 
 /* Whether the policy wants anything directly in it: the rest of a directory outside is not asked about. */

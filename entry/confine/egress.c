@@ -8,11 +8,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
 
 #include "base/dir.h"
 #include "base/list.h"
-#include "base/text.h"
 #include "policy.h"
 #include "util.h"
 
@@ -39,8 +37,7 @@ static int option(int fd, int name)
 /* A tunnel takes packets by write(2), a ring does system calls that no filter sees. */
 static bool is_way_out(int fd)
 {
-	char name[32], target[32] = "";
-	struct text text = TEXT_OVER(name);
+	char name[32];
 	struct stat st;
 
 	if (fstat(fd, &st) != 0 || (fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0)
@@ -48,9 +45,8 @@ static bool is_way_out(int fd)
 	if (S_ISCHR(st.st_mode))
 		return st.st_rdev ==
 		       makedev(10, 200); /* /dev/net/tun: linux/miscdevice.h, TUN_MINOR */
-	text_addf(&text, "/proc/self/fd/%d", fd);
-	return readlink(name, target, sizeof(target) - 1) > 0 &&
-	       strcmp(target, "anon_inode:[io_uring]") == 0;
+	descriptor_name(fd, name, sizeof(name));
+	return strcmp(name, "anon_inode:[io_uring]") == 0;
 }
 
 static bool leads_out(int fd, bool udp)

@@ -59,13 +59,9 @@ static void withhold_ways(const struct limits *limits)
 	int fd;
 
 	while ((fd = dir_next_descriptor(&directory)) >= 0) {
-		char name[16], path[MAX_PATH_BYTES];
-		struct text text = TEXT_OVER(name);
-		ssize_t length;
+		char path[MAX_PATH_BYTES];
 
-		text_addf(&text, "%d", fd);
-		length = readlinkat(dir_fd(&directory), name, path, sizeof(path) - 1);
-		path[length < 0 ? 0 : length] = '\0';
+		descriptor_name(fd, path, sizeof(path));
 		if (path[0] == '/' && (fcntl(fd, F_GETFD) & FD_CLOEXEC) == 0 &&
 		    leads_around(limits, fd, path))
 			withhold(fd);

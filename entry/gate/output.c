@@ -80,6 +80,8 @@ static enum status write_report(const struct gate *gate, const struct report_for
 	return text == NULL ? STATUS_SYSTEM : write_all(gate, fd, text, length);
 }
 
+static const struct report_style file_style = { .verbose = true, .width = DEFAULT_WIDTH };
+
 /* A report that goes to a file: an existing one is written over, not replaced, since it may be a mount. */
 struct file_report {
 	struct gate *gate;
@@ -110,7 +112,6 @@ static size_t limit_of(const char *path)
 /* In a child, since the file may lie on a volume that does not answer. */
 static void run_writer(void *context, int pipe_fd)
 {
-	static const struct report_style style = { .verbose = true, .width = DEFAULT_WIDTH };
 	struct file_report *file = context;
 	int fd = tree_open_trusted(file->path, O_WRONLY | O_CREAT | O_TRUNC);
 	enum status status;
@@ -120,7 +121,8 @@ static void run_writer(void *context, int pipe_fd)
 		send_failure(file, "the report %.512s cannot be written: %s", file->path,
 		             fd == -EPERM ? "a link on the way is not root's" : strerror(-fd));
 	} else {
-		status = write_report(file->gate, file->format, style, limit_of(file->path), fd);
+		status = write_report(file->gate, file->format, file_style, limit_of(file->path),
+		                      fd);
 		if (status != STATUS_OK)
 			send_failure(file, "the report %.512s could not be written whole",
 			             file->path);
@@ -185,8 +187,6 @@ static enum status write_file(struct gate *gate, const struct report_format *for
 
 void gate_report_again(struct gate *gate, enum status status, const char *sentence)
 {
-	static const struct report_style style = { .verbose = true, .width = DEFAULT_WIDTH };
-
 	gate_raise(gate,
 	           status == STATUS_NOT_FOUND      ? FINDING_SERVICE_COMMAND :
 	           status == STATUS_NOT_EXECUTABLE ? FINDING_SERVICE_EXECUTABLE :
@@ -198,7 +198,7 @@ void gate_report_again(struct gate *gate, enum status status, const char *senten
 		const struct kept_report *kept = &gate->kept[i];
 
 		if (ftruncate(kept->fd, 0) == 0)
-			(void)write_report(gate, kept->format, style, kept->limit, kept->fd);
+			(void)write_report(gate, kept->format, file_style, kept->limit, kept->fd);
 	}
 }
 

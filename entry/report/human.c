@@ -247,11 +247,6 @@ static void print_subject(const struct paint *paint, enum severity worst, const 
 	(void)fprintf(paint->out, " %-13s ", name);
 }
 
-static enum level level_wanted(const struct policy *policy, const struct model *model)
-{
-	return policy->verify > model->verify ? policy->verify : model->verify;
-}
-
 static void print_model(const struct paint *paint, size_t index)
 {
 	const struct model *model = &paint->report->policy->models[index];
@@ -271,7 +266,7 @@ static void print_model(const struct paint *paint, size_t index)
 	          found->files == 1 ? "" : "s", size_text(found->bytes).text,
 	          level_words[found->level]);
 	if (found->level < LEVEL_DIGEST &&
-	    level_wanted(paint->report->policy, model) == LEVEL_DIGEST)
+	    model_level(paint->report->policy, model) == LEVEL_DIGEST)
 		text_addf(&text, ", %llu of %llu by digest", (unsigned long long)found->verified,
 		          (unsigned long long)found->files);
 	(void)fprintf(paint->out, "%*s", (int)INDENT, "");

@@ -406,18 +406,13 @@ void request_explain(struct request *request, CURLcode code)
 		explain_curl(request, code, &text);
 }
 
-void request_fail_address(struct request *request, const char *fault)
+void request_fail_address(struct request *request, const char *fault, const char *fix)
 {
 	struct text text =
 	        begin_sentence(request, request->failure.message, sizeof(request->failure.message));
 
 	text_addf(&text, ": %s", fault);
-	request->failure.fix =
-	        strstr(fault, "redirect_ports") != NULL ?
-	                "set fetch.redirect_ports to the ports that the hub redirects to" :
-	        strstr(fault, "allow_http") != NULL ?
-	                "use https, or set fetch.allow_http = yes where plain http is meant" :
-	                NULL;
+	request->failure.fix = fix;
 	request->failure.id = FINDING_FETCH_PROTOCOL;
 	request->failure.temporary = false;
 	request->failure.http = 0;

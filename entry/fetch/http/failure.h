@@ -24,8 +24,8 @@ void request_fail(struct request *request, enum finding_id id, bool temporary, c
                   ...) __attribute__((format(printf, 4, 5)));
 /* Fills failure from what curl and the status say; a refusal gets host and subject in front. */
 void request_explain(struct request *request, CURLcode code);
-/* The same for an address that is not asked at all. */
-void request_fail_address(struct request *request, const char *fault);
+/* The same for an address that is not asked at all; `fix` as in struct failure. */
+void request_fail_address(struct request *request, const char *fault, const char *fix);
 /* OpenSSL's: remembers who issued the certificate that is not trusted; curl's own message does not say it. */
 int request_on_verify(int good, X509_STORE_CTX *store);
 

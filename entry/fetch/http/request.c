@@ -268,15 +268,17 @@ static void set_options(struct request *request)
 	}
 }
 
-/* NULL: the address may be connected to; otherwise why not, to be put behind the host. */
-static const char *address_fault(struct request *request)
+/* NULL: the address may be connected to; otherwise why not, to be put behind the host, and what to do in *fix. */
+static const char *address_fault(struct request *request, const char **fix)
 {
 	const struct fetch_settings *settings = request->network->settings;
 
 	if (!url_parse(request->url, &request->server))
 		return "no http or https address";
+	*fix = "use https, or set fetch.allow_http = yes where plain http is meant";
 	if (!request->server.https && !settings->allow_http)
 		return "plain http is not allowed; set fetch.allow_http = yes where it is meant";
+	*fix = "set fetch.redirect_ports to the ports that the hub redirects to";
 	/* Behind a proxy its port is what is connected to. */
 	if ((request->server.https ? settings->https_proxy : settings->http_proxy)[0] == '\0' &&
 	    !fetch_settings_allow_port(settings, request->server.port))
@@ -287,7 +289,7 @@ static const char *address_fault(struct request *request)
 static void send_request(struct request *request)
 {
 	struct network *network = request->network;
-	const char *fault = address_fault(request);
+	const char *fix = NULL, *fault = address_fault(request, &fix);
 
 	headers_begin(&request->headers);
 	request->begun = request->refused = request->misfit = false;
@@ -299,9 +301,10 @@ static void send_request(struct request *request)
 	if (fault == NULL && request->easy == NULL) {
 		request->easy = curl_easy_init();
 		fault = request->easy == NULL ? "out of memory" : NULL;
+		fix = NULL;
 	}
 	if (fault != NULL) {
-		request_fail_address(request, fault);
+		request_fail_address(request, fault, fix);
 		request->done(request, false);
 		return;
 	}

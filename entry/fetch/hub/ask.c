@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/scan.h"
 #include "fetch/hub/listing.h"
 #include "util.h"
 
@@ -30,7 +31,7 @@ struct question {
 	bool (*feed)(struct question *question, const void *bytes, size_t length);
 	void *parser;
 	char next[MAX_URL_BYTES];
-	uint64_t digest; /* of the answer's bytes, FNV-1a */
+	uint64_t digest; /* of the answer's bytes: hash_more() */
 };
 
 static bool on_answer(struct request *request, const void *bytes, size_t length)
@@ -86,9 +87,7 @@ static bool feed_tree(struct question *question, const void *bytes, size_t lengt
 {
 	struct tree_page *page = question->parser;
 
-	for (size_t i = 0; i < length; i++)
-		question->digest =
-		        (question->digest ^ ((const unsigned char *)bytes)[i]) * 0x100000001b3ull;
+	question->digest = hash_more(question->digest, bytes, length);
 	return json_feed(&page->json, bytes, length) || page->stopped;
 }
 
@@ -213,7 +212,7 @@ bool ask_tree(const struct asked *asked, const char *commit, manifest_visit *vis
 		tree_page_begin(page, visit, context);
 		question->feed = feed_tree;
 		question->parser = page;
-		question->digest = 0xcbf29ce484222325ull;
+		question->digest = HASH_BEGIN;
 		well = ask(asked, question, url);
 		if (!tree_page_end(page) || pages + 1 >= MAX_LISTING_PAGES || met == NULL)
 			well = false;

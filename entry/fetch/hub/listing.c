@@ -18,28 +18,30 @@ static bool copy_path(char path[static MAX_JSON_KEY_BYTES], const struct json_va
 }
 
 /* One that is none, as of a directory, is as if it were not stated. */
-static bool take_size(struct manifest_file *file, const struct json_value *value)
+static void take_size(struct manifest_file *file, const struct json_value *value)
 {
 	file->has_size = value->kind == JSON_NUMBER &&
 	                 scan_u64(value->text, value->length, &file->size) &&
 	                 file->size <= MAX_FETCH_BYTES;
-	return true;
 }
 
 /* Fields of an element at `level`; its "lfs" object lies one deeper. */
 static bool take_field(struct manifest_file *file, const struct json_value *value, unsigned level,
                        const char *oid, const char *sha256)
 {
-	if (value->depth == level + 1 && json_key_is(value, level, "size"))
-		return take_size(file, value);
+	if (value->depth == level + 1 && json_key_is(value, level, "size")) {
+		take_size(file, value);
+		return true;
+	}
 	if (value->depth == level + 1 && json_key_is(value, level, oid)) {
 		/* Not one of git's SHA-1 ids: as if it were not there, and the file is asked for its own. */
 		(void)json_copy_hex(value, file->blob_id, COMMIT_HEX);
 		return true;
 	}
-	if (value->depth == level + 1 && json_key_is(value, level, "xetHash"))
-		return json_copy_hex(value, file->xet_hash, SHA256_HEX) ||
-		       true; /* nothing here needs it */
+	if (value->depth == level + 1 && json_key_is(value, level, "xetHash")) {
+		(void)json_copy_hex(value, file->xet_hash, SHA256_HEX); /* nothing here needs it */
+		return true;
+	}
 	if (value->depth == level + 2 && json_key_is(value, level, "lfs") &&
 	    json_key_is(value, level + 1, sha256))
 		return json_copy_hex(value, file->sha256, SHA256_HEX);
