@@ -193,7 +193,7 @@ static bool allows_remote_code(const struct inspection *inspection)
 {
 	for (size_t i = 0; i < inspection->policy->model_count; i++)
 		if (inspection->policy->models[i].selected &&
-		    inspection->policy->models[i].remote_code == CODE_ALLOW)
+		    inspection->policy->models[i].remote_code != CODE_DENY)
 			return true;
 	return false;
 }

@@ -20,6 +20,19 @@ struct pass {
 	char first_unwanted[256];
 };
 
+/* false: it is there, as a link that leads nowhere, which has been told already. */
+static bool report_missing(struct inspection *inspection, const char *path, const char *who)
+{
+	struct stat st;
+	bool there = fstatat(inspection->model->place.dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+
+	if (there && !S_ISDIR(st.st_mode))
+		return false;
+	inspection_report(inspection, FINDING_MODEL_INCOMPLETE, (struct report_at){ .path = path },
+	                  "is %s: %s names it", there ? "a directory, not a file" : "missing", who);
+	return true;
+}
+
 static bool visit(void *context, const struct manifest_file *file)
 {
 	struct pass *pass = context;
@@ -34,24 +47,14 @@ static bool visit(void *context, const struct manifest_file *file)
 		return true;
 	}
 	if (!model_has(inspection, file->path, &size)) {
-		struct stat st;
-		bool there = fstatat(inspection->model->place.dir_fd, file->path, &st,
-		                     AT_SYMLINK_NOFOLLOW) == 0;
-
 		if (!model_wants(inspection, file->path)) {
 			if (pass->unwanted_missing++ == 0) {
 				struct text text = TEXT_OVER(pass->first_unwanted);
 
 				text_add(&text, file->path);
 			}
-		} else if (
-		        !there ||
-		        S_ISDIR(st.st_mode)) { /* a link that leads nowhere has been told already */
+		} else if (report_missing(inspection, file->path, "the commit's manifest")) {
 			pass->incomplete = true;
-			inspection_report(inspection, FINDING_MODEL_INCOMPLETE,
-			                  (struct report_at){ .path = file->path },
-			                  "is %s: the commit's manifest names it",
-			                  there ? "a directory, not a file" : "missing");
 		}
 	} else if (inspection->model->level >= LEVEL_SIZE && size != file->size &&
 	           model_wants(inspection, file->path)) {
@@ -62,6 +65,33 @@ static bool visit(void *context, const struct manifest_file *file)
 		                  (unsigned long long)size, (unsigned long long)file->size);
 	}
 	return inspection->failed == 0;
+}
+
+/* The lock file's list goes before any other: what it names is demanded, where the policy wants it. */
+static void check_lock(struct inspection *inspection)
+{
+	const struct lock_model *locked = inspection->model->locked;
+	bool whole = true;
+
+	for (size_t i = 0; i < locked->count && inspection->failed == 0; i++) {
+		const struct lock_file *file = &locked->files[i];
+		uint64_t size;
+
+		if (!model_wants(inspection, file->path))
+			continue;
+		if (!model_has(inspection, file->path, &size)) {
+			whole = false;
+			(void)report_missing(inspection, file->path, "the lock file");
+		} else if (inspection->model->level >= LEVEL_SIZE && file->size != LOCK_NO_SIZE &&
+		           size != file->size) {
+			whole = false;
+			inspection_report(inspection, FINDING_FILE_SIZE,
+			                  (struct report_at){ .path = file->path },
+			                  "has %llu bytes, but the lock file says %llu",
+			                  (unsigned long long)size, (unsigned long long)file->size);
+		}
+	}
+	inspection->model->manifest_complete = whole && inspection->model->broken_files == 0;
 }
 
 static void check_manifest(struct inspection *inspection)
@@ -94,6 +124,8 @@ static void check_manifest(struct inspection *inspection)
 		return;
 	}
 	inspection->model->has_manifest = true;
+	if (inspection->model->locked != NULL)
+		return;
 	(void)manifest_read(fd, visit, &pass);
 	inspection->model->manifest_complete =
 	        !pass.incomplete && inspection->model->broken_files == 0;
@@ -138,6 +170,8 @@ static void report_unmet_requirements(struct inspection *inspection)
 void check_model_complete(struct inspection *inspection)
 {
 	check_manifest(inspection);
+	if (inspection->model->locked != NULL)
+		check_lock(inspection);
 	report_unmet_files(inspection);
 	report_unmet_requirements(inspection);
 	if (inspection->model->files == 0 && inspection->model->model->files.count == 0 &&

@@ -18,6 +18,7 @@
 #include "engine/inspection.h"
 #include "engine/walk.h"
 #include "hub/cache.h"
+#include "hub/digest.h"
 #include "util.h"
 
 #define MAX_PYTHON_BYTES (4ul << 20) /* modelling files are below 200 kB */
@@ -110,6 +111,24 @@ static void follow(struct search *search, const char *file)
 	}
 }
 
+/* Another repository's code is what was locked if that is a model of the policy, whose code is looked at as its own. */
+static bool is_locked_elsewhere(const struct inspection *inspection, const char *repo,
+                                const char *file)
+{
+	for (size_t i = 0; i < inspection->policy->model_count; i++) {
+		const struct model *model = &inspection->policy->models[i];
+		const struct lock_model *locked =
+		        inspection->lock == NULL ? NULL :
+		                                   lock_find_model(inspection->lock, model->name);
+
+		if (model->selected && model->repo != NULL && strcmp(model->repo, repo) == 0 &&
+		    model->remote_code == CODE_LOCKED && locked != NULL &&
+		    lock_find_file(locked, file) != NULL)
+			return true;
+	}
+	return inspection->locking;
+}
+
 /* The snapshot of another repository's main must hold the file. */
 static void check_repository(struct search *search, const char *repo, const char *file)
 {
@@ -125,7 +144,16 @@ static void check_repository(struct search *search, const char *repo, const char
 		fd = tree_open(inspection->tree, beneath, O_PATH);
 	cleanup_fd(&place.repo_fd);
 	cleanup_fd(&place.dir_fd);
-	if (fd < 0)
+	if (inspection->model->model->remote_code == CODE_LOCKED &&
+	    !is_locked_elsewhere(inspection, repo, file))
+		inspection_report(
+		        inspection, FINDING_MODEL_REMOTE_CODE,
+		        (struct report_at){ .path = search->config,
+		                            .said = MODEL_SAID(inspection->model->model, REMOTE_CODE),
+		                            .fix = "add that repository to the policy with remote_code = locked, and run aweigh lock" },
+		        "its auto_map takes %s from %s, of which the lock file has no such code", file,
+		        repo);
+	else if (fd < 0)
 		inspection_report(
 		        inspection, FINDING_MODEL_CODE_MISSING,
 		        (struct report_at){ .path = search->config },
@@ -320,12 +348,45 @@ static void read_directory(struct search *search, char path[static MAX_PATH_BYTE
 	}
 }
 
+/* At every level: what is executed is what the lock file has. Code that it does not name is lock_extra's. */
+static void check_locked_code(struct inspection *inspection)
+{
+	const struct model_view *view = inspection->model;
+
+	for (size_t i = 0; i < view->locked->count; i++) {
+		const struct lock_file *file = &view->locked->files[i];
+		CLEANUP(cleanup_fd) int fd = -1;
+		CLEANUP(cleanup_free) char *code = NULL;
+		char locked[SHA256_HEX + 1], actual[SHA256_HEX + 1] = "";
+		size_t length = 0;
+
+		if (!path_ends(file->path, ".py"))
+			continue;
+		fd = model_open(inspection, file->path, NULL);
+		if (fd < 0)
+			continue; /* where it is wanted, that is told */
+		hex_encode(locked, file->sha256, sizeof(file->sha256));
+		if (read_whole(fd, MAX_PYTHON_BYTES, &code, &length) == 0)
+			digest_bytes(code, length, DIGEST_SHA256, actual);
+		if (strcmp(actual, locked) != 0)
+			inspection_report(
+			        inspection, FINDING_MODEL_REMOTE_CODE,
+			        (struct report_at){
+			                .path = file->path,
+			                .said = MODEL_SAID(view->model, REMOTE_CODE) },
+			        "is not the code that the lock file has (SHA-256 %.16s..., and not %.16s...)",
+			        locked, actual);
+	}
+}
+
 void check_model_remote_code(struct inspection *inspection)
 {
 	const struct model_view *view = inspection->model;
 	struct search search = { .inspection = inspection };
 	char path[MAX_PATH_BYTES] = "";
 
+	if (view->model->remote_code == CODE_LOCKED && view->locked != NULL)
+		check_locked_code(inspection);
 	read_directory(&search, path, 0);
 	read_with(&search, "modules.json", visit_modules);
 	read_with(&search, "model_index.json", visit_components);

@@ -120,7 +120,8 @@ void check_model_revision(struct inspection *inspection)
 		        list_snapshots(inspection, &list) > 0 ? snapshots : "none");
 	else if (view->outcome == CACHE_OK && revision_is_commit(revision->text))
 		check_pin(inspection);
-	else if (view->outcome == CACHE_OK)
+	else if (view->outcome == CACHE_OK && !inspection->locking &&
+	         (view->locked == NULL || view->locked->commit[0] == '\0'))
 		inspection_report(inspection, FINDING_MODEL_UNPINNED,
 		                  (struct report_at){ .said = revision },
 		                  "revision %.128s may move; today it is %s", revision->text,

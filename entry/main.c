@@ -13,6 +13,8 @@ static const struct command commands[] = {
 	  command_run, COMMAND_STARTS },
 	{ "check", "[options]", "check and report; start nothing", command_check, COMMAND_LOOKS },
 	{ "fetch", "[options]", "fetch what is missing, then check", command_fetch, COMMAND_LOOKS },
+	{ "lock", "[options]", "write the lock file: each model's commit, files and digests",
+	  command_lock, COMMAND_LOOKS },
 	{ "explain", "[options]",
 	  "every effective setting, path and variable, and where it came from", command_explain,
 	  COMMAND_LOOKS },

@@ -6,6 +6,7 @@
 #include "base/scan.h"
 #include "base/words.h"
 #include "process/signals.h"
+#include "report/lock.h"
 #include "util.h"
 
 enum option {
@@ -18,6 +19,10 @@ enum option {
 	OPTION_IMAGE_CONFIG,
 	OPTION_FORMAT,
 	OPTION_REPORT,
+	OPTION_ABOARD,
+	OPTION_CHECK,
+	OPTION_UPGRADE,
+	OPTION_AS,
 	OPTION_COLOR,
 	OPTION_QUIET,
 	OPTION_VERBOSE,
@@ -31,7 +36,7 @@ enum option {
 	OPTION_REMAP
 };
 
-#define JUDGING "run check fetch explain"
+#define JUDGING "run check fetch lock explain"
 #define STARTING "run"
 
 static const struct {
@@ -47,7 +52,8 @@ static const struct {
 	{ "only", 0, OPTION_ONLY, "LIST", "only these models of the policy, comma-separated",
 	  JUDGING },
 	{ "verify", 0, OPTION_VERIFY, "LEVEL",
-	  "presence, size, structure or digest; raises the policy's level", JUDGING },
+	  "presence, size, structure or digest; raises the policy's level",
+	  "run check fetch explain" },
 	{ "root", 0, OPTION_ROOT, "DIR",
 	  "check an unpacked image: the policy's paths lie beneath DIR", "check explain" },
 	{ "user", 0, OPTION_USER, "USER[:GROUP]", "overrides the policy's user",
@@ -59,6 +65,11 @@ static const struct {
 	{ "format", 0, OPTION_FORMAT, "FMT", "what the terminal gets: human or json", NULL },
 	{ "report", 0, OPTION_REPORT, "FMT=FILE", "write a report to FILE as well; repeatable",
 	  "run check fetch" },
+	{ "aboard", 0, OPTION_ABOARD, NULL, "lock what is there, and ask no hub", "lock" },
+	{ "check", 0, OPTION_CHECK, NULL, "write nothing: say what the lock file would change",
+	  "lock" },
+	{ "upgrade", 0, OPTION_UPGRADE, NULL, "look branches and tags up anew", "lock" },
+	{ "as", 0, OPTION_AS, "FORM", "print the lock file as sha256sums, cyclonedx or cog", "lock" },
 	{ "color", 0, OPTION_COLOR, "WHEN", "auto, always or never; NO_COLOR is honoured", NULL },
 	{ "quiet", 'q', OPTION_QUIET, NULL, "print only what refuses", NULL },
 	{ "verbose", 'v', OPTION_VERBOSE, NULL, "print notes, too", NULL },
@@ -282,6 +293,15 @@ static bool take(struct options *options, enum option option, const char *value,
 		return take_format(value, strlen(value), &options->format, why);
 	case OPTION_REPORT:
 		return take_report(options, value, why);
+	case OPTION_ABOARD:
+		return options->aboard = true;
+	case OPTION_CHECK:
+		return options->check = true;
+	case OPTION_UPGRADE:
+		return options->upgrade = true;
+	case OPTION_AS:
+		options->as = word_index(value, lock_form_words, "as", why);
+		return options->as >= 0;
 	case OPTION_COLOR:
 		index = word_index(value, when, "color", why);
 		options->color = index < 0 ? COLOR_AUTO : (enum color_when)index;
@@ -508,6 +528,7 @@ bool options_parse(struct options *options, const struct command *commands, char
 	*options = (struct options){ .command = commands,
 		                     .commands = commands,
 		                     .level = -1,
+		                     .as = -1,
 		                     .format = report_format_find("human", 5) };
 	return parse(options, *argv == NULL ? argv : argv + 1, why) && fits_command(options, why);
 }

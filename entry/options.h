@@ -39,6 +39,8 @@ struct options {
 	size_t report_count;
 	enum color_when color;
 	bool quiet, verbose, version, help;
+	bool aboard, check, upgrade; /* of lock */
+	int as; /* enum lock_form; -1: not given */
 	uint32_t given; /* a bit for each option of the line */
 	bool init, group, subreaper, tells_reaped;
 	int death_signal; /* 0: none */

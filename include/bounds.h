@@ -85,6 +85,8 @@
 #define STALE_PARTIAL_S 60 /* where locks do nothing: untouched for so long, its writer is gone */
 #define PROGRESS_MS 250u /* between two records about a file on its way */
 
+#define MAX_LOCK_BYTES (64ul << 20) /* 300,000 files */
+
 #define MAX_PASSWD_BYTES (4ul << 20) /* 40,000 users */
 #define MAX_GROUPS 1024u /* supplementary groups; the kernel takes 65,536 */
 #define MAX_MOUNTINFO_BYTES (4ul << 20)

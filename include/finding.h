@@ -50,6 +50,7 @@ enum record_type {
 	RECORD_FETCH_FILE, /* path, bytes of it, files: bytes that have arrived */
 	RECORD_FETCH_RETRY, /* message: why, files: which try comes, bytes: milliseconds until then */
 	RECORD_FETCH_DONE, /* the model is there: files and bytes that were fetched */
+	RECORD_LOCKED, /* path of a file and its bytes; message: its SHA-256, fix: git's SHA-1 or "", in hexadecimal */
 	RECORD_DONE
 };
 enum policy_source { SOURCE_POLICY, SOURCE_MANIFEST, SOURCE_COUNT };

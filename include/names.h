@@ -16,7 +16,7 @@
 	X(LEVEL_SIZE, "size") X(LEVEL_STRUCTURE, "structure") X(LEVEL_DIGEST, "digest")
 #define MODES(X) X(MODE_OFFLINE, "offline") X(MODE_AUTO, "auto") X(MODE_ONLINE, "online")
 #define HOMES(X) X(HOME_KEEP, "keep") X(HOME_SET, "set") X(HOME_AUTO, "auto")
-#define CODE_RULES(X) X(CODE_DENY, "deny") X(CODE_ALLOW, "allow")
+#define CODE_RULES(X) X(CODE_DENY, "deny") X(CODE_ALLOW, "allow") X(CODE_LOCKED, "locked")
 #define OFFLINE_RULES(X)                                                                           \
 	X(OFFLINE_SET, "set") X(OFFLINE_REQUIRE, "require") X(OFFLINE_LEAVE, "leave")
 #define LANDLOCK_RULES(X) X(LANDLOCK_TRY, "try") X(LANDLOCK_REQUIRE, "require")

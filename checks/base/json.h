@@ -39,7 +39,7 @@ enum json_kind {
 };
 
 #define JSON_TRACKED                                                                               \
-	4u /* keys of the outermost levels are kept; nothing aweigh reads lies deeper */
+	5u /* keys of the outermost levels are kept; nothing aweigh reads lies deeper */
 
 struct json_value {
 	enum json_kind kind;

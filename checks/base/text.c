@@ -75,6 +75,16 @@ void hex_encode(char *out, const unsigned char *bytes, size_t length)
 	out[2 * length] = '\0';
 }
 
+void hex_decode(unsigned char *out, const char *hex)
+{
+	for (; hex[0] != '\0' && hex[1] != '\0'; hex += 2) {
+		unsigned high = (unsigned)(hex[0] <= '9' ? hex[0] - '0' : hex[0] - 'a' + 10);
+		unsigned low = (unsigned)(hex[1] <= '9' ? hex[1] - '0' : hex[1] - 'a' + 10);
+
+		*out++ = (unsigned char)(high << 4 | low);
+	}
+}
+
 bool path_join(char *out, size_t size, const char *directory, const char *name)
 {
 	struct text text = text_over(out, size);

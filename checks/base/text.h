@@ -26,6 +26,8 @@ void text_addv(struct text *text, const char *format, va_list arguments)
 void text_shorten(struct text *text, size_t length);
 /* Two lower-case digits a byte, into a buffer with room for them and a NUL. */
 void hex_encode(char *out, const unsigned char *bytes, size_t length);
+/* Back again; the digits are lower case, and even in number. */
+void hex_decode(unsigned char *out, const char *hex);
 /* Replaces the end by "..." where something was left out. */
 void text_mark_cut(struct text *text);
 

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "base/tree.h"
 #include "engine/findings.h"
+#include "engine/metadata.h"
 #include "engine/walk.h"
 #include "hub/digest.h"
 #include "hub/manifest.h"
@@ -29,6 +30,7 @@ struct job {
 	char expected[SHA256_HEX + 1];
 	char source[24]; /* who states it */
 	char actual[SHA256_HEX + 1];
+	char sha256[SHA256_HEX + 1]; /* while locking, whatever was expected */
 	int result; /* negative errno */
 	struct job *same; /* an earlier job of the same bytes and digest */
 	bool done;
@@ -38,6 +40,7 @@ struct digest_queue {
 	struct job *jobs;
 	size_t count, room;
 	size_t model_start; /* of the model that is being looked at */
+	bool locking;
 	/* While hashing: */
 	const struct tree *tree;
 	pthread_mutex_t lock;
@@ -64,7 +67,8 @@ void digest_queue_free(struct digest_queue *queue)
 	free(queue);
 }
 
-void digest_queue_add(struct inspection *inspection, const char *path, const struct stat *st,
+/* `expected` "": nothing states one. `source`: who states it. */
+static void queue_add(struct inspection *inspection, const char *path, const struct stat *st,
                       const char *expected, const char *source)
 {
 	struct digest_queue *queue = inspection->model->digests;
@@ -108,6 +112,22 @@ void digest_queue_add(struct inspection *inspection, const char *path, const str
 	text_add(&text, source);
 }
 
+void digest_queue_file(struct inspection *inspection, const struct file_view *file)
+{
+	const char *blob = file->link == NULL ? NULL : strrchr(file->link, '/');
+	struct metadata metadata;
+
+	if (file->fd < 0)
+		return;
+	if (blob != NULL && digest_kind_of(blob + 1) != DIGEST_NONE)
+		queue_add(inspection, file->path, &file->st, blob + 1, "its blob's name");
+	else if (inspection->model->place.kind == PLACE_DIRECTORY &&
+	         metadata_read(inspection, file->path, &metadata))
+		queue_add(inspection, file->path, &file->st, metadata.digest, "its metadata");
+	else
+		queue_add(inspection, file->path, &file->st, "", "nothing");
+}
+
 static int by_path(const void *a, const void *b)
 {
 	const struct job *left = a, *right = b;
@@ -115,7 +135,8 @@ static int by_path(const void *a, const void *b)
 	return strcmp(left->path + left->name, right->path + right->name);
 }
 
-void digest_queue_expect(struct inspection *inspection, const char *path, const char *expected)
+static void expect(struct inspection *inspection, const char *path, const char *expected,
+                   const char *source)
 {
 	struct digest_queue *queue = inspection->model->digests;
 	size_t low = queue->model_start, high = queue->count;
@@ -127,7 +148,7 @@ void digest_queue_expect(struct inspection *inspection, const char *path, const 
 
 		if (order == 0) {
 			memcpy(job->expected, expected, strlen(expected) + 1);
-			memcpy(job->source, "the manifest", sizeof("the manifest"));
+			memcpy(job->source, source, strlen(source) + 1);
 			return;
 		}
 		if (order < 0)
@@ -140,9 +161,21 @@ void digest_queue_expect(struct inspection *inspection, const char *path, const 
 static bool expect_from_manifest(void *context, const struct manifest_file *file)
 {
 	if (strlen(file->path) == file->path_length)
-		digest_queue_expect(context, file->path,
-		                    file->sha256[0] != '\0' ? file->sha256 : file->blob_id);
+		expect(context, file->path,
+		       file->sha256[0] != '\0' ? file->sha256 : file->blob_id, "the manifest");
 	return true;
+}
+
+static void expect_from_lock(struct inspection *inspection)
+{
+	const struct lock_model *locked = inspection->model->locked;
+
+	for (size_t i = 0; i < locked->count; i++) {
+		char hex[SHA256_HEX + 1];
+
+		hex_encode(hex, locked->files[i].sha256, sizeof(locked->files[i].sha256));
+		expect(inspection, locked->files[i].path, hex, "the lock file");
+	}
 }
 
 /* Once a model: files that nothing states a digest of, the first of them by name. */
@@ -185,14 +218,16 @@ void digest_queue_model_done(struct inspection *inspection)
 			qsort(jobs, count, sizeof(struct job), by_path);
 		if (fd >= 0 && inspection->model->has_manifest)
 			(void)manifest_read(fd, expect_from_manifest, inspection);
+		if (inspection->model->locked != NULL)
+			expect_from_lock(inspection);
 		report_unverified(inspection, jobs, count);
 	}
 	queue->model_start = queue->count;
 }
 
-static bool is_hashed(const struct job *job)
+static bool is_hashed(const struct digest_queue *queue, const struct job *job)
 {
-	return job->same == NULL && job->expected[0] != '\0';
+	return job->same == NULL && (queue->locking || job->expected[0] != '\0');
 }
 
 /* The next job, and a second one to go beside it where enough are left for the other threads. */
@@ -204,17 +239,35 @@ static size_t take_jobs(struct digest_queue *queue, struct job *jobs[DIGEST_PAIR
 	while (queue->next < queue->count && count < DIGEST_PAIR) {
 		struct job *job = &queue->jobs[queue->next];
 
-		if (count > 0 && (queue->count - queue->next <= queue->idle || !is_hashed(job) ||
+		if (count > 0 && (queue->count - queue->next <= queue->idle || !is_hashed(queue, job) ||
 		                  job->size < WORTH_PAIRING_BYTES))
 			break;
 		queue->idle -= count == 0;
 		queue->next++;
 		jobs[count++] = job;
-		if (!is_hashed(job)) /* nothing to do for it: told, and no partner */
+		if (!is_hashed(queue, job)) /* nothing to do for it: told, and no partner */
 			break;
 	}
 	pthread_mutex_unlock(&queue->lock);
 	return count;
+}
+
+static enum digest_kind kind_of(const struct job *job)
+{
+	return job->expected[0] == '\0' ? DIGEST_SHA256 : digest_kind_of(job->expected);
+}
+
+/* The lock file states a SHA-256: small files, whose blobs have git's names, are read twice for it. */
+static void hash_for_lock(struct job *job, struct digest_file *file)
+{
+	_Atomic uint64_t again = 0;
+
+	if (file->kind == DIGEST_GIT_SHA1 && file->result == 0) {
+		file->kind = DIGEST_SHA256;
+		digest_files(file, 1, &again);
+		job->result = file->result;
+	}
+	memcpy(job->sha256, file->hex, sizeof(job->sha256));
 }
 
 static void hash_together(struct digest_queue *queue, struct job *const *jobs, size_t count)
@@ -224,7 +277,7 @@ static void hash_together(struct digest_queue *queue, struct job *const *jobs, s
 	size_t open_count = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		int fd = !is_hashed(jobs[i])   ? -ENOENT :
+		int fd = !is_hashed(queue, jobs[i])   ? -ENOENT :
 		         jobs[i]->base_fd >= 0 ? tree_open_beneath(queue->tree, jobs[i]->base_fd,
 		                                                   jobs[i]->path + jobs[i]->name,
 		                                                   O_RDONLY) :
@@ -234,7 +287,7 @@ static void hash_together(struct digest_queue *queue, struct job *const *jobs, s
 		if (fd < 0)
 			continue;
 		files[open_count] = (struct digest_file){
-			.fd = fd, .size = jobs[i]->size, .kind = digest_kind_of(jobs[i]->expected)
+			.fd = fd, .size = jobs[i]->size, .kind = kind_of(jobs[i])
 		};
 		opened[open_count++] = jobs[i];
 	}
@@ -243,6 +296,8 @@ static void hash_together(struct digest_queue *queue, struct job *const *jobs, s
 	for (size_t i = 0; i < open_count; i++) {
 		opened[i]->result = files[i].result;
 		memcpy(opened[i]->actual, files[i].hex, sizeof(opened[i]->actual));
+		if (queue->locking)
+			hash_for_lock(opened[i], &files[i]);
 		(void)close(files[i].fd);
 	}
 }
@@ -278,8 +333,8 @@ static int by_size(const void *a, const void *b)
 
 static bool is_wrong(const struct job *hashed, const struct job *job)
 {
-	return job->expected[0] != '\0' &&
-	       (hashed->result < 0 || strcmp(hashed->actual, job->expected) != 0);
+	return hashed->result < 0 ||
+	       (job->expected[0] != '\0' && strcmp(hashed->actual, job->expected) != 0);
 }
 
 static void report_job(struct inspection *inspection, const struct job *job,
@@ -307,13 +362,39 @@ static void about_model(struct inspection *inspection, struct model_view *view, 
 	memset(inspection->seen, 0, sizeof(inspection->seen));
 }
 
+static void tell_locked(struct inspection *inspection, const struct job *job,
+                        const struct job *hashed)
+{
+	struct record record = { .magic = RECORD_MAGIC,
+		                 .type = RECORD_LOCKED,
+		                 .model = job->model,
+		                 .bytes = job->size };
+	struct text path = TEXT_OVER(record.path), sha256 = TEXT_OVER(record.message),
+	            git = TEXT_OVER(record.fix);
+
+	text_add(&path, job->path + job->name);
+	text_add(&sha256, hashed->sha256);
+	if (digest_kind_of(job->expected) == DIGEST_GIT_SHA1)
+		text_add(&git, job->expected);
+	if (inspection->failed == 0)
+		inspection->failed = path.cut ? -ENAMETOOLONG :
+		                                inspection->send(inspection, &record);
+}
+
 /* Findings about a model, after all models have been looked at: its index is all that they need. */
 static void tell(struct inspection *inspection, struct digest_queue *queue, struct model_view *view,
                  struct job *job)
 {
 	const struct job *hashed = job->same != NULL ? job->same : job;
 
-	if (!is_wrong(hashed, job) || ++queue->wrong[job->model] > FINDINGS_PER_KIND)
+	if (!is_hashed(queue, hashed))
+		return;
+	if (!is_wrong(hashed, job)) {
+		if (queue->locking)
+			tell_locked(inspection, job, hashed);
+		return;
+	}
+	if (++queue->wrong[job->model] > FINDINGS_PER_KIND)
 		return;
 	about_model(inspection, view, job->model);
 	report_job(inspection, job, hashed);
@@ -384,7 +465,7 @@ static uint64_t plan(struct digest_queue *queue)
 		    job->device == before->device && job->size == before->size &&
 		    strcmp(job->expected, before->expected) == 0)
 			job->same = before->same != NULL ? before->same : before;
-		else if (job->expected[0] != '\0')
+		else if (is_hashed(queue, job))
 			total += job->size;
 	}
 	return total;
@@ -400,6 +481,7 @@ void digest_queue_run(struct inspection *inspection, struct digest_queue *queue)
 
 	if (queue->count == 0 || inspection->failed != 0)
 		return;
+	queue->locking = inspection->locking;
 	total = plan(queue);
 	view = calloc(1, sizeof(*view));
 	queue->wrong = calloc(inspection->policy->model_count, sizeof(*queue->wrong));

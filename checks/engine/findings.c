@@ -38,7 +38,8 @@ const char *finding_code_at(const void *nothing, size_t index)
 
 bool finding_is_of_fetch(enum finding_id id)
 {
-	return id == FINDING_GATE_FETCHER || strncmp(finding_kinds[id].code, "fetch.", 6) == 0;
+	return id == FINDING_GATE_FETCHER || id == FINDING_LOCK_DIFFERS ||
+	       strncmp(finding_kinds[id].code, "fetch.", 6) == 0;
 }
 
 bool finding_is_fixed(enum finding_id id)
@@ -46,6 +47,7 @@ bool finding_is_fixed(enum finding_id id)
 	const char *code = finding_kinds[id].code;
 
 	return strncmp(code, "gate.", 5) == 0 ||
+	       (strncmp(code, "lock.", 5) == 0 && finding_kinds[id].status == STATUS_POLICY) ||
 	       (strncmp(code, "policy.", 7) == 0 && id != FINDING_POLICY_NOT_YET &&
 	        id != FINDING_POLICY_EMPTY);
 }

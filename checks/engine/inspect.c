@@ -55,6 +55,10 @@ static void inspect_model(struct inspection *inspection, struct model_view *view
 	view->files = view->bytes = view->verified = view->weight_files = 0;
 	view->python_files = view->broken_files = view->unknown_files = 0;
 	view->absent_indexes = 0;
+	view->extra_files = 0;
+	view->locked = inspection->lock == NULL || inspection->locking ?
+	                       NULL :
+	                       lock_find_model(inspection->lock, view->model->name);
 	view->first_unknown[0] = '\0';
 	view->manifest_complete = false;
 	view->only = NULL;
@@ -95,7 +99,8 @@ void inspect(struct inspection *inspection)
 	}
 	view->seen = &seen;
 	inspection->memory_limit = inspection->tree->root_fd < 0 ? memory_limit() : UINT64_MAX;
-	inspection_run_checks(inspection, SCOPE_RUN, LEVEL_DIGEST);
+	if (!inspection->locking) /* a lock file is of models, and of no environment */
+		inspection_run_checks(inspection, SCOPE_RUN, LEVEL_DIGEST);
 	for (size_t i = 0; i < inspection->policy->model_count && inspection->failed == 0; i++)
 		if (inspection->policy->models[i].selected)
 			inspect_model(inspection, view, (int)i, digests);

@@ -17,6 +17,7 @@
 #include "finding.h"
 #include "formats/formats.h"
 #include "hub/cache.h"
+#include "hub/lock.h"
 #include "policy.h"
 #include "user.h"
 
@@ -29,6 +30,7 @@ enum scope {
 	SCOPE_RUN, /* once */
 	SCOPE_PLACE, /* a model, before its files: where is it? */
 	SCOPE_DIRECTORY, /* each directory that its files are in, and those of its repository */
+	SCOPE_NAME, /* each name of a locked model that is no directory, wanted or not */
 	SCOPE_FILE, /* each wanted file of a model */
 	SCOPE_MODEL, /* a model, after its files */
 };
@@ -57,6 +59,9 @@ struct model_view {
 	struct model_place place;
 	int outcome; /* enum cache_outcome of hub/cache.h */
 	enum level level;
+	const struct lock_model *locked; /* what the lock file says of it; NULL: nothing */
+	uint64_t extra_files; /* harmless ones that the lock file does not name */
+	char first_extra[256];
 	bool has_manifest;
 	bool manifest_complete; /* and every file that it names is there with its size */
 	const char *only; /* path is this one file of its directory; NULL: all files */
@@ -90,6 +95,9 @@ struct inspection {
 	const char *hub_cache; /* NULL: cannot be told */
 	const char *hub_cache_origin;
 	const char *working_directory; /* of the service */
+	const struct lock *lock; /* NULL: the policy names none */
+	const char *lock_path; /* in the tree of the models; NULL: it lies elsewhere */
+	bool locking; /* a lock file is made: what is there is hashed and told, whatever states its digest */
 	enum mode mode;
 	uint64_t memory_limit; /* of the cgroup, bytes; UINT64_MAX: none, or --root */
 	/* Directories that lie behind /proc/PID/root, opened while that was still allowed. */

@@ -10,6 +10,7 @@
 #include "base/scan.h"
 #include "base/text.h"
 #include "base/tree.h"
+#include "engine/digests.h"
 #include "engine/findings.h"
 #include "engine/inspect.h"
 #include "formats/formats.h"
@@ -373,6 +374,29 @@ static bool is_tool_directory(const struct model_view *view, const char *path)
 	       (view->place.kind == PLACE_DIRECTORY && strcmp(path, ".cache") == 0);
 }
 
+/* Required, perhaps, though not wanted; and a lock file names all that is there. */
+static void meet_unwanted(struct inspection *inspection, const char *path, bool is_link)
+{
+	struct file_view file = { .path = path, .is_link = is_link, .fd = -1 };
+	char text[MAX_PATH_BYTES];
+
+	mark_lists(inspection->model, path);
+	if (!inspection->locking || inspection->model->only != NULL)
+		return;
+	open_view(inspection, &file, is_link, text);
+	digest_queue_file(inspection, &file);
+	cleanup_fd(&file.fd);
+}
+
+static void inspect_name(struct inspection *inspection, const char *path)
+{
+	struct file_view file = { .path = path, .fd = -1 };
+
+	inspection->file = &file;
+	inspection_run_checks(inspection, SCOPE_NAME, inspection->model->level);
+	inspection->file = NULL;
+}
+
 struct walk {
 	struct inspection *inspection;
 	char path[MAX_PATH_BYTES];
@@ -562,10 +586,12 @@ static void walk_entry(struct walk *walk, int directory, const char *name, unsig
 		return;
 	}
 	if (type != DT_DIR) {
+		if (inspection->model->locked != NULL && inspection->model->only == NULL)
+			inspect_name(inspection, walk->path);
 		if (model_wants(inspection, walk->path))
 			inspect_file(inspection, walk->path, type == DT_LNK);
 		else if (stat_name(inspection, walk->path, &st) == 0 && S_ISREG(st.st_mode))
-			mark_lists(inspection->model, walk->path); /* required, though not wanted */
+			meet_unwanted(inspection, walk->path, type == DT_LNK);
 		return;
 	}
 	if (is_tool_directory(inspection->model, walk->path)) {

@@ -121,6 +121,10 @@ static void begin_job(struct download *download, int fd, int (*finish)(struct ha
 	job->fd = fd;
 	job->size = download->file->size;
 	memcpy(job->expected, download->etag, sizeof(job->expected));
+	job->locked[0] = '\0';
+	if (download->file->locked != NULL && download->file->kind != DIGEST_SHA256)
+		hex_encode(job->locked, download->file->locked->sha256,
+		           sizeof(download->file->locked->sha256));
 	job->finish = finish;
 	job->context = download;
 	hasher_begin(&download->session->hasher, job);

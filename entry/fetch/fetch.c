@@ -23,6 +23,15 @@ static void say_volume(struct session *session)
 	                "file locks have no effect on this volume: two fetchers at once may fetch twice");
 }
 
+/* What the lock file has of it, with a commit. */
+static const struct lock_model *locked_model(const struct fetch_job *job, const struct model *model)
+{
+	const struct lock_model *locked =
+	        job->lock == NULL ? NULL : lock_find_model(job->lock, model->name);
+
+	return locked == NULL || locked->commit[0] == '\0' ? NULL : locked;
+}
+
 /* A model of the place: its repository's directory, and the plan for it. */
 static void plan(struct session *session, int index)
 {
@@ -32,6 +41,7 @@ static void plan(struct session *session, int index)
 	model->model = &session->job->policy->models[index];
 	model->index = index;
 	model->damaged = session->job->want[index] == WANT_DAMAGED;
+	model->locked = locked_model(session->job, model->model);
 	error = repo_store_open(&model->repo, &session->store, model->model->repo);
 	if (error != 0) {
 		session_fail(session, model, volume_finding(error), NULL, volume_fix(error),
@@ -50,7 +60,9 @@ static void plan(struct session *session, int index)
 	}
 	if (session->store.volume.ignores_case && !plan_names_differ(session, model))
 		return;
-	plan_compare(model);
+	plan_compare(session, model);
+	if (session->job->locking)
+		return;
 	model->kept_bytes = repo_store_leftover_bytes(&model->repo);
 	if (model->kept_bytes > model->wanted_bytes)
 		model->kept_bytes = model->wanted_bytes;
@@ -183,6 +195,54 @@ static void publish(struct session *session, struct plan_model *model)
 	             volume_words(error));
 }
 
+/* Files of git's own are read once more for their SHA-256; of the others the hub has stated it. */
+static int sha256_of(struct plan_model *model, const struct plan_file *file, const char *etag,
+                     char hex[static SHA256_HEX + 1])
+{
+	CLEANUP(cleanup_fd) int fd = repo_store_open_blob(&model->repo, etag);
+	struct digest_file hashed = { .fd = fd, .size = file->size, .kind = DIGEST_SHA256 };
+	_Atomic uint64_t done = 0;
+
+	if (fd < 0)
+		return fd;
+	digest_files(&hashed, 1, &done);
+	memcpy(hex, hashed.hex, sizeof(hashed.hex));
+	return hashed.result;
+}
+
+static void tell_locked(struct session *session, struct plan_model *model)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < model->count && error == 0; i++) {
+		const struct plan_file *file = &model->files[i];
+		struct record record = { .magic = RECORD_MAGIC,
+			                 .type = RECORD_LOCKED,
+			                 .model = model->index,
+			                 .bytes = file->size };
+		struct text path = TEXT_OVER(record.path), git = TEXT_OVER(record.fix);
+		char etag[SHA256_HEX + 1], hex[SHA256_HEX + 1];
+
+		plan_etag(file, etag);
+		memcpy(hex, etag, sizeof(hex));
+		text_add(&path, file->path);
+		memcpy(record.commit, model->commit, sizeof(model->commit));
+		if (file->kind == DIGEST_GIT_SHA1) {
+			text_add(&git, etag);
+			error = sha256_of(model, file, etag, hex);
+		}
+		memcpy(record.message, hex, sizeof(hex));
+		if (path.cut)
+			error = -ENAMETOOLONG;
+		if (error == 0)
+			error = session->job->send(session->job->send_context, &record);
+	}
+	if (error != 0)
+		session_fail(session, model, volume_finding(error), NULL, NULL,
+		             "the files of %s cannot be read again: %s", model->model->repo,
+		             strerror(-error));
+}
+
 /* false: another fetch is giving names, and it is asked again later. */
 static bool publish_ready(struct session *session)
 {
@@ -193,6 +253,11 @@ static bool publish_ready(struct session *session)
 
 		if (!model->listed || model->failed || model->unchanged || model->left > 0)
 			continue;
+		if (session->job->locking) {
+			tell_locked(session, model);
+			model->listed = false;
+			continue;
+		}
 		if (!take_turn(session, model)) {
 			all = false;
 			continue;

@@ -8,6 +8,7 @@
 
 #include "fetch/settings.h"
 #include "fetch/store/store.h"
+#include "hub/lock.h"
 #include "policy.h"
 
 enum want {
@@ -22,6 +23,8 @@ struct fetch_job {
 	const struct fetch_settings *settings;
 	const enum want *want; /* a model of the policy each */
 	const char *path; /* of the place */
+	const struct lock *lock; /* commits, and what is to arrive; NULL: none */
+	bool locking; /* nothing is published: files are told with size and SHA-256, all of a commit's */
 	int (*send)(void *context, const struct record *record);
 	void *send_context;
 };

@@ -41,16 +41,6 @@ static bool take_name(struct session *session, const char *path, const char **ou
 	return *out != NULL;
 }
 
-static void from_hex(unsigned char *out, const char *hex)
-{
-	for (; hex[0] != '\0' && hex[1] != '\0'; hex += 2) {
-		unsigned high = (unsigned)(hex[0] <= '9' ? hex[0] - '0' : hex[0] - 'a' + 10);
-		unsigned low = (unsigned)(hex[1] <= '9' ? hex[1] - '0' : hex[1] - 'a' + 10);
-
-		*out++ = (unsigned char)(high << 4 | low);
-	}
-}
-
 void plan_etag(const struct plan_file *file, char etag[static SHA256_HEX + 1])
 {
 	hex_encode(etag, file->digest, (file->kind == DIGEST_SHA256 ? SHA256_HEX : COMMIT_HEX) / 2);
@@ -60,7 +50,7 @@ static void set_digest(struct plan_file *file, const char *hex)
 {
 	file->kind = (uint8_t)digest_kind_of(hex);
 	if (file->kind != DIGEST_NONE)
-		from_hex(file->digest, hex);
+		hex_decode(file->digest, hex);
 }
 
 static bool add_file(struct plan_model *model, struct session *session,
@@ -107,7 +97,7 @@ static bool collect(void *context, const struct manifest_file *file)
 {
 	struct collector *collector = context;
 	struct plan_model *model = collector->model;
-	bool wanted = wants(model->model, file->path);
+	bool wanted = collector->session->job->locking || wants(model->model, file->path);
 
 	if (strlen(file->path) != file->path_length ||
 	    !repo_path_is_legal(file->path, file->path_length)) {
@@ -273,6 +263,131 @@ static bool complete_listing(struct session *session, struct plan_model *model, 
 	return true;
 }
 
+/* By the lock file */
+
+static void __attribute__((format(printf, 2, 3)))
+differ(struct failure *failure, const char *format, ...)
+{
+	struct text text;
+	va_list arguments;
+
+	if (failure == NULL)
+		return;
+	text = TEXT_OVER(failure->message);
+	failure->id = FINDING_LOCK_DIFFERS;
+	failure->broken = failure->temporary = false;
+	va_start(arguments, format);
+	text_addv(&text, format, arguments);
+	va_end(arguments);
+}
+
+/* Whether a listed file is what the lock file says of it: by SHA-256, or by git's SHA-1 where the list has that. */
+static bool is_as_locked(const struct plan_file *file, const struct lock_file *locked)
+{
+	if (locked->size != LOCK_NO_SIZE && file->size != locked->size)
+		return false;
+	if (file->kind == DIGEST_SHA256)
+		return memcmp(file->digest, locked->sha256, sizeof(locked->sha256)) == 0;
+	return !locked->has_git_sha1 ||
+	       memcmp(file->digest, locked->git_sha1, sizeof(locked->git_sha1)) == 0;
+}
+
+/* The list says what the lock file says, as far as the policy wants it; notes what is to arrive. */
+static bool fits_lock(struct plan_model *model, struct failure *failure)
+{
+	size_t locked = 0, met = 0;
+
+	for (size_t i = 0; i < model->locked->count; i++)
+		locked += wants(model->model, model->locked->files[i].path);
+	for (size_t i = 0; i < model->count; i++) {
+		struct plan_file *file = &model->files[i];
+
+		file->locked = lock_find_file(model->locked, file->path);
+		met += file->locked != NULL;
+		if (file->locked != NULL && is_as_locked(file, file->locked))
+			continue;
+		differ(failure,
+		       file->locked == NULL ?
+		               "%s is in the list of %s at the commit %s, and not in the lock file" :
+		               "%s of %s at the commit %s is not what the lock file says",
+		       file->path, repo_of(model), model->commit);
+		return false;
+	}
+	if (met < locked)
+		differ(failure, "the list of %s at the commit %s lacks %zu files of the lock file",
+		       repo_of(model), model->commit, locked - met);
+	return met == locked;
+}
+
+/* git's name of the pointer that stands for a file in LFS (git-lfs, docs/spec.md). */
+static void pointer_id(const struct lock_file *file, char out[static COMMIT_HEX + 1])
+{
+	char sha256[SHA256_HEX + 1], pointer[256], hex[SHA256_HEX + 1];
+	struct text text = TEXT_OVER(pointer);
+
+	hex_encode(sha256, file->sha256, sizeof(file->sha256));
+	text_addf(&text,
+	          "version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize %llu\n", sha256,
+	          (unsigned long long)file->size);
+	digest_bytes(pointer, text.length, DIGEST_GIT_SHA1, hex);
+	memcpy(out, hex, COMMIT_HEX + 1);
+}
+
+static bool collect_locked(struct collector *collector, const struct lock_file *locked)
+{
+	struct manifest_file file = { .path = locked->path,
+		                      .path_length = strlen(locked->path),
+		                      .size = locked->size,
+		                      .has_size = true };
+	struct plan_model *model = collector->model;
+	size_t count = model->count;
+
+	if (locked->has_git_sha1)
+		hex_encode(file.blob_id, locked->git_sha1, sizeof(locked->git_sha1));
+	else
+		pointer_id(locked, file.blob_id);
+	if (!locked->has_git_sha1)
+		hex_encode(file.sha256, locked->sha256, sizeof(locked->sha256));
+	if (!collect(collector, &file))
+		return false;
+	if (model->count > count)
+		model->files[count].locked = locked;
+	return true;
+}
+
+/*
+ * A mirror has no lists, and needs none: what is to arrive stands in the lock file. Where that has names of git's,
+ * whatever has none is in LFS, and the commit's manifest can be written from it.
+ */
+static bool list_from_lock(struct session *session, struct plan_model *model,
+                           struct failure *failure)
+{
+	struct manifest_writer writer = { .directory_fd = -1 };
+	struct collector collector = { .session = session, .model = model };
+	bool has_names = false;
+	int error = 0;
+
+	forget_files(model);
+	memcpy(model->commit, model->locked->commit, sizeof(model->commit));
+	for (size_t i = 0; i < model->locked->count; i++)
+		has_names = has_names || model->locked->files[i].has_git_sha1;
+	if (has_names && !list_from_manifest(session, model)) {
+		error = manifest_writer_begin(&writer, &model->repo, model->commit);
+		if (error != 0)
+			return fail_manifest(session, failure, volume_finding(error), error);
+		collector.writer = &writer;
+	}
+	forget_files(model);
+	for (size_t i = 0; collector.error == 0 && i < model->locked->count; i++)
+		if (!collect_locked(&collector, &model->locked->files[i]))
+			break;
+	if (collector.writer != NULL && collector.error == 0)
+		collector.error = manifest_writer_end(&writer);
+	else
+		manifest_writer_cancel(&writer);
+	return collector.error == 0 || fail_list(session, model, collector.error, failure);
+}
+
 /* By the endpoint of this index. */
 static bool resolve_and_list(struct session *session, struct plan_model *model, size_t index,
                              struct failure *failure)
@@ -282,7 +397,8 @@ static bool resolve_and_list(struct session *session, struct plan_model *model, 
 		                     .repo = repo_of(model),
 		                     .model = model->index,
 		                     .elsewhere = session->elsewhere };
-	const char *revision = model->model->revision;
+	const char *revision = model->locked != NULL ? model->locked->commit :
+	                                               model->model->revision;
 	enum want want = session->job->want[model->index];
 	char aboard[COMMIT_HEX + 1] = "";
 	bool online = session->job->policy->mode == MODE_ONLINE;
@@ -302,10 +418,12 @@ static bool resolve_and_list(struct session *session, struct plan_model *model, 
 		model->unchanged = true;
 		return true;
 	}
-	if (list_from_manifest(session, model))
+	if (list_from_manifest(session, model) && (model->locked == NULL || fits_lock(model, NULL)))
 		return true;
+	forget_files(model);
 	return list_from(session, model, &asked, failure) &&
-	       complete_listing(session, model, index, &asked, failure);
+	       complete_listing(session, model, index, &asked, failure) &&
+	       (model->locked == NULL || session->job->locking || fits_lock(model, failure));
 }
 
 static void pause_for(struct session *session, uint64_t ms)
@@ -369,6 +487,12 @@ bool plan_model(struct session *session, struct plan_model *model)
 	         hurried = 0; /* a mirror has no lists */
 	struct failure failure = { 0 };
 
+	if (model->locked != NULL && mirror == 1 && !session->job->locking) {
+		model->listed = list_from_lock(session, model, &failure);
+		if (!model->listed)
+			fail_plan(session, model, &failure);
+		return model->listed;
+	}
 	/* Once each, and once none has answered, those that were not asked often enough. */
 	session->elsewhere = session->settings->endpoint_count > 1;
 	model->listed = list_by_any(session, model, mirror, &hurried, &failure);
@@ -452,13 +576,15 @@ static enum file_state state_of(const struct plan_model *model, const struct pla
 	return FILE_PLACED;
 }
 
-void plan_compare(struct plan_model *model)
+void plan_compare(const struct session *session, struct plan_model *model)
 {
 	plan_sort(model);
 	for (size_t i = 0; i < model->count; i++) {
 		struct plan_file *file = &model->files[i], *before = i == 0 ? NULL : file - 1;
 
-		if (before != NULL && before->state != FILE_PLACED &&
+		if (session->job->locking && file->kind == DIGEST_SHA256)
+			file->state = FILE_STATED;
+		else if (before != NULL && before->state != FILE_PLACED &&
 		    plan_same_content(before, file))
 			file->state = FILE_SAME;
 		else

@@ -14,6 +14,7 @@ enum file_state {
 	FILE_SAME, /* another file of the model has the same content */
 	FILE_COMING,
 	FILE_THERE, /* the blob is */
+	FILE_STATED, /* while locking: the hub has stated its SHA-256, and that is all that is wanted */
 	FILE_PLACED, /* a real file in the snapshot or directory is */
 };
 
@@ -21,12 +22,14 @@ struct plan_file {
 	const char *path;
 	uint64_t size;
 	unsigned char digest[SHA256_HEX / 2];
+	const struct lock_file *locked; /* NULL: the lock file says nothing of it */
 	uint8_t kind; /* enum digest_kind; NONE: the hub did not say */
 	uint8_t state; /* enum file_state */
 };
 
 struct plan_model {
 	const struct model *model;
+	const struct lock_model *locked; /* NULL: the lock file says nothing of it */
 	int index; /* in the policy */
 	bool damaged, failed, listed, unchanged;
 	bool is_aboard; /* the commit is that of the ref in the cache */
@@ -50,7 +53,7 @@ bool plan_model(struct session *session, struct plan_model *model);
 /* On a volume that ignores case: false where two of the names are one there, and a finding was sent. */
 bool plan_names_differ(struct session *session, struct plan_model *model);
 /* Looks what is there already. */
-void plan_compare(struct plan_model *model);
+void plan_compare(const struct session *session, struct plan_model *model);
 void plan_etag(const struct plan_file *file, char etag[static SHA256_HEX + 1]);
 bool plan_same_content(const struct plan_file *a, const struct plan_file *b);
 /* By digest: files of the same content stand together. */

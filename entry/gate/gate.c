@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "gate/confinement.h"
 #include "gate/inspection.h"
+#include "gate/locked.h"
 #include "gate/prepare.h"
 #include "gate/refetch.h"
 #include "gate/verdict.h"
@@ -30,6 +31,8 @@ enum status gate_judge(struct gate *gate, const struct options *options,
 	enum status status = gate_prepare(gate, options, signals, rows, why);
 
 	gate->fetching = fetching;
+	if (status == STATUS_OK)
+		gate_read_lock(gate);
 	gate->command = fetching == FETCHING_BY_MODE ? options->service : NULL;
 	if (status == STATUS_OK && gate->policy.error_count == 0)
 		status = inspect_and_fetch(gate, why);
@@ -50,6 +53,8 @@ void gate_release(struct gate *gate)
 	cleanup_fd(&gate->limits.ruleset_fd);
 	for (size_t i = 0; i < gate->kept_count; i++)
 		cleanup_fd(&gate->kept[i].fd);
+	lock_release(&gate->lock);
+	lock_release(&gate->made);
 	free(gate->fetched);
 	free(gate->report.findings);
 	free(gate->report.models);

@@ -20,7 +20,12 @@
 /* What has become of a model's fetch. FAILED: an error says why, and takes the place of what an inspection would say. */
 enum fetched { FETCH_NONE, FETCH_DONE, FETCH_FAILED };
 /* Who lets it fetch: nobody, policy.mode, or the command. */
-enum fetching { FETCHING_NEVER, FETCHING_BY_MODE, FETCHING_ORDERED };
+enum fetching {
+	FETCHING_NEVER,
+	FETCHING_BY_MODE,
+	FETCHING_ORDERED,
+	FETCHING_LOCK /* a lock file is made: lists and small files, into no cache */
+};
 
 struct gate {
 	const struct options *options;
@@ -32,6 +37,11 @@ struct gate {
 	struct tree host; /* of --policy */
 	bool policy_is_of_tree; /* not named by whoever runs aweigh */
 	struct policy policy;
+	const struct tree *policy_tree; /* that the policy was read from */
+	char lock_path[MAX_PATH_BYTES]; /* of the lock file, named or usual */
+	const struct tree *lock_tree;
+	bool has_lock;
+	struct lock lock, made; /* the lock file, and what `aweigh lock` makes of the models */
 	struct user_files users;
 	struct identity who;
 	struct service_environ service;

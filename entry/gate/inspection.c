@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "confine/identity.h"
+#include "gate/locking.h"
 #include "gate/verdict.h"
 #include "hub/variables.h"
 #include "inspector.h"
@@ -39,6 +40,8 @@ static void take_record(void *context, const struct record *record)
 		(void)gate_add_finding(gate, record);
 	} else if (record->type == RECORD_MODEL) {
 		take_model(gate, record);
+	} else if (record->type == RECORD_LOCKED) {
+		gate_take_locked(gate, record);
 	} else if (record->type == RECORD_PROGRESS) {
 		gate->hashing_drawn |= hash_progress(record, gate->options->quiet);
 	}
@@ -57,6 +60,11 @@ static struct inspection inspection_of(struct gate *gate)
 		.hub_cache_origin = gate->hub_cache_origin,
 		.working_directory = gate->working_directory,
 		.mode = gate->policy.mode,
+		.lock = gate->has_lock ? &gate->lock : NULL,
+		.lock_path = gate->lock_tree == &gate->tree || gate->options->root == NULL ?
+		                     gate->lock_path :
+		                     NULL,
+		.locking = gate->fetching == FETCHING_LOCK,
 	};
 }
 

@@ -185,6 +185,7 @@ enum status gate_prepare(struct gate *gate, const struct options *options,
 	if (open_trees(gate, why) != STATUS_OK || !gate_take_environment(gate, why))
 		return STATUS_USAGE;
 	input.file = policy_file(gate, &input.tree);
+	gate->policy_tree = input.tree;
 	gate->policy_is_of_tree = input.tree == &gate->tree || is_beneath_root(gate, input.file);
 	input.report = take_policy_error;
 	input.report_context = gate;

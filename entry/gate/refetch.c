@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gate/refetch.h"
 
+#include <errno.h>
+#include <ftw.h>
 #include <string.h>
 
 #include "base/list.h"
@@ -9,6 +11,7 @@
 #include "fetch/http/request.h"
 #include "fetcher.h"
 #include "gate/inspection.h"
+#include "gate/locking.h"
 #include "gate/verdict.h"
 #include "hub/cache.h"
 #include "hub/variables.h"
@@ -23,6 +26,15 @@ static enum progress_style style_of(const struct gate *gate)
 	if (strcmp(gate->options->format->name, "json") == 0)
 		return PROGRESS_JSON;
 	return isatty(STDERR_FILENO) ? PROGRESS_TERMINAL : PROGRESS_LINES;
+}
+
+/* A commit that is locked does not move. */
+static bool is_locked(const struct gate *gate, const struct model *model)
+{
+	const struct lock_model *locked = gate->has_lock ? lock_find_model(&gate->lock, model->name) :
+	                                                   NULL;
+
+	return locked != NULL && locked->commit[0] != '\0';
 }
 
 /* What the findings about a model ask for. */
@@ -51,7 +63,7 @@ static enum want want_of(const struct gate *gate, size_t index)
 			want = WANT_MISSING;
 	}
 	if (want == WANT_NOTHING && gate->policy.mode == MODE_ONLINE &&
-	    !revision_is_commit(model->revision))
+	    !revision_is_commit(model->revision) && !is_locked(gate, model))
 		want = WANT_LOOKUP;
 	return want;
 }
@@ -128,6 +140,10 @@ static void take_record(void *context, const struct record *record)
 	struct place *place = context;
 	struct gate *gate = place->gate;
 
+	if (record->type == RECORD_LOCKED) {
+		gate_take_locked(gate, record);
+		return;
+	}
 	if (record->type == RECORD_FETCH_DONE)
 		gate->fetched[record->model] = FETCH_DONE;
 	if (record->type != RECORD_FINDING)
@@ -166,7 +182,10 @@ static enum status fetch_places(struct gate *gate, const enum want *want,
 {
 	size_t count = gate->policy.model_count;
 	enum want *mine = calloc(count + 1, sizeof(*mine));
-	struct fetch_job job = { .policy = &gate->policy, .settings = settings, .want = mine };
+	struct fetch_job job = { .policy = &gate->policy,
+		                 .settings = settings,
+		                 .want = mine,
+		                 .lock = gate->has_lock ? &gate->lock : NULL };
 	struct place place = { .gate = gate, .job = &job, .progress = progress };
 	enum status status = STATUS_OK;
 	bool any = false;
@@ -316,6 +335,92 @@ enum status gate_refetch(struct gate *gate, struct text *why)
 		status = fetch_wanted(gate, want, &progress, why);
 	}
 	free(want);
+	return status;
+}
+
+bool gate_is_offline(const struct gate *gate)
+{
+	char names[256];
+	struct text text = TEXT_OVER(names);
+
+	return says_offline(gate, &text);
+}
+
+/* Small files of git's arrive in a directory of their own, which nobody reads and which goes again. */
+static bool make_scratch(const struct gate *gate, char *path, size_t size, struct text *why)
+{
+	const char *base = environment_get(&gate->own, "TMPDIR");
+	struct text text = text_over(path, size);
+
+	text_addf(&text, "%s/aweigh-lock-XXXXXX", base != NULL && base[0] == '/' ? base : "/tmp");
+	if (!text.cut && mkdtemp(path) != NULL)
+		return true;
+	text_addf(why, "no directory for small files can be made in %s: %s",
+	          base != NULL && base[0] == '/' ? base : "/tmp", strerror(errno));
+	return false;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	(void)remove(path);
+	return 0;
+}
+
+static enum status list_into(struct gate *gate, struct fetch_job *job, struct text *why)
+{
+	struct fetch_settings settings;
+	struct settings_input input = settings_of(gate);
+	struct progress progress;
+	char sentence[512];
+	struct text fault = TEXT_OVER(sentence);
+	struct place place = { .gate = gate, .job = job, .progress = &progress };
+	enum status status = STATUS_OK;
+	bool well = false;
+
+	progress_begin(&progress, PROGRESS_NONE, STDERR_FILENO, &gate->policy, clock_now_ns());
+	job->settings = &settings;
+	if (!fetch_settings_init(&settings, &input, &fault))
+		gate_raise(gate, FINDING_FETCH_SETTINGS, 0, "%s", sentence);
+	else
+		status = fetch_place(&place, &well, why);
+	fetch_settings_release(&settings);
+	progress_end(&progress);
+	return status;
+}
+
+enum status gate_list(struct gate *gate, struct text *why)
+{
+	size_t count = gate->policy.model_count;
+	CLEANUP(cleanup_free) enum want *want = calloc(count + 1, sizeof(*want));
+	char scratch[MAX_PATH_BYTES];
+	struct fetch_job job = { .policy = &gate->policy,
+		                 .want = want,
+		                 .path = scratch,
+		                 .lock = gate->has_lock ? &gate->lock : NULL,
+		                 .locking = true };
+	enum status status = STATUS_OK;
+	bool any = false;
+
+	gate->fetched = calloc(count + 1, sizeof(*gate->fetched));
+	if (want == NULL || gate->fetched == NULL) {
+		text_add(why, "out of memory");
+		return STATUS_SYSTEM;
+	}
+	for (size_t i = 0; i < count; i++) {
+		const struct model *model = &gate->policy.models[i];
+
+		want[i] = model->selected && model->repo != NULL ? WANT_MISSING : WANT_NOTHING;
+		any = any || want[i] != WANT_NOTHING;
+	}
+	if (!any)
+		return STATUS_OK;
+	if (!make_scratch(gate, scratch, sizeof(scratch), why))
+		return STATUS_IO;
+	status = list_into(gate, &job, why);
+	(void)nftw(scratch, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 	return status;
 }
 

@@ -16,4 +16,12 @@ void gate_tell_models(const struct gate *gate);
 /* What was built in for fetching, for --version. */
 const char *gate_fetch_libraries(void);
 
+/* Whether the environment that aweigh was given says offline. */
+bool gate_is_offline(const struct gate *gate);
+/*
+ * Asks the hub for the files of each selected model that has a repository: the large ones by its list, small ones
+ * read and hashed; each ends in gate->made. 0, or as gate_inspect().
+ */
+enum status gate_list(struct gate *gate, struct text *why);
+
 #endif

@@ -3,7 +3,9 @@
 
 #include <string.h>
 
+#include "base/glob.h"
 #include "base/text.h"
+#include "engine/acts.h"
 #include "policy/keys.h"
 #include "report/format.h"
 #include "util.h"
@@ -15,11 +17,21 @@ static bool is_withheld(enum finding_id id)
 	       id == FINDING_CONFINE_MODELS;
 }
 
-static enum severity severity_of(const struct gate *gate, enum finding_id id, int model)
+/* A file that nobody locked, and that libraries act on; what the policy excludes is known to be there. */
+static bool acts(const struct gate *gate, const char *path, int model)
+{
+	return name_can_act(path) &&
+	       (model == NO_MODEL || !glob_any(&gate->policy.models[model].exclude, path));
+}
+
+static enum severity severity_of(const struct gate *gate, enum finding_id id, int model,
+                                 const char *path)
 {
 	const struct policy *policy = &gate->policy;
 	enum severity severity = finding_kinds[id].severity;
 
+	if (id == FINDING_LOCK_EXTRA && acts(gate, path, model))
+		severity = SEVERITY_ERROR;
 	if (policy->landlock == LANDLOCK_REQUIRE && is_withheld(id))
 		severity = SEVERITY_ERROR;
 	/* Where the service is given no path it asks by the repository's name, as likely as not. */
@@ -30,6 +42,10 @@ static enum severity severity_of(const struct gate *gate, enum finding_id id, in
 	if (id == FINDING_CONFINE_IDENTITY && gate->fetching == FETCHING_NEVER &&
 	    gate->options->root == NULL)
 		severity = SEVERITY_ERROR;
+	/* A lock file is made on another machine than the one with the service's user, as likely as not. */
+	if (gate->fetching == FETCHING_LOCK &&
+	    (id == FINDING_FILE_OWNER || id == FINDING_FILE_MODE || id == FINDING_CONFINE_IDENTITY))
+		severity = SEVERITY_NOTE;
 	/* A report was what the command was for; a service is not kept from starting. */
 	if (id == FINDING_REPORT_FAILED && gate->report_lost && gate->command == NULL)
 		severity = SEVERITY_ERROR;
@@ -122,7 +138,7 @@ enum severity gate_add_finding(struct gate *gate, const struct record *record)
 {
 	struct report *report = &gate->report;
 	enum finding_id id = (enum finding_id)record->kind;
-	enum severity severity = severity_of(gate, id, record->model);
+	enum severity severity = severity_of(gate, id, record->model, record->path);
 
 	if (severity == SEVERITY_OFF || is_answered(gate, id, record->model))
 		return SEVERITY_OFF;

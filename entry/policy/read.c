@@ -257,11 +257,18 @@ static void check_models(struct policy *policy)
 	}
 }
 
+void policy_directory(const char *file, struct text *out)
+{
+	const char *slash = strrchr(file, '/');
+
+	if (slash != NULL)
+		text_add_bytes(out, file, (size_t)(slash - file) + 1);
+}
+
 static void read_models_file(struct policy *policy, const struct policy_input *input)
 {
 	const char *named = policy->manifest;
 	char path[MAX_PATH_BYTES];
-	const char *slash = strrchr(input->file, '/');
 	struct text text = TEXT_OVER(path);
 	CLEANUP(cleanup_free) char *data = NULL;
 	size_t length;
@@ -269,8 +276,8 @@ static void read_models_file(struct policy *policy, const struct policy_input *i
 
 	if (named == NULL)
 		return;
-	if (named[0] != '/' && slash != NULL)
-		text_add_bytes(&text, input->file, (size_t)(slash - input->file) + 1);
+	if (named[0] != '/')
+		policy_directory(input->file, &text);
 	text_add(&text, named);
 	error = tree_read(named[0] == '/' ? input->models_tree : input->tree, path,
 	                  MAX_POLICY_BYTES, &data, &length);

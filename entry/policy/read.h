@@ -8,6 +8,7 @@
 
 #include "base/tree.h"
 #include "environment.h"
+#include "base/text.h"
 #include "policy.h"
 
 struct policy_input {
@@ -30,5 +31,8 @@ void policy_release(struct policy *policy);
 /* What policy_read() does with bytes that are already in memory. */
 int policy_parse(struct policy *policy, const struct policy_input *input, const char *text,
                  size_t length);
+
+/* The directory of a file as it is named, with its slash; nothing where it names none. */
+void policy_directory(const char *file, struct text *out);
 
 #endif

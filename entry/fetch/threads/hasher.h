@@ -16,6 +16,7 @@ struct hash_job {
 	int fd;
 	uint64_t size;
 	char expected[SHA256_HEX + 1];
+	char locked[SHA256_HEX + 1]; /* a SHA-256 that it must have besides; "": none */
 	int (*finish)(
 	        struct hash_job *job); /* on the thread; 0 or a negative errno; NULL: nothing */
 	void *context;

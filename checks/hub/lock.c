@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hub/lock.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/arena.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/scan.h"
+#include "hub/cache.h"
+#include "hub/digest.h"
+#include "util.h"
+
+bool lock_init(struct lock *lock)
+{
+	memset(lock, 0, sizeof(*lock));
+	lock->arena = arena_new();
+	return lock->arena != NULL;
+}
+
+void lock_release(struct lock *lock)
+{
+	for (size_t i = 0; i < lock->count; i++)
+		free(lock->models[i].files);
+	free(lock->models);
+	arena_free(lock->arena);
+	memset(lock, 0, sizeof(*lock));
+}
+
+/* Making */
+
+/* Room for one more of `count` elements; false: out of memory. */
+static bool make_room(void **array, size_t count, size_t *room, size_t size)
+{
+	size_t more = *room == 0 ? 16 : *room * 2;
+	void *larger = count < *room ? *array : realloc(*array, more * size);
+
+	if (larger == NULL)
+		return false;
+	*array = larger;
+	*room = count < *room ? *room : more;
+	return true;
+}
+
+static const char *keep(struct lock *lock, const char *text)
+{
+	return text == NULL ? NULL : arena_copy(lock->arena, text, strlen(text));
+}
+
+struct lock_model *lock_add_model(struct lock *lock, const char *name, const char *repo,
+                                  const char *revision)
+{
+	void *models = lock->models;
+	struct lock_model *model;
+
+	if (!make_room(&models, lock->count, &lock->room, sizeof(*model)))
+		return NULL;
+	lock->models = models;
+	model = &lock->models[lock->count++];
+	*model = (struct lock_model){ .name = keep(lock, name),
+		                      .repo = keep(lock, repo),
+		                      .revision = keep(lock, revision) };
+	return model;
+}
+
+struct lock_file *lock_add_file(struct lock *lock, struct lock_model *model, const char *path,
+                                size_t length)
+{
+	void *files = model->files;
+	struct lock_file *file;
+
+	if (!make_room(&files, model->count, &model->room, sizeof(*file)))
+		return NULL;
+	model->files = files;
+	file = &model->files[model->count];
+	*file = (struct lock_file){ .path = arena_copy(lock->arena, path, length),
+		                    .size = LOCK_NO_SIZE };
+	model->count += file->path != NULL;
+	return file->path == NULL ? NULL : file;
+}
+
+static int by_path(const void *a, const void *b)
+{
+	const struct lock_file *left = a, *right = b;
+
+	return strcmp(left->path, right->path);
+}
+
+const char *lock_close_model(struct lock_model *model)
+{
+	bool sorted = true;
+
+	for (size_t i = 1; sorted && i < model->count; i++)
+		sorted = by_path(&model->files[i - 1], &model->files[i]) < 0;
+	if (sorted)
+		return NULL;
+	qsort(model->files, model->count, sizeof(model->files[0]), by_path);
+	for (size_t i = 1; i < model->count; i++)
+		if (by_path(&model->files[i - 1], &model->files[i]) == 0)
+			return model->files[i].path;
+	return NULL;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct lock_model *left = a, *right = b;
+
+	return strcmp(left->name, right->name);
+}
+
+void lock_sort_models(struct lock *lock)
+{
+	if (lock->count > 1)
+		qsort(lock->models, lock->count, sizeof(lock->models[0]), by_name);
+}
+
+/* Finding */
+
+const struct lock_model *lock_find_model(const struct lock *lock, const char *name)
+{
+	for (size_t i = 0; i < lock->count; i++)
+		if (lock->is_list || strcmp(lock->models[i].name, name) == 0)
+			return &lock->models[i];
+	return NULL;
+}
+
+const struct lock_file *lock_find_file(const struct lock_model *model, const char *path)
+{
+	const struct lock_file key = { .path = path };
+
+	return model->count == 0 ?
+	               NULL :
+	               bsearch(&key, model->files, model->count, sizeof(key), by_path);
+}
+
+/* The set */
+
+static int by_line(const void *a, const void *b)
+{
+	const struct lock_file *left = *(const struct lock_file *const *)a,
+	                       *right = *(const struct lock_file *const *)b;
+	int order = memcmp(left->sha256, right->sha256, sizeof(left->sha256));
+
+	return order != 0 ? order : strcmp(left->path, right->path);
+}
+
+bool lock_set(const struct lock_model *model, char hex[static SHA256_HEX + 1])
+{
+	CLEANUP(cleanup_free)
+	const struct lock_file **files = calloc(model->count + 1, sizeof(*files));
+	struct digest digest;
+
+	if (files == NULL)
+		return false;
+	for (size_t i = 0; i < model->count; i++)
+		files[i] = &model->files[i];
+	qsort(files, model->count, sizeof(*files), by_line);
+	digest_begin(&digest, DIGEST_SHA256, 0);
+	for (size_t i = 0; i < model->count; i++) {
+		char line[SHA256_HEX + MAX_PATH_BYTES + 8];
+		struct text text = TEXT_OVER(line);
+
+		if (i > 0)
+			text_add(&text, "\n");
+		hex_encode(line + text.length, files[i]->sha256, sizeof(files[i]->sha256));
+		text.length += SHA256_HEX;
+		text_add(&text, "  ");
+		text_add(&text, files[i]->path);
+		digest_feed(&digest, line, text.length);
+	}
+	digest_end(&digest, hex);
+	return true;
+}
+
+/* Reading */
+
+struct reader {
+	struct lock *lock;
+	struct lock_model *model;
+	struct lock_file file; /* its path is in the arena */
+	char set[SHA256_HEX + 1];
+	bool version, has_sha256;
+	struct text *why;
+};
+
+static bool __attribute__((format(printf, 2, 3)))
+refuse(struct reader *reader, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	if (reader->why->length == 0)
+		text_addv(reader->why, format, arguments);
+	va_end(arguments);
+	return false;
+}
+
+static const char *name_of(const struct reader *reader)
+{
+	return reader->model == NULL || reader->model->name == NULL ? "?" : reader->model->name;
+}
+
+static bool take_string(struct reader *reader, const struct json_value *value, const char **out)
+{
+	if (value->kind == JSON_NULL && *out == NULL)
+		return true;
+	if (value->kind != JSON_STRING || *out != NULL ||
+	    memchr(value->text, '\0', value->length) != NULL)
+		return refuse(reader, "is damaged: [model %.128s] has a %.32s that is no word, or two",
+		              name_of(reader), value->key[value->depth - 1]);
+	*out = arena_copy(reader->lock->arena, value->text, value->length);
+	return *out != NULL || refuse(reader, "cannot be kept: out of memory");
+}
+
+static bool take_hex(struct reader *reader, const struct json_value *value, size_t digits,
+                     unsigned char *bytes)
+{
+	char hex[SHA256_HEX + 1];
+
+	if (!json_copy_hex(value, hex, digits))
+		return refuse(reader,
+		              "is damaged: [model %.128s] has a %s that is not %zu hexadecimal digits",
+		              name_of(reader), value->key[value->depth - 1], digits);
+	hex_decode(bytes, hex);
+	return true;
+}
+
+static bool take_model_field(struct reader *reader, const struct json_value *value)
+{
+	struct lock_model *model = reader->model;
+	static const char prefix[] = "sha256:";
+	size_t length = sizeof(prefix) - 1;
+
+	if (json_key_is(value, 2, "name"))
+		return take_string(reader, value, &model->name);
+	if (json_key_is(value, 2, "repo"))
+		return take_string(reader, value, &model->repo);
+	if (json_key_is(value, 2, "revision"))
+		return take_string(reader, value, &model->revision);
+	if (json_key_is(value, 2, "commit"))
+		return value->kind == JSON_NULL || json_copy_hex(value, model->commit, COMMIT_HEX) ||
+		       refuse(reader, "is damaged: the commit of [model %.128s] is none",
+		              name_of(reader));
+	if (json_key_is(value, 2, "set")) {
+		if (value->kind != JSON_STRING || value->length != length + SHA256_HEX ||
+		    memcmp(value->text, prefix, length) != 0 ||
+		    !scan_is_hex(value->text + length, SHA256_HEX, SHA256_HEX))
+			return refuse(reader, "is damaged: the set of [model %.128s] is none",
+			              name_of(reader));
+		memcpy(reader->set, value->text + length, SHA256_HEX);
+		reader->set[SHA256_HEX] = '\0';
+		return true;
+	}
+	if (json_key_is(value, 2, "files") && value->kind != JSON_ARRAY &&
+	    value->kind != JSON_ARRAY_END)
+		return refuse(reader, "is damaged: the files of [model %.128s] are no list",
+		              name_of(reader));
+	return true;
+}
+
+static bool take_path(struct reader *reader, const struct json_value *value)
+{
+	struct lock_file *file;
+	char shown[128];
+	struct text text = TEXT_OVER(shown);
+
+	text_add_bytes(&text, value->text, value->kind != JSON_STRING ? 0 : value->length);
+	text_mark_cut(&text);
+	if (value->kind != JSON_STRING || !repo_path_is_legal(value->text, value->length))
+		return refuse(
+		        reader,
+		        "names a file '%s' in [model %.128s], which no repository may have", shown,
+		        name_of(reader));
+	file = lock_add_file(reader->lock, reader->model, value->text, value->length);
+	if (file == NULL)
+		return refuse(reader, "cannot be kept: out of memory");
+	reader->model->count--; /* until all of it is there */
+	if (reader->file.path != NULL)
+		return refuse(reader, "is damaged: a file of [model %.128s] has two paths",
+		              name_of(reader));
+	reader->file.path = file->path;
+	return true;
+}
+
+static bool take_file_field(struct reader *reader, const struct json_value *value)
+{
+	struct lock_file *file = &reader->file;
+
+	if (json_key_is(value, 4, "path"))
+		return take_path(reader, value);
+	if (json_key_is(value, 4, "size"))
+		return (value->kind == JSON_NUMBER &&
+		        scan_u64(value->text, value->length, &file->size) &&
+		        file->size < LOCK_NO_SIZE) ||
+		       refuse(reader, "is damaged: [model %.128s] has a size that is none",
+		              name_of(reader));
+	if (json_key_is(value, 4, "sha256"))
+		return reader->has_sha256 = take_hex(reader, value, SHA256_HEX, file->sha256);
+	if (json_key_is(value, 4, "git_sha1"))
+		return file->has_git_sha1 = take_hex(reader, value, COMMIT_HEX, file->git_sha1);
+	return true;
+}
+
+static bool end_file(struct reader *reader)
+{
+	struct lock_model *model = reader->model;
+
+	if (reader->file.path == NULL || reader->file.size == LOCK_NO_SIZE || !reader->has_sha256)
+		return refuse(
+		        reader,
+		        "is damaged: file %zu of [model %.128s] lacks its path, size or sha256",
+		        model->count + 1, name_of(reader));
+	model->files[model->count++] = reader->file;
+	return true;
+}
+
+static bool end_model(struct reader *reader)
+{
+	struct lock_model *model = reader->model;
+	const char *twice;
+	char set[SHA256_HEX + 1];
+
+	if (model->name == NULL)
+		return refuse(reader, "is damaged: a model has no name");
+	for (size_t i = 0; i + 1 < reader->lock->count; i++)
+		if (strcmp(reader->lock->models[i].name, model->name) == 0)
+			return refuse(reader, "names [model %.128s] twice", model->name);
+	twice = lock_close_model(model);
+	if (twice != NULL)
+		return refuse(reader, "names %.200s twice in [model %.128s]", twice, model->name);
+	if (!lock_set(model, set))
+		return refuse(reader, "cannot be kept: out of memory");
+	return strcmp(set, reader->set) == 0 ||
+	       refuse(reader,
+	              "is damaged: the set of [model %.128s] does not fit its files, as after a change by hand or a merge",
+	              model->name);
+}
+
+static bool visit_model(struct reader *reader, const struct json_value *value)
+{
+	if (value->kind == JSON_OBJECT_END)
+		return end_model(reader);
+	if (value->kind != JSON_OBJECT)
+		return refuse(reader, "is damaged: a model is no object");
+	reader->set[0] = '\0';
+	reader->model = lock_add_model(reader->lock, NULL, NULL, NULL);
+	return reader->model != NULL || refuse(reader, "cannot be kept: out of memory");
+}
+
+static bool visit_file(struct reader *reader, const struct json_value *value)
+{
+	if (value->kind == JSON_OBJECT_END)
+		return end_file(reader);
+	if (value->kind != JSON_OBJECT)
+		return refuse(reader, "is damaged: a file of [model %.128s] is no object",
+		              name_of(reader));
+	reader->file = (struct lock_file){ .size = LOCK_NO_SIZE };
+	reader->has_sha256 = false;
+	return true;
+}
+
+static bool take_version(struct reader *reader, const struct json_value *value)
+{
+	reader->version = value->kind == JSON_NUMBER && value->length == 1 && value->text[0] == '1';
+	return reader->version ||
+	       refuse(reader, "is of format %.*s, and this version of aweigh reads format 1",
+	              value->kind == JSON_NUMBER && value->length < 8 ? (int)value->length : 1,
+	              value->kind == JSON_NUMBER && value->length < 8 ? value->text : "?");
+}
+
+static bool visit(void *context, const struct json_value *value)
+{
+	struct reader *reader = context;
+
+	if (value->depth == 0)
+		return value->kind == JSON_OBJECT || value->kind == JSON_OBJECT_END ||
+		       refuse(reader, "is no lock file: it is no JSON object");
+	if (value->depth == 1 && json_key_is(value, 0, "aweigh_lock"))
+		return take_version(reader, value);
+	if (!json_key_is(value, 0, "models"))
+		return true;
+	if (value->depth == 1)
+		return value->kind == JSON_ARRAY || value->kind == JSON_ARRAY_END ||
+		       refuse(reader, "is damaged: its models are no list");
+	if (value->depth == 2)
+		return visit_model(reader, value);
+	if (value->depth == 3)
+		return take_model_field(reader, value);
+	if (!json_key_is(value, 2, "files"))
+		return true;
+	if (value->depth == 4)
+		return visit_file(reader, value);
+	return value->depth != 5 || take_file_field(reader, value);
+}
+
+static bool read_json(struct reader *reader, int fd)
+{
+	int error;
+	enum json_result result =
+	        json_read_as(fd, MAX_LOCK_BYTES, false, visit, reader, &error);
+
+	if (reader->why->length > 0)
+		return false;
+	if (error != 0)
+		return refuse(reader, "cannot be read: %s", strerror(error));
+	if (result != JSON_OK)
+		return refuse(reader, "%s", json_words(result));
+	return reader->version || refuse(reader, "is no lock file: it has no aweigh_lock");
+}
+
+/* "<hex>  <path>" or "<hex> *<path>", as sha256sum(1) writes them. */
+static bool read_line(struct reader *reader, const char *line, size_t length, size_t number)
+{
+	size_t path = SHA256_HEX + 2;
+	char hex[SHA256_HEX + 1] = "";
+	struct lock_file *file;
+
+	if (length <= path || !scan_is_hex(line, SHA256_HEX, SHA256_HEX) ||
+	    line[SHA256_HEX] != ' ' || (line[path - 1] != ' ' && line[path - 1] != '*'))
+		return refuse(
+		        reader,
+		        "has a line %zu that is not as sha256sum writes it: 64 hexadecimal digits, two blanks, a path",
+		        number);
+	if (length > path + 2 && memcmp(line + path, "./", 2) == 0)
+		path += 2;
+	if (!repo_path_is_legal(line + path, length - path))
+		return refuse(reader, "names a file on line %zu that no repository may have: '%.*s'",
+		              number, (int)(length - path > 100 ? 100 : length - path), line + path);
+	file = lock_add_file(reader->lock, reader->model, line + path, length - path);
+	if (file == NULL)
+		return refuse(reader, "cannot be kept: out of memory");
+	memcpy(hex, line, SHA256_HEX);
+	hex_decode(file->sha256, hex);
+	return true;
+}
+
+static bool read_list(struct reader *reader, int fd)
+{
+	CLEANUP(cleanup_free) char *data = NULL;
+	const char *twice;
+	size_t length, number = 0;
+	int error = read_whole(fd, MAX_LOCK_BYTES, &data, &length);
+
+	if (error != 0)
+		return refuse(reader, "cannot be read: %s", strerror(-error));
+	reader->lock->is_list = true;
+	reader->model = lock_add_model(reader->lock, NULL, NULL, NULL);
+	if (reader->model == NULL)
+		return refuse(reader, "cannot be kept: out of memory");
+	for (size_t at = 0, end; at < length; at = end + 1) {
+		const char *stop = memchr(data + at, '\n', length - at);
+
+		end = stop == NULL ? length : (size_t)(stop - data);
+		if (!read_line(reader, data + at,
+		               end - at - (end > at && data[end - 1] == '\r'), ++number))
+			return false;
+	}
+	twice = lock_close_model(reader->model);
+	return twice == NULL || refuse(reader, "names %.200s twice", twice);
+}
+
+bool lock_read(struct lock *lock, int fd, struct text *why)
+{
+	struct reader reader = { .lock = lock, .why = why };
+	struct stat st;
+	char first = '\0';
+
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+		return refuse(&reader, "is not a regular file");
+	if (st.st_size > (off_t)MAX_LOCK_BYTES)
+		return refuse(&reader, "is larger than %lu MiB, which no lock file is",
+		              MAX_LOCK_BYTES >> 20);
+	if (pread(fd, &first, 1, 0) < 0)
+		return refuse(&reader, "cannot be read: %s", strerror(errno));
+	if (first == '\0')
+		return refuse(&reader, st.st_size == 0 ? "is empty" : "is no lock file");
+	return scan_is_hex(&first, 1, 1) ? read_list(&reader, fd) : read_json(&reader, fd);
+}
