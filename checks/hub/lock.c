@@ -266,7 +266,8 @@ static bool take_path(struct reader *reader, const struct json_value *value)
 	char shown[128];
 	struct text text = TEXT_OVER(shown);
 
-	text_add_bytes(&text, value->text, value->kind != JSON_STRING ? 0 : value->length);
+	if (value->kind == JSON_STRING)
+		text_add_bytes(&text, value->text, value->length);
 	text_mark_cut(&text);
 	if (value->kind != JSON_STRING || !repo_path_is_legal(value->text, value->length))
 		return refuse(

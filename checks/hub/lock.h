@@ -28,6 +28,7 @@ struct lock_file {
 struct lock_model {
 	const char *name, *repo, *revision; /* of the policy when it was locked; NULL: not said */
 	char commit[COMMIT_HEX + 1]; /* "": not known, as of a plain directory */
+	bool moves; /* while locking: the revision is looked up anew */
 	struct lock_file *files; /* once closed, by the bytes of their paths */
 	size_t count, room;
 };

@@ -29,7 +29,7 @@ static const struct lock_model *locked_model(const struct fetch_job *job, const 
 	const struct lock_model *locked =
 	        job->lock == NULL ? NULL : lock_find_model(job->lock, model->name);
 
-	return locked == NULL || locked->commit[0] == '\0' ? NULL : locked;
+	return locked == NULL || locked->moves || locked->commit[0] == '\0' ? NULL : locked;
 }
 
 /* A model of the place: its repository's directory, and the plan for it. */

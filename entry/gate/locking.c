@@ -20,8 +20,7 @@ static bool stays(const struct model *model, const struct lock_model *locked)
 	       strcmp(locked->revision, model->revision) == 0;
 }
 
-/* What does not stay has no commit, as if it had never been locked. */
-static void forget_commits(struct gate *gate)
+static void mark_moving(struct gate *gate)
 {
 	for (size_t i = 0; i < gate->policy.model_count; i++) {
 		const struct model *model = &gate->policy.models[i];
@@ -29,7 +28,7 @@ static void forget_commits(struct gate *gate)
 		for (size_t k = 0; k < gate->lock.count; k++)
 			if (!gate->lock.is_list && strcmp(gate->lock.models[k].name, model->name) == 0 &&
 			    (gate->options->upgrade || !stays(model, &gate->lock.models[k])))
-				gate->lock.models[k].commit[0] = '\0';
+				gate->lock.models[k].moves = true;
 	}
 }
 
@@ -138,6 +137,23 @@ raise_about(struct gate *gate, size_t index, enum finding_id id, const char *for
 	(void)gate_add_finding(gate, &record);
 }
 
+/* What the hub has told of a model, for the report: its digests are the list's, or of what was read. */
+static void count_listed(struct gate *gate, size_t index)
+{
+	struct report_model *model = &gate->report.models[index];
+	const struct lock_model *made =
+	        lock_find_model(&gate->made, gate->policy.models[index].name);
+
+	if (made == NULL || model->found)
+		return;
+	model->found = true;
+	model->level = LEVEL_DIGEST;
+	model->files = model->verified = made->count;
+	memcpy(model->commit, made->commit, sizeof(model->commit));
+	for (size_t i = 0; i < made->count; i++)
+		model->bytes += made->files[i].size;
+}
+
 /* One model as it is to be locked. */
 static void conclude_model(struct gate *gate, size_t index)
 {
@@ -162,7 +178,7 @@ static void conclude_model(struct gate *gate, size_t index)
 		return;
 	if (strcmp(before->commit, made->commit) == 0)
 		take_over(gate, model, made, before);
-	else
+	else if (!before->moves)
 		raise_about(gate, index, FINDING_LOCK_COMMIT,
 		            "what is aboard is the commit %s, and %s is locked: aweigh lock --upgrade takes the other",
 		            made->commit[0] == '\0' ? "(unknown)" : made->commit, before->commit);
@@ -191,7 +207,7 @@ static enum status inspect_rest(struct gate *gate, bool online, struct text *why
 	for (size_t i = 0; i < count; i++) {
 		gate->policy.models[i].selected = selected[i];
 		if (selected[i] && online && gate->policy.models[i].repo != NULL)
-			gate->report.models[i].seen = gate->report.models[i].found = true;
+			gate->report.models[i].seen = true;
 	}
 	gate->inspected = gate->inspected || rest == 0;
 	return status;
@@ -223,15 +239,17 @@ enum status gate_lock(struct gate *gate, const struct options *options,
 			gate_conclude(gate);
 		return status;
 	}
-	forget_commits(gate);
+	mark_moving(gate);
 	gate->policy.verify = LEVEL_DIGEST;
 	online = gate->policy.mode != MODE_OFFLINE && !options->aboard && !gate_is_offline(gate);
 	status = inspect_rest(gate, online, why);
 	if (status == STATUS_OK && online)
 		status = gate_list(gate, why);
 	for (size_t i = 0; status == STATUS_OK && i < gate->policy.model_count; i++)
-		if (gate->policy.models[i].selected)
+		if (gate->policy.models[i].selected) {
+			count_listed(gate, i);
 			conclude_model(gate, i);
+		}
 	lock_sort_models(&gate->made);
 	if (status == STATUS_OK)
 		gate_conclude(gate);

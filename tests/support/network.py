@@ -58,3 +58,13 @@ def tinyproxy(tmp_path, user=None):
     conf.write_text(f"Port {port}\nListen 127.0.0.1\nTimeout 60\nMaxClients 50\nAllow 127.0.0.1\nLogFile \"{tmp_path}/proxy.log\"\nLogLevel Connect\n"
                     + (f"BasicAuth {user} secret-word\n" if user else ""))
     return port, Running([need("tinyproxy"), "-d", "-c", conf], port)
+
+
+def nginx(tmp_path, root, tls=None, extra=""):
+    port = free_port()
+    listen = f"listen 127.0.0.1:{port}" + (f" ssl; ssl_certificate {tls[1]}; ssl_certificate_key {tls[1]}" if tls else "") + ";"
+    conf = tmp_path / "nginx.conf"
+    conf.write_text(f"daemon off; master_process off; pid {tmp_path}/nginx.pid; error_log {tmp_path}/error.log;\nevents {{}}\n"
+                    f"http {{ access_log {tmp_path}/access.log; client_body_temp_path {tmp_path}/b; proxy_temp_path {tmp_path}/p; fastcgi_temp_path {tmp_path}/f;\n"
+                    f"uwsgi_temp_path {tmp_path}/u; scgi_temp_path {tmp_path}/s; {extra}\nserver {{ {listen} root {root}; }} }}\n")
+    return port, Running([need("nginx"), "-p", tmp_path, "-c", conf, "-e", tmp_path / "error.log"], port)

@@ -445,7 +445,7 @@ static size_t fetch_once(const struct place *place, struct told *told)
 	assert_int_equal(repo_store_open(&plan->repo, &session->store, order.model.repo), 0);
 	assert_true(plan_model(session, plan));
 	assert_int_equal(plan->count, FILES);
-	plan_compare(plan);
+	plan_compare(session, plan);
 	while (downloads_step(session)) {
 		for (size_t i = 0; i < session->download_count; i++)
 			check_download(session, &session->downloads[i]);

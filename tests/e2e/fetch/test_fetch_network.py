@@ -16,7 +16,7 @@ from world import HANG_LIMIT, ROOT, missing
 from hub_server import Hub, one_repo
 from models import COMMIT, bert_files
 from fetching import BIG, complete_or_absent
-from network import Running, free_port, need, tinyproxy
+from network import Running, free_port, need, nginx, tinyproxy
 
 TOKEN = "hf_" + "t0ken" * 7
 
@@ -268,16 +268,6 @@ def test_failover_of_many_parts_tries_each_endpoint(fetcher):
         result = fetcher.write(f"{first.url}, {second.url}, {third.url}").fetch()
         assert result.status == 0, result
         assert second.paths("resolve.*big") and not third.paths("resolve")
-
-
-def nginx(tmp_path, root, tls=None, extra=""):
-    port = free_port()
-    listen = f"listen 127.0.0.1:{port}" + (f" ssl; ssl_certificate {tls[1]}; ssl_certificate_key {tls[1]}" if tls else "") + ";"
-    conf = tmp_path / "nginx.conf"
-    conf.write_text(f"daemon off; master_process off; pid {tmp_path}/nginx.pid; error_log {tmp_path}/error.log;\nevents {{}}\n"
-                    f"http {{ access_log {tmp_path}/access.log; client_body_temp_path {tmp_path}/b; proxy_temp_path {tmp_path}/p; fastcgi_temp_path {tmp_path}/f;\n"
-                    f"uwsgi_temp_path {tmp_path}/u; scgi_temp_path {tmp_path}/s; {extra}\nserver {{ {listen} root {root}; }} }}\n")
-    return port, Running([need("nginx"), "-p", tmp_path, "-c", conf, "-e", tmp_path / "error.log"], port)
 
 
 def test_a_static_mirror(fetcher, tls, tmp_path):
