@@ -114,4 +114,4 @@ compile_commands.json:
 	$(Q)python3 -c 'import json,sys,os; print(json.dumps([{"directory": os.getcwd(), "file": f, "command": "clang $(STD) -DAWEIGH_SHA256_PAIRS $(WARN) -c " + f} for f in sys.argv[1:]], indent=1))' $(SOURCES) >build/compile_commands.json
 
 format:
-	$(Q)clang-format -i $(SOURCES) entry/gate/refetch_none.c $(wildcard include/*.h checks/*.h checks/*/*.h entry/*.h entry/*/*.h entry/*/*/*.h tests/*/*.c tests/*/*.h)
+	$(Q)clang-format -i $(SOURCES) $(NONE) $(wildcard include/*.h checks/*.h checks/*/*.h entry/*.h entry/*/*.h entry/*/*/*.h tests/*/*.c tests/*/*.h)

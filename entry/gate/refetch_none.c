@@ -28,16 +28,3 @@ const char *gate_fetch_libraries(void)
 {
 	return "built without network code (FETCH=no)";
 }
-
-bool gate_is_offline(const struct gate *gate)
-{
-	(void)gate;
-	return true;
-}
-
-enum status gate_list(struct gate *gate, struct text *why)
-{
-	(void)gate;
-	(void)why;
-	return STATUS_OK;
-}

@@ -66,7 +66,7 @@ def symbols(objects, files):
     for source in (f for f in files if f.suffix == ".c"):
         name = objects / source.with_suffix(".o")
         if not name.exists():
-            continue  # refetch.c and refetch_none.c stand for each other
+            continue  # NAME.c and NAME_none.c stand for each other
         for line in subprocess.run(["nm", "-P", str(name)], check=True, capture_output=True, text=True).stdout.splitlines():
             symbol, kind = line.split()[:2]
             if kind == "U":
