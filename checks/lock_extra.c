@@ -51,16 +51,16 @@ void check_lock_extra(struct inspection *inspection)
 		return;
 	element = model_wants(inspection, path) ? unlocked_element(view, path) : NULL;
 	if (element != NULL) {
-		inspection_report(inspection, FINDING_LOCK_STALE,
-		                  (struct report_at){ .path = path,
-		                                      .said = MODEL_SAID(view->model, FILES) },
-		                  "is wanted by files (%.200s), of which the lock file has nothing",
-		                  element);
+		inspection_report(
+		        inspection, FINDING_LOCK_STALE,
+		        (struct report_at){ .path = path, .said = MODEL_SAID(view->model, FILES) },
+		        "is wanted by files (%.200s), of which the lock file has nothing", element);
 	} else if (view->model->remote_code == CODE_LOCKED && path_ends(path, ".py")) {
-		inspection_report(inspection, FINDING_MODEL_REMOTE_CODE,
-		                  (struct report_at){ .path = path,
-		                                      .said = MODEL_SAID(view->model, REMOTE_CODE) },
-		                  "is code that the lock file does not name");
+		inspection_report(
+		        inspection, FINDING_MODEL_REMOTE_CODE,
+		        (struct report_at){ .path = path,
+		                            .said = MODEL_SAID(view->model, REMOTE_CODE) },
+		        "is code that the lock file does not name");
 	} else if (name_can_act(path)) {
 		inspection_report(
 		        inspection, FINDING_LOCK_EXTRA, (struct report_at){ .path = path },

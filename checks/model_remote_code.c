@@ -148,11 +148,12 @@ static void check_repository(struct search *search, const char *repo, const char
 	    !is_locked_elsewhere(inspection, repo, file))
 		inspection_report(
 		        inspection, FINDING_MODEL_REMOTE_CODE,
-		        (struct report_at){ .path = search->config,
-		                            .said = MODEL_SAID(inspection->model->model, REMOTE_CODE),
-		                            .fix = "add that repository to the policy with remote_code = locked, and run aweigh lock" },
-		        "its auto_map takes %s from %s, of which the lock file has no such code", file,
-		        repo);
+		        (struct report_at){
+		                .path = search->config,
+		                .said = MODEL_SAID(inspection->model->model, REMOTE_CODE),
+		                .fix = "add that repository to the policy with remote_code = locked, and run aweigh lock" },
+		        "its auto_map takes %s from %s, of which the lock file has no such code",
+		        file, repo);
 	else if (fd < 0)
 		inspection_report(
 		        inspection, FINDING_MODEL_CODE_MISSING,
@@ -371,9 +372,8 @@ static void check_locked_code(struct inspection *inspection)
 		if (strcmp(actual, locked) != 0)
 			inspection_report(
 			        inspection, FINDING_MODEL_REMOTE_CODE,
-			        (struct report_at){
-			                .path = file->path,
-			                .said = MODEL_SAID(view->model, REMOTE_CODE) },
+			        (struct report_at){ .path = file->path,
+			                            .said = MODEL_SAID(view->model, REMOTE_CODE) },
 			        "is not the code that the lock file has (SHA-256 %.16s..., and not %.16s...)",
 			        locked, actual);
 	}

@@ -262,6 +262,18 @@ static bool is_paired(struct json *json, unsigned char c)
 	return !json->half || (c == '\\' && !json->escaped);
 }
 
+/* Nothing of an escape is still to come. */
+static bool is_paired_by_now(const struct json *json)
+{
+	return json->hex_left == 0 && !json->half;
+}
+
+/* A character of a string that says nothing of what follows. */
+static bool is_plain(unsigned char c)
+{
+	return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
 /*
  * Copies, for Python's files with the three words replaced; `out` has room for a word more than `length`.
  * yajl takes vertical tabs and form feeds for blanks, and overlong forms and surrogates
@@ -273,8 +285,15 @@ static size_t filter(struct json *json, const unsigned char *in, size_t length, 
 
 	for (size_t i = 0; i < length; i++) {
 		unsigned char c = in[i];
-		bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+		bool letter;
 
+		if (json->in_string && !json->escaped && json->utf8_left == 0 &&
+		    is_paired_by_now(json))
+			while (is_plain(c) && i + 1 < length) {
+				out[to++] = c;
+				c = in[++i];
+			}
+		letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 		if (!is_utf8(json, c) || (!json->in_string && (c == '\v' || c == '\f'))) {
 			json->result = JSON_SYNTAX;
 			return to;
@@ -398,10 +417,8 @@ enum json_result json_read_as(int fd, uint64_t limit, bool python, json_visit *v
 	return json_end(&json);
 }
 
-bool json_key_is(const struct json_value *value, unsigned level, const char *key)
+bool json_key_has(const struct json_value *value, unsigned level, const char *key, size_t length)
 {
-	size_t length = strlen(key);
-
 	return level < value->depth && level < JSON_TRACKED && value->key_length[level] == length &&
 	       memcmp(value->key[level], key, length) == 0;
 }

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "bounds.h"
 
@@ -98,7 +99,12 @@ enum json_result json_read(int fd, uint64_t limit, json_visit *visit, void *cont
 enum json_result json_read_as(int fd, uint64_t limit, bool python, json_visit *visit, void *context,
                               int *error);
 
-bool json_key_is(const struct json_value *value, unsigned level, const char *key);
+bool json_key_has(const struct json_value *value, unsigned level, const char *key, size_t length);
+/* Whether the key that leads from this level is `key`, whose length the compiler knows. */
+static inline bool json_key_is(const struct json_value *value, unsigned level, const char *key)
+{
+	return json_key_has(value, level, key, strlen(key));
+}
 bool json_text_is(const struct json_value *value, const char *text);
 /* A string of exactly so many lower-case hexadecimal digits; `out` has room for them and a NUL. */
 bool json_copy_hex(const struct json_value *value, char *out, size_t digits);

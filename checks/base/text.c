@@ -75,14 +75,21 @@ void hex_encode(char *out, const unsigned char *bytes, size_t length)
 	out[2 * length] = '\0';
 }
 
-void hex_decode(unsigned char *out, const char *hex)
+bool hex_decode(unsigned char *out, const char *hex, size_t digits)
 {
-	for (; hex[0] != '\0' && hex[1] != '\0'; hex += 2) {
-		unsigned high = (unsigned)(hex[0] <= '9' ? hex[0] - '0' : hex[0] - 'a' + 10);
-		unsigned low = (unsigned)(hex[1] <= '9' ? hex[1] - '0' : hex[1] - 'a' + 10);
+	/* A digit's value plus one; 0: none. */
+	static const unsigned char values[256] = { ['0'] = 1, 2,  3,          4,  5,  6,  7,  8,
+		                                   9,         10, ['a'] = 11, 12, 13, 14, 15, 16 };
+	bool well = true;
 
-		*out++ = (unsigned char)(high << 4 | low);
+	for (size_t i = 0; i + 1 < digits; i += 2) {
+		unsigned high = values[(unsigned char)hex[i]],
+		         low = values[(unsigned char)hex[i + 1]];
+
+		out[i / 2] = (unsigned char)((high - 1) << 4 | (low - 1));
+		well = well && high != 0 && low != 0;
 	}
+	return well;
 }
 
 bool path_join(char *out, size_t size, const char *directory, const char *name)

@@ -26,8 +26,8 @@ void text_addv(struct text *text, const char *format, va_list arguments)
 void text_shorten(struct text *text, size_t length);
 /* Two lower-case digits a byte, into a buffer with room for them and a NUL. */
 void hex_encode(char *out, const unsigned char *bytes, size_t length);
-/* Back again; the digits are lower case, and even in number. */
-void hex_decode(unsigned char *out, const char *hex);
+/* Back again: `digits` of them, even in number. false: one is none, or upper case, and `out` is not to be used. */
+bool hex_decode(unsigned char *out, const char *hex, size_t digits);
 /* Replaces the end by "..." where something was left out. */
 void text_mark_cut(struct text *text);
 

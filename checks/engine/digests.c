@@ -161,8 +161,8 @@ static void expect(struct inspection *inspection, const char *path, const char *
 static bool expect_from_manifest(void *context, const struct manifest_file *file)
 {
 	if (strlen(file->path) == file->path_length)
-		expect(context, file->path,
-		       file->sha256[0] != '\0' ? file->sha256 : file->blob_id, "the manifest");
+		expect(context, file->path, file->sha256[0] != '\0' ? file->sha256 : file->blob_id,
+		       "the manifest");
 	return true;
 }
 
@@ -239,8 +239,8 @@ static size_t take_jobs(struct digest_queue *queue, struct job *jobs[DIGEST_PAIR
 	while (queue->next < queue->count && count < DIGEST_PAIR) {
 		struct job *job = &queue->jobs[queue->next];
 
-		if (count > 0 && (queue->count - queue->next <= queue->idle || !is_hashed(queue, job) ||
-		                  job->size < WORTH_PAIRING_BYTES))
+		if (count > 0 && (queue->count - queue->next <= queue->idle ||
+		                  !is_hashed(queue, job) || job->size < WORTH_PAIRING_BYTES))
 			break;
 		queue->idle -= count == 0;
 		queue->next++;
@@ -277,7 +277,7 @@ static void hash_together(struct digest_queue *queue, struct job *const *jobs, s
 	size_t open_count = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		int fd = !is_hashed(queue, jobs[i])   ? -ENOENT :
+		int fd = !is_hashed(queue, jobs[i]) ? -ENOENT :
 		         jobs[i]->base_fd >= 0 ? tree_open_beneath(queue->tree, jobs[i]->base_fd,
 		                                                   jobs[i]->path + jobs[i]->name,
 		                                                   O_RDONLY) :
@@ -286,9 +286,9 @@ static void hash_together(struct digest_queue *queue, struct job *const *jobs, s
 		jobs[i]->result = fd < 0 ? fd : 0;
 		if (fd < 0)
 			continue;
-		files[open_count] = (struct digest_file){
-			.fd = fd, .size = jobs[i]->size, .kind = kind_of(jobs[i])
-		};
+		files[open_count] = (struct digest_file){ .fd = fd,
+			                                  .size = jobs[i]->size,
+			                                  .kind = kind_of(jobs[i]) };
 		opened[open_count++] = jobs[i];
 	}
 	if (open_count > 0)
@@ -377,8 +377,8 @@ static void tell_locked(struct inspection *inspection, const struct job *job,
 	if (digest_kind_of(job->expected) == DIGEST_GIT_SHA1)
 		text_add(&git, job->expected);
 	if (inspection->failed == 0)
-		inspection->failed = path.cut ? -ENAMETOOLONG :
-		                                inspection->send(inspection, &record);
+		inspection->failed =
+		        path.cut ? -ENAMETOOLONG : inspection->send(inspection, &record);
 }
 
 /* Findings about a model, after all models have been looked at: its index is all that they need. */

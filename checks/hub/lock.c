@@ -130,47 +130,100 @@ const struct lock_file *lock_find_file(const struct lock_model *model, const cha
 {
 	const struct lock_file key = { .path = path };
 
-	return model->count == 0 ?
-	               NULL :
-	               bsearch(&key, model->files, model->count, sizeof(key), by_path);
+	return model->count == 0 ? NULL :
+	                           bsearch(&key, model->files, model->count, sizeof(key), by_path);
 }
 
 /* The set */
 
-static int by_line(const void *a, const void *b)
-{
-	const struct lock_file *left = *(const struct lock_file *const *)a,
-	                       *right = *(const struct lock_file *const *)b;
-	int order = memcmp(left->sha256, right->sha256, sizeof(left->sha256));
+#define LINE_BUCKETS 65536u
 
-	return order != 0 ? order : strcmp(left->path, right->path);
+/* A line by its first digits, which nearly always tell two apart. */
+struct line {
+	uint64_t begin;
+	const struct lock_file *file;
+};
+
+static int by_bytes(const void *a, const void *b)
+{
+	const struct line *left = a, *right = b;
+	int order;
+
+	if (left->begin != right->begin)
+		return left->begin < right->begin ? -1 : 1;
+	order = memcmp(left->file->sha256, right->file->sha256, sizeof(left->file->sha256));
+	return order != 0 ? order : strcmp(left->file->path, right->file->path);
+}
+
+/* In order. By the first two bytes at once, since digests are spread evenly; what meets there is compared. */
+static void sort_lines(struct line *out, const struct line *lines, size_t count, uint32_t *bucket)
+{
+	size_t begin = 0;
+
+	for (size_t i = 0; i < count; i++)
+		bucket[lines[i].begin >> 48]++;
+	for (size_t i = 0; i < LINE_BUCKETS; i++) {
+		begin += bucket[i];
+		bucket[i] = (uint32_t)begin; /* where it ends, for now */
+	}
+	for (size_t i = count; i-- > 0;)
+		out[--bucket[lines[i].begin >> 48]] = lines[i];
+	for (size_t i = 0; i < LINE_BUCKETS; i++) {
+		size_t end = i + 1 < LINE_BUCKETS ? bucket[i + 1] : count;
+
+		if (end - bucket[i] > 1)
+			qsort(out + bucket[i], end - bucket[i], sizeof(*out), by_bytes);
+	}
+}
+
+static void hash_lines(const struct line *lines, size_t count, char hex[static SHA256_HEX + 1])
+{
+	char bytes[16384];
+	struct digest digest;
+	size_t used = 0;
+
+	digest_begin(&digest, DIGEST_SHA256, 0);
+	for (size_t i = 0; i < count; i++) {
+		const struct lock_file *file = lines[i].file;
+		size_t length = strlen(file->path);
+
+		if (used + SHA256_HEX + MAX_PATH_BYTES + 4 > sizeof(bytes)) {
+			digest_feed(&digest, bytes, used);
+			used = 0;
+		}
+		if (i > 0)
+			bytes[used++] = '\n';
+		hex_encode(bytes + used, file->sha256, sizeof(file->sha256));
+		used += SHA256_HEX;
+		bytes[used++] = ' ';
+		bytes[used++] = ' ';
+		memcpy(bytes + used, file->path, length);
+		used += length;
+	}
+	digest_feed(&digest, bytes, used);
+	digest_end(&digest, hex);
 }
 
 bool lock_set(const struct lock_model *model, char hex[static SHA256_HEX + 1])
 {
+	size_t count = model->count;
+	bool many = count > LINE_BUCKETS / 64; /* else it is sorted before the table is made */
+	CLEANUP(cleanup_free) struct line *lines = calloc(2 * count + 1, sizeof(*lines));
 	CLEANUP(cleanup_free)
-	const struct lock_file **files = calloc(model->count + 1, sizeof(*files));
-	struct digest digest;
+	uint32_t *bucket = many ? calloc(LINE_BUCKETS, sizeof(*bucket)) : NULL;
 
-	if (files == NULL)
+	if (lines == NULL || (many && bucket == NULL))
 		return false;
-	for (size_t i = 0; i < model->count; i++)
-		files[i] = &model->files[i];
-	qsort(files, model->count, sizeof(*files), by_line);
-	digest_begin(&digest, DIGEST_SHA256, 0);
-	for (size_t i = 0; i < model->count; i++) {
-		char line[SHA256_HEX + MAX_PATH_BYTES + 8];
-		struct text text = TEXT_OVER(line);
-
-		if (i > 0)
-			text_add(&text, "\n");
-		hex_encode(line + text.length, files[i]->sha256, sizeof(files[i]->sha256));
-		text.length += SHA256_HEX;
-		text_add(&text, "  ");
-		text_add(&text, files[i]->path);
-		digest_feed(&digest, line, text.length);
+	for (size_t i = 0; i < count; i++) {
+		for (size_t k = 0; k < sizeof(lines[i].begin); k++)
+			lines[i].begin = lines[i].begin << 8 | model->files[i].sha256[k];
+		lines[i].file = &model->files[i];
 	}
-	digest_end(&digest, hex);
+	if (many)
+		sort_lines(lines + count, lines, count, bucket);
+	else
+		qsort(lines, count, sizeof(*lines), by_bytes);
+	hash_lines(lines + (many ? count : 0), count, hex);
 	return true;
 }
 
@@ -208,7 +261,8 @@ static bool take_string(struct reader *reader, const struct json_value *value, c
 		return true;
 	if (value->kind != JSON_STRING || *out != NULL ||
 	    memchr(value->text, '\0', value->length) != NULL)
-		return refuse(reader, "is damaged: [model %.128s] has a %.32s that is no word, or two",
+		return refuse(reader,
+		              "is damaged: [model %.128s] has a %.32s that is no word, or two",
 		              name_of(reader), value->key[value->depth - 1]);
 	*out = arena_copy(reader->lock->arena, value->text, value->length);
 	return *out != NULL || refuse(reader, "cannot be kept: out of memory");
@@ -217,13 +271,12 @@ static bool take_string(struct reader *reader, const struct json_value *value, c
 static bool take_hex(struct reader *reader, const struct json_value *value, size_t digits,
                      unsigned char *bytes)
 {
-	char hex[SHA256_HEX + 1];
-
-	if (!json_copy_hex(value, hex, digits))
-		return refuse(reader,
-		              "is damaged: [model %.128s] has a %s that is not %zu hexadecimal digits",
-		              name_of(reader), value->key[value->depth - 1], digits);
-	hex_decode(bytes, hex);
+	if (value->kind != JSON_STRING || value->length != digits ||
+	    !hex_decode(bytes, value->text, digits))
+		return refuse(
+		        reader,
+		        "is damaged: [model %.128s] has a %s that is not %zu hexadecimal digits",
+		        name_of(reader), value->key[value->depth - 1], digits);
 	return true;
 }
 
@@ -240,7 +293,8 @@ static bool take_model_field(struct reader *reader, const struct json_value *val
 	if (json_key_is(value, 2, "revision"))
 		return take_string(reader, value, &model->revision);
 	if (json_key_is(value, 2, "commit"))
-		return value->kind == JSON_NULL || json_copy_hex(value, model->commit, COMMIT_HEX) ||
+		return value->kind == JSON_NULL ||
+		       json_copy_hex(value, model->commit, COMMIT_HEX) ||
 		       refuse(reader, "is damaged: the commit of [model %.128s] is none",
 		              name_of(reader));
 	if (json_key_is(value, 2, "set")) {
@@ -270,10 +324,9 @@ static bool take_path(struct reader *reader, const struct json_value *value)
 		text_add_bytes(&text, value->text, value->length);
 	text_mark_cut(&text);
 	if (value->kind != JSON_STRING || !repo_path_is_legal(value->text, value->length))
-		return refuse(
-		        reader,
-		        "names a file '%s' in [model %.128s], which no repository may have", shown,
-		        name_of(reader));
+		return refuse(reader,
+		              "names a file '%s' in [model %.128s], which no repository may have",
+		              shown, name_of(reader));
 	file = lock_add_file(reader->lock, reader->model, value->text, value->length);
 	if (file == NULL)
 		return refuse(reader, "cannot be kept: out of memory");
@@ -399,8 +452,7 @@ static bool visit(void *context, const struct json_value *value)
 static bool read_json(struct reader *reader, int fd)
 {
 	int error;
-	enum json_result result =
-	        json_read_as(fd, MAX_LOCK_BYTES, false, visit, reader, &error);
+	enum json_result result = json_read_as(fd, MAX_LOCK_BYTES, false, visit, reader, &error);
 
 	if (reader->why->length > 0)
 		return false;
@@ -415,11 +467,11 @@ static bool read_json(struct reader *reader, int fd)
 static bool read_line(struct reader *reader, const char *line, size_t length, size_t number)
 {
 	size_t path = SHA256_HEX + 2;
-	char hex[SHA256_HEX + 1] = "";
+	unsigned char sha256[SHA256_HEX / 2];
 	struct lock_file *file;
 
-	if (length <= path || !scan_is_hex(line, SHA256_HEX, SHA256_HEX) ||
-	    line[SHA256_HEX] != ' ' || (line[path - 1] != ' ' && line[path - 1] != '*'))
+	if (length <= path || !hex_decode(sha256, line, SHA256_HEX) || line[SHA256_HEX] != ' ' ||
+	    (line[path - 1] != ' ' && line[path - 1] != '*'))
 		return refuse(
 		        reader,
 		        "has a line %zu that is not as sha256sum writes it: 64 hexadecimal digits, two blanks, a path",
@@ -427,13 +479,13 @@ static bool read_line(struct reader *reader, const char *line, size_t length, si
 	if (length > path + 2 && memcmp(line + path, "./", 2) == 0)
 		path += 2;
 	if (!repo_path_is_legal(line + path, length - path))
-		return refuse(reader, "names a file on line %zu that no repository may have: '%.*s'",
-		              number, (int)(length - path > 100 ? 100 : length - path), line + path);
+		return refuse(
+		        reader, "names a file on line %zu that no repository may have: '%.*s'",
+		        number, (int)(length - path > 100 ? 100 : length - path), line + path);
 	file = lock_add_file(reader->lock, reader->model, line + path, length - path);
 	if (file == NULL)
 		return refuse(reader, "cannot be kept: out of memory");
-	memcpy(hex, line, SHA256_HEX);
-	hex_decode(file->sha256, hex);
+	memcpy(file->sha256, sha256, sizeof(sha256));
 	return true;
 }
 
@@ -454,8 +506,8 @@ static bool read_list(struct reader *reader, int fd)
 		const char *stop = memchr(data + at, '\n', length - at);
 
 		end = stop == NULL ? length : (size_t)(stop - data);
-		if (!read_line(reader, data + at,
-		               end - at - (end > at && data[end - 1] == '\r'), ++number))
+		if (!read_line(reader, data + at, end - at - (end > at && data[end - 1] == '\r'),
+		               ++number))
 			return false;
 	}
 	twice = lock_close_model(reader->model);

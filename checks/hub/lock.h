@@ -20,7 +20,8 @@ struct lock_file {
 	const char *path; /* in the repository, found legal */
 	uint64_t size; /* bytes; LOCK_NO_SIZE: a list of sha256sum's states none */
 	unsigned char sha256[SHA256_HEX / 2];
-	unsigned char git_sha1[COMMIT_HEX / 2]; /* of a file that is not in LFS: its blob's name in the cache */
+	unsigned char git_sha1[COMMIT_HEX /
+	                       2]; /* of a file that is not in LFS: its blob's name in the cache */
 	bool has_git_sha1;
 };
 #define LOCK_NO_SIZE UINT64_MAX

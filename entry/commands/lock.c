@@ -128,8 +128,7 @@ static enum status check(const struct gate *gate, const struct before *before, c
 
 static enum status make(struct run *run, struct gate *gate, struct text *why)
 {
-	enum status status =
-	        gate_lock(gate, &run->options, &run->signals, run->environ, why);
+	enum status status = gate_lock(gate, &run->options, &run->signals, run->environ, why);
 	CLEANUP(before_release) struct before before = { 0 };
 	CLEANUP(cleanup_free) char *text = NULL;
 	size_t length;
@@ -185,8 +184,8 @@ static void select_locked(struct gate *gate)
 
 static enum status convert(struct run *run, struct gate *gate, struct text *why)
 {
-	enum status status = gate_prepare_lock(gate, &run->options, &run->signals, run->environ,
-	                                       why);
+	enum status status =
+	        gate_prepare_lock(gate, &run->options, &run->signals, run->environ, why);
 
 	if (status == STATUS_OK && gate->policy.error_count > 0) {
 		status = gate_report(gate, STDERR_FILENO);

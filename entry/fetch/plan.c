@@ -50,7 +50,7 @@ static void set_digest(struct plan_file *file, const char *hex)
 {
 	file->kind = (uint8_t)digest_kind_of(hex);
 	if (file->kind != DIGEST_NONE)
-		hex_decode(file->digest, hex);
+		(void)hex_decode(file->digest, hex, strlen(hex));
 }
 
 static bool add_file(struct plan_model *model, struct session *session,
@@ -326,9 +326,8 @@ static void pointer_id(const struct lock_file *file, char out[static COMMIT_HEX 
 	struct text text = TEXT_OVER(pointer);
 
 	hex_encode(sha256, file->sha256, sizeof(file->sha256));
-	text_addf(&text,
-	          "version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize %llu\n", sha256,
-	          (unsigned long long)file->size);
+	text_addf(&text, "version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize %llu\n",
+	          sha256, (unsigned long long)file->size);
 	digest_bytes(pointer, text.length, DIGEST_GIT_SHA1, hex);
 	memcpy(out, hex, COMMIT_HEX + 1);
 }
@@ -397,8 +396,8 @@ static bool resolve_and_list(struct session *session, struct plan_model *model, 
 		                     .repo = repo_of(model),
 		                     .model = model->index,
 		                     .elsewhere = session->elsewhere };
-	const char *revision = model->locked != NULL ? model->locked->commit :
-	                                               model->model->revision;
+	const char *revision =
+	        model->locked != NULL ? model->locked->commit : model->model->revision;
 	enum want want = session->job->want[model->index];
 	char aboard[COMMIT_HEX + 1] = "";
 	bool online = session->job->policy->mode == MODE_ONLINE;
@@ -585,7 +584,7 @@ void plan_compare(const struct session *session, struct plan_model *model)
 		if (session->job->locking && file->kind == DIGEST_SHA256)
 			file->state = FILE_STATED;
 		else if (before != NULL && before->state != FILE_PLACED &&
-		    plan_same_content(before, file))
+		         plan_same_content(before, file))
 			file->state = FILE_SAME;
 		else
 			file->state = (uint8_t)state_of(model, file);

@@ -52,9 +52,10 @@ static void compare_files(struct gate *gate, const struct model *model,
 			            model->name, model->files.items[i]);
 	for (size_t i = 0; i < model->require.count; i++)
 		if (!has_match(locked, &model->require.items[i].any))
-			raise_error(gate, FINDING_LOCK_STALE, NULL,
-			            "[model %.128s] requires %.200s, of which the lock file has none",
-			            model->name, model->require.items[i].text);
+			raise_error(
+			        gate, FINDING_LOCK_STALE, NULL,
+			        "[model %.128s] requires %.200s, of which the lock file has none",
+			        model->name, model->require.items[i].text);
 }
 
 static bool same_revision(const struct model *model, const struct lock_model *locked)
@@ -78,9 +79,10 @@ static void compare_model(struct gate *gate, const struct model *model,
 		return;
 	}
 	if (model->repo != NULL && !same_revision(model, locked))
-		raise_error(gate, FINDING_LOCK_STALE, NULL,
-		            "[model %.128s] wants the revision %.128s, and the lock file is of %.128s",
-		            model->name, model->revision, locked->revision);
+		raise_error(
+		        gate, FINDING_LOCK_STALE, NULL,
+		        "[model %.128s] wants the revision %.128s, and the lock file is of %.128s",
+		        model->name, model->revision, locked->revision);
 	compare_files(gate, model, locked);
 }
 
@@ -109,11 +111,12 @@ static void check_code_rules(struct gate *gate)
 		const struct model *model = &gate->policy.models[i];
 
 		if (model->remote_code == CODE_LOCKED && gate->policy.lock == NULL)
-			policy_error(&gate->policy, FINDING_POLICY_VALUE, SOURCE_POLICY,
-			             MODEL_SAID(model, REMOTE_CODE)->line,
-			             "name a lock file in [policy]: lock = aweigh.lock",
-			             "remote_code = locked of [model %.128s], and the policy has no lock file",
-			             model->name);
+			policy_error(
+			        &gate->policy, FINDING_POLICY_VALUE, SOURCE_POLICY,
+			        MODEL_SAID(model, REMOTE_CODE)->line,
+			        "name a lock file in [policy]: lock = aweigh.lock",
+			        "remote_code = locked of [model %.128s], and the policy has no lock file",
+			        model->name);
 	}
 }
 
@@ -126,8 +129,8 @@ static void find_lock(struct gate *gate)
 	if (named[0] != '/')
 		policy_directory(gate->policy.file[SOURCE_POLICY], &text);
 	text_add(&text, named);
-	gate->lock_tree = named[0] == '/' && gate->policy_is_of_tree ? &gate->tree :
-	                                                               gate->policy_tree;
+	gate->lock_tree =
+	        named[0] == '/' && gate->policy_is_of_tree ? &gate->tree : gate->policy_tree;
 }
 
 void gate_read_lock(struct gate *gate)

@@ -26,7 +26,8 @@ static void mark_moving(struct gate *gate)
 		const struct model *model = &gate->policy.models[i];
 
 		for (size_t k = 0; k < gate->lock.count; k++)
-			if (!gate->lock.is_list && strcmp(gate->lock.models[k].name, model->name) == 0 &&
+			if (!gate->lock.is_list &&
+			    strcmp(gate->lock.models[k].name, model->name) == 0 &&
 			    (gate->options->upgrade || !stays(model, &gate->lock.models[k])))
 				gate->lock.models[k].moves = true;
 	}
@@ -61,12 +62,14 @@ void gate_take_locked(struct gate *gate, const struct record *record)
 	if (gate->fetching != FETCHING_LOCK ||
 	    !scan_is_hex(record->message, strlen(record->message), SHA256_HEX) ||
 	    (git != 0 && !scan_is_hex(record->fix, git, COMMIT_HEX))) {
-		gate_raise(gate, FINDING_GATE_INSPECTOR, 0,
-		           "a file was told that nobody asked for; the process may have been taken over");
+		gate_raise(
+		        gate, FINDING_GATE_INSPECTOR, 0,
+		        "a file was told that nobody asked for; the process may have been taken over");
 		return;
 	}
 	if (!repo_path_is_legal(record->path, length) || !is_utf8(record->path)) {
-		gate_raise_at(gate, FINDING_LOCK_INVALID, (struct report_at){ .path = record->path },
+		gate_raise_at(gate, FINDING_LOCK_INVALID,
+		              (struct report_at){ .path = record->path },
 		              "cannot be locked: its name is none that a repository may have");
 		return;
 	}
@@ -77,10 +80,10 @@ void gate_take_locked(struct gate *gate, const struct record *record)
 		return;
 	}
 	file->size = record->bytes;
-	hex_decode(file->sha256, record->message);
+	(void)hex_decode(file->sha256, record->message, SHA256_HEX);
 	file->has_git_sha1 = git != 0;
 	if (file->has_git_sha1)
-		hex_decode(file->git_sha1, record->fix);
+		(void)hex_decode(file->git_sha1, record->fix, COMMIT_HEX);
 	if (record->commit[0] != '\0')
 		memcpy(model->commit, record->commit, sizeof(model->commit));
 }
@@ -158,9 +161,9 @@ static void count_listed(struct gate *gate, size_t index)
 static void conclude_model(struct gate *gate, size_t index)
 {
 	const struct model *model = &gate->policy.models[index];
-	const struct lock_model *before =
-	        gate->has_lock && !gate->lock.is_list ? lock_find_model(&gate->lock, model->name) :
-	                                                NULL;
+	const struct lock_model *before = gate->has_lock && !gate->lock.is_list ?
+	                                          lock_find_model(&gate->lock, model->name) :
+	                                          NULL;
 	const char *commit = gate->report.models[index].commit, *twice;
 	struct lock_model *made;
 
@@ -179,9 +182,10 @@ static void conclude_model(struct gate *gate, size_t index)
 	if (strcmp(before->commit, made->commit) == 0)
 		take_over(gate, model, made, before);
 	else if (!before->moves)
-		raise_about(gate, index, FINDING_LOCK_COMMIT,
-		            "what is aboard is the commit %s, and %s is locked: aweigh lock --upgrade takes the other",
-		            made->commit[0] == '\0' ? "(unknown)" : made->commit, before->commit);
+		raise_about(
+		        gate, index, FINDING_LOCK_COMMIT,
+		        "what is aboard is the commit %s, and %s is locked: aweigh lock --upgrade takes the other",
+		        made->commit[0] == '\0' ? "(unknown)" : made->commit, before->commit);
 }
 
 /* What the hub has told is not looked at here. */

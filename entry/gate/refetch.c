@@ -31,8 +31,8 @@ static enum progress_style style_of(const struct gate *gate)
 /* A commit that is locked does not move. */
 static bool is_locked(const struct gate *gate, const struct model *model)
 {
-	const struct lock_model *locked = gate->has_lock ? lock_find_model(&gate->lock, model->name) :
-	                                                   NULL;
+	const struct lock_model *locked =
+	        gate->has_lock ? lock_find_model(&gate->lock, model->name) : NULL;
 
 	return locked != NULL && locked->commit[0] != '\0';
 }

@@ -120,9 +120,9 @@ size_t lock_texts(const char *file, struct lock_text *texts, size_t room)
 			start = at;
 		if ((*at == '}' || *at == ']') && depth-- == 3 && start != NULL) {
 			if (count < room)
-				texts[count] = (struct lock_text){
-					.at = start, .length = (size_t)(at - start) + 1
-				};
+				texts[count] =
+				        (struct lock_text){ .at = start,
+					                    .length = (size_t)(at - start) + 1 };
 			count++;
 			start = NULL;
 		}

@@ -61,8 +61,7 @@ static size_t put_files(FILE *out, const struct lock_model *before, const struct
 			count += put(out, before, before->files[i++].path,
 			             "is in the lock file, and gone");
 		else if (order > 0)
-			count += put(out, after, after->files[k++].path,
-			             "is not in the lock file");
+			count += put(out, after, after->files[k++].path, "is not in the lock file");
 		else
 			count += put_sizes(out, after, &before->files[i++], &after->files[k++]);
 	}

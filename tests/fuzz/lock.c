@@ -12,8 +12,8 @@ static bool read_bytes(struct lock *lock, const void *data, size_t size)
 	char sentence[512];
 	struct text why = TEXT_OVER(sentence);
 	int fd = memfd_create("lock", 0);
-	bool well = fd >= 0 && write(fd, data, size) == (ssize_t)size && lseek(fd, 0, SEEK_SET) == 0 &&
-	            lock_init(lock) && lock_read(lock, fd, &why);
+	bool well = fd >= 0 && write(fd, data, size) == (ssize_t)size &&
+	            lseek(fd, 0, SEEK_SET) == 0 && lock_init(lock) && lock_read(lock, fd, &why);
 
 	(void)close(fd);
 	return well;

@@ -46,7 +46,8 @@ static void a_list_of_sha256sum(void **state)
 	assert_true(lock_find_model(&lock, "any") == &lock.models[0]);
 	/* printf '%s' "$A  a\n$B  b/x" | sha256sum */
 	assert_true(lock_set(&lock.models[0], set));
-	assert_string_equal(set, "95896023db3d08a611a0594f2c8e6ff3ce03a5a1fa8f6338078194fcf55b25b0");
+	assert_string_equal(set,
+	                    "95896023db3d08a611a0594f2c8e6ff3ce03a5a1fa8f6338078194fcf55b25b0");
 	lock_release(&lock);
 	assert_false(read_text(&lock, A64 "  ../a\n", why, sizeof(why)));
 	lock_release(&lock);
@@ -100,8 +101,10 @@ static void names_that_act(void **state)
 		                              "k.so",
 		                              "data.pkl",
 		                              "model-00001-of-00002.safetensors" };
-	static const char *const harmless[] = { "README.md", "notes.txt", "LICENSE", "picture.png",
-		                                "other.safetensors", ".gitattributes" };
+	static const char *const harmless[] = {
+		"README.md",   "notes.txt",         "LICENSE",
+		"picture.png", "other.safetensors", ".gitattributes"
+	};
 
 	(void)state;
 	for (size_t i = 0; i < LENGTH_OF(acting); i++)
