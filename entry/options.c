@@ -62,7 +62,9 @@ static const struct {
 	  "check explain" },
 	{ "image-config", 0, OPTION_IMAGE_CONFIG, "FILE",
 	  "judge the environment that this OCI image configuration declares", "check explain" },
-	{ "format", 0, OPTION_FORMAT, "FMT", "what the terminal gets: human or json", NULL },
+	{ "format", 0, OPTION_FORMAT, "FMT",
+	  "what the terminal gets: auto, human, json, junit, sarif, tap, github, markdown or gcp",
+	  NULL },
 	{ "report", 0, OPTION_REPORT, "FMT=FILE", "write a report to FILE as well; repeatable",
 	  "run check fetch" },
 	{ "aboard", 0, OPTION_ABOARD, NULL, "lock what is there, and ask no hub", "lock" },
@@ -195,13 +197,22 @@ static const char *next_option(const void *context, size_t index)
 static bool take_format(const char *name, size_t length, const struct report_format **out,
                         struct text *why)
 {
+	char word[33] = "";
+
 	*out = report_format_find(name, length);
 	if (*out != NULL && (*out)->write != NULL)
 		return true;
-	text_addf(why,
-	          *out == NULL ? "unknown format '%.*s'; the formats are human and json" :
-	                         "format '%.*s' comes with a later version; use human or json",
-	          (int)(length > 32 ? 32 : length), name);
+	memcpy(word, name, length < sizeof(word) ? length : sizeof(word) - 1);
+	if (*out != NULL) {
+		text_addf(why, "this build (FETCH=no) writes no %s, but human and json", word);
+		return false;
+	}
+	text_addf(why, "unknown format '%s'", word);
+	if (words_suggest(why, word, report_format_at, NULL))
+		return false;
+	text_add(why, "; the formats are");
+	for (size_t i = 0; i < report_format_count; i++)
+		text_addf(why, "%s %s", i == 0 ? "" : ",", report_formats[i].name);
 	return false;
 }
 
@@ -530,7 +541,7 @@ bool options_parse(struct options *options, const struct command *commands, char
 		                     .commands = commands,
 		                     .level = -1,
 		                     .as = -1,
-		                     .format = report_format_find("human", 5) };
+		                     .format = report_format_find("auto", 4) };
 	return parse(options, *argv == NULL ? argv : argv + 1, why) && fits_command(options, why);
 }
 

@@ -59,6 +59,8 @@
 #define REPORT_WITHIN_MS 1000u /* for a report, where the deadline has passed already */
 #define MAX_TERMINATION_BYTES                                                                      \
 	4096u /* the kubelet keeps the last of a termination message: pkg/kubelet, tail.ReadAtMost */
+#define MAX_SUMMARY_BYTES                                                                          \
+	((1ul << 20) - 1) /* of $GITHUB_STEP_SUMMARY: one above 1 MiB is dropped */
 #define MAX_ENV_FILE_BYTES (1ul << 20) /* of --env-file; execve(2) takes 2 MB */
 #define MAX_IMAGE_CONFIG_BYTES                                                                     \
 	(4ul << 20) /* what registries take of a configuration: distribution-spec */

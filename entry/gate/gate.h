@@ -31,6 +31,8 @@ struct gate {
 	const struct options *options;
 	const struct signals *signals;
 	struct environment own; /* aweigh's */
+	const struct report_format
+	        *format; /* of the terminal: the options', or by where aweigh runs */
 	struct environment
 	        given; /* what is judged: the own, --env-file or --image-config, or with --root alone none */
 	struct tree tree; /* of the policy's paths */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -87,6 +88,7 @@ struct file_report {
 	struct gate *gate;
 	const struct report_format *format;
 	const char *path;
+	bool append; /* to what is there, up to the limit of a job's summary */
 	struct sender sender; /* in the child */
 	bool told; /* why it failed */
 };
@@ -109,11 +111,21 @@ static size_t limit_of(const char *path)
 	return strcmp(path, "/dev/termination-log") == 0 ? MAX_TERMINATION_BYTES : 0;
 }
 
+/* docs.github.com, workflow commands: a step's summary has at most 1 MiB. */
+static size_t summary_room(int fd)
+{
+	struct stat st;
+	size_t used = fstat(fd, &st) == 0 ? (size_t)st.st_size : 0;
+
+	return used + 1 < MAX_SUMMARY_BYTES ? MAX_SUMMARY_BYTES - used : 1;
+}
+
 /* In a child, since the file may lie on a volume that does not answer. */
 static void run_writer(void *context, int pipe_fd)
 {
 	struct file_report *file = context;
-	int fd = tree_open_trusted(file->path, O_WRONLY | O_CREAT | O_TRUNC);
+	int fd = tree_open_trusted(file->path,
+	                           O_WRONLY | O_CREAT | (file->append ? O_APPEND : O_TRUNC));
 	enum status status;
 
 	file->sender.fd = pipe_fd;
@@ -121,8 +133,8 @@ static void run_writer(void *context, int pipe_fd)
 		send_failure(file, "the report %.512s cannot be written: %s", file->path,
 		             fd == -EPERM ? "a link on the way is not root's" : strerror(-fd));
 	} else {
-		status = write_report(file->gate, file->format, file_style, limit_of(file->path),
-		                      fd);
+		status = write_report(file->gate, file->format, file_style,
+		                      file->append ? summary_room(fd) : limit_of(file->path), fd);
 		if (status != STATUS_OK)
 			send_failure(file, "the report %.512s could not be written whole",
 			             file->path);
@@ -156,9 +168,11 @@ static void keep_open(struct gate *gate, const struct file_report *file)
 }
 
 static enum status write_file(struct gate *gate, const struct report_format *format,
-                              const char *path)
+                              const char *path, bool append)
 {
-	struct file_report file = { .gate = gate, .format = format, .path = path };
+	struct file_report file = {
+		.gate = gate, .format = format, .path = path, .append = append
+	};
 	uint64_t least = clock_now_ns() + REPORT_WITHIN_MS * 1000000ull;
 	struct child_limits limits = { .signals = gate->signals,
 		                       .deadline_ns = gate->deadline_ns > least ?
@@ -180,7 +194,7 @@ static enum status write_file(struct gate *gate, const struct report_format *for
 		           ending == CHILD_DEADLINE ? "its volume does not answer" :
 		                                      "its writer ended before");
 	}
-	if (ending == CHILD_DONE && !file.told)
+	if (ending == CHILD_DONE && !file.told && !append)
 		keep_open(gate, &file);
 	return STATUS_OK;
 }
@@ -217,6 +231,39 @@ static size_t width_of(const struct gate *gate, int terminal_fd)
 	                                    (size_t)columns;
 }
 
+/*
+ * A file of the policy as whoever reads the report in its repository names it: relative to the checkout
+ * (GITHUB_WORKSPACE) or to the working directory, where it lies in one of them.
+ */
+static void locate_source(struct gate *gate, enum policy_source source)
+{
+	const char *workspace = environment_get(&gate->own, "GITHUB_WORKSPACE"),
+	           *file = gate->policy.file[source];
+	char base[PATH_MAX], real[PATH_MAX];
+
+	gate->report.location[source] = file;
+	if (file == NULL || (gate->policy_tree == &gate->tree && gate->options->root != NULL) ||
+	    realpath(file, real) == NULL ||
+	    realpath(workspace != NULL && workspace[0] == '/' ? workspace : ".", base) == NULL)
+		return;
+	if (path_is_beneath(real, base) && real[strlen(base)] == '/')
+		gate->report.location[source] = report_keep(&gate->report, real + strlen(base) + 1);
+	else if (base[1] == '\0')
+		gate->report.location[source] = report_keep(&gate->report, real + 1);
+	else
+		gate->report.location[source] = report_keep(&gate->report, real);
+}
+
+/* Markdown goes to the job's summary as well, appended; one above its limit would be dropped whole. */
+static enum status write_summary(struct gate *gate)
+{
+	const char *path = environment_get(&gate->own, "GITHUB_STEP_SUMMARY");
+
+	if (strcmp(gate->format->name, "github") != 0 || path == NULL || path[0] != '/')
+		return STATUS_OK;
+	return write_file(gate, report_format_find("markdown", 8), path, true);
+}
+
 /* Whether the policy came with what is looked at, which may be anybody's. */
 static bool is_of_image(const struct gate *gate)
 {
@@ -235,8 +282,11 @@ enum status gate_report(struct gate *gate, int terminal_fd)
 	style.colour = options->color == COLOR_ALWAYS ||
 	               (options->color == COLOR_AUTO && isatty(terminal_fd) &&
 	                (no_color == NULL || no_color[0] == '\0'));
+	for (int source = 0; source < SOURCE_COUNT; source++)
+		locate_source(gate, (enum policy_source)source);
 	for (size_t i = 0; i < options->report_count && status == STATUS_OK; i++)
-		status = write_file(gate, options->reports[i].format, options->reports[i].file);
+		status = write_file(gate, options->reports[i].format, options->reports[i].file,
+		                    false);
 	for (size_t i = 0; i < gate->policy.reports_count && status == STATUS_OK; i++) {
 		const struct named_row *row = &gate->policy.reports[i];
 		const struct report_format *format =
@@ -251,11 +301,13 @@ enum status gate_report(struct gate *gate, int terminal_fd)
 			        "the report %.512s is not written: the policy of the image under --root names no file of this machine",
 			        row->value);
 		else if (format != NULL && format->write != NULL)
-			status = write_file(gate, format, row->value);
+			status = write_file(gate, format, row->value, false);
 	}
+	if (status == STATUS_OK)
+		status = write_summary(gate);
 	if (status != STATUS_OK)
 		return status;
-	status = write_report(gate, options->format, style, 0, terminal_fd);
+	status = write_report(gate, gate->format, style, 0, terminal_fd);
 	/* Who reads no further has seen enough. */
 	return status == STATUS_IO && errno == EPIPE ? STATUS_OK : status;
 }

@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/text.h"
+#include "base/words.h"
 #include "confine/identity.h"
 #include "gate/given.h"
 #include "gate/home.h"
@@ -22,12 +23,38 @@
 
 static void check_report_rows(struct policy *policy)
 {
-	for (size_t i = 0; i < policy->reports_count; i++)
-		if (report_format_find(policy->reports[i].name, strlen(policy->reports[i].name)) ==
-		    NULL)
-			policy_error(policy, FINDING_POLICY_UNKNOWN, SOURCE_POLICY,
-			             policy->reports[i].line, "write human or json",
-			             "unknown report format '%.64s'", policy->reports[i].name);
+	for (size_t i = 0; i < policy->reports_count; i++) {
+		const char *name = policy->reports[i].name;
+		char sentence[256];
+		struct text text = TEXT_OVER(sentence);
+
+		if (report_format_find(name, strlen(name)) != NULL)
+			continue;
+		text_addf(&text, "unknown report format '%.64s'", name);
+		(void)words_suggest(&text, name, report_format_at, NULL);
+		policy_error(policy, FINDING_POLICY_UNKNOWN, SOURCE_POLICY, policy->reports[i].line,
+		             "write human, json, junit, sarif, tap, github, markdown or gcp", "%s",
+		             sentence);
+	}
+}
+
+/*
+ * Where people look: GitHub's runner sets GITHUB_ACTIONS (docs.github.com, default environment variables), Cloud Run
+ * K_SERVICE (its container runtime contract), whose logs take structured lines.
+ */
+static const struct report_format *choose_format(const struct gate *gate)
+{
+	const char *actions = environment_get(&gate->own, "GITHUB_ACTIONS"),
+	           *service = environment_get(&gate->own, "K_SERVICE");
+	const struct report_format *format = gate->options->format;
+
+	if (strcmp(format->name, "auto") != 0)
+		return format;
+	format = actions != NULL && strcmp(actions, "true") == 0 ? report_format_find("github", 6) :
+	         service != NULL && service[0] != '\0' && !isatty(STDERR_FILENO) ?
+	                                                           report_format_find("gcp", 3) :
+	                                                           report_format_find("human", 5);
+	return format->write != NULL ? format : report_format_find("human", 5);
 }
 
 /* What the service is to get as a request to stop is one while there is no service yet. */
@@ -181,6 +208,7 @@ enum status gate_prepare(struct gate *gate, const struct options *options,
 	while (rows[count] != NULL)
 		count++;
 	gate->own = (struct environment){ (const char *const *)rows, count };
+	gate->format = choose_format(gate);
 	gate->report.arena = arena_new();
 	if (open_trees(gate, why) != STATUS_OK || !gate_take_environment(gate, why))
 		return STATUS_USAGE;

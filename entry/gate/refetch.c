@@ -23,7 +23,7 @@ static enum progress_style style_of(const struct gate *gate)
 {
 	if (gate->options->quiet)
 		return PROGRESS_NONE;
-	if (strcmp(gate->options->format->name, "json") == 0)
+	if (strcmp(gate->format->name, "json") == 0)
 		return PROGRESS_JSON;
 	return isatty(STDERR_FILENO) ? PROGRESS_TERMINAL : PROGRESS_LINES;
 }

@@ -209,7 +209,8 @@ static void raise_not_yet(struct gate *gate)
 		if (report_format_find(row->name, strlen(row->name)) != NULL &&
 		    report_format_find(row->name, strlen(row->name))->write == NULL)
 			gate_raise(gate, FINDING_POLICY_NOT_YET, row->line,
-			           "[report] %s: this version writes human and json", row->name);
+			           "[report] %s: this build (FETCH=no) writes human and json",
+			           row->name);
 	}
 }
 

@@ -6,14 +6,18 @@
 
 #include "util.h"
 
+/* A build that only checks and starts (FETCH=no) knows the others by name. */
+#ifdef AWEIGH_NO_FETCH
+#define WRITE(format) NULL
+#else
+#define WRITE(format) report_write_##format
+#endif
+
 const struct report_format report_formats[] = {
-	{ "human", report_write_human },
-	{ "json", report_write_json },
-	{ "junit", NULL },
-	{ "tap", NULL },
-	{ "github", NULL },
-	{ "markdown", NULL },
-	{ "gcp", NULL },
+	{ "auto", report_write_human }, /* the gate's choice, by where it runs */
+	{ "human", report_write_human }, { "json", report_write_json }, { "junit", WRITE(junit) },
+	{ "sarif", WRITE(sarif) },       { "tap", WRITE(tap) },         { "github", WRITE(github) },
+	{ "markdown", WRITE(markdown) }, { "gcp", WRITE(gcp) },
 };
 const size_t report_format_count = LENGTH_OF(report_formats);
 
@@ -24,4 +28,10 @@ const struct report_format *report_format_find(const char *name, size_t length)
 		    memcmp(report_formats[i].name, name, length) == 0)
 			return &report_formats[i];
 	return NULL;
+}
+
+const char *report_format_at(const void *nothing, size_t index)
+{
+	(void)nothing;
+	return index < report_format_count ? report_formats[index].name : NULL;
 }

@@ -22,12 +22,15 @@ struct report_style {
 typedef void report_write(const struct report *report, const struct report_style *style, FILE *out);
 struct report_format {
 	const char *name;
-	report_write *write; /* NULL: known, but not in this version */
+	report_write *write; /* NULL: known, but not in this build */
 };
 /* human, json, ...: a file each, and a row of the table. */
-report_write report_write_human, report_write_json;
+report_write report_write_human, report_write_json, report_write_junit, report_write_sarif,
+        report_write_tap, report_write_github, report_write_markdown, report_write_gcp;
 extern const struct report_format report_formats[];
 extern const size_t report_format_count;
 const struct report_format *report_format_find(const char *name, size_t length);
+/* All names, as words_nearest() wants them. */
+const char *report_format_at(const void *nothing, size_t index);
 
 #endif

@@ -79,28 +79,6 @@ static void print_label(const struct paint *paint, const char *label, bool colou
 	(void)fprintf(paint->out, "%*s", width < (int)INDENT - 4 ? (int)INDENT - 4 - width : 1, "");
 }
 
-/*
- * A finding's path as its line needs it: not at all where the message names it or the model's own line
- * does, and without the model's directory or the cache in front, which are named above already.
- */
-static const char *shown_path(const struct report *report, const struct report_finding *finding)
-{
-	const char *path = finding->path;
-	char directory[MAX_PATH_BYTES] = "";
-
-	if (finding->model != NO_MODEL)
-		report_model_path(report, (size_t)finding->model, directory, sizeof(directory));
-	if (path[0] == '\0' || strstr(finding->message, path) != NULL ||
-	    strcmp(path, directory) == 0)
-		return "";
-	if (directory[0] != '\0' && path_is_beneath(path, directory))
-		return path + strlen(directory) + 1;
-	if (report->hub_cache != NULL && path_is_beneath(path, report->hub_cache) &&
-	    path[strlen(report->hub_cache)] == '/')
-		return path + strlen(report->hub_cache) + 1;
-	return path;
-}
-
 static bool is_shown(const struct report_finding *finding, const struct report_style *style)
 {
 	if (style->quiet)
@@ -147,7 +125,7 @@ static void print_sentence(const struct paint *paint, const struct report_findin
 
 	for (const struct report_finding *at = finding; at != NULL;
 	     at = next_of(paint->report, at)) {
-		const char *path = shown_path(paint->report, at);
+		const char *path = report_path(paint->report, at);
 
 		if (path[0] == '\0' || !have_one_sentence(at, finding))
 			continue;
@@ -349,52 +327,22 @@ static void print_head(const struct paint *paint)
 	(void)fputs("\n\n", paint->out);
 }
 
-static size_t count_warnings(const struct report *report)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < report->count; i++)
-		count += report->findings[i].severity == SEVERITY_WARNING;
-	return count;
-}
-
-static void print_verdict(const struct paint *paint)
-{
-	const struct report *report = paint->report;
-	size_t warnings = count_warnings(report);
-
-	start(paint, report->status == STATUS_OK ? SEVERITY_OFF : SEVERITY_ERROR);
-	if (report->status == STATUS_OK)
-		(void)fputs("pass", paint->out);
-	else
-		(void)fprintf(paint->out, "%s (%d)", report->enforced ? "refused" : "not enforced",
-		              (int)report->status);
-	stop(paint);
-	if (warnings > 0 && report->status == STATUS_OK)
-		(void)fprintf(paint->out, " with %zu warning%s", warnings,
-		              warnings == 1 ? "" : "s");
-}
-
 static void print_end(const struct paint *paint)
 {
 	const struct report *report = paint->report;
-	size_t selected = 0, refused = 0;
+	char text[256];
+	struct text words = TEXT_OVER(text);
+	size_t coloured;
 
-	for (size_t i = 0; i < report->policy->model_count; i++) {
-		selected += report->policy->models[i].selected;
-		refused += report->models != NULL && report->models[i].worst == SEVERITY_ERROR;
-	}
 	(void)fputc('\n', paint->out);
 	if (report->dropped > 0)
 		(void)fprintf(paint->out, "%zu further findings are not shown\n", report->dropped);
-	print_verdict(paint);
-	if (refused > 0)
-		(void)fprintf(paint->out, ": %zu of %zu model%s", refused, selected,
-		              selected == 1 ? "" : "s");
-	else if (selected > 0)
-		(void)fprintf(paint->out, ": %zu model%s", selected, selected == 1 ? "" : "s");
-	else if (report->policy->error_count == 0)
-		(void)fputs(": no model", paint->out);
+	report_verdict(report, &words);
+	coloured = report->status == STATUS_OK ? strlen("pass") : strcspn(text, ")") + 1;
+	start(paint, report->status == STATUS_OK ? SEVERITY_OFF : SEVERITY_ERROR);
+	(void)fwrite(text, 1, coloured, paint->out);
+	stop(paint);
+	(void)fputs(text + coloured, paint->out);
 	if (report->elapsed_ns < 1000000000u)
 		(void)fprintf(paint->out, ", in %.1f ms\n", (double)report->elapsed_ns / 1e6);
 	else

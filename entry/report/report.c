@@ -29,3 +29,71 @@ void report_model_path(const struct report *report, size_t index, char *out, siz
 	         path_join(repo, sizeof(repo), report->hub_cache, directory))
 		text_addf(&text, "%s/snapshots/%s", repo, report->models[index].commit);
 }
+
+const char *report_path(const struct report *report, const struct report_finding *finding)
+{
+	const char *path = finding->path;
+	char directory[MAX_PATH_BYTES] = "";
+
+	if (finding->model != NO_MODEL)
+		report_model_path(report, (size_t)finding->model, directory, sizeof(directory));
+	if (path[0] == '\0' || strstr(finding->message, path) != NULL ||
+	    strcmp(path, directory) == 0)
+		return "";
+	if (directory[0] != '\0' && path_is_beneath(path, directory))
+		return path + strlen(directory) + 1;
+	if (report->hub_cache != NULL && path_is_beneath(path, report->hub_cache) &&
+	    path[strlen(report->hub_cache)] == '/')
+		return path + strlen(report->hub_cache) + 1;
+	return path;
+}
+
+void report_sentence(const struct report *report, const struct report_finding *finding,
+                     struct text *out)
+{
+	const char *path = report_path(report, finding);
+	size_t length = strlen(path);
+
+	text_add(out, path);
+	if (length > 0) /* FILE:LINE: has its own */
+		text_add(out, path[length - 1] == ':' ? " " : ": ");
+	text_add(out, finding->message);
+}
+
+static void add_models(const struct report *report, struct text *out)
+{
+	size_t selected = 0, refused = 0;
+
+	for (size_t i = 0; i < report->policy->model_count; i++) {
+		selected += report->policy->models[i].selected;
+		refused += report->models != NULL && report->models[i].worst == SEVERITY_ERROR;
+	}
+	if (refused > 0)
+		text_addf(out, ": %zu of %zu model%s", refused, selected, selected == 1 ? "" : "s");
+	else if (selected > 0)
+		text_addf(out, ": %zu model%s", selected, selected == 1 ? "" : "s");
+	else if (report->policy->error_count == 0)
+		text_add(out, ": no model");
+}
+
+void report_verdict(const struct report *report, struct text *out)
+{
+	size_t warnings = 0;
+
+	for (size_t i = 0; i < report->count; i++)
+		warnings += report->findings[i].severity == SEVERITY_WARNING;
+	if (report->status == STATUS_OK)
+		text_add(out, "pass");
+	else
+		text_addf(out, "%s (%d)", report->enforced ? "refused" : "not enforced",
+		          (int)report->status);
+	if (warnings > 0 && report->status == STATUS_OK)
+		text_addf(out, " with %zu warning%s", warnings, warnings == 1 ? "" : "s");
+	add_models(report, out);
+}
+
+bool report_has_model(const struct report *report, size_t index)
+{
+	return report->models != NULL && report->policy->models[index].selected &&
+	       (report->models[index].seen || report->models[index].findings.first != 0);
+}

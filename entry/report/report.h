@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/text.h"
 #include "environment.h"
 #include "finding.h"
 #include "policy.h"
@@ -55,6 +56,8 @@ struct report {
 	size_t count, room, dropped; /* dropped: beyond MAX_FINDINGS */
 	struct report_list rest; /* findings about no model */
 	struct report_model *models;
+	const char *location
+	        [SOURCE_COUNT]; /* of the policy's files, as a reader of the repository names them; NULL: none */
 	struct arena *arena;
 	const char *landlock; /* NULL: enforced; otherwise why not */
 	struct confinement confinement;
@@ -67,6 +70,20 @@ struct report {
 
 /* A copy that lives as long as the report; "" where there is no memory for it. */
 const char *report_keep(struct report *report, const char *text);
+/*
+ * A finding's path as its sentence needs it: "" where the message names it or the model's own line does, and without
+ * the model's directory or the cache in front.
+ */
+const char *report_path(const struct report *report, const struct report_finding *finding);
+/* "path: message". */
+#define REPORT_SENTENCE_BYTES                                                                      \
+	(sizeof(((struct record *)NULL)->message) + sizeof(((struct record *)NULL)->path) + 256)
+void report_sentence(const struct report *report, const struct report_finding *finding,
+                     struct text *out);
+/* "refused (65): 1 of 3 models", "pass with 2 warnings: 1 model". */
+void report_verdict(const struct report *report, struct text *out);
+/* Whether the report says anything of this model. */
+bool report_has_model(const struct report *report, size_t index);
 /* Where model `index` was found; "" where it was not. */
 void report_model_path(const struct report *report, size_t index, char *out, size_t size);
 

@@ -180,11 +180,11 @@ def test_missing_manifest_is_named(world):
 def test_keys_of_later_versions_are_never_silent(world):
     complete(world.hub)
     text = ("[policy]\n[model m]\nrepo = org/m\n"
-            "[service]\nready_within = 5s\nlog_expect = started\n[report]\ntap = /tmp/x\n")
+            "[service]\nready_within = 5s\nlog_expect = started\n")
     result = world.policy(text).check()
     assert result.status == 0
     said = " ".join(f["message"] for f in result.report["findings"] if f["code"] == "policy.not-yet")
-    for words in ("ready_within = 5s", "log_expect = started", "[report] tap"):
+    for words in ("ready_within = 5s", "log_expect = started"):
         assert words in said, (words, said)
 
 
@@ -199,7 +199,7 @@ def test_only_and_verify_options(world):
 
 @pytest.mark.parametrize("args, words", [
     (["chekc"], "did you mean 'check'"), (["python", "app.py"], "behind '--'"), (["--polcy", "x"], "did you mean '--policy'"), (["check", "--format", "xml"], "unknown format"),
-    (["check", "--format", "junit"], "later version"), (["check", "--verify", "deep"], "takes one of"), (["check", "--report", "json"], "FMT=FILE"),
+    (["check", "--format", "jnuit"], "did you mean 'junit'"), (["check", "--verify", "deep"], "takes one of"), (["check", "--report", "json"], "FMT=FILE"),
     (["check", "extra"], "takes no argument"), (["--policy"], "needs FILE"), (["lokc"], "did you mean 'lock'"), (["lock", "--as", "xml"], "takes one of"), (["fetch", "--root", "/"], "--root goes with"), ([], "run needs"), (["--root", "/", "--", "true"], "--root"),
 ])
 def test_usage_errors(world, args, words):

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * JUnit's XML as CI systems read it (GitLab's lib/gitlab/ci/parsers/test/junit.rb, Jenkins' plugin): a suite a model, a
+ * case a finding or what was verified. Names are unique, the text stands in the element's content, and there is no
+ * element for a warning: such a case passes and says so.
+ */
+#include <string.h>
+
+#include "base/text.h"
+#include "engine/findings.h"
+#include "engine/locate.h"
+#include "report/escape.h"
+#include "report/format.h"
+#include "util.h"
+
+/* XML 1.0, 2.2: no control characters, which are escaped as everywhere, and neither U+FFFE nor U+FFFF. */
+static void put_xml(FILE *out, const char *text)
+{
+	char escaped[4 * REPORT_SENTENCE_BYTES];
+
+	escape_into(escaped, sizeof(escaped), text);
+	for (const char *at = escaped; *at != '\0'; at++)
+		if (strncmp(at, "\xef\xbf\xbe", 3) == 0 || strncmp(at, "\xef\xbf\xbf", 3) == 0) {
+			(void)fputs("\\xef\\xbf", out);
+			(void)fputs(at[2] == '\xbe' ? "\\xbe" : "\\xbf", out);
+			at += 2;
+		} else if (*at == '<') {
+			(void)fputs("&lt;", out);
+		} else if (*at == '>') {
+			(void)fputs("&gt;", out);
+		} else if (*at == '&') {
+			(void)fputs("&amp;", out);
+		} else if (*at == '"') {
+			(void)fputs("&quot;", out);
+		} else {
+			(void)fputc(*at, out);
+		}
+}
+
+static void put_attribute(FILE *out, const char *name, const char *value)
+{
+	(void)fprintf(out, " %s=\"", name);
+	put_xml(out, value);
+	(void)fputc('"', out);
+}
+
+struct counts {
+	size_t tests, failures, skipped;
+};
+
+/* A missing model that may be missing. */
+static bool is_skipped(const struct report *report, const struct report_finding *finding)
+{
+	return finding->severity == SEVERITY_WARNING && finding->model != NO_MODEL &&
+	       report->policy->models[finding->model].optional &&
+	       finding_kinds[finding->id].severity == SEVERITY_ERROR;
+}
+
+static const struct report_finding *first_of(const struct report *report, int model)
+{
+	size_t at = model == NO_MODEL ? report->rest.first : report->models[model].findings.first;
+
+	return at == 0 ? NULL : &report->findings[at - 1];
+}
+
+static const struct report_finding *next_of(const struct report *report,
+                                            const struct report_finding *finding)
+{
+	return finding->next == 0 ? NULL : &report->findings[finding->next - 1];
+}
+
+/* Notes are no tests; a suite has one of its own, which says what was looked at, unless something failed. */
+static struct counts count(const struct report *report, int model)
+{
+	struct counts counts = { 0 };
+
+	for (const struct report_finding *at = first_of(report, model); at != NULL;
+	     at = next_of(report, at)) {
+		counts.tests += at->severity > SEVERITY_NOTE;
+		counts.failures += at->severity == SEVERITY_ERROR;
+		counts.skipped += is_skipped(report, at);
+	}
+	counts.tests += counts.failures + counts.skipped == 0;
+	return counts;
+}
+
+static void put_case(FILE *out, const struct report *report, const struct report_finding *finding,
+                     const char *suite, unsigned which)
+{
+	char text[REPORT_SENTENCE_BYTES];
+	struct text words = TEXT_OVER(text);
+	const char *element = finding->severity == SEVERITY_ERROR ? "failure" :
+	                      is_skipped(report, finding)         ? "skipped" :
+	                                                            "system-out";
+
+	text_addf(&words, "%s%s%s", finding_kinds[finding->id].code,
+	          finding->path[0] != '\0' ? " " : "", finding->path);
+	if (which > 1)
+		text_addf(&words, " (%u)", which);
+	(void)fputs("    <testcase", out);
+	put_attribute(out, "classname", suite);
+	put_attribute(out, "name", text);
+	(void)fputs(" time=\"0.000\"", out);
+	if (finding->line != 0 && report->location[finding->source] != NULL) {
+		put_attribute(out, "file", report->location[finding->source]);
+		(void)fprintf(out, " line=\"%u\"", finding->line);
+	}
+	words = TEXT_OVER(text);
+	report_sentence(report, finding, &words);
+	(void)fprintf(out, "><%s", element);
+	if (finding->severity == SEVERITY_ERROR)
+		put_attribute(out, "type", finding_kinds[finding->id].code);
+	if (element[0] != 's' || element[1] == 'k')
+		put_attribute(out, "message", text);
+	(void)fputc('>', out);
+	put_xml(out, text);
+	if (finding->fix[0] != '\0') {
+		(void)fputs("\nfix: ", out);
+		put_xml(out, finding->fix);
+	}
+	(void)fprintf(out, "</%s></testcase>\n", element);
+}
+
+static void put_suite(FILE *out, const struct report *report, int model)
+{
+	const struct model *of = model == NO_MODEL ? NULL : &report->policy->models[model];
+	const char *name = of == NULL ? "environment" : of->name;
+	struct counts counts = count(report, model);
+	uint16_t which[FINDING_COUNT] = { 0 };
+
+	(void)fputs("  <testsuite", out);
+	put_attribute(out, "name", name);
+	(void)fprintf(
+	        out,
+	        " tests=\"%zu\" failures=\"%zu\" errors=\"0\" skipped=\"%zu\" time=\"0.000\">\n",
+	        counts.tests, counts.failures, counts.skipped);
+	if (of != NULL) {
+		(void)fputs("    <properties><property name=\"model\"", out);
+		put_attribute(out, "value", model_title(of));
+		(void)fputs("/></properties>\n", out);
+	}
+	if (counts.failures + counts.skipped == 0) {
+		(void)fputs("    <testcase", out);
+		put_attribute(out, "classname", name);
+		put_attribute(out, "name",
+		              of == NULL ? "environment" :
+		                           level_words[report->models[model].level]);
+		(void)fputs(" time=\"0.000\"/>\n", out);
+	}
+	for (const struct report_finding *at = first_of(report, model); at != NULL;
+	     at = next_of(report, at))
+		if (at->severity > SEVERITY_NOTE)
+			put_case(out, report, at, name, ++which[at->id]);
+	(void)fputs("  </testsuite>\n", out);
+}
+
+void report_write_junit(const struct report *report, const struct report_style *style, FILE *out)
+{
+	struct counts all = count(report, NO_MODEL);
+
+	(void)style;
+	for (size_t i = 0; i < report->policy->model_count; i++)
+		if (report_has_model(report, i)) {
+			struct counts counts = count(report, (int)i);
+
+			all.tests += counts.tests;
+			all.failures += counts.failures;
+			all.skipped += counts.skipped;
+		}
+	(void)fprintf(
+	        out,
+	        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"aweigh\" tests=\"%zu\" failures=\"%zu\" errors=\"0\" skipped=\"%zu\" time=\"%.3f\">\n",
+	        all.tests, all.failures, all.skipped, (double)report->elapsed_ns / 1e9);
+	for (size_t i = 0; i < report->policy->model_count; i++)
+		if (report_has_model(report, i))
+			put_suite(out, report, (int)i);
+	put_suite(out, report, NO_MODEL);
+	(void)fputs("</testsuites>\n", out);
+}
