@@ -64,6 +64,7 @@
 #define MAX_ENV_FILE_BYTES (1ul << 20) /* of --env-file; execve(2) takes 2 MB */
 #define MAX_IMAGE_CONFIG_BYTES                                                                     \
 	(4ul << 20) /* what registries take of a configuration: distribution-spec */
+#define MAX_SECRET_BYTES (64ul << 10) /* a variable of execve(2) has at most 128 KiB */
 #define MAX_TOKEN_BYTES 1024u /* hub tokens have 37 characters, OAuth's some hundred */
 #define MAX_API_BYTES (64ul << 20) /* one page of a listing: the hub's have 1,000 entries */
 #define MAX_LISTING_BYTES (64ul << 20) /* names and digests in memory: 400,000 files */

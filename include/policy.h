@@ -26,6 +26,7 @@ enum key_section {
 	/* Sections whose keys are the user's own names: */
 	SECTION_SEVERITY,
 	SECTION_ENV_SET,
+	SECTION_ENV_FILE,
 	SECTION_ENV_REQUIRE,
 	SECTION_ENV_FORBID,
 	SECTION_ENV_UNSET,
@@ -132,6 +133,7 @@ struct pair_row { /* signals, or exit statuses */
 #define POLICY_ROWS(X)                                                                             \
 	X(severity_row, severities)                                                                \
 	X(named_row, env_set)                                                                      \
+	X(named_row, env_file)                                                                     \
 	X(named_row, env_require)                                                                  \
 	X(named_row, env_forbid)                                                                   \
 	X(named_row, env_unset)                                                                    \

@@ -118,7 +118,10 @@ static void add_variable(struct explanation *explanation, const struct environ_r
 		text_add(&text, ", was ");
 		variable_show(name, row->replaced, &text);
 	}
-	variable_show(name, value, &out);
+	if (row->origin == ORIGIN_FILE)
+		text_add(&out, "(not shown)");
+	else
+		variable_show(name, value, &out);
 	explanation_add(explanation, "environment of the service", name, shown, origin);
 }
 

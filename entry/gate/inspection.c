@@ -5,8 +5,8 @@
 
 #include "confine/identity.h"
 #include "gate/locking.h"
+#include "gate/secrets.h"
 #include "gate/verdict.h"
-#include "hub/variables.h"
 #include "inspector.h"
 #include "process/clock.h"
 #include "report/hashing.h"
@@ -68,43 +68,12 @@ static struct inspection inspection_of(struct gate *gate)
 	};
 }
 
-static bool is_asked_for(const struct named_row *rows, size_t count, const char *name)
-{
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(rows[i].name, name) == 0)
-			return true;
-	return false;
-}
-
-/* The inspector's own copy: that a secret is there may be asked, and its value only where a row of the policy wants it. */
-static void blank_secrets(const struct gate *gate)
-{
-	const struct policy *policy = &gate->policy;
-
-	for (size_t i = 0; i < gate->own.count; i++) {
-		char name[MAX_NAME_BYTES], *row;
-		size_t length = strcspn(gate->own.rows[i], "=");
-
-		if (gate->own.rows[i][length] == '\0' || length >= sizeof(name))
-			continue;
-		memcpy(name, gate->own.rows[i], length);
-		name[length] = '\0';
-		if (!variable_is_secret(name) ||
-		    is_asked_for(policy->env_require, policy->env_require_count, name) ||
-		    is_asked_for(policy->env_forbid, policy->env_forbid_count, name))
-			continue;
-		memcpy(&row, &gate->own.rows[i], sizeof(row)); /* environ's, without its const */
-		memset(row + length + 1, 'x', strlen(row + length + 1));
-	}
-}
-
 static void run_inspector(void *context, int pipe_fd)
 {
 	struct gate *gate = context;
 	struct inspection inspection = inspection_of(gate);
 
-	blank_secrets(gate);
-
+	gate_blank_secrets(gate);
 	inspector_run(&inspection, &gate->tree, gate->command == NULL ? NULL : gate->command[0],
 	              pipe_fd);
 }

@@ -12,6 +12,7 @@
 #include "confine/identity.h"
 #include "gate/given.h"
 #include "gate/home.h"
+#include "gate/secrets.h"
 #include "gate/verdict.h"
 #include "hub/variables.h"
 #include "policy/errors.h"
@@ -230,9 +231,11 @@ enum status gate_prepare(struct gate *gate, const struct options *options,
 	if (service_environ_compute(&gate->service, &gate->policy, &gate->given, &gate->who,
 	                            home_follows) < 0)
 		goto memory;
-	gate->env = service_environ_view(&gate->service);
-	resolve_paths(gate);
 	gate->report.policy = &gate->policy;
+	status = gate_read_secrets(gate, why);
+	if (status != STATUS_OK)
+		return status;
+	resolve_paths(gate);
 	gate->report.who = &gate->who;
 	gate->report.hub_cache = gate->hub_cache_origin != NULL ? gate->hub_cache : NULL;
 	gate->report.hub_cache_origin = gate->hub_cache_origin;

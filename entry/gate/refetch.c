@@ -12,6 +12,7 @@
 #include "fetcher.h"
 #include "gate/inspection.h"
 #include "gate/locking.h"
+#include "gate/secrets.h"
 #include "gate/verdict.h"
 #include "hub/cache.h"
 #include "hub/variables.h"
@@ -161,6 +162,7 @@ static void run_fetcher(void *context, int pipe_fd)
 {
 	struct place *place = context;
 
+	gate_blank_secrets(place->gate);
 	fetcher_run(place->job, place->is_directory, identity_may_change(), pipe_fd);
 }
 

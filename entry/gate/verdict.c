@@ -239,10 +239,12 @@ static void keep_findings(struct gate *gate, bool (*keeps)(const struct gate *ga
 	}
 }
 
-static bool is_of_fetch(const struct gate *gate, const struct report_finding *finding)
+/* What was found before or between inspections, and not by one. */
+static bool outlives_inspection(const struct gate *gate, const struct report_finding *finding)
 {
 	(void)gate;
-	return finding_is_of_fetch(finding->id);
+	return finding_is_of_fetch(finding->id) || finding->id == FINDING_ENV_FILE ||
+	       finding->id == FINDING_ENV_FILE_MODE;
 }
 
 static bool is_unanswered(const struct gate *gate, const struct report_finding *finding)
@@ -257,7 +259,7 @@ void gate_begin_anew(struct gate *gate)
 	gate->report.dropped = 0;
 	for (size_t i = 0; i < gate->policy.model_count; i++)
 		gate->report.models[i].seen = false;
-	keep_findings(gate, is_of_fetch);
+	keep_findings(gate, outlives_inspection);
 	raise_not_yet(gate);
 }
 

@@ -12,8 +12,10 @@
 
 const char *environ_origin_name(enum environ_origin origin)
 {
-	static const char *const names[] = { "given",       "[environment set]", "offline",
-		                             "policy.home", "policy.hub_cache",  "export" };
+	static const char *const names[] = {
+		"given",  "[environment set]", "offline", "policy.home", "policy.hub_cache",
+		"export", "[environment file]"
+	};
 
 	return names[origin];
 }

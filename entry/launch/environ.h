@@ -11,7 +11,8 @@ enum environ_origin {
 	ORIGIN_OFFLINE,
 	ORIGIN_HOME,
 	ORIGIN_CACHE,
-	ORIGIN_EXPORT
+	ORIGIN_EXPORT,
+	ORIGIN_FILE /* a secret's: its value is never shown */
 };
 
 struct environ_row {

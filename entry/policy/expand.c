@@ -15,7 +15,9 @@ bool policy_expand(struct policy *policy, const struct environment *environment,
 		size_t length = 0;
 		char copy[MAX_NAME_BYTES];
 
-		if (value[0] != '$' || value[1] != '{') {
+		/* A file's content, which only a variable takes: entry/policy/rows.c. */
+		if (value[0] != '$' || value[1] != '{' ||
+		    (strncmp(name, "file:", 5) == 0 && out->length == 0)) {
 			text_add_bytes(out, value++, 1);
 			continue;
 		}

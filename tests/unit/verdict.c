@@ -16,6 +16,7 @@
 #include "gate/output.h"
 #include "gate/prepare.h"
 #include "gate/refetch.h"
+#include "gate/secrets.h"
 #include "gate/verdict.h"
 #include "place.h"
 #include "process/signals.h"
@@ -364,9 +365,29 @@ static void commands_end_with_the_verdict(void **state)
 	write_policy(world, "");
 }
 
+static void a_child_has_no_secrets(void **state)
+{
+	char token[] = "HF_TOKEN=hf_abc", path[] = "PATH=/bin", password[] = "PASSWORD=abc";
+	const char *rows[] = { token, path };
+	struct environ_row service = { .row = password, .origin = ORIGIN_FILE };
+	struct gate *gate = calloc(1, sizeof(*gate));
+
+	(void)state;
+	assert_non_null(gate);
+	gate->own = (struct environment){ rows, 2 };
+	gate->service.rows = &service;
+	gate->service.count = 1;
+	gate_blank_secrets(gate);
+	assert_string_equal(token, "HF_TOKEN=xxxxxx");
+	assert_string_equal(path, "PATH=/bin");
+	assert_string_equal(password, "PASSWORD=xxx");
+	free(gate);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_child_has_no_secrets),
 		cmocka_unit_test(a_pass_needs_every_fact),
 		cmocka_unit_test(findings_have_the_severity_of_their_policy),
 		cmocka_unit_test(an_error_of_the_policy_stops_before_anything_is_looked_at),
