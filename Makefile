@@ -65,7 +65,7 @@ VARIANT_FLAGS += $(if $(filter no,$(FETCH)),-DAWEIGH_NO_FETCH,-DAWEIGH_SHA256_PA
 endif
 OBJECTS := $(SOURCES:%.c=build/$(VARIANT)/%.o)
 
-.PHONY: all help demo test check unit e2e arrow golden install uninstall sanitize fuzz bench lint format clean tools dist compile_commands.json
+.PHONY: all completion help demo test check unit e2e arrow golden install uninstall sanitize fuzz bench lint format clean tools dist compile_commands.json
 all: $(TARGET)
 
 help:
@@ -108,12 +108,27 @@ $(TARGET): $(OBJECTS) .ci/no-unwind.ld
 -include $(OBJECTS:.o=.d)
 include tests/tests.mk
 
-install: all
+# For bash, zsh and fish, from the help of the program itself.
+COMPLETIONS := build/completion/aweigh build/completion/_aweigh build/completion/aweigh.fish
+completion: $(COMPLETIONS)
+build/completion/aweigh: SHELL_OF = bash
+build/completion/_aweigh: SHELL_OF = zsh
+build/completion/aweigh.fish: SHELL_OF = fish
+$(COMPLETIONS): build/aweigh .ci/completion
+	@mkdir -p $(@D)
+	$(Q).ci/completion build/aweigh $(SHELL_OF) >$@
+
+install: all completion
 	install -D -m 0755 $(TARGET) $(DESTDIR)$(PREFIX)/bin/aweigh
 	install -D -m 0644 docs/aweigh.1 $(DESTDIR)$(PREFIX)/share/man/man1/aweigh.1
 	install -D -m 0644 docs/aweigh-policy.5 $(DESTDIR)$(PREFIX)/share/man/man5/aweigh-policy.5
+	install -D -m 0644 build/completion/aweigh $(DESTDIR)$(PREFIX)/share/bash-completion/completions/aweigh
+	install -D -m 0644 build/completion/_aweigh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_aweigh
+	install -D -m 0644 build/completion/aweigh.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/aweigh.fish
 
 uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/aweigh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_aweigh \
+		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/aweigh.fish
 	rm -f $(DESTDIR)$(PREFIX)/bin/aweigh $(DESTDIR)$(PREFIX)/share/man/man1/aweigh.1 $(DESTDIR)$(PREFIX)/share/man/man5/aweigh-policy.5
 
 dist:

@@ -368,13 +368,13 @@ static void commands_end_with_the_verdict(void **state)
 static void a_child_has_no_secrets(void **state)
 {
 	char token[] = "HF_TOKEN=hf_abc", path[] = "PATH=/bin", password[] = "PASSWORD=abc";
-	const char *rows[] = { token, path };
+	const char *given[] = { token, path };
 	struct environ_row service = { .row = password, .origin = ORIGIN_FILE };
 	struct gate *gate = calloc(1, sizeof(*gate));
 
 	(void)state;
 	assert_non_null(gate);
-	gate->own = (struct environment){ rows, 2 };
+	gate->own = (struct environment){ given, 2 };
 	gate->service.rows = &service;
 	gate->service.count = 1;
 	gate_blank_secrets(gate);
