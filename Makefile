@@ -65,7 +65,7 @@ VARIANT_FLAGS += $(if $(filter no,$(FETCH)),-DAWEIGH_NO_FETCH,-DAWEIGH_SHA256_PA
 endif
 OBJECTS := $(SOURCES:%.c=build/$(VARIANT)/%.o)
 
-.PHONY: all completion help demo test check unit e2e arrow golden install uninstall sanitize fuzz bench lint format clean tools dist compile_commands.json
+.PHONY: all completion deb image release help demo test check unit e2e arrow golden install uninstall sanitize fuzz bench lint format clean tools dist compile_commands.json
 all: $(TARGET)
 
 help:
@@ -80,6 +80,8 @@ help:
 	@echo 'make bench           speed beside tini-static, Python and sha256sum'
 	@echo 'make lint format     findings of the analysers; clang-format'
 	@echo 'make install DESTDIR= PREFIX=/usr/local'
+	@echo 'make deb image       Debian packages; an image for COPY --from as an OCI layout'
+	@echo 'make release         both, the source, a bill of materials and checksums, in build/release-files'
 	@echo 'make dist clean compile_commands.json'
 	@echo 'switches: CC CFLAGS LDFLAGS DEVELOPER=1 (warnings are errors) V=1 (shows commands)'
 
@@ -130,6 +132,24 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/aweigh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_aweigh \
 		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/aweigh.fish
 	rm -f $(DESTDIR)$(PREFIX)/bin/aweigh $(DESTDIR)$(PREFIX)/share/man/man1/aweigh.1 $(DESTDIR)$(PREFIX)/share/man/man5/aweigh-policy.5
+
+# Packages, the image for COPY --from, and what goes beside them. ARCH names what the two executables were built for.
+ARCH ?= amd64
+RELEASE := build/release-files
+BINARIES ?= build
+deb: completion
+	$(Q)$(MAKE) --no-print-directory all FETCH=no
+	$(Q).ci/deb aweigh $(ARCH) $(BINARIES)/aweigh $(RELEASE)
+	$(Q).ci/deb aweigh-nofetch $(ARCH) $(BINARIES)/nofetch/aweigh $(RELEASE)
+
+image: all
+	$(Q)$(MAKE) --no-print-directory all FETCH=no
+	$(Q).ci/image $(RELEASE)/aweigh-image.tar $(ARCH)=$(BINARIES) $(IMAGES_TOO)
+
+release: deb image dist
+	$(Q).ci/sbom build/aweigh >$(RELEASE)/aweigh.cdx.json
+	$(Q)cp build/aweigh.tar.gz $(RELEASE)/aweigh.tar.gz
+	$(Q)cd $(RELEASE) && sha256sum aweigh*.deb aweigh-image.tar aweigh.cdx.json aweigh.tar.gz >SHA256SUMS
 
 dist:
 	git archive --prefix=aweigh/ -o build/aweigh.tar.gz HEAD
