@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/glob.h"
 #include "base/tree.h"
 #include "checks.h"
 #include "engine/findings.h"
@@ -33,10 +34,33 @@ static bool directory_says(struct inspection *inspection, char commit[static COM
 	return true;
 }
 
+/* Once a model: for each element of files whether the lock file has something of it. */
+static void mark_files(struct model_view *view)
+{
+	const struct list *files = &view->model->files;
+
+	view->files_locked = 0;
+	for (size_t i = 0; i < files->count; i++)
+		for (size_t k = 0; k < view->locked->count; k++)
+			if (glob_matches(files->items[i], view->locked->files[k].path)) {
+				view->files_locked |= 1ull << i;
+				break;
+			}
+}
+
 void check_lock_commit(struct inspection *inspection)
 {
-	const struct model_view *view = inspection->model;
+	struct model_view *view = inspection->model;
 	char commit[COMMIT_HEX + 1] = "";
+
+	/* An optional model need not be locked as long as it is not there. */
+	if (inspection->lock != NULL && !inspection->locking && view->locked == NULL &&
+	    view->place.kind != PLACE_NONE)
+		inspection_report(inspection, FINDING_LOCK_STALE,
+		                  (struct report_at){ .path = view->place.path },
+		                  "is there, and the model is not in the lock file");
+	if (view->locked != NULL)
+		mark_files(view);
 
 	if (view->locked == NULL || view->locked->commit[0] == '\0' ||
 	    view->place.kind == PLACE_NONE)

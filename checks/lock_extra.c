@@ -3,12 +3,15 @@
  * Files that the lock file does not name. What can act by being there is told at once, each; the rest is told
  * together, so that many harmless names do not hide one that is not.
  */
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/glob.h"
 #include "base/text.h"
 #include "checks.h"
 #include "engine/acts.h"
+#include "engine/digests.h"
 #include "engine/findings.h"
 #include "engine/inspection.h"
 #include "engine/walk.h"
@@ -19,27 +22,39 @@ static const char *unlocked_element(const struct model_view *view, const char *p
 {
 	const struct list *files = &view->model->files;
 
-	for (size_t i = 0; i < files->count; i++) {
-		bool any = false;
-
-		if (!glob_matches(files->items[i], path))
-			continue;
-		for (size_t k = 0; !any && k < view->locked->count; k++)
-			any = glob_matches(files->items[i], view->locked->files[k].path);
-		if (!any)
+	for (size_t i = 0; i < files->count; i++)
+		if ((view->files_locked >> i & 1) == 0 && glob_matches(files->items[i], path))
 			return files->items[i];
-	}
 	return NULL;
 }
 
-/* The lock file itself, in the directory that it is of. */
-static bool is_the_lock(const struct inspection *inspection, const char *path)
+static bool leads_nowhere(const struct inspection *inspection, const char *path)
 {
-	char absolute[MAX_PATH_BYTES];
+	struct stat st;
 
-	return inspection->lock_path != NULL &&
-	       path_join(absolute, sizeof(absolute), inspection->model->place.path, path) &&
-	       strcmp(absolute, inspection->lock_path) == 0;
+	return fstatat(inspection->model->place.dir_fd, path, &st, 0) != 0 && errno == ENOENT;
+}
+
+/* What the policy excludes is known to be there, and counts with what is harmless. */
+static bool acts(const struct model_view *view, const char *path)
+{
+	return name_can_act(path) && !glob_any(&view->model->exclude, path);
+}
+
+static void report_stale(struct inspection *inspection, const char *path, const char *element)
+{
+	const struct model *model = inspection->model->model;
+
+	if (inspection->model->only != NULL)
+		inspection_report(
+		        inspection, FINDING_LOCK_STALE,
+		        (struct report_at){ .path = path, .said = MODEL_SAID(model, PATH) },
+		        "is what path names, and is not in the lock file");
+	else
+		inspection_report(
+		        inspection, FINDING_LOCK_STALE,
+		        (struct report_at){ .path = path, .said = MODEL_SAID(model, FILES) },
+		        "is wanted by files (%.200s), of which the lock file has nothing", element);
 }
 
 void check_lock_extra(struct inspection *inspection)
@@ -47,23 +62,22 @@ void check_lock_extra(struct inspection *inspection)
 	struct model_view *view = inspection->model;
 	const char *path = inspection->file->path, *element;
 
-	if (lock_find_file(view->locked, path) != NULL || is_the_lock(inspection, path))
+	if (lock_find_file(view->locked, path) != NULL || is_lock_file(inspection, path) ||
+	    leads_nowhere(inspection, path))
 		return;
 	element = model_wants(inspection, path) ? unlocked_element(view, path) : NULL;
-	if (element != NULL) {
-		inspection_report(
-		        inspection, FINDING_LOCK_STALE,
-		        (struct report_at){ .path = path, .said = MODEL_SAID(view->model, FILES) },
-		        "is wanted by files (%.200s), of which the lock file has nothing", element);
+	if (element != NULL || view->only != NULL) {
+		report_stale(inspection, path, element);
 	} else if (view->model->remote_code == CODE_LOCKED && path_ends(path, ".py")) {
 		inspection_report(
 		        inspection, FINDING_MODEL_REMOTE_CODE,
 		        (struct report_at){ .path = path,
 		                            .said = MODEL_SAID(view->model, REMOTE_CODE) },
 		        "is code that the lock file does not name");
-	} else if (name_can_act(path)) {
+	} else if (acts(view, path)) {
 		inspection_report(
-		        inspection, FINDING_LOCK_EXTRA, (struct report_at){ .path = path },
+		        inspection, FINDING_LOCK_EXTRA,
+		        (struct report_at){ .path = path, .severity = SEVERITY_ERROR },
 		        "is not in the lock file, and is of a kind that libraries act on when it is there");
 	} else if (view->extra_files++ == 0) {
 		struct text text = TEXT_OVER(view->first_extra);

@@ -111,22 +111,38 @@ static void follow(struct search *search, const char *file)
 	}
 }
 
-/* Another repository's code is what was locked if that is a model of the policy, whose code is looked at as its own. */
-static bool is_locked_elsewhere(const struct inspection *inspection, const char *repo,
-                                const char *file)
+/* The entry of another repository's code: of a model of the policy that may bring locked code. NULL: there is none. */
+static const struct lock_file *locked_elsewhere(const struct inspection *inspection,
+                                                const char *repo, const char *file)
 {
 	for (size_t i = 0; i < inspection->policy->model_count; i++) {
 		const struct model *model = &inspection->policy->models[i];
-		const struct lock_model *locked =
-		        inspection->lock == NULL ? NULL :
-		                                   lock_find_model(inspection->lock, model->name);
+		const struct lock_model *locked = lock_find_model(inspection->lock, model->name);
 
-		if (model->selected && model->repo != NULL && strcmp(model->repo, repo) == 0 &&
-		    model->remote_code == CODE_LOCKED && locked != NULL &&
-		    lock_find_file(locked, file) != NULL)
-			return true;
+		if (model->repo != NULL && strcmp(model->repo, repo) == 0 &&
+		    model->remote_code == CODE_LOCKED && locked != NULL)
+			return lock_find_file(locked, file);
 	}
-	return inspection->locking;
+	return NULL;
+}
+
+/* Whether what the loader will take, at main of the cache, is what was locked. */
+static bool is_locked_code(const struct inspection *inspection, const char *repo, const char *file,
+                           int fd)
+{
+	CLEANUP(cleanup_free) char *code = NULL;
+	char locked[SHA256_HEX + 1], actual[SHA256_HEX + 1];
+	const struct lock_file *entry;
+	size_t length;
+
+	if (inspection->model->model->remote_code != CODE_LOCKED || inspection->locking)
+		return true;
+	entry = inspection->lock == NULL ? NULL : locked_elsewhere(inspection, repo, file);
+	if (entry == NULL || read_whole(fd, MAX_PYTHON_BYTES, &code, &length) != 0)
+		return false;
+	hex_encode(locked, entry->sha256, sizeof(entry->sha256));
+	digest_bytes(code, length, DIGEST_SHA256, actual);
+	return strcmp(locked, actual) == 0;
 }
 
 /* The snapshot of another repository's main must hold the file. */
@@ -141,18 +157,17 @@ static void check_repository(struct search *search, const char *repo, const char
 	    hub_cache_locate(inspection->tree, inspection->hub_cache, repo, "main", &place) ==
 	            CACHE_OK &&
 	    path_join(beneath, sizeof(beneath), place.path, file))
-		fd = tree_open(inspection->tree, beneath, O_PATH);
+		fd = tree_open(inspection->tree, beneath, O_RDONLY);
 	cleanup_fd(&place.repo_fd);
 	cleanup_fd(&place.dir_fd);
-	if (inspection->model->model->remote_code == CODE_LOCKED &&
-	    !is_locked_elsewhere(inspection, repo, file))
+	if (fd >= 0 && !is_locked_code(inspection, repo, file, fd))
 		inspection_report(
 		        inspection, FINDING_MODEL_REMOTE_CODE,
 		        (struct report_at){
 		                .path = search->config,
 		                .said = MODEL_SAID(inspection->model->model, REMOTE_CODE),
-		                .fix = "add that repository to the policy with remote_code = locked, and run aweigh lock" },
-		        "its auto_map takes %s from %s, of which the lock file has no such code",
+		                .fix = "add that repository to the policy with remote_code = locked and its revision that main has here, and run aweigh lock" },
+		        "its auto_map takes %s from %s, whose main has another file than the lock file, or one that it does not name",
 		        file, repo);
 	else if (fd < 0)
 		inspection_report(
@@ -206,6 +221,7 @@ static void check_reference(struct search *search, const char *reference)
 		        "its auto_map names [%.256s], which is not a file of a repository",
 		        reference);
 	else if (separator != NULL && inspection->model->model->repo != NULL &&
+	         inspection->model->model->path == NULL && /* a folder's is taken from the cache */
 	         strcmp(repo, inspection->model->model->repo) == 0)
 		follow(search, file); /* its own, at its own commit */
 	else if (separator != NULL)
@@ -364,10 +380,10 @@ static void check_locked_code(struct inspection *inspection)
 		if (!path_ends(file->path, ".py"))
 			continue;
 		fd = model_open(inspection, file->path, NULL);
-		if (fd < 0)
+		if (fd == -ENOENT)
 			continue; /* where it is wanted, that is told */
 		hex_encode(locked, file->sha256, sizeof(file->sha256));
-		if (read_whole(fd, MAX_PYTHON_BYTES, &code, &length) == 0)
+		if (fd >= 0 && read_whole(fd, MAX_PYTHON_BYTES, &code, &length) == 0)
 			digest_bytes(code, length, DIGEST_SHA256, actual);
 		if (strcmp(actual, locked) != 0)
 			inspection_report(
@@ -375,7 +391,7 @@ static void check_locked_code(struct inspection *inspection)
 			        (struct report_at){ .path = file->path,
 			                            .said = MODEL_SAID(view->model, REMOTE_CODE) },
 			        "is not the code that the lock file has (SHA-256 %.16s..., and not %.16s...)",
-			        locked, actual);
+			        locked, actual[0] != '\0' ? actual : "to be read");
 	}
 }
 

@@ -70,6 +70,7 @@ struct record {
 	int32_t model; /* index in the policy, or NO_MODEL */
 	uint16_t source; /* enum policy_source */
 	uint16_t level; /* RECORD_MODEL: enum level that was reached */
+	uint16_t severity; /* RECORD_FINDING: enum severity at least; 0: the kind's own */
 	uint32_t line; /* of the policy or models file; 0: none */
 	uint64_t
 	        files; /* RECORD_MODEL; RECORD_PROGRESS: bytes hashed; RECORD_FINDING: how many more it stands for */

@@ -40,6 +40,7 @@ struct digest_queue {
 	struct job *jobs;
 	size_t count, room;
 	size_t model_start; /* of the model that is being looked at */
+	size_t late; /* of it, not in their order by path */
 	bool locking;
 	/* While hashing: */
 	const struct tree *tree;
@@ -112,12 +113,21 @@ static void queue_add(struct inspection *inspection, const char *path, const str
 	text_add(&text, source);
 }
 
+bool is_lock_file(const struct inspection *inspection, const char *path)
+{
+	char absolute[MAX_PATH_BYTES];
+
+	return inspection->lock_path != NULL &&
+	       path_join(absolute, sizeof(absolute), inspection->model->place.path, path) &&
+	       strcmp(absolute, inspection->lock_path) == 0;
+}
+
 void digest_queue_file(struct inspection *inspection, const struct file_view *file)
 {
 	const char *blob = file->link == NULL ? NULL : strrchr(file->link, '/');
 	struct metadata metadata;
 
-	if (file->fd < 0)
+	if (file->fd < 0 || is_lock_file(inspection, file->path))
 		return;
 	if (blob != NULL && digest_kind_of(blob + 1) != DIGEST_NONE)
 		queue_add(inspection, file->path, &file->st, blob + 1, "its blob's name");
@@ -135,7 +145,8 @@ static int by_path(const void *a, const void *b)
 	return strcmp(left->path + left->name, right->path + right->name);
 }
 
-static void expect(struct inspection *inspection, const char *path, const char *expected,
+/* false: the walk has not met it. */
+static bool expect(struct inspection *inspection, const char *path, const char *expected,
                    const char *source)
 {
 	struct digest_queue *queue = inspection->model->digests;
@@ -149,33 +160,55 @@ static void expect(struct inspection *inspection, const char *path, const char *
 		if (order == 0) {
 			memcpy(job->expected, expected, strlen(expected) + 1);
 			memcpy(job->source, source, strlen(source) + 1);
-			return;
+			return true;
 		}
 		if (order < 0)
 			high = middle;
 		else
 			low = middle + 1;
 	}
+	return false;
 }
 
 static bool expect_from_manifest(void *context, const struct manifest_file *file)
 {
 	if (strlen(file->path) == file->path_length)
-		expect(context, file->path, file->sha256[0] != '\0' ? file->sha256 : file->blob_id,
-		       "the manifest");
+		(void)expect(context, file->path,
+		             file->sha256[0] != '\0' ? file->sha256 : file->blob_id,
+		             "the manifest");
 	return true;
 }
 
+/*
+ * What is locked is hashed by its name, also where the walk came to the same file by another, or not at all: behind
+ * a link to another directory of the model, in a directory that belongs to tools.
+ */
 static void expect_from_lock(struct inspection *inspection)
 {
 	const struct lock_model *locked = inspection->model->locked;
+	struct digest_queue *queue = inspection->model->digests;
+	size_t count = queue->count; /* those that are sorted */
 
-	for (size_t i = 0; i < locked->count; i++) {
+	for (size_t i = 0; i < locked->count && inspection->failed == 0; i++) {
+		const char *path = locked->files[i].path;
 		char hex[SHA256_HEX + 1];
+		CLEANUP(cleanup_fd) int fd = -1;
+		struct stat st;
+		bool met;
 
 		hex_encode(hex, locked->files[i].sha256, sizeof(locked->files[i].sha256));
-		expect(inspection, locked->files[i].path, hex, "the lock file");
+		queue->count = count;
+		met = expect(inspection, path, hex, "the lock file");
+		queue->count = count + queue->late;
+		if (met || !model_wants(inspection, path))
+			continue;
+		fd = model_open(inspection, path, NULL);
+		if (fd < 0 || fstat(fd, &st) != 0)
+			continue; /* told as missing, or as what it is */
+		queue_add(inspection, path, &st, hex, "the lock file");
+		queue->late = queue->count - count;
 	}
+	queue->late = 0;
 }
 
 /* Once a model: files that nothing states a digest of, the first of them by name. */
@@ -188,7 +221,7 @@ static void report_unverified(struct inspection *inspection, const struct job *j
 		if (jobs[i].expected[0] == '\0' && unverified++ == 0)
 			first = jobs[i].path + jobs[i].name;
 	inspection->model->verified = count - unverified;
-	if (unverified == 0)
+	if (unverified == 0 || inspection->locking) /* what is locked has a digest from then on */
 		return;
 	if (inspection->model->level == LEVEL_DIGEST)
 		inspection->model->level =
@@ -205,10 +238,10 @@ static void report_unverified(struct inspection *inspection, const struct job *j
 void digest_queue_model_done(struct inspection *inspection)
 {
 	struct digest_queue *queue = inspection->model->digests;
-	struct job *jobs = queue->jobs + queue->model_start;
+	struct job *jobs = queue->jobs == NULL ? NULL : queue->jobs + queue->model_start;
 	size_t count = queue->count - queue->model_start;
 
-	if (count > 0) {
+	if (count > 0 || inspection->model->locked != NULL) {
 		CLEANUP(cleanup_fd)
 		int fd = inspection->model->level >= LEVEL_DIGEST ?
 		                 model_open_manifest(inspection) :
@@ -218,9 +251,11 @@ void digest_queue_model_done(struct inspection *inspection)
 			qsort(jobs, count, sizeof(struct job), by_path);
 		if (fd >= 0 && inspection->model->has_manifest)
 			(void)manifest_read(fd, expect_from_manifest, inspection);
-		if (inspection->model->locked != NULL)
+		if (inspection->model->locked != NULL && inspection->model->level >= LEVEL_DIGEST)
 			expect_from_lock(inspection);
-		report_unverified(inspection, jobs, count);
+		if (queue->count > queue->model_start)
+			report_unverified(inspection, queue->jobs + queue->model_start,
+			                  queue->count - queue->model_start);
 	}
 	queue->model_start = queue->count;
 }

@@ -12,6 +12,8 @@
 struct digest_queue;
 struct digest_queue *digest_queue_new(void);
 void digest_queue_free(struct digest_queue *queue);
+/* The lock file itself, where it lies in the directory that it is of: no file of the model. */
+bool is_lock_file(const struct inspection *inspection, const char *path);
 /* An opened file of the model; where nothing states its digest, a finding will say so. */
 void digest_queue_file(struct inspection *inspection, const struct file_view *file);
 /* The manifest replaces what a blob's name says, and the lock file all. */

@@ -70,6 +70,7 @@ void finding_make(struct record *record, enum finding_id id, const struct model 
 	record->type = RECORD_FINDING;
 	record->kind = (uint16_t)id;
 	record->model = model == NULL ? NO_MODEL : index;
+	record->severity = (uint16_t)at.severity;
 	message = TEXT_OVER(record->message);
 	text_addv(&message, format, arguments);
 	text_mark_cut(&message);

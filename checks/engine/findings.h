@@ -30,6 +30,7 @@ struct report_at {
 	const struct origin *said; /* the line of the policy; NULL: the model's, or none */
 	uint32_t line; /* of the policy, where it is known by itself */
 	const char *fix; /* NULL: the usual one */
+	enum severity severity; /* where it is worse than its kind; 0: it is not */
 };
 
 /* A whole record; `model` NULL: about none. What does not fit is cut, with a mark. */

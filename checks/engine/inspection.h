@@ -60,6 +60,7 @@ struct model_view {
 	int outcome; /* enum cache_outcome of hub/cache.h */
 	enum level level;
 	const struct lock_model *locked; /* what the lock file says of it; NULL: nothing */
+	uint64_t files_locked; /* elements of files of which the lock file has something */
 	uint64_t extra_files; /* harmless ones that the lock file does not name */
 	char first_extra[256];
 	bool has_manifest;

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #include "base/dir.h"
 #include "base/glob.h"
@@ -19,12 +20,63 @@
 #include "hub/cache.h"
 #include "util.h"
 
-/* 0 marks an empty place. A forged collision would only make a model's own list of files lie to itself. */
+static uint64_t rotated(uint64_t word, unsigned bits)
+{
+	return word << bits | word >> (64 - bits);
+}
+
+static void mix(uint64_t v[4], unsigned rounds)
+{
+	while (rounds-- > 0) {
+		v[0] += v[1];
+		v[2] += v[3];
+		v[1] = rotated(v[1], 13) ^ v[0];
+		v[3] = rotated(v[3], 16) ^ v[2];
+		v[0] = rotated(v[0], 32) + v[3];
+		v[2] += v[1];
+		v[1] = rotated(v[1], 17) ^ v[2];
+		v[3] = rotated(v[3], 21) ^ v[0];
+		v[2] = rotated(v[2], 32);
+	}
+}
+
+/*
+ * SipHash-1-3 (Aumasson and Bernstein, 2012) with a key that the kernel gives each process: a file of a chosen name would
+ * stand for a missing one otherwise. 0 marks an empty place.
+ */
 static uint64_t name_hash(const char *name)
 {
-	uint64_t hash = hash_bytes(name, strlen(name));
+	static const unsigned char none[16];
+	size_t length = strlen(name), at = 0;
+	uintptr_t random = getauxval(AT_RANDOM);
+	const unsigned char *key = none;
+	unsigned char last[8] = { 0 };
+	uint64_t v[4];
 
-	return hash == 0 ? 1 : hash;
+	if (random != 0)
+		memcpy(&key, &random, sizeof(key));
+	v[0] = load_le64(key) ^ 0x736f6d6570736575u;
+	v[1] = load_le64(key + 8) ^ 0x646f72616e646f6du;
+	v[2] = load_le64(key) ^ 0x6c7967656e657261u;
+	v[3] = load_le64(key + 8) ^ 0x7465646279746573u;
+	for (;; at += 8) {
+		uint64_t word;
+
+		if (length - at < 8) {
+			memcpy(last, name + at, length - at);
+			last[7] = (unsigned char)length;
+		}
+		word = load_le64(length - at < 8 ? last : (const unsigned char *)name + at);
+		v[3] ^= word;
+		mix(v, 1);
+		v[0] ^= word;
+		if (length - at < 8)
+			break;
+	}
+	v[2] ^= 0xff;
+	mix(v, 3);
+	v[0] ^= v[1] ^ v[2] ^ v[3];
+	return v[0] == 0 ? 1 : v[0];
 }
 
 static struct seen_file *seen_place(const struct seen_files *seen, uint64_t hash)
@@ -370,6 +422,12 @@ static void inspect_file(struct inspection *inspection, const char *path, bool i
 /* Directories that belong to tools, not to the model. */
 static bool is_tool_directory(const struct model_view *view, const char *path)
 {
+	char now[MAX_NAME_BYTES] = "";
+
+	/* What a kubelet swaps beneath the links of a ConfigMap or a projected volume (atomic_writer.go). */
+	if (path[0] == '.' && path[1] == '.' && strchr(path, '/') == NULL)
+		return readlinkat(view->place.dir_fd, "..data", now, sizeof(now) - 1) > 0 &&
+		       strcmp(now, path) == 0;
 	return strcmp(path, ".git") == 0 ||
 	       (view->place.kind == PLACE_DIRECTORY && strcmp(path, ".cache") == 0);
 }
@@ -470,7 +528,7 @@ static void inspect_containers(struct inspection *inspection)
 static void report_depth(struct walk *walk)
 {
 	const struct list *files = &walk->inspection->model->model->files;
-	bool wanted = files->count == 0;
+	bool wanted = files->count == 0 || walk->inspection->model->locked != NULL;
 
 	for (size_t i = 0; i < files->count; i++)
 		wanted |= strpbrk(files->items[i], "*?[/") != NULL;
@@ -547,7 +605,15 @@ static void walk_link(struct walk *walk, unsigned depth)
 	inspection->model->seen->missed = true;
 	if (fd < 0 && model_wants(inspection, walk->path))
 		inspect_directory(inspection, walk->path, &st, -fd);
-	if (fd < 0 || lies_within(fd, view->place.dir_fd) || !holds_wanted(walk, fd))
+	if (fd < 0 || lies_within(fd, view->place.dir_fd))
+		return;
+	if ((inspection->locking || view->locked != NULL) &&
+	    !lies_within(fd, view->place.repo_fd) && !accepts_escapes(inspection))
+		inspection_report(
+		        inspection, FINDING_LOCK_EXTRA,
+		        (struct report_at){ .path = walk->path, .severity = SEVERITY_ERROR },
+		        "is a link to a directory outside of the model, of which no lock file can say anything");
+	if (!holds_wanted(walk, fd))
 		return;
 	/* The repository itself, by a way around. */
 	if (lies_within(fd, view->place.repo_fd) && lies_within(view->place.dir_fd, fd))
@@ -586,7 +652,8 @@ static void walk_entry(struct walk *walk, int directory, const char *name, unsig
 		return;
 	}
 	if (type != DT_DIR) {
-		if (inspection->model->locked != NULL && inspection->model->only == NULL)
+		if (inspection->model->locked != NULL &&
+		    (inspection->model->only == NULL || model_wants(inspection, walk->path)))
 			inspect_name(inspection, walk->path);
 		if (model_wants(inspection, walk->path))
 			inspect_file(inspection, walk->path, type == DT_LNK);

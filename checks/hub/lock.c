@@ -321,7 +321,7 @@ static bool take_path(struct reader *reader, const struct json_value *value)
 	struct text text = TEXT_OVER(shown);
 
 	if (value->kind == JSON_STRING)
-		text_add_bytes(&text, value->text, value->length);
+		text_add_bytes(&text, value->text, value->length < 100 ? value->length : 100);
 	text_mark_cut(&text);
 	if (value->kind != JSON_STRING || !repo_path_is_legal(value->text, value->length))
 		return refuse(reader,
@@ -378,9 +378,6 @@ static bool end_model(struct reader *reader)
 
 	if (model->name == NULL)
 		return refuse(reader, "is damaged: a model has no name");
-	for (size_t i = 0; i + 1 < reader->lock->count; i++)
-		if (strcmp(reader->lock->models[i].name, model->name) == 0)
-			return refuse(reader, "names [model %.128s] twice", model->name);
 	twice = lock_close_model(model);
 	if (twice != NULL)
 		return refuse(reader, "names %.200s twice in [model %.128s]", twice, model->name);
@@ -434,7 +431,9 @@ static bool visit(void *context, const struct json_value *value)
 	if (value->depth == 1 && json_key_is(value, 0, "aweigh_lock"))
 		return take_version(reader, value);
 	if (!json_key_is(value, 0, "models"))
-		return true;
+		return refuse(reader,
+		              "has '%.32s' beside aweigh_lock and models, which format 1 has not",
+		              value->key[0]);
 	if (value->depth == 1)
 		return value->kind == JSON_ARRAY || value->kind == JSON_ARRAY_END ||
 		       refuse(reader, "is damaged: its models are no list");
@@ -449,6 +448,28 @@ static bool visit(void *context, const struct json_value *value)
 	return value->depth != 5 || take_file_field(reader, value);
 }
 
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The models stay in the order of the file. */
+static bool check_names(struct reader *reader)
+{
+	const struct lock *lock = reader->lock;
+	CLEANUP(cleanup_free) const char **names = calloc(lock->count + 1, sizeof(*names));
+	bool well = names != NULL || refuse(reader, "cannot be kept: out of memory");
+
+	for (size_t i = 0; well && i < lock->count; i++)
+		names[i] = lock->models[i].name;
+	if (well)
+		qsort(names, lock->count, sizeof(*names), by_text);
+	for (size_t i = 1; well && i < lock->count; i++)
+		if (strcmp(names[i - 1], names[i]) == 0)
+			well = refuse(reader, "names [model %.128s] twice", names[i]);
+	return well;
+}
+
 static bool read_json(struct reader *reader, int fd)
 {
 	int error;
@@ -460,29 +481,58 @@ static bool read_json(struct reader *reader, int fd)
 		return refuse(reader, "cannot be read: %s", strerror(error));
 	if (result != JSON_OK)
 		return refuse(reader, "%s", json_words(result));
-	return reader->version || refuse(reader, "is no lock file: it has no aweigh_lock");
+	if (!reader->version)
+		return refuse(reader, "is no lock file: it has no aweigh_lock");
+	return check_names(reader);
 }
 
-/* "<hex>  <path>" or "<hex> *<path>", as sha256sum(1) writes them. */
-static bool read_line(struct reader *reader, const char *line, size_t length, size_t number)
+/* The name as sha256sum(1) escapes it where the line begins with a backslash. Returns its length. */
+static size_t unescape(char *name, size_t length)
 {
-	size_t path = SHA256_HEX + 2;
+	size_t to = 0;
+
+	for (size_t i = 0; i < length; i++, to++) {
+		bool escape = name[i] == '\\' && i + 1 < length;
+
+		i += escape;
+		name[to] = escape && name[i] == 'n' ? '\n' : name[i];
+	}
+	return to;
+}
+
+/* "<hex>  <path>" or "<hex> *<path>", as sha256sum(1) writes them; empty lines say nothing. */
+static bool read_line(struct reader *reader, char *line, size_t length, size_t number)
+{
+	bool escaped = length > 0 && line[0] == '\\';
 	unsigned char sha256[SHA256_HEX / 2];
 	struct lock_file *file;
+	char *path;
 
-	if (length <= path || !hex_decode(sha256, line, SHA256_HEX) || line[SHA256_HEX] != ' ' ||
-	    (line[path - 1] != ' ' && line[path - 1] != '*'))
+	line += escaped;
+	length -= escaped;
+	if (length == 0)
+		return true;
+	for (size_t i = 0; i < SHA256_HEX && i < length; i++)
+		line[i] = scan_lower(line[i]);
+	if (length <= SHA256_HEX + 2 || !hex_decode(sha256, line, SHA256_HEX) ||
+	    line[SHA256_HEX] != ' ' || (line[SHA256_HEX + 1] != ' ' && line[SHA256_HEX + 1] != '*'))
 		return refuse(
 		        reader,
 		        "has a line %zu that is not as sha256sum writes it: 64 hexadecimal digits, two blanks, a path",
 		        number);
-	if (length > path + 2 && memcmp(line + path, "./", 2) == 0)
+	path = line + SHA256_HEX + 2;
+	length -= SHA256_HEX + 2;
+	if (escaped)
+		length = unescape(path, length);
+	if (length > 2 && memcmp(path, "./", 2) == 0) {
 		path += 2;
-	if (!repo_path_is_legal(line + path, length - path))
-		return refuse(
-		        reader, "names a file on line %zu that no repository may have: '%.*s'",
-		        number, (int)(length - path > 100 ? 100 : length - path), line + path);
-	file = lock_add_file(reader->lock, reader->model, line + path, length - path);
+		length -= 2;
+	}
+	if (!repo_path_is_legal(path, length))
+		return refuse(reader,
+		              "names a file on line %zu that no repository may have: '%.*s'",
+		              number, (int)(length > 100 ? 100 : length), path);
+	file = lock_add_file(reader->lock, reader->model, path, length);
 	if (file == NULL)
 		return refuse(reader, "cannot be kept: out of memory");
 	memcpy(file->sha256, sha256, sizeof(sha256));
@@ -514,20 +564,32 @@ static bool read_list(struct reader *reader, int fd)
 	return twice == NULL || refuse(reader, "names %.200s twice", twice);
 }
 
+/* The first byte that is no blank, in lower case; 0: there is none at the beginning. */
+static char first_byte(int fd)
+{
+	char bytes[512];
+	ssize_t got = pread(fd, bytes, sizeof(bytes), 0);
+
+	for (ssize_t i = 0; i < got; i++)
+		if (!scan_is_space(bytes[i]) && bytes[i] != '\n' && bytes[i] != '\r')
+			return scan_lower(bytes[i]);
+	return '\0';
+}
+
 bool lock_read(struct lock *lock, int fd, struct text *why)
 {
 	struct reader reader = { .lock = lock, .why = why };
 	struct stat st;
-	char first = '\0';
+	char first;
 
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
 		return refuse(&reader, "is not a regular file");
 	if (st.st_size > (off_t)MAX_LOCK_BYTES)
 		return refuse(&reader, "is larger than %lu MiB, which no lock file is",
 		              MAX_LOCK_BYTES >> 20);
-	if (pread(fd, &first, 1, 0) < 0)
-		return refuse(&reader, "cannot be read: %s", strerror(errno));
-	if (first == '\0')
-		return refuse(&reader, st.st_size == 0 ? "is empty" : "is no lock file");
-	return scan_is_hex(&first, 1, 1) ? read_list(&reader, fd) : read_json(&reader, fd);
+	if (st.st_size == 0)
+		return refuse(&reader, "is empty");
+	first = first_byte(fd);
+	return scan_is_hex(&first, 1, 1) || first == '\\' ? read_list(&reader, fd) :
+	                                                    read_json(&reader, fd);
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "commands/commands.h"
@@ -32,6 +34,14 @@ static bool is_made(const struct gate *gate, const char *name)
 	return lock_find_model(&gate->made, name) != NULL;
 }
 
+static bool is_of_policy(const struct gate *gate, const char *name)
+{
+	for (size_t i = 0; i < gate->policy.model_count; i++)
+		if (strcmp(gate->policy.models[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 static enum status read_before(const struct gate *gate, struct before *before, struct text *why)
 {
 	size_t count;
@@ -48,10 +58,14 @@ static enum status read_before(const struct gate *gate, struct before *before, s
 		return STATUS_SYSTEM;
 	}
 	count = lock_texts(before->text, before->kept, gate->lock.count);
-	/* Whoever names no models means all of the policy's, and no others. */
-	for (size_t i = 0; gate->options->only != NULL && i < count && i < gate->lock.count; i++) {
+	/*
+	 * Whoever names no models means all of the policy's, and no others; what could not be looked at, since it is
+	 * optional, stays as it was.
+	 */
+	for (size_t i = 0; i < count && i < gate->lock.count; i++) {
 		before->kept[i].name = gate->lock.models[i].name;
-		if (!is_made(gate, before->kept[i].name))
+		if (!is_made(gate, before->kept[i].name) &&
+		    (gate->options->only != NULL || is_of_policy(gate, before->kept[i].name)))
 			before->kept[before->kept_count++] = before->kept[i];
 	}
 	return STATUS_OK;
@@ -84,17 +98,48 @@ static void tell_model(const struct lock_model *model)
 	             model->commit[0] != '\0' ? "commit " : "no commit known", model->commit);
 }
 
+/* As replace_file(), with the old one's mode, and its owner where that is allowed. */
+static int replace_with(int directory_fd, const char *name, const char *text)
+{
+	struct replacement replacement;
+	CLEANUP(cleanup_fd) int fd = -1;
+	struct stat st;
+	bool old = fstatat(directory_fd, name, &st, 0) == 0;
+	int error;
+
+	if (strlen(name) >= sizeof(replacement.name))
+		return -ENAMETOOLONG;
+	replacement_begin(&replacement, directory_fd, name);
+	fd = replacement_create(&replacement);
+	if (fd < 0)
+		return fd;
+	error = write_whole(fd, text, strlen(text));
+	if (old && error == 0) {
+		int refused = fchown(fd, st.st_uid, st.st_gid);
+
+		(void)refused; /* whoever may not keeps it as his own */
+		(void)fchmod(fd, st.st_mode & 07777);
+	}
+	if (error == 0)
+		error = sync_file(fd);
+	return replacement_end(&replacement, error);
+}
+
+/* Where the lock file's name is a link, what it leads to is written. */
 static enum status write_lock(const struct gate *gate, const char *text, struct text *why)
 {
-	char directory[MAX_PATH_BYTES];
+	char directory[MAX_PATH_BYTES], real[PATH_MAX];
+	const char *path = gate->lock_path;
 	struct text parent = TEXT_OVER(directory);
 	CLEANUP(cleanup_fd) int fd = -1;
 	int error;
 
-	policy_directory(gate->lock_path, &parent);
+	if (gate->lock_tree->root_fd < 0 && realpath(path, real) != NULL)
+		path = real;
+	policy_directory(path, &parent);
 	fd = tree_open(gate->lock_tree, parent.length == 0 ? "." : directory,
 	               O_RDONLY | O_DIRECTORY);
-	error = fd < 0 ? fd : replace_file(fd, path_name(gate->lock_path), text);
+	error = fd < 0 ? fd : replace_with(fd, path_name(path), text);
 	if (error == 0)
 		return STATUS_OK;
 	text_addf(why, "the lock file %s cannot be written: %s", gate->lock_path, strerror(-error));
@@ -118,7 +163,8 @@ static enum status check(const struct gate *gate, const struct before *before, c
 	}
 	for (size_t i = 0;
 	     gate->options->only == NULL && before->text != NULL && i < gate->lock.count; i++)
-		if (!is_made(gate, gate->lock.models[i].name))
+		if (!is_made(gate, gate->lock.models[i].name) &&
+		    !is_of_policy(gate, gate->lock.models[i].name))
 			differences += lock_write_difference(&gate->lock.models[i], NULL, stdout);
 	if (differences == 0)
 		(void)printf("%s says the same in another form than aweigh writes\n",
@@ -133,6 +179,13 @@ static enum status make(struct run *run, struct gate *gate, struct text *why)
 	CLEANUP(cleanup_free) char *text = NULL;
 	size_t length;
 
+	if (status == STATUS_OK && gate->lock.is_list) {
+		text_addf(
+		        why,
+		        "%s is a list of sha256sum's, which aweigh does not write over: name another file in [policy], such as lock = aweigh.lock",
+		        gate->lock_path);
+		return STATUS_POLICY;
+	}
 	if (status == STATUS_OK && gate->report.count > 0)
 		status = gate_report(gate, STDERR_FILENO);
 	if (status == STATUS_OK)

@@ -374,9 +374,11 @@ static void mismatched(struct download *download)
 		restart(download);
 		return;
 	}
-	text_addf(&text,
-	          "%.200s arrived with the digest %.16s..., and %.16s... was stated; tried twice",
-	          download->file->path, download->job.actual, download->etag);
+	text_addf(&text, "%.200s arrived with the %s %.16s..., and %s %.16s...; tried twice",
+	          download->file->path, download->job.unlocked ? "SHA-256" : "digest",
+	          download->job.actual,
+	          download->job.unlocked ? "the lock file states" : "the hub states",
+	          download->job.unlocked ? download->job.locked : download->etag);
 	partial_discard(&download->partial);
 	fail_download(download, FINDING_FETCH_DIGEST, message, NULL);
 }

@@ -54,8 +54,10 @@ static void plan(struct session *session, int index)
 	if (model->count == 0) {
 		session_fail(session, model, FINDING_FETCH_NOT_FOUND, NULL,
 		             "compare files and exclude with the names of the repository",
-		             "the repository %s has no file that 'files' of the policy wants",
-		             model->model->repo);
+		             "the repository %s has no %s", model->model->repo,
+		             model->model->files.count + model->model->exclude.count > 0 ?
+		                     "file that 'files' of the policy wants" :
+		                     "files");
 		return;
 	}
 	if (session->store.volume.ignores_case && !plan_names_differ(session, model))

@@ -563,14 +563,18 @@ static enum file_state state_of(const struct plan_model *model, const struct pla
 {
 	char etag[SHA256_HEX + 1];
 
+	/* Neither a name nor a list proves what the lock file states as a SHA-256. */
+	bool unproven = file->locked != NULL && file->kind != DIGEST_SHA256;
+
 	plan_etag(file, etag);
 	if (repo_store_has(&model->repo, etag, file->size))
-		return model->damaged ? FILE_DOUBTED : FILE_THERE;
+		return model->damaged || unproven ? FILE_DOUBTED : FILE_THERE;
 	if (!repo_store_has_file(&model->repo, model->commit, file->path, file->size))
 		return FILE_WANTED;
 	/* A real file in the place of a link says nothing of its digest; a plain directory's metadata does. */
-	if (model->damaged || (model->repo.store->is_directory &&
-	                       !repo_store_metadata_fits(&model->repo, file->path, etag)))
+	if (model->damaged || unproven ||
+	    (model->repo.store->is_directory &&
+	     !repo_store_metadata_fits(&model->repo, file->path, etag)))
 		return FILE_DOUBTED;
 	return FILE_PLACED;
 }

@@ -46,6 +46,7 @@ static void compare_files(struct gate *gate, const struct model *model,
 {
 	for (size_t i = 0; i < model->files.count; i++)
 		if (glob_is_literal(model->files.items[i]) &&
+		    gate_is_wanted(model, model->files.items[i]) &&
 		    lock_find_file(locked, model->files.items[i]) == NULL)
 			raise_error(gate, FINDING_LOCK_STALE, NULL,
 			            "[model %.128s] wants %.200s, which the lock file lacks",

@@ -10,6 +10,7 @@
 #include "gate/refetch.h"
 #include "gate/verdict.h"
 #include "hub/cache.h"
+#include "process/clock.h"
 #include "util.h"
 
 /* Whether the entry is still of what the policy says, so that its commit stays. */
@@ -68,9 +69,12 @@ void gate_take_locked(struct gate *gate, const struct record *record)
 		return;
 	}
 	if (!repo_path_is_legal(record->path, length) || !is_utf8(record->path)) {
-		gate_raise_at(gate, FINDING_LOCK_INVALID,
-		              (struct report_at){ .path = record->path },
-		              "cannot be locked: its name is none that a repository may have");
+		gate_raise_at(
+		        gate, FINDING_LOCK_INVALID,
+		        (struct report_at){
+		                .path = record->path,
+		                .fix = "rename the file, or take it out of the model's directory" },
+		        "cannot be locked: its name is none that a repository may have");
 		return;
 	}
 	model = model_of(gate, (size_t)record->model);
@@ -157,6 +161,24 @@ static void count_listed(struct gate *gate, size_t index)
 		model->bytes += made->files[i].size;
 }
 
+/* Whether all that was made is what the lock file has, and all that the policy wants of that is there. */
+static bool is_part_of(const struct model *model, const struct lock_model *made,
+                       const struct lock_model *before)
+{
+	for (size_t i = 0; i < made->count; i++) {
+		const struct lock_file *old = lock_find_file(before, made->files[i].path);
+
+		if (old == NULL ||
+		    memcmp(old->sha256, made->files[i].sha256, sizeof(old->sha256)) != 0)
+			return false;
+	}
+	for (size_t i = 0; i < before->count; i++)
+		if (gate_is_wanted(model, before->files[i].path) &&
+		    lock_find_file(made, before->files[i].path) == NULL)
+			return false;
+	return true;
+}
+
 /* One model as it is to be locked. */
 static void conclude_model(struct gate *gate, size_t index)
 {
@@ -176,16 +198,58 @@ static void conclude_model(struct gate *gate, size_t index)
 		memcpy(made->commit, commit, sizeof(made->commit));
 	twice = lock_close_model(made);
 	if (twice != NULL)
-		raise_about(gate, index, FINDING_LOCK_INVALID, "%.512s was told twice", twice);
+		raise_about(gate, index, FINDING_FETCH_PROTOCOL,
+		            "the list of its files has %.512s twice", twice);
 	if (before == NULL || before->commit[0] == '\0')
 		return;
+	/* A copy does not say its commit; its contents may. */
+	if (made->commit[0] == '\0' && !before->moves && is_part_of(model, made, before))
+		memcpy(made->commit, before->commit, sizeof(made->commit));
 	if (strcmp(before->commit, made->commit) == 0)
 		take_over(gate, model, made, before);
 	else if (!before->moves)
 		raise_about(
 		        gate, index, FINDING_LOCK_COMMIT,
-		        "what is aboard is the commit %s, and %s is locked: aweigh lock --upgrade takes the other",
-		        made->commit[0] == '\0' ? "(unknown)" : made->commit, before->commit);
+		        "what is aboard is %s%s, and %s is locked: aweigh lock --upgrade takes the other",
+		        made->commit[0] == '\0' ? "of unknown commit and other content" :
+		                                  "the commit ",
+		        made->commit, before->commit);
+}
+
+static const char *commit_of(const struct gate *gate, const char *name)
+{
+	const struct lock_model *model = lock_find_model(&gate->made, name);
+
+	if (model == NULL && gate->has_lock && !gate->lock.is_list)
+		model = lock_find_model(&gate->lock, name);
+	return model == NULL ? "" : model->commit;
+}
+
+static bool share_a_ref(const struct model *a, const struct model *b)
+{
+	return a->path == NULL && b->path == NULL && strcmp(a->repo, b->repo) == 0 &&
+	       strcmp(a->revision, b->revision) == 0;
+}
+
+/* One ref of a cache leads to one commit. */
+static void check_refs(struct gate *gate, size_t index)
+{
+	const struct model *model = &gate->policy.models[index];
+	const char *commit = commit_of(gate, model->name);
+
+	for (size_t i = 0; i < gate->policy.model_count; i++) {
+		const struct model *other = &gate->policy.models[i];
+		const char *others = commit_of(gate, other->name);
+
+		if (!share_a_ref(model, other) || commit[0] == '\0' || others[0] == '\0' ||
+		    strcmp(commit, others) == 0)
+			continue;
+		raise_about(
+		        gate, index, FINDING_LOCK_COMMIT,
+		        "it would be locked on %s, and [model %.128s] of the same revision is on %s: lock both together",
+		        commit, other->name, others);
+		return;
+	}
 }
 
 /* What the hub has told is not looked at here. */
@@ -254,6 +318,10 @@ enum status gate_lock(struct gate *gate, const struct options *options,
 			count_listed(gate, i);
 			conclude_model(gate, i);
 		}
+	for (size_t i = 0; status == STATUS_OK && i < gate->policy.model_count; i++)
+		if (gate->policy.models[i].selected)
+			check_refs(gate, i);
+	gate->report.elapsed_ns = clock_now_ns() - gate->started_ns;
 	lock_sort_models(&gate->made);
 	if (status == STATUS_OK)
 		gate_conclude(gate);

@@ -3,9 +3,7 @@
 
 #include <string.h>
 
-#include "base/glob.h"
 #include "base/text.h"
-#include "engine/acts.h"
 #include "policy/keys.h"
 #include "report/format.h"
 #include "util.h"
@@ -17,21 +15,14 @@ static bool is_withheld(enum finding_id id)
 	       id == FINDING_CONFINE_MODELS;
 }
 
-/* A file that nobody locked, and that libraries act on; what the policy excludes is known to be there. */
-static bool acts(const struct gate *gate, const char *path, int model)
-{
-	return name_can_act(path) &&
-	       (model == NO_MODEL || !glob_any(&gate->policy.models[model].exclude, path));
-}
-
 static enum severity severity_of(const struct gate *gate, enum finding_id id, int model,
-                                 const char *path)
+                                 enum severity least)
 {
 	const struct policy *policy = &gate->policy;
 	enum severity severity = finding_kinds[id].severity;
 
-	if (id == FINDING_LOCK_EXTRA && acts(gate, path, model))
-		severity = SEVERITY_ERROR;
+	if (severity < least)
+		severity = least;
 	if (policy->landlock == LANDLOCK_REQUIRE && is_withheld(id))
 		severity = SEVERITY_ERROR;
 	/* Where the service is given no path it asks by the repository's name, as likely as not. */
@@ -138,7 +129,8 @@ enum severity gate_add_finding(struct gate *gate, const struct record *record)
 {
 	struct report *report = &gate->report;
 	enum finding_id id = (enum finding_id)record->kind;
-	enum severity severity = severity_of(gate, id, record->model, record->path);
+	enum severity severity =
+	        severity_of(gate, id, record->model, (enum severity)record->severity);
 
 	if (severity == SEVERITY_OFF || is_answered(gate, id, record->model))
 		return SEVERITY_OFF;

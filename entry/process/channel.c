@@ -61,7 +61,7 @@ bool record_is_sound(const struct record *record, size_t models)
 	    record->type > RECORD_DONE)
 		return false;
 	if (record->kind >= FINDING_COUNT || record->source >= SOURCE_COUNT ||
-	    record->level > LEVEL_DIGEST)
+	    record->level > LEVEL_DIGEST || record->severity > SEVERITY_ERROR)
 		return false;
 	if (record->model < NO_MODEL || (record->model >= 0 && (size_t)record->model >= models))
 		return false;

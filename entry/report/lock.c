@@ -5,7 +5,7 @@
 
 #include "util.h"
 
-/* As JSON; names of repositories hold no control characters, and what a disk has is checked before. */
+/* As JSON; that it is UTF-8 is known already. */
 static void put_string(FILE *out, const char *text)
 {
 	if (text == NULL) {
@@ -16,7 +16,10 @@ static void put_string(FILE *out, const char *text)
 	for (; *text != '\0'; text++) {
 		if (*text == '"' || *text == '\\')
 			(void)fputc('\\', out);
-		(void)fputc(*text, out);
+		if ((unsigned char)*text < 0x20)
+			(void)fprintf(out, "\\u%04x", (unsigned char)*text);
+		else
+			(void)fputc(*text, out);
 	}
 	(void)fputc('"', out);
 }

@@ -64,18 +64,20 @@ static void put_component_file(yajl_gen gen, const struct lock_model *model,
 	char text[MAX_PATH_BYTES + MAX_NAME_BYTES];
 	struct text ref = TEXT_OVER(text);
 
-	text_addf(&ref, "%s/%s", model->name, file->path);
+	text_addf(&ref, "%s:%s", model->name, file->path); /* no name of a model has a colon */
 	(void)yajl_gen_map_open(gen);
 	gen_text(gen, "type", "file");
 	gen_text(gen, "bom-ref", text);
 	gen_text(gen, "name", file->path);
 	put_hashes(gen, file);
-	ref = TEXT_OVER(text);
-	text_addf(&ref, "%llu", (unsigned long long)file->size);
-	gen_word(gen, "properties");
-	(void)yajl_gen_array_open(gen);
-	put_property(gen, "aweigh:size", text);
-	(void)yajl_gen_array_close(gen);
+	if (file->size != LOCK_NO_SIZE) {
+		ref = TEXT_OVER(text);
+		text_addf(&ref, "%llu", (unsigned long long)file->size);
+		gen_word(gen, "properties");
+		(void)yajl_gen_array_open(gen);
+		put_property(gen, "aweigh:size", text);
+		(void)yajl_gen_array_close(gen);
+	}
 	(void)yajl_gen_map_close(gen);
 }
 
@@ -166,6 +168,7 @@ static bool put_weights(yajl_gen gen, const struct lock_model *model)
 {
 	char set[sizeof("sha256:") + SHA256_HEX] = "sha256:";
 	uint64_t size = 0;
+	bool sized = true;
 
 	if (!lock_set(model, set + strlen(set)))
 		return false;
@@ -180,13 +183,16 @@ static bool put_weights(yajl_gen gen, const struct lock_model *model)
 
 		(void)yajl_gen_map_open(gen);
 		gen_text(gen, "path", file->path);
-		gen_number(gen, "size", file->size);
+		if (file->size != LOCK_NO_SIZE)
+			gen_number(gen, "size", file->size);
 		put_sha256(gen, "digest", file);
 		(void)yajl_gen_map_close(gen);
+		sized = sized && file->size != LOCK_NO_SIZE;
 		size += file->size;
 	}
 	(void)yajl_gen_array_close(gen);
-	gen_number(gen, "size", size);
+	if (sized)
+		gen_number(gen, "size", size);
 	(void)yajl_gen_map_close(gen);
 	return true;
 }

@@ -25,6 +25,8 @@ static int hash_to(struct hash_job *job, uint64_t ready, unsigned char *buffer)
 		if (got <= 0)
 			return got < 0 ? -errno : -ESTALE;
 		digest_feed(&job->digest, buffer, (size_t)got);
+		if (job->locked[0] != '\0')
+			digest_feed(&job->second, buffer, (size_t)got);
 		job->done += (uint64_t)got;
 		if (job->finish != NULL && job->done % WRITEBACK_BYTES == 0)
 			(void)sync_file_range(job->fd, (off_t)(job->done - WRITEBACK_BYTES),
@@ -33,24 +35,17 @@ static int hash_to(struct hash_job *job, uint64_t ready, unsigned char *buffer)
 	return 0;
 }
 
-/* Small files, whose blobs have git's names: read once more. */
-static bool is_as_locked(struct hash_job *job)
-{
-	struct digest_file file = { .fd = job->fd, .size = job->size, .kind = DIGEST_SHA256 };
-	_Atomic uint64_t done = 0;
-
-	digest_files(&file, 1, &done);
-	memcpy(job->actual, file.hex, sizeof(job->actual));
-	return file.result == 0 && strcmp(file.hex, job->locked) == 0;
-}
-
 static int conclude(struct hash_job *job)
 {
 	digest_end(&job->digest, job->actual);
 	if (strcmp(job->actual, job->expected) != 0)
 		return -EBADMSG;
-	if (job->locked[0] != '\0' && !is_as_locked(job))
-		return -EBADMSG;
+	if (job->locked[0] != '\0') {
+		digest_end(&job->second, job->actual);
+		job->unlocked = strcmp(job->actual, job->locked) != 0;
+		if (job->unlocked)
+			return -EBADMSG;
+	}
 	return job->finish == NULL ? 0 : job->finish(job);
 }
 
@@ -143,6 +138,8 @@ void hasher_begin(struct hasher *hasher, struct hash_job *job)
 	job->queued = job->running = job->over = job->cancelled = false;
 	job->next = NULL;
 	digest_begin(&job->digest, digest_kind_of(job->expected), job->size);
+	digest_begin(&job->second, DIGEST_SHA256, job->size);
+	job->unlocked = false;
 }
 
 void hasher_advance(struct hasher *hasher, struct hash_job *job, uint64_t ready)

@@ -24,10 +24,11 @@ struct hash_job {
 	/* Valid once hasher_take() has handed the job out. */
 	int result; /* 0, -EBADMSG: another digest, or a negative errno */
 	char actual[SHA256_HEX + 1];
+	bool unlocked; /* -EBADMSG for the sake of `locked`: `actual` is a SHA-256 */
 
 	/* The hasher's own, under its lock; `digest` and `done` belong to the thread that runs it. */
 	uint64_t ready, done;
-	struct digest digest;
+	struct digest digest, second; /* second: where `locked` is another kind than `expected` */
 	bool queued, running, over, cancelled;
 	struct hash_job *next;
 };
