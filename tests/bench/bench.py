@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """make bench: speed as ratios in one run, medians, beside tini-static, Python, sha256sum and openssl speed.
-BENCH="gate digest scale init fetch volumes size" selects."""
+BENCH="gate digest scale lock init fetch volumes size" selects."""
 
 import os
 import re
@@ -15,6 +15,7 @@ sys.path.insert(0, str(ROOT / "tests" / "support"))
 sys.path.insert(0, str(ROOT / "tests" / "bench"))
 from downloads import bench_fetch  # noqa: E402, F401
 from supervising import bench_init  # noqa: E402, F401
+from locks import bench_lock  # noqa: E402, F401
 from volumes import bench_volumes  # noqa: E402, F401
 from models import COMMIT, Repo, bert_files, safetensors, sha256  # noqa: E402
 
@@ -125,6 +126,7 @@ def bench_size(_):
             print(f"{name:40} {(ROOT / name).stat().st_size:9} bytes")
 
 
-for name in sys.argv[1:] or ["gate", "digest", "scale", "init", "fetch", "volumes", "size"]:
-    with tempfile.TemporaryDirectory(dir=BUILD) as folder:
-        globals()[f"bench_{name}"](folder)
+if __name__ == "__main__":
+    for name in sys.argv[1:] or ["gate", "digest", "scale", "lock", "init", "fetch", "volumes", "size"]:
+        with tempfile.TemporaryDirectory(dir=BUILD) as folder:
+            globals()[f"bench_{name}"](folder)

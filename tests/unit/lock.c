@@ -103,7 +103,7 @@ static void names_that_act(void **state)
 		                              "model-00001-of-00002.safetensors" };
 	static const char *const harmless[] = {
 		"README.md",   "notes.txt",         "LICENSE",
-		"picture.png", "other.safetensors", ".gitattributes"
+		"picture.png", "other.gguf", ".gitattributes"
 	};
 
 	(void)state;
