@@ -17,7 +17,7 @@ CFLAGS ?= $(if $(filter no,$(FETCH)),-Oz -flto -flto-partition=one,-O2)
 LDFLAGS ?=
 
 # What runs once, for people, is small rather than fast.
-RARE = $(wildcard entry/*.c entry/commands/*.c entry/report/*.c entry/gate/*.c entry/launch/*.c entry/confine/*.c entry/fetch/http/*.c entry/fetch/hub/*.c entry/fetch/store/*.c checks/families/*.c checks/system/*.c)
+RARE = $(wildcard entry/*.c entry/commands/*.c entry/report/*.c entry/service/*.c entry/gate/*.c entry/launch/*.c entry/confine/*.c entry/fetch/http/*.c entry/fetch/hub/*.c entry/fetch/store/*.c checks/families/*.c checks/system/*.c)
 SMALL = $(if $(filter -O2,$(CFLAGS)),-Os)
 
 # What the build needs survives `make CFLAGS=-O0`.

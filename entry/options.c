@@ -23,6 +23,9 @@ enum option {
 	OPTION_CHECK,
 	OPTION_UPGRADE,
 	OPTION_AS,
+	OPTION_BODY,
+	OPTION_TIMEOUT,
+	OPTION_ALLOW_REMOTE,
 	OPTION_COLOR,
 	OPTION_QUIET,
 	OPTION_VERBOSE,
@@ -72,6 +75,10 @@ static const struct {
 	{ "upgrade", 0, OPTION_UPGRADE, NULL, "look branches and tags up anew", "lock" },
 	{ "as", 0, OPTION_AS, "FORM", "print the lock file as sha256sums, cyclonedx or cog",
 	  "lock" },
+	{ "body", 0, OPTION_BODY, "PATTERN", "what the answer's first 64 KiB must hold", "probe" },
+	{ "timeout", 0, OPTION_TIMEOUT, "DURATION", "how long the answer may take; 2s", "probe" },
+	{ "allow-remote", 0, OPTION_ALLOW_REMOTE, NULL, "ask another machine, by its address",
+	  "probe" },
 	{ "color", 0, OPTION_COLOR, "WHEN", "auto, always or never; NO_COLOR is honoured", NULL },
 	{ "quiet", 'q', OPTION_QUIET, NULL, "print only what refuses", NULL },
 	{ "verbose", 'v', OPTION_VERBOSE, NULL, "print notes, too", NULL },
@@ -313,6 +320,17 @@ static bool take(struct options *options, enum option option, const char *value,
 	case OPTION_AS:
 		options->as = word_index(value, lock_form_words, "as", why);
 		return options->as >= 0;
+	case OPTION_BODY:
+		options->body = value;
+		return true;
+	case OPTION_TIMEOUT:
+		if (scan_duration(value, strlen(value), &options->timeout_ms) &&
+		    options->timeout_ms > 0)
+			return true;
+		text_addf(why, "--timeout %.32s: takes a duration such as 2s or 500ms", value);
+		return false;
+	case OPTION_ALLOW_REMOTE:
+		return options->allow_remote = true;
 	case OPTION_COLOR:
 		index = word_index(value, when, "color", why);
 		options->color = index < 0 ? COLOR_AUTO : (enum color_when)index;

@@ -40,6 +40,9 @@ struct options {
 	enum color_when color;
 	bool quiet, verbose, version, help;
 	bool aboard, check, upgrade; /* of lock */
+	bool allow_remote; /* of probe */
+	const char *body;
+	uint64_t timeout_ms; /* 0: not given */
 	int as; /* enum lock_form; -1: not given */
 	uint32_t given; /* a bit for each option of the line */
 	bool init, group, subreaper, tells_reaped;

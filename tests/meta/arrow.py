@@ -24,7 +24,7 @@ FLOORS = [
     ["entry/fetch/settings"],
     ["entry/fetch/http", "entry/fetch/store"],
     ["entry/fetch/hub", "entry/fetch/threads"],
-    ["entry/policy", "entry/fetch", "entry/report", "entry/launch"],
+    ["entry/policy", "entry/fetch", "entry/report", "entry/launch", "entry/service"],
     ["entry/inspector", "entry/fetcher", "entry/options"],
     ["entry/gate"],
     ["entry/commands"],

@@ -101,10 +101,8 @@ static void names_that_act(void **state)
 		                              "k.so",
 		                              "data.pkl",
 		                              "model-00001-of-00002.safetensors" };
-	static const char *const harmless[] = {
-		"README.md",   "notes.txt",         "LICENSE",
-		"picture.png", "other.gguf", ".gitattributes"
-	};
+	static const char *const harmless[] = { "README.md",   "notes.txt",  "LICENSE",
+		                                "picture.png", "other.gguf", ".gitattributes" };
 
 	(void)state;
 	for (size_t i = 0; i < LENGTH_OF(acting); i++)

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/scan.h"
+#include "base/text.h"
+#include "commands/commands.h"
+#include "report/complain.h"
+#include "service/target.h"
+#include "util.h"
+
+#define USUAL_TIMEOUT_MS 2000u
+
+/* 0: it answers; 1: it does not. What a HEALTHCHECK or a kubelet's exec probe reads of it is that, and the sentence. */
+int command_probe(struct run *run)
+{
+	const struct options *options = &run->options;
+	char sentence[1024];
+	struct text why = TEXT_OVER(sentence);
+	uint64_t timeout_ms = options->timeout_ms > 0 ? options->timeout_ms : USUAL_TIMEOUT_MS;
+	struct target target;
+
+	if (options->word == NULL)
+		return complain(
+		        STATUS_USAGE,
+		        "probe needs what to ask: http://127.0.0.1:PORT/PATH, tcp:PORT or unix:/PATH");
+	if (!target_parse(&target, options->word, options->allow_remote, &why))
+		return complain(STATUS_USAGE, sentence);
+	if (!target_can_be_tried(&target))
+		return complain(
+		        STATUS_USAGE,
+		        "a log, a notification and an end are seen by smoke, which starts the service");
+	if (target_try(&target, options->body, timeout_ms, &why))
+		return STATUS_OK;
+	(void)complain(STATUS_OK, sentence);
+	return 1;
+}

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""aweigh probe: a health check for images without curl."""
+
+import os
+import socket
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from network import free_port
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        status, body, chunked = self.server.answer
+        self.server.asked.append((self.path, dict(self.headers)))
+        if status == "slow":
+            time.sleep(self.server.pause)
+            status = 200
+        if status == "early":
+            self.wfile.write(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")
+            status = 200
+        self.send_response(status)
+        if chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            for i in range(0, len(body), 3):
+                self.wfile.write(b"%x;x=y\r\n%s\r\n" % (len(body[i:i + 3]), body[i:i + 3]))
+            self.wfile.write(b"0\r\n\r\n")
+        else:
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.answer, server.asked, server.pause = (200, b'{"status": "ok"}', False), [], 0
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def url(server, path="/api/"):
+    return f"http://127.0.0.1:{server.server_port}{path}"
+
+
+@pytest.mark.parametrize("status, healthy", [(200, 0), (204, 0), (301, 0), (399, 0), (400, 1), (404, 1), (500, 1), (503, 1)])
+def test_a_status(world, server, status, healthy):
+    server.answer = (status, b"", False)
+    result = world.run("probe", url(server))
+    assert result.status == healthy and result.out == "" and (f"answers {status}" in result.err) == (healthy == 1) and result.err.count("\n") == healthy, result
+    assert server.asked[0][0] == "/api/" and server.asked[0][1]["Host"] == f"localhost:{server.server_port}" or server.asked[0][1]["Host"].startswith("127.")
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("pattern, healthy", [('"status": "ok"', 0), ("ok*}", 0), ("down", 1)])
+def test_a_body(world, server, chunked, pattern, healthy):
+    server.answer = (200, b'{"status": "ok"}', chunked)
+    result = world.run("probe", url(server), "--body", pattern)
+    assert result.status == healthy and ("does not hold" in result.err) == (healthy == 1), result
+
+
+def test_what_comes_before_the_answer(world, server):
+    server.answer = ("early", b"x", False)
+    assert world.run("probe", url(server)).status == 0
+
+
+@pytest.mark.parametrize("body, holds", [(b"x" * 65_000 + b"ok", 0), (b"x" * 66_000 + b"ok", 1), (b"\0\xff\0ok", 0)])
+def test_only_so_much_is_read(world, server, body, holds):
+    server.answer = (200, body, False)
+    assert world.run("probe", url(server), "--body", "ok").status == holds
+
+
+def test_an_answer_that_takes_too_long(world, server):
+    server.answer, server.pause = ("slow", b"", False), 5
+    result = world.run("probe", url(server), "--timeout", "200ms")
+    assert result.status == 1 and "no answer" in result.err, result
+
+
+def silent(answer):
+    """A server that answers each connection with these bytes, and stays open."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    held = []
+
+    def serve():
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            held.append(connection)
+            if answer:
+                try:
+                    connection.sendall(answer)
+                except OSError:
+                    pass
+
+    threading.Thread(target=serve, daemon=True).start()
+    return listener, listener.getsockname()[1]
+
+
+@pytest.mark.parametrize("answer", [b"", b"SSH-2.0-x\r\n", b"HTTP/1.1 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 5000, b"HTTP/1.1 999999", b"\0" * 9000])
+def test_what_is_no_http(world, answer):
+    listener, port = silent(answer)
+    with listener:
+        assert world.run("probe", f"http://127.0.0.1:{port}/", "--timeout", "300ms").status == 1
+
+
+def test_tcp_and_unix(world, tmp_path):
+    listener, port = silent(b"")
+    with listener:
+        assert world.run("probe", f"tcp:{port}").status == world.run("probe", f"tcp:127.0.0.1:{port}").status == world.run("probe", f"tcp:localhost:{port}").status == 0
+    result = world.run("probe", f"tcp:{free_port()}")
+    assert result.status == 1 and "Connection refused" in result.err
+    os.chdir(tmp_path)
+    with socket.socket(socket.AF_UNIX) as local:
+        local.bind("s")
+        assert world.run("probe", f"unix:{tmp_path}/s").status == 1
+        local.listen()
+        assert world.run("probe", f"unix:{tmp_path}/s").status == 0
+    assert "No such file" in world.run("probe", "unix:/nowhere").err
+
+
+def test_ipv6(world):
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as listener:
+        port = listener.getsockname()[1]
+        for target in (f"tcp:{port}", f"tcp:[::1]:{port}", f"tcp:localhost:{port}"):
+            assert world.run("probe", target).status == 0, target
+
+
+@pytest.mark.parametrize("args, words", [
+    ([], "what to ask"), (["ftp://x"], "is none of"), (["tcp:0"], "1 to 65535"), (["tcp:70000"], "1 to 65535"), (["tcp:x"], "names a host"), (["http://127.0.0.1:0/"], "1 to 65535"),
+    (["http://example.org/"], "names a host"), (["http://10.0.0.1/"], "--allow-remote"), (["https://127.0.0.1/"], "https"), (["unix:relative"], "absolute path"),
+    (["http://127.0.0.1/a b"], "no request"), (["http://127.0.0.1/\r\nX: y"], "no request"), (["log:x"], "smoke"), (["exit"], "smoke"), (["tcp:80", "--timeout", "x"], "duration"),
+    (["unix:/" + "x" * 200], "108 bytes")])
+def test_usage(world, args, words):
+    result = world.run("probe", *args)
+    assert result.status == 64 and words in result.err, result
+
+
+def test_another_machine_only_when_asked_for(world):
+    result = world.run("probe", "tcp:127.255.255.254:1", "--allow-remote")
+    assert result.status == 1 and "refused" in result.err
