@@ -11,6 +11,9 @@ extern char **environ;
 static const struct command commands[] = {
 	{ "run", "[options] -- COMMAND [ARG...]", "check, then exec COMMAND (the default)",
 	  command_run, COMMAND_STARTS },
+	{ "smoke", "[options] -- COMMAND [ARG...]",
+	  "check, start COMMAND, watch it become ready, stop it, report", command_smoke,
+	  COMMAND_STARTS },
 	{ "check", "[options]", "check and report; start nothing", command_check, COMMAND_LOOKS },
 	{ "fetch", "[options]", "fetch what is missing, then check", command_fetch, COMMAND_LOOKS },
 	{ "lock", "[options]", "write the lock file: each model's commit, files and digests",

@@ -39,8 +39,8 @@ enum option {
 	OPTION_REMAP
 };
 
-#define JUDGING "run check fetch lock explain"
-#define STARTING "run"
+#define JUDGING "run smoke check fetch lock explain"
+#define STARTING "run smoke"
 
 static const struct {
 	const char *name;
@@ -56,7 +56,7 @@ static const struct {
 	  JUDGING },
 	{ "verify", 0, OPTION_VERIFY, "LEVEL",
 	  "presence, size, structure or digest; raises the policy's level",
-	  "run check fetch explain" },
+	  "run smoke check fetch explain" },
 	{ "root", 0, OPTION_ROOT, "DIR",
 	  "check an unpacked image: the policy's paths lie beneath DIR", "check explain" },
 	{ "user", 0, OPTION_USER, "USER[:GROUP]", "overrides the policy's user",
@@ -68,7 +68,7 @@ static const struct {
 	{ "format", 0, OPTION_FORMAT, "FMT",
 	  "auto, human, json, junit, sarif, tap, github, markdown or gcp", NULL },
 	{ "report", 0, OPTION_REPORT, "FMT=FILE", "write a report to FILE as well; repeatable",
-	  "run check fetch" },
+	  "run smoke check fetch" },
 	{ "aboard", 0, OPTION_ABOARD, NULL, "lock what is there, and ask no hub", "lock" },
 	{ "check", 0, OPTION_CHECK, NULL, "write nothing: say what the lock file would change",
 	  "lock" },
@@ -78,7 +78,7 @@ static const struct {
 	{ "body", 0, OPTION_BODY, "PATTERN", "what the answer's first 64 KiB must hold", "probe" },
 	{ "timeout", 0, OPTION_TIMEOUT, "DURATION", "how long the answer may take; 2s", "probe" },
 	{ "allow-remote", 0, OPTION_ALLOW_REMOTE, NULL, "ask another machine, by its address",
-	  "probe" },
+	  "probe smoke" },
 	{ "color", 0, OPTION_COLOR, "WHEN", "auto, always or never; NO_COLOR is honoured", NULL },
 	{ "quiet", 'q', OPTION_QUIET, NULL, "print only what refuses", NULL },
 	{ "verbose", 'v', OPTION_VERBOSE, NULL, "print notes, too", NULL },

@@ -90,6 +90,9 @@
 
 #define MAX_LOCK_BYTES (64ul << 20) /* 300,000 files */
 
+#define MAX_LOG_LINE_BYTES 16384u /* of a service: what is longer comes in pieces */
+#define MAX_READY_TARGETS 16u
+
 #define MAX_PASSWD_BYTES (4ul << 20) /* 40,000 users */
 #define MAX_GROUPS 1024u /* supplementary groups; the kernel takes 65,536 */
 #define MAX_MOUNTINFO_BYTES (4ul << 20)

@@ -22,9 +22,13 @@ struct text;
 typedef enum status command_step(struct run *run, struct gate *gate, struct text *why);
 int command_with_gate(struct run *run, command_step *step);
 
+/* Becomes the service as the gate has judged it; returns only where that failed. */
+enum status command_launch(struct run *run, struct gate *gate, struct text *why);
+
 /* Does what the options say: the command, its help, or the version. */
 int command_dispatch(struct run *run);
 int command_run(struct run *run);
+int command_smoke(struct run *run);
 int command_check(struct run *run);
 int command_fetch(struct run *run);
 int command_lock(struct run *run);

@@ -33,7 +33,7 @@ static struct supervision supervision_for(const struct gate *gate)
 	return set;
 }
 
-static enum status launch(struct run *run, struct gate *gate, struct text *why)
+enum status command_launch(struct run *run, struct gate *gate, struct text *why)
 {
 	struct supervision supervision = supervision_for(gate);
 	struct launch launch = { .argv = run->options.service,
@@ -98,7 +98,7 @@ static enum status judge_and_launch(struct run *run, struct gate *gate, struct t
 		return status;
 	if (gate->report.status != STATUS_OK && gate->report.enforced)
 		return gate->report.status;
-	status = launch(run, gate, why);
+	status = command_launch(run, gate, why);
 	if (status < STATUS_SIGNAL)
 		gate_report_again(gate, status, why->at);
 	return status;

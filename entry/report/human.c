@@ -4,6 +4,7 @@
  * model, with the files that it is about; as wide as the terminal is.
  */
 #include <string.h>
+#include <sys/wait.h>
 
 #include "base/text.h"
 #include "engine/findings.h"
@@ -306,6 +307,36 @@ static void print_confinement(const struct paint *paint)
 	print_wrapped(paint, line);
 }
 
+/* How long it took, and the last that it said where something is wrong. */
+static void print_service(const struct paint *paint)
+{
+	const struct report_service *service = &paint->report->service;
+	char line[LINE_BYTES];
+	struct text text = TEXT_OVER(line);
+
+	if (!service->looked_at)
+		return;
+	print_subject(paint, service->ready ? SEVERITY_OFF : SEVERITY_ERROR, "service");
+	if (service->ready)
+		text_addf(&text, "ready after %.2f s", (double)service->ready_ms / 1e3);
+	else
+		text_add(&text, "not ready");
+	if (service->first_output_ms > 0)
+		text_addf(&text, ", first output after %.2f s",
+		          (double)service->first_output_ms / 1e3);
+	text_addf(&text, ", ended %s %d after %.2f s; %s at most, %llu lines",
+	          WIFSIGNALED(service->status) ? "by signal" : "with status",
+	          WIFSIGNALED(service->status) ? WTERMSIG(service->status) :
+	                                         WEXITSTATUS(service->status),
+	          (double)service->end_ms / 1e3, size_text(service->memory_bytes).text,
+	          (unsigned long long)service->lines);
+	print_wrapped(paint, line);
+	for (size_t i = 0; i < LENGTH_OF(service->last) && service->last[i] != NULL; i++) {
+		(void)fprintf(paint->out, "%*s| ", (int)INDENT, "");
+		print_wrapped(paint, service->last[i]);
+	}
+}
+
 static void print_head(const struct paint *paint)
 {
 	const struct report *report = paint->report;
@@ -371,6 +402,7 @@ void report_write_human(const struct report *report, const struct report_style *
 		print_confinement(&paint);
 	if (report->env != NULL && (!style->quiet || worst_of_rest(report) == SEVERITY_ERROR))
 		print_environment(&paint);
+	print_service(&paint);
 	print_findings(&paint, NO_MODEL);
 	print_end(&paint);
 }

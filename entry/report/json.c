@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The report for programs: one object, whose schema is docs/report.schema.json. */
 #include <string.h>
+#include <sys/wait.h>
 
 #include "base/scan.h"
 #include "engine/findings.h"
 #include "hub/variables.h"
+#include "report/escape.h"
 #include "report/format.h"
 #include "report/gen.h"
 #include "util.h"
@@ -120,6 +122,34 @@ static void put_environment(yajl_gen gen, const struct report *report, bool whol
 	(void)yajl_gen_map_close(gen);
 }
 
+static void put_service(yajl_gen gen, const struct report_service *service)
+{
+	if (!service->looked_at)
+		return;
+	gen_word(gen, "service");
+	(void)yajl_gen_map_open(gen);
+	gen_bool(gen, "ready", service->ready);
+	gen_number(gen, "first_output_ms", service->first_output_ms);
+	gen_number(gen, "ready_ms", service->ready_ms);
+	gen_number(gen, "stop_ms", service->stop_ms);
+	gen_number(gen, "end_ms", service->end_ms);
+	gen_number(gen, WIFSIGNALED(service->status) ? "signal" : "exit_status",
+	           (uint64_t)(WIFSIGNALED(service->status) ? WTERMSIG(service->status) :
+	                                                     WEXITSTATUS(service->status)));
+	gen_number(gen, "memory_bytes", service->memory_bytes);
+	gen_number(gen, "lines", service->lines);
+	gen_word(gen, "last_lines");
+	(void)yajl_gen_array_open(gen);
+	for (size_t i = 0; i < LENGTH_OF(service->last) && service->last[i] != NULL; i++) {
+		char shown[1024];
+
+		escape_into(shown, sizeof(shown), service->last[i]);
+		gen_word(gen, shown);
+	}
+	(void)yajl_gen_array_close(gen);
+	(void)yajl_gen_map_close(gen);
+}
+
 static void put_models(yajl_gen gen, const struct report *report, size_t most)
 {
 	gen_word(gen, "models");
@@ -165,6 +195,7 @@ void report_write_json(const struct report *report, const struct report_style *s
 	put_policy(gen, report);
 	put_models(gen, report, style->most);
 	put_environment(gen, report, style->most == 0);
+	put_service(gen, &report->service);
 	put = put_findings(gen, report, style->most);
 	gen_number(gen, "findings_dropped", report->dropped + report->count - put);
 	/* Last: the kubelet keeps the last 4,096 bytes of a termination message (pkg/kubelet, tail.ReadAtMost). */

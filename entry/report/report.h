@@ -47,6 +47,16 @@ struct confinement {
 	enum models_kept models;
 };
 
+/* What smoke saw of the service. */
+struct report_service {
+	bool looked_at, ready;
+	uint64_t first_output_ms, ready_ms, stop_ms,
+	        end_ms; /* since its start; stop_ms: from the request on; 0: never */
+	int status; /* as waitpid(2) gives it */
+	uint64_t memory_bytes, lines;
+	const char *last[8]; /* the last lines, where something is wrong; NULL: no more */
+};
+
 struct report {
 	const struct policy *policy;
 	const struct identity *who;
@@ -61,6 +71,7 @@ struct report {
 	struct arena *arena;
 	const char *landlock; /* NULL: enforced; otherwise why not */
 	struct confinement confinement;
+	struct report_service service;
 	bool exact; /* looked at with the service's own user */
 	enum status status; /* of the findings, whether enforced or not */
 	enum status lost; /* of errors beyond MAX_FINDINGS, which no list has */

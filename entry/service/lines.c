@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/lines.h"
+
+void lines_end(struct lines *lines)
+{
+	lines->buffer[lines->used] = '\0';
+	if (lines->used > 0)
+		lines->take(lines->context, lines->buffer);
+	lines->used = 0;
+}
+
+void lines_feed(struct lines *lines, const char *bytes, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		if (bytes[i] == '\n' || bytes[i] == '\r' || lines->used == MAX_LOG_LINE_BYTES)
+			lines_end(lines);
+		if (bytes[i] != '\n' && bytes[i] != '\r')
+			lines->buffer[lines->used++] = bytes[i] == '\0' ? ' ' : bytes[i];
+	}
+}

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/watch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "base/file.h"
+#include "base/glob.h"
+#include "confine/caps.h"
+#include "process/child.h"
+#include "process/clock.h"
+#include "service/lines.h"
+#include "service/target.h"
+#include "util.h"
+
+#define TRY_EVERY_MS 50u
+#define TRY_WITHIN_MS 2000u
+#define DRAINED_WITHIN_MS 2000u /* what a dead service's children may still hold open */
+
+/* What the word `huggingface` in a list of patterns stands for, each with what it tells. */
+static const struct {
+	const char *pattern, *reason;
+} known[] = {
+	{ "LocalEntryNotFoundError", "the library did not find the model in its cache" },
+	{ "OfflineModeIsEnabled", "the library wanted to reach the hub, and is offline" },
+	{ "CERTIFICATE_VERIFY_FAILED", "a certificate was refused: something was asked over TLS" },
+	{ "Repository Not Found for url", "the hub was asked" },
+	{ "GatedRepoError", "the hub was asked" },
+	{ "MaxRetryError", "a host was asked, and did not answer" },
+	{ "Temporary failure in name resolution", "a host's name was asked for" },
+	{ "couldn't connect to 'https://huggingface.co'", "transformers asked the hub" },
+	{ "using HuggingFace Hub", "the model was not where the service looked first" },
+	{ "Downloading * to *", "a download began (huggingface_hub)" },
+	{ "Some weights of * were not initialized", "the weights do not fit the model" },
+	{ "Traceback (most recent call last)", "an exception was not caught" },
+};
+
+struct stream {
+	struct watching *watching;
+	const char *name;
+	int from, to; /* -1: closed */
+	uint64_t number;
+	struct lines lines;
+};
+
+struct watching {
+	const struct watch *watch;
+	struct watched *seen;
+	struct stream streams[2];
+	struct target targets[MAX_READY_TARGETS];
+	size_t target_count;
+	uint64_t met; /* a bit for each target that has been seen */
+	pid_t service, prober;
+	int prober_fd, failure_fd;
+	uint64_t started_ns;
+	enum { STARTING, SETTLING, STOPPING, DRAINING } phase;
+	uint64_t due_ns; /* when the phase is over */
+};
+
+static uint64_t since_start_ms(const struct watching *watching)
+{
+	return (clock_now_ns() - watching->started_ns) / 1000000u;
+}
+
+/* Lines */
+
+static bool holds(const char *line, const char *pattern)
+{
+	char wanted[MAX_SETTING_BYTES];
+	struct text text = TEXT_OVER(wanted);
+
+	text_addf(&text, "*%s*", pattern);
+	return glob_matches(wanted, line);
+}
+
+/* The reason why the line meets the element; NULL: it does not. */
+static const char *meets(const char *line, const char *element)
+{
+	if (strcmp(element, "huggingface") != 0)
+		return holds(line, element) ? element : NULL;
+	for (size_t i = 0; i < LENGTH_OF(known); i++)
+		if (holds(line, known[i].pattern))
+			return known[i].reason;
+	return NULL;
+}
+
+static void keep_line(struct watched *seen, const char *line)
+{
+	struct text text = TEXT_OVER(seen->last[seen->lines++ % LENGTH_OF(seen->last)]);
+
+	text_add_bytes(&text, line, strnlen(line, sizeof(seen->last[0]) - 1));
+	text_mark_cut(&text);
+}
+
+static void forbid(struct stream *stream, const char *line, const char *reason)
+{
+	struct watched *seen = stream->watching->seen;
+	struct text text = TEXT_OVER(seen->line);
+
+	text_add(&text, line);
+	text_mark_cut(&text);
+	seen->forbidden = reason;
+	seen->stream = stream->name;
+	seen->number = stream->number;
+	seen->line_ms = since_start_ms(stream->watching);
+}
+
+static void take_line(void *context, const char *line)
+{
+	struct stream *stream = context;
+	struct watching *watching = stream->watching;
+	struct watched *seen = watching->seen;
+	const struct policy *policy = watching->watch->policy;
+
+	stream->number++;
+	keep_line(seen, line);
+	for (size_t i = 0; i < watching->target_count; i++)
+		if (watching->targets[i].kind == TARGET_LOG &&
+		    holds(line, watching->targets[i].rest))
+			watching->met |= 1ull << i;
+	for (size_t i = 0; i < policy->log_expect.count; i++)
+		if (meets(line, policy->log_expect.items[i]) != NULL)
+			seen->expected |= 1ull << i;
+	for (size_t i = 0; i < policy->log_forbid.count && seen->forbidden == NULL; i++) {
+		const char *reason = meets(line, policy->log_forbid.items[i]);
+
+		if (reason != NULL)
+			forbid(stream, line, reason);
+	}
+}
+
+/* At most what a pipe takes at once (pipe(7)), so that nobody who does not read holds this up. */
+static void pass_on(struct stream *stream)
+{
+	char bytes[PIPE_BUF];
+	ssize_t got = read(stream->from, bytes, sizeof(bytes));
+
+	if (got < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (got <= 0) {
+		lines_end(&stream->lines);
+		(void)close(take_fd(&stream->from));
+		return;
+	}
+	if (stream->watching->seen->first_output_ms == 0)
+		stream->watching->seen->first_output_ms = since_start_ms(stream->watching) + 1;
+	if (stream->to >= 0 && write_whole(stream->to, bytes, (size_t)got) != 0)
+		stream->to = -1; /* the reader has seen enough */
+	lines_feed(&stream->lines, bytes, (size_t)got);
+}
+
+/* Readiness */
+
+struct tried {
+	uint64_t met; /* targets that answer */
+	char why[256];
+};
+
+/* In a child of its own, so that a slow answer holds no line up; without any right. */
+static _Noreturn void probe(const struct watching *watching, int fd, pid_t parent)
+{
+	struct tried tried = { 0 }, before = { 0 };
+	uint64_t wanted = 0;
+
+	if (child_die_with(parent) != 0 || capabilities_drop(0) != 0)
+		_exit(STATUS_SYSTEM);
+	for (size_t i = 0; i < watching->target_count; i++)
+		wanted |= target_can_be_tried(&watching->targets[i]) ? 1ull << i : 0;
+	while (tried.met != wanted) {
+		struct text why = TEXT_OVER(tried.why);
+
+		for (size_t i = 0; i < watching->target_count; i++)
+			if ((wanted & ~tried.met & 1ull << i) != 0 &&
+			    target_try(&watching->targets[i], watching->watch->policy->ready_body,
+			               TRY_WITHIN_MS, &why))
+				tried.met |= 1ull << i;
+		if (memcmp(&tried, &before, sizeof(tried)) != 0 &&
+		    write_whole(fd, &tried, sizeof(tried)) != 0)
+			_exit(STATUS_SYSTEM);
+		before = tried;
+		if (tried.met != wanted)
+			(void)poll(NULL, 0, (int)TRY_EVERY_MS);
+	}
+	_exit(0);
+}
+
+static void take_tried(struct watching *watching)
+{
+	struct tried tried;
+	struct text text;
+
+	if (read(watching->prober_fd, &tried, sizeof(tried)) != (ssize_t)sizeof(tried)) {
+		(void)close(take_fd(&watching->prober_fd));
+		return;
+	}
+	watching->met |= tried.met;
+	tried.why[sizeof(tried.why) - 1] = '\0';
+	text = TEXT_OVER(watching->seen->why);
+	text_add(&text, tried.why);
+}
+
+static void take_notification(struct watching *watching)
+{
+	char message[4096];
+	ssize_t got = recv(watching->watch->notify_fd, message, sizeof(message) - 1, MSG_DONTWAIT);
+
+	if (got <= 0)
+		return;
+	message[got] = '\0';
+	for (const char *line = message; line != NULL;
+	     line = strchr(line, '\n') == NULL ? NULL : strchr(line, '\n') + 1)
+		for (size_t i = 0; i < watching->target_count; i++)
+			if (watching->targets[i].kind == TARGET_NOTIFY &&
+			    strncmp(line, "READY=1", 7) == 0)
+				watching->met |= 1ull << i;
+}
+
+/* Starting */
+
+static int start_prober(struct watching *watching)
+{
+	int pipe_fds[2];
+	pid_t parent = getpid();
+	bool any = false;
+
+	for (size_t i = 0; i < watching->target_count; i++)
+		any = any || target_can_be_tried(&watching->targets[i]);
+	if (!any)
+		return 0;
+	if (pipe2(pipe_fds, O_CLOEXEC) != 0)
+		return -errno;
+	watching->prober = fork();
+	if (watching->prober == 0)
+		probe(watching, pipe_fds[1], parent);
+	(void)close(pipe_fds[1]);
+	watching->prober_fd = pipe_fds[0];
+	return watching->prober < 0 ? -errno : 0;
+}
+
+static _Noreturn void become(const struct watching *watching, const int outputs[2], int failure_fd)
+{
+	char sentence[1024];
+	struct text why = TEXT_OVER(sentence);
+	int status;
+
+	(void)setpgid(0, 0);
+	if (dup2(outputs[0], STDOUT_FILENO) < 0 || dup2(outputs[1], STDERR_FILENO) < 0)
+		_exit(STATUS_SYSTEM);
+	status = watching->watch->start(watching->watch->context, &why);
+	(void)write_whole(failure_fd, sentence, why.length);
+	_exit(status);
+}
+
+static int start_service(struct watching *watching)
+{
+	int out[2] = { -1, -1 }, err[2] = { -1, -1 }, failure[2] = { -1, -1 }, error = 0;
+
+	if (pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0 ||
+	    pipe2(failure, O_CLOEXEC) != 0)
+		error = -errno;
+	watching->started_ns = clock_now_ns();
+	if (error == 0 && (watching->service = fork()) == 0)
+		become(watching, (const int[]){ out[1], err[1] }, failure[1]);
+	if (error == 0 && watching->service < 0)
+		error = -errno;
+	cleanup_fd(&out[1]);
+	cleanup_fd(&err[1]);
+	cleanup_fd(&failure[1]);
+	watching->streams[0].from = out[0];
+	watching->streams[1].from = err[0];
+	watching->failure_fd = failure[0];
+	if (error == 0)
+		(void)setpgid(watching->service, watching->service);
+	return error;
+}
+
+/* Ending */
+
+static void enter(struct watching *watching, int phase, uint64_t within_ms)
+{
+	watching->phase = (__typeof__(watching->phase))phase;
+	watching->due_ns = clock_now_ns() + within_ms * 1000000u;
+}
+
+static void ask_to_stop(struct watching *watching)
+{
+	const struct policy *policy = watching->watch->policy;
+
+	if (watching->phase >= STOPPING)
+		return;
+	watching->seen->stop_ms = since_start_ms(watching);
+	(void)kill(policy->signal_target != 0 ? -watching->service : watching->service, SIGTERM);
+	enter(watching, STOPPING, policy->stop_within_ms);
+}
+
+static void take_end(struct watching *watching, int status, const struct rusage *usage)
+{
+	struct watched *seen = watching->seen;
+
+	seen->ended = true;
+	seen->status = status;
+	seen->end_ms = since_start_ms(watching);
+	seen->memory_bytes = (uint64_t)usage->ru_maxrss * 1024u;
+	(void)kill(-watching->service, SIGKILL); /* what it has left of its group */
+	for (size_t i = 0; i < watching->target_count; i++)
+		if (watching->targets[i].kind == TARGET_EXIT && WIFEXITED(status) &&
+		    WEXITSTATUS(status) == 0)
+			watching->met |= 1ull << i;
+	enter(watching, DRAINING, DRAINED_WITHIN_MS);
+}
+
+static void reap(struct watching *watching)
+{
+	struct rusage usage;
+	int status;
+	pid_t pid;
+
+	while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0)
+		if (pid == watching->service)
+			take_end(watching, status, &usage);
+		else if (pid == watching->prober)
+			watching->prober = 0;
+}
+
+/* The loop */
+
+static void advance(struct watching *watching)
+{
+	struct watched *seen = watching->seen;
+	uint64_t all =
+	        watching->target_count == 64 ? UINT64_MAX : (1ull << watching->target_count) - 1;
+	bool over = clock_now_ns() >= watching->due_ns;
+
+	if (!seen->ready && watching->met == all && watching->target_count > 0) {
+		seen->ready = true;
+		seen->ready_ms = since_start_ms(watching);
+		if (watching->phase == STARTING)
+			enter(watching, SETTLING, watching->watch->policy->settle_ms);
+		return;
+	}
+	if (seen->forbidden != NULL || (watching->phase == STARTING && over)) {
+		ask_to_stop(watching);
+	} else if (watching->phase == SETTLING && over) {
+		seen->settled = true;
+		ask_to_stop(watching);
+	} else if (watching->phase == STOPPING && over && !seen->killed) {
+		seen->killed = true;
+		(void)kill(-watching->service, SIGKILL);
+		(void)kill(watching->service, SIGKILL);
+		enter(watching, STOPPING, KILLED_WITHIN_MS);
+	}
+}
+
+static bool is_over(const struct watching *watching)
+{
+	bool late = clock_now_ns() >= watching->due_ns;
+
+	if (watching->phase == DRAINING)
+		return late || (watching->streams[0].from < 0 && watching->streams[1].from < 0);
+	return watching->phase == STOPPING && late && watching->seen->killed;
+}
+
+static void take_failure(struct watching *watching)
+{
+	struct watched *seen = watching->seen;
+	ssize_t got = read(watching->failure_fd, seen->why, sizeof(seen->why) - 1);
+
+	if (got > 0) {
+		seen->why[got] = '\0';
+		seen->refused = -1; /* its status follows */
+	}
+	seen->started = got == 0;
+	(void)close(take_fd(&watching->failure_fd));
+}
+
+/* What is read is read only where it can be passed on. */
+static void turn(struct watching *watching)
+{
+	struct pollfd ready[] = {
+		{ .fd = watching->watch->signals->fd, .events = POLLIN },
+		{ .fd = watching->failure_fd, .events = POLLIN },
+		{ .fd = watching->prober_fd, .events = POLLIN },
+		{ .fd = watching->watch->notify_fd, .events = POLLIN },
+		{ .fd = watching->streams[0].from, .events = POLLIN },
+		{ .fd = watching->streams[1].from, .events = POLLIN },
+	};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct pollfd room = { .fd = watching->streams[i].to, .events = POLLOUT };
+
+		if (room.fd >= 0 && poll(&room, 1, 0) == 0)
+			ready[4 + i].fd = -1; /* full: looked at again in a moment */
+	}
+	(void)poll(ready, LENGTH_OF(ready),
+	           ready[4].fd != watching->streams[0].from ||
+	                           ready[5].fd != watching->streams[1].from ?
+	                   20 :
+	                   clock_left_ms(watching->due_ns));
+	if (ready[0].revents != 0) {
+		int stop = signals_stop_request(watching->watch->signals);
+
+		if (stop != 0 && watching->seen->stop == 0) {
+			watching->seen->stop = stop;
+			ask_to_stop(watching);
+		}
+		reap(watching);
+	}
+	if (ready[1].revents != 0)
+		take_failure(watching);
+	if (ready[2].revents != 0)
+		take_tried(watching);
+	if (ready[3].revents != 0)
+		take_notification(watching);
+	for (size_t i = 0; i < 2; i++)
+		if (ready[4 + i].fd >= 0 && ready[4 + i].revents != 0)
+			pass_on(&watching->streams[i]);
+	advance(watching);
+}
+
+static void finish(struct watching *watching)
+{
+	struct watched *seen = watching->seen;
+
+	if (watching->prober > 0) {
+		(void)kill(watching->prober, SIGKILL);
+		(void)waitpid(watching->prober, NULL, 0);
+	}
+	cleanup_fd(&watching->prober_fd);
+	cleanup_fd(&watching->failure_fd);
+	for (size_t i = 0; i < 2; i++) {
+		lines_end(&watching->streams[i].lines);
+		cleanup_fd(&watching->streams[i].from);
+	}
+	if (seen->refused != 0)
+		seen->refused = WIFEXITED(seen->status) ? WEXITSTATUS(seen->status) : STATUS_SYSTEM;
+	if (seen->stop_ms > 0)
+		seen->stop_ms = seen->end_ms > seen->stop_ms ? seen->end_ms - seen->stop_ms : 0;
+}
+
+int watch_service(const struct watch *watch, struct watched *seen)
+{
+	CLEANUP(cleanup_free) struct watching *watching = calloc(1, sizeof(*watching));
+	static const char *const names[] = { "stdout", "stderr" };
+	char sentence[512];
+	int error;
+
+	memset(seen, 0, sizeof(*seen));
+	if (watching == NULL)
+		return -ENOMEM;
+	watching->watch = watch;
+	watching->seen = seen;
+	watching->prober_fd = watching->failure_fd = -1;
+	for (int i = 0; i < 2; i++) {
+		struct stream *stream = &watching->streams[i];
+
+		*stream = (struct stream){
+			.watching = watching, .name = names[i], .from = -1, .to = i + 1
+		};
+		stream->lines.take = take_line;
+		stream->lines.context = stream;
+	}
+	for (size_t i = 0; i < watch->policy->ready.count && i < MAX_READY_TARGETS; i++) {
+		struct text why = TEXT_OVER(sentence);
+
+		if (target_parse(&watching->targets[watching->target_count],
+		                 watch->policy->ready.items[i], true, &why))
+			watching->target_count++;
+	}
+	error = start_service(watching);
+	if (error == 0)
+		error = start_prober(watching);
+	enter(watching, STARTING, watch->policy->ready_within_ms);
+	if (error != 0 && watching->service > 0)
+		ask_to_stop(watching);
+	while (watching->service > 0 && !is_over(watching))
+		turn(watching);
+	finish(watching);
+	return error;
+}

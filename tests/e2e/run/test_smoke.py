@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""aweigh smoke: a real service, from its start to its end, and each way in which one goes wrong."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from models import complete
+from network import free_port
+from waiting import wait_for
+from world import HANG_LIMIT
+
+PYTHON = sys.executable
+SERVER = """
+import http.server, os, signal, sys, threading, time
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers(); self.wfile.write(b'{"status": "ok"}')
+    def log_message(self, *_): pass
+print("model loaded", flush=True)
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+time.sleep(PAUSE)
+server = http.server.HTTPServer(("127.0.0.1", PORT), Handler)
+AFTER
+server.serve_forever()
+"""
+
+
+def smoke(world, code, ready, *args, service="", env=None, policy="", pause=0.1, after="pass", **options):
+    port = free_port()
+    complete(world.hub)
+    world.policy(f"[policy]\n{policy}\n[model m]\nrepo = org/m\n[service]\nready = {ready.format(port=port)}\nsettle = 300ms\nready_within = 20s\n{service}\n")
+    script = world.path / "service.py"
+    script.write_text(code.replace("PORT", str(port)).replace("PAUSE", str(pause)).replace("AFTER", after))
+    result = world.run("smoke", "--policy", str(world.policy_file), "--format", "json", *args, "--", PYTHON, "-u", str(script), env=env, **options)
+    # The report comes after what the service said on standard error.
+    start = result.err.find("{\n")
+    result.said, result.json = result.err[:start], json.loads(result.err[start:]) if start >= 0 else None
+    return result
+
+
+def codes(result, severity="error"):
+    return {finding["code"] for finding in result.json["findings"] if finding["severity"] == severity}
+
+
+def message(result, code):
+    return next(finding["message"] for finding in result.json["findings"] if finding["code"] == code)
+
+
+@pytest.mark.parametrize("ready", ["http://127.0.0.1:{port}/api/", "tcp:{port}", "log:model loaded", "http://localhost:{port}/, tcp:{port}, log:loaded"])
+def test_a_service_that_is_well(world, ready):
+    result = smoke(world, SERVER, ready, service='ready_body = "status": "ok"\nlog_expect = model loaded\nlog_forbid = huggingface, Downloading')
+    assert result.status == 0 and result.out == "model loaded\n", result
+    service = result.json["service"]
+    assert service["ready"] and service["exit_status"] == 0 and 0 < service["first_output_ms"] and service["ready_ms"] + 300 <= service["end_ms"], service
+    assert service["memory_bytes"] > 1 << 20 and service["lines"] == 1 and service["last_lines"] == []
+    assert codes(result, "note") >= {"service.unobserved"}
+    world_schema(result)
+
+
+def world_schema(result):
+    import jsonschema
+    from world import SCHEMA
+    jsonschema.validate(result.json, SCHEMA)
+
+
+def test_human(world):
+    result = smoke(world, SERVER, "tcp:{port}")
+    assert result.status == 0
+    result = world.run("smoke", "--policy", str(world.policy_file), "--", PYTHON, "-u", str(world.path / "service.py"))
+    assert result.status == 0 and "ready after " in " ".join(result.err.split()) and "ended with status 0" in " ".join(result.err.split()), result
+
+
+def test_it_dies_and_nobody_polls_on(world):
+    result = smoke(world, "import sys; print('out of memory', file=sys.stderr); sys.exit(3)", "tcp:{port}")
+    assert result.status == 71 and codes(result) == {"service.died"} and "status 3" in message(result, "service.died") and "out of memory" in message(result, "service.died"), result
+    assert result.json["service"]["last_lines"] == ["out of memory"]
+    world_schema(result)
+
+
+def test_it_dies_a_moment_after_the_first_answer(world):
+    result = smoke(world, SERVER, "http://127.0.0.1:{port}/", service="settle = 5s".replace("settle", "stop_within"), after="threading.Timer(0.4, lambda: os._exit(9)).start()",
+                   policy="deadline = 100s")
+    # 300 ms of settling may be over before; with more it is always seen.
+    world.policy_file.write_text(world.policy_file.read_text().replace("settle = 300ms", "settle = 8s"))
+    result = world.run("smoke", "--policy", str(world.policy_file), "--format", "json", "--", PYTHON, "-u", str(world.path / "service.py"))
+    assert result.status == 71 and "after it was ready" in result.err, result
+
+
+def test_one_pattern_is_looked_for_and_others_pass(world):
+    trace = "import sys, time\nprint('Traceback (most recent call last):', file=sys.stderr, flush=True)\nprint('CERTIFICATE_VERIFY_FAILED', flush=True)\ntime.sleep(60)"
+    result = smoke(world, trace, "tcp:{port}", service="log_forbid = huggingface")
+    assert result.status == 65 and codes(result) == {"service.log"}, result
+    said = message(result, "service.log")
+    assert "an exception was not caught" in said or "a certificate was refused" in said, said
+    assert "line 1 of std" in said
+
+
+def test_what_must_be_said_was_not(world):
+    result = smoke(world, SERVER, "tcp:{port}", service="log_expect = model loaded, Uvicorn running")
+    assert result.status == 65 and message(result, "service.log") == "no line of its output holds Uvicorn running"
+
+
+def test_it_is_never_ready(world):
+    result = smoke(world, "import time\nprint('starting', flush=True)\ntime.sleep(60)", "http://127.0.0.1:{port}/", service="ready_within = 700ms".replace("ready_within", "stop_within"))
+    world.policy_file.write_text(world.policy_file.read_text().replace("ready_within = 20s", "ready_within = 700ms"))
+    result = world.run("smoke", "--policy", str(world.policy_file), "--format", "json", "--", PYTHON, "-u", str(world.path / "service.py"))
+    assert result.status == 75 and "Connection refused" in result.err and '"starting"' in result.err and "service.not-ready" in result.err, result
+
+
+def test_it_does_not_stop(world):
+    result = smoke(world, SERVER, "tcp:{port}", service="stop_within = 500ms", after="signal.signal(signal.SIGTERM, signal.SIG_IGN)")
+    assert result.status == 75 and codes(result) == {"service.stop-slow"} and result.json["service"]["signal"] == 9, result
+
+
+@pytest.mark.parametrize("status, code", [(0, 0), (4, 71)])
+def test_a_command_that_ends(world, status, code):
+    result = smoke(world, f"import sys; print('done'); sys.exit({status})", "exit")
+    assert result.status == code and result.out == "done\n", result
+
+
+def test_systemds_notification(world):
+    code = "import os, socket, time\nname = os.environ['NOTIFY_SOCKET']\ns = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\ns.sendto(b'STATUS=x\\nREADY=1\\n', '\\0' + name[1:])\ntime.sleep(60)"
+    assert smoke(world, code, "notify").status == 0
+
+
+def test_a_file(world):
+    target = world.path / "ready"
+    assert smoke(world, f"import time\ntime.sleep(0.2)\nopen({str(target)!r}, 'w')\ntime.sleep(60)", f"file:{target}").status == 0
+
+
+STREAMS = """
+import os, sys, time
+os.write(1, b"10%\\r20%\\r30%\\n")
+os.write(2, b"\\xff\\xfe no UTF-8\\n")
+os.write(1, b"x" * 1_000_000 + b"\\n")
+os.write(2, b"no newline")
+os.write(1, b"\\0\\n")
+if CLOSES: os.close(1)
+print("READY", file=sys.stderr, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("closes", [0, 1])
+def test_the_streams_are_as_they_were(world, closes):
+    result = smoke(world, STREAMS.replace("CLOSES", str(closes)), "log:READY", service="log_expect = 20%, no UTF-8")
+    assert result.status == 0, result
+    assert result.out.encode(errors="surrogateescape") == b"10%\r20%\r30%\n" + b"x" * 1_000_000 + b"\n\0\n"
+    assert result.said.encode(errors="surrogateescape") == b"\xff\xfe no UTF-8\nno newlineREADY\n"
+
+
+def test_a_log_without_end(world):
+    """Bounded memory: what is said is passed on, and counted."""
+    code = "import os, time\nline = b'y' * 4095 + b'\\n'\nfor _ in range(20_000): os.write(1, line)\nos.write(1, b'READY\\n')\ntime.sleep(60)"
+    complete(world.hub)
+    world.policy("[policy]\n[model m]\nrepo = org/m\n[service]\nready = log:READY\nsettle = 0s\nready_within = 100s\n")
+    (world.path / "service.py").write_text(code)
+    command = ["/bin/sh", "-c", f"ulimit -v 200000; exec {world.binary} smoke --policy {world.policy_file} -- {PYTHON} -u {world.path}/service.py"]
+    if "sanitize" in str(world.binary):
+        command[2] = command[2].removeprefix("ulimit -v 200000; ")
+    done = subprocess.run(command, env=world.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=HANG_LIMIT)
+    assert done.returncode == 0 and len(done.stdout) == 20_000 * 4096 + 6, done.stderr
+
+
+def test_workers_and_what_is_left(world):
+    code = SERVER.replace("server.serve_forever()", "for _ in range(3):\n    if os.fork() == 0: time.sleep(300)\nserver.serve_forever()")
+    before = {p for p in os.listdir("/proc") if p.isdigit()}
+    result = smoke(world, code, "tcp:{port}")
+    assert result.status == 0
+    left = [p for p in set(os.listdir("/proc")) - before if p.isdigit() and str(world.path).encode() in cmdline(p)]
+    assert not left, left
+
+
+def cmdline(pid):
+    try:
+        return open(f"/proc/{pid}/cmdline", "rb").read()
+    except OSError:
+        return b""
+
+
+@pytest.mark.parametrize("command, status", [("/nowhere", 127), ("/etc/passwd", 126)])
+def test_a_command_that_cannot_start(world, command, status):
+    complete(world.hub)
+    world.policy("[policy]\n[model m]\nrepo = org/m\n[service]\nready = tcp:1\n")
+    assert world.run("smoke", "--policy", str(world.policy_file), "--", command).status == status
+
+
+@pytest.mark.parametrize("service, words", [
+    ("", "needs to know when"), ("ready = tcp:0", "1 to 65535"), ("ready = exit, tcp:80", "answers nothing else"), ("ready = http://10.0.0.1/", "--allow-remote"), ("ready = sometimes", "is none of")])
+def test_a_ready_that_says_nothing(world, service, words):
+    complete(world.hub)
+    world.policy(f"[policy]\nenforce = no\n[model m]\nrepo = org/m\n[service]\n{service}\n")
+    result = world.run("smoke", "--policy", str(world.policy_file), "--", "/bin/true")
+    assert result.status == 78 and words in " ".join(result.err.split()), result
+
+
+def test_what_the_gate_refuses_is_not_started(world):
+    world.policy("[policy]\n[model m]\nrepo = org/m\n[service]\nready = exit\n")
+    result = world.run("smoke", "--policy", str(world.policy_file), "--", "/bin/echo", "started")
+    assert result.status == 66 and result.out == ""
+
+
+def test_a_stop_request_ends_it(world):
+    complete(world.hub)
+    world.policy("[policy]\n[model m]\nrepo = org/m\n[service]\nready = tcp:1\nready_within = 100s\n")
+    process = subprocess.Popen([world.binary, "smoke", "--policy", str(world.policy_file), "--", "/bin/sh", "-c", "echo on; sleep 300"], env=world.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout.readline() == b"on\n"
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=HANG_LIMIT)
+    assert process.returncode == 143
+
+
+def test_who_and_what_the_service_is(world, need_root):
+    """Everything that run does: its user, its environment, its confinement."""
+    complete(world.hub)
+    for path in [world.path, *world.path.rglob("*")]:
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
+    world.policy("[policy]\nuser = 65534:65534\n[model m]\nrepo = org/m\n[confine]\nno_new_privileges = yes\n[service]\nready = exit\n")
+    result = world.run("smoke", "--policy", str(world.policy_file), "--", "/bin/sh", "-c", "id -u; echo $HF_HUB_OFFLINE; grep NoNewPrivs /proc/self/status", cwd="/")
+    assert result.status == 0 and result.out.split() == ["65534", "1", "NoNewPrivs:", "1"], result
