@@ -58,7 +58,7 @@ static bool match_set(const char **at, const char *end, unsigned long c, bool *m
 /* Moves both over one element that is not a star. */
 static bool match_one(const char **pattern, const char *end, const char **path)
 {
-	size_t length = character(*path, strlen(*path));
+	size_t length = character(*path, strnlen(*path, 4));
 	bool matched;
 
 	if (**pattern == '?') {
@@ -100,7 +100,7 @@ bool glob_matches(const char *pattern, const char *path)
 		if (star == NULL)
 			return false;
 		pattern = star;
-		back += character(back, strlen(back));
+		back += character(back, strnlen(back, 4));
 		path = back;
 	}
 	while (pattern < end && *pattern == '*')

@@ -30,10 +30,10 @@ server.serve_forever()
 """
 
 
-def smoke(world, code, ready, *args, service="", env=None, policy="", pause=0.1, after="pass", **options):
+def smoke(world, code, ready, *args, service="", env=None, policy="", pause=0.1, after="pass", within="20s", settle="300ms", **options):
     port = free_port()
     complete(world.hub)
-    world.policy(f"[policy]\n{policy}\n[model m]\nrepo = org/m\n[service]\nready = {ready.format(port=port)}\nsettle = 300ms\nready_within = 20s\n{service}\n")
+    world.policy(f"[policy]\n{policy}\n[model m]\nrepo = org/m\n[service]\nready = {ready.format(port=port)}\nsettle = {settle}\nready_within = {within}\n{service}\n")
     script = world.path / "service.py"
     script.write_text(code.replace("PORT", str(port)).replace("PAUSE", str(pause)).replace("AFTER", after))
     result = world.run("smoke", "--policy", str(world.policy_file), "--format", "json", *args, "--", PYTHON, "-u", str(script), env=env, **options)
@@ -83,11 +83,7 @@ def test_it_dies_and_nobody_polls_on(world):
 
 
 def test_it_dies_a_moment_after_the_first_answer(world):
-    result = smoke(world, SERVER, "http://127.0.0.1:{port}/", service="settle = 5s".replace("settle", "stop_within"), after="threading.Timer(0.4, lambda: os._exit(9)).start()",
-                   policy="deadline = 100s")
-    # 300 ms of settling may be over before; with more it is always seen.
-    world.policy_file.write_text(world.policy_file.read_text().replace("settle = 300ms", "settle = 8s"))
-    result = world.run("smoke", "--policy", str(world.policy_file), "--format", "json", "--", PYTHON, "-u", str(world.path / "service.py"))
+    result = smoke(world, SERVER, "http://127.0.0.1:{port}/", settle="8s", after="threading.Timer(0.6, lambda: os._exit(9)).start()")
     assert result.status == 71 and "after it was ready" in result.err, result
 
 
@@ -106,9 +102,7 @@ def test_what_must_be_said_was_not(world):
 
 
 def test_it_is_never_ready(world):
-    result = smoke(world, "import time\nprint('starting', flush=True)\ntime.sleep(60)", "http://127.0.0.1:{port}/", service="ready_within = 700ms".replace("ready_within", "stop_within"))
-    world.policy_file.write_text(world.policy_file.read_text().replace("ready_within = 20s", "ready_within = 700ms"))
-    result = world.run("smoke", "--policy", str(world.policy_file), "--format", "json", "--", PYTHON, "-u", str(world.path / "service.py"))
+    result = smoke(world, "import time\nprint('starting', flush=True)\ntime.sleep(60)", "http://127.0.0.1:{port}/", within="700ms")
     assert result.status == 75 and "Connection refused" in result.err and '"starting"' in result.err and "service.not-ready" in result.err, result
 
 
