@@ -112,9 +112,14 @@ static void print_row(FILE *out, const char *left, const char *right)
 }
 
 /* Behind the word run a letter is tini's. */
+static bool is_run(const struct command *command)
+{
+	return command != NULL && strcmp(command->name, "run") == 0;
+}
+
 static bool shows_letter(const struct command *command, size_t i)
 {
-	bool starts = command != NULL && command->kind == COMMAND_STARTS;
+	bool starts = is_run(command);
 
 	for (size_t k = i + 1; starts && k < LENGTH_OF(table); k++)
 		if (table[k].letter == table[i].letter)
@@ -160,7 +165,7 @@ static void print_options(FILE *out, const struct command *command)
 	if (command != NULL && command->kind != COMMAND_STARTS)
 		return;
 	(void)fputs(
-	        "\noptions of run, with tini's letters behind the word run; each means --init, too:\n",
+	        "\noptions of run and smoke, with tini's letters behind the word run; each means --init, too:\n",
 	        out);
 	for (size_t i = 0; i < LENGTH_OF(table); i++)
 		if (table[i].option >= FIRST_OPTION_OF_RUN)
@@ -496,14 +501,13 @@ static bool parse(struct options *options, char *const *argv, struct text *why)
 	const struct command *command = NULL;
 
 	while (*argv != NULL) {
-		bool starts = options->command->kind == COMMAND_STARTS;
 
 		if (strcmp(*argv, "--") == 0) {
 			options->service = argv[1] != NULL ? argv + 1 : NULL;
 			break;
 		}
 		if (argv[0][0] == '-' && argv[0][1] != '\0') {
-			if (!parse_option(options, command != NULL && starts, &argv, why))
+			if (!parse_option(options, is_run(command), &argv, why))
 				return false;
 			continue;
 		}

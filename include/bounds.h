@@ -92,6 +92,8 @@
 
 #define MAX_LOG_LINE_BYTES 16384u /* of a service: what is longer comes in pieces */
 #define MAX_READY_TARGETS 16u
+#define MAX_ATTEMPTS 128u /* of a service to reach out, each host and port once */
+#define MAX_OBSERVED_FILES 65536u
 
 #define MAX_PASSWD_BYTES (4ul << 20) /* 40,000 users */
 #define MAX_GROUPS 1024u /* supplementary groups; the kernel takes 65,536 */

@@ -20,6 +20,7 @@
 #define OFFLINE_RULES(X)                                                                           \
 	X(OFFLINE_SET, "set") X(OFFLINE_REQUIRE, "require") X(OFFLINE_LEAVE, "leave")
 #define LANDLOCK_RULES(X) X(LANDLOCK_TRY, "try") X(LANDLOCK_REQUIRE, "require")
+#define OBSERVED_RULES(X) X(OBSERVED_REPORT, "report") X(OBSERVED_REFUSE, "refuse")
 #define SIGNAL_TARGETS(X) X(TARGET_CHILD, "child") X(TARGET_GROUP, "group")
 /* What of [confine] the kernel and the platform let aweigh keep from the service. */
 #define MODELS_KEPT(X)                                                                             \
@@ -42,6 +43,7 @@ NAMES_DEFINE(home_rule, HOMES)
 NAMES_DEFINE(code_rule, CODE_RULES)
 NAMES_DEFINE(offline_rule, OFFLINE_RULES)
 NAMES_DEFINE(landlock_rule, LANDLOCK_RULES)
+NAMES_DEFINE(observed_rule, OBSERVED_RULES)
 NAMES_DEFINE(signal_target, SIGNAL_TARGETS)
 NAMES_DEFINE(models_kept, MODELS_KEPT)
 

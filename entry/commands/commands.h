@@ -23,7 +23,7 @@ typedef enum status command_step(struct run *run, struct gate *gate, struct text
 int command_with_gate(struct run *run, command_step *step);
 
 /* Becomes the service as the gate has judged it; returns only where that failed. */
-enum status command_launch(struct run *run, struct gate *gate, struct text *why);
+enum status command_launch(struct run *run, struct gate *gate, int observe_fd, struct text *why);
 
 /* Does what the options say: the command, its help, or the version. */
 int command_dispatch(struct run *run);

@@ -33,7 +33,7 @@ static struct supervision supervision_for(const struct gate *gate)
 	return set;
 }
 
-enum status command_launch(struct run *run, struct gate *gate, struct text *why)
+enum status command_launch(struct run *run, struct gate *gate, int observe_fd, struct text *why)
 {
 	struct supervision supervision = supervision_for(gate);
 	struct launch launch = { .argv = run->options.service,
@@ -42,6 +42,7 @@ enum status command_launch(struct run *run, struct gate *gate, struct text *why)
 		                 .signals = &run->signals,
 		                 .policy = &gate->policy,
 		                 .limits = &gate->limits,
+		                 .observe_fd = observe_fd,
 		                 .supervision = stays_as_init(gate) ? &supervision : NULL };
 
 	return launch_exec(&launch, why);
@@ -98,7 +99,7 @@ static enum status judge_and_launch(struct run *run, struct gate *gate, struct t
 		return status;
 	if (gate->report.status != STATUS_OK && gate->report.enforced)
 		return gate->report.status;
-	status = command_launch(run, gate, why);
+	status = command_launch(run, gate, -1, why);
 	if (status < STATUS_SIGNAL)
 		gate_report_again(gate, status, why->at);
 	return status;

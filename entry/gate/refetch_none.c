@@ -26,5 +26,5 @@ void gate_tell_models(const struct gate *gate)
 
 const char *gate_fetch_libraries(void)
 {
-	return "built without network code (FETCH=no)";
+	return "built to check and start (FETCH=no): without network code, lock, smoke and the reports for CI";
 }

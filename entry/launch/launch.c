@@ -12,6 +12,7 @@
 #include "confine/caps.h"
 #include "confine/identity.h"
 #include "confine/limits.h"
+#include "confine/observe.h"
 #include "launch/command.h"
 #include "process/child.h"
 #include "util.h"
@@ -157,6 +158,11 @@ enum status launch_exec(const struct launch *launch, struct text *why)
 			return error == -EAGAIN ? STATUS_TEMPORARY : STATUS_SYSTEM;
 		}
 		rewrite_pids(rows, before);
+	}
+	error = launch->observe_fd >= 0 ? observe_self(launch->observe_fd) : 0;
+	if (error < 0) {
+		text_addf(why, "the service cannot be observed: %s", strerror(-error));
+		return STATUS_SYSTEM;
 	}
 	signals_restore(launch->signals);
 	(void)execve(path, launch->argv, rows);

@@ -16,6 +16,7 @@ struct launch {
 	const struct policy *policy; /* its [confine] and [service] */
 	const struct signals *signals;
 	const struct limits *limits;
+	int observe_fd; /* where the listener for its system calls goes (observe.h); -1: it is not observed */
 	struct supervision *supervision; /* NULL: the service takes aweigh's place */
 };
 

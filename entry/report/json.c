@@ -122,6 +122,18 @@ static void put_environment(yajl_gen gen, const struct report *report, bool whol
 	(void)yajl_gen_map_close(gen);
 }
 
+static void put_attempt(yajl_gen gen, const struct report_attempt *attempt)
+{
+	(void)yajl_gen_map_open(gen);
+	gen_text(gen, "host", attempt->host);
+	gen_number(gen, "port", attempt->port);
+	gen_text(gen, "program", attempt->program);
+	gen_number(gen, "first_ms", attempt->first_ms);
+	gen_number(gen, "count", attempt->count);
+	gen_bool(gen, "refused", attempt->refused);
+	(void)yajl_gen_map_close(gen);
+}
+
 static void put_service(yajl_gen gen, const struct report_service *service)
 {
 	if (!service->looked_at)
@@ -138,6 +150,12 @@ static void put_service(yajl_gen gen, const struct report_service *service)
 	                                                     WEXITSTATUS(service->status)));
 	gen_number(gen, "memory_bytes", service->memory_bytes);
 	gen_number(gen, "lines", service->lines);
+	gen_bool(gen, "observed", service->observed);
+	gen_word(gen, "attempts");
+	(void)yajl_gen_array_open(gen);
+	for (size_t i = 0; i < service->attempt_count; i++)
+		put_attempt(gen, &service->attempts[i]);
+	(void)yajl_gen_array_close(gen);
 	gen_word(gen, "last_lines");
 	(void)yajl_gen_array_open(gen);
 	for (size_t i = 0; i < LENGTH_OF(service->last) && service->last[i] != NULL; i++) {

@@ -54,6 +54,14 @@ struct report_service {
 	        end_ms; /* since its start; stop_ms: from the request on; 0: never */
 	int status; /* as waitpid(2) gives it */
 	uint64_t memory_bytes, lines;
+	bool observed;
+	const struct report_attempt {
+		const char *host, *program;
+		uint64_t first_ms, count;
+		uint16_t port; /* 0: a name that was asked for */
+		bool refused;
+	} * attempts;
+	size_t attempt_count;
 	const char *last[8]; /* the last lines, where something is wrong; NULL: no more */
 };
 

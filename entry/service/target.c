@@ -42,7 +42,7 @@ static bool take_host(struct target *target, const char *text, size_t length, bo
 		text_add_bytes(&host, text + bracket, (size_t)(stop - text) - bracket);
 	if (stop != NULL && bracket)
 		stop++;
-	if (stop == NULL || host.cut ||
+	if (length == 0 || stop == NULL || host.cut ||
 	    (stop < end && (*stop != ':' || !scan_u64(stop + 1, (size_t)(end - stop) - 1, &port) ||
 	                    port == 0 || port > UINT16_MAX))) {
 		text_addf(why, "'%.200s' has no address and port, 1 to 65535", target->text);

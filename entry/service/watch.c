@@ -59,6 +59,7 @@ struct watching {
 	uint64_t met; /* a bit for each target that has been seen */
 	pid_t service, prober;
 	int prober_fd, failure_fd;
+	int handover_fd, listener_fd; /* of the observer */
 	uint64_t started_ns;
 	enum { STARTING, SETTLING, STOPPING, DRAINING } phase;
 	uint64_t due_ns; /* when the phase is over */
@@ -244,7 +245,8 @@ static int start_prober(struct watching *watching)
 	return watching->prober < 0 ? -errno : 0;
 }
 
-static _Noreturn void become(const struct watching *watching, const int outputs[2], int failure_fd)
+static _Noreturn void become(const struct watching *watching, const int outputs[2], int failure_fd,
+                             int observe_fd)
 {
 	char sentence[1024];
 	struct text why = TEXT_OVER(sentence);
@@ -253,26 +255,33 @@ static _Noreturn void become(const struct watching *watching, const int outputs[
 	(void)setpgid(0, 0);
 	if (dup2(outputs[0], STDOUT_FILENO) < 0 || dup2(outputs[1], STDERR_FILENO) < 0)
 		_exit(STATUS_SYSTEM);
-	status = watching->watch->start(watching->watch->context, &why);
+	status = watching->watch->start(watching->watch->context, observe_fd, &why);
 	(void)write_whole(failure_fd, sentence, why.length);
 	_exit(status);
 }
 
 static int start_service(struct watching *watching)
 {
-	int out[2] = { -1, -1 }, err[2] = { -1, -1 }, failure[2] = { -1, -1 }, error = 0;
+	int out[2] = { -1, -1 }, err[2] = { -1, -1 }, failure[2] = { -1, -1 },
+	    observe[2] = { -1, -1 }, error = 0;
 
 	if (pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0 ||
-	    pipe2(failure, O_CLOEXEC) != 0)
+	    pipe2(failure, O_CLOEXEC) != 0 ||
+	    (watching->watch->observer != NULL &&
+	     socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, observe) != 0))
 		error = -errno;
 	watching->started_ns = clock_now_ns();
+	if (watching->watch->observer != NULL)
+		watching->watch->observer->started_ns = watching->started_ns;
 	if (error == 0 && (watching->service = fork()) == 0)
-		become(watching, (const int[]){ out[1], err[1] }, failure[1]);
+		become(watching, (const int[]){ out[1], err[1] }, failure[1], observe[1]);
 	if (error == 0 && watching->service < 0)
 		error = -errno;
 	cleanup_fd(&out[1]);
 	cleanup_fd(&err[1]);
 	cleanup_fd(&failure[1]);
+	cleanup_fd(&observe[1]);
+	watching->handover_fd = observe[0];
 	watching->streams[0].from = out[0];
 	watching->streams[1].from = err[0];
 	watching->failure_fd = failure[0];
@@ -380,6 +389,15 @@ static void take_failure(struct watching *watching)
 	(void)close(take_fd(&watching->failure_fd));
 }
 
+static void take_listener(struct watching *watching)
+{
+	int fd = observe_receive(watching->handover_fd);
+
+	watching->listener_fd = fd < 0 ? -1 : fd;
+	watching->seen->observed = fd >= 0;
+	(void)close(take_fd(&watching->handover_fd));
+}
+
 /* What is read is read only where it can be passed on. */
 static void turn(struct watching *watching)
 {
@@ -390,6 +408,8 @@ static void turn(struct watching *watching)
 		{ .fd = watching->watch->notify_fd, .events = POLLIN },
 		{ .fd = watching->streams[0].from, .events = POLLIN },
 		{ .fd = watching->streams[1].from, .events = POLLIN },
+		{ .fd = watching->handover_fd, .events = POLLIN },
+		{ .fd = watching->listener_fd, .events = POLLIN },
 	};
 
 	for (size_t i = 0; i < 2; i++) {
@@ -418,6 +438,11 @@ static void turn(struct watching *watching)
 		take_tried(watching);
 	if (ready[3].revents != 0)
 		take_notification(watching);
+	if (ready[6].revents != 0)
+		take_listener(watching);
+	if (ready[7].revents != 0 &&
+	    !observer_turn(watching->watch->observer, watching->listener_fd))
+		(void)close(take_fd(&watching->listener_fd));
 	for (size_t i = 0; i < 2; i++)
 		if (ready[4 + i].fd >= 0 && ready[4 + i].revents != 0)
 			pass_on(&watching->streams[i]);
@@ -434,6 +459,8 @@ static void finish(struct watching *watching)
 	}
 	cleanup_fd(&watching->prober_fd);
 	cleanup_fd(&watching->failure_fd);
+	cleanup_fd(&watching->handover_fd);
+	cleanup_fd(&watching->listener_fd);
 	for (size_t i = 0; i < 2; i++) {
 		lines_end(&watching->streams[i].lines);
 		cleanup_fd(&watching->streams[i].from);
@@ -457,6 +484,7 @@ int watch_service(const struct watch *watch, struct watched *seen)
 	watching->watch = watch;
 	watching->seen = seen;
 	watching->prober_fd = watching->failure_fd = -1;
+	watching->handover_fd = watching->listener_fd = -1;
 	for (int i = 0; i < 2; i++) {
 		struct stream *stream = &watching->streams[i];
 

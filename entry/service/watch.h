@@ -12,18 +12,21 @@
 #include "base/text.h"
 #include "policy.h"
 #include "process/signals.h"
+#include "service/observer.h"
 
 struct watch {
 	const struct policy *policy;
 	const struct signals *signals;
 	/* In a child, which it becomes; returns only where that failed, with a status and a sentence. */
-	int (*start)(void *context, struct text *why);
+	int (*start)(void *context, int observe_fd, struct text *why);
 	void *context;
+	struct observer *observer; /* NULL: its system calls are not observed */
 	int notify_fd; /* a datagram socket whose address the service was given; -1: none */
 };
 
 struct watched {
 	bool started, ready, settled, ended, killed;
+	bool observed; /* its system calls were seen */
 	int stop; /* of a stop request; 0: none */
 	int refused; /* a status with a sentence in `why`: it could not be started */
 	int status; /* of its end, as waitpid(2) gives it */

@@ -77,7 +77,7 @@ static void tinis_letters_mean_tinis_options_behind_run_alone(void **state)
 	assert_false(parse(&options, LINE(W("run"), W("-p"), W("policy.ini"))));
 	assert_non_null(strstr(said, "--policy"));
 	assert_false(parse(&options, LINE(W("check"), W("--init"))));
-	assert_non_null(strstr(said, "--init goes with run: check starts no service"));
+	assert_non_null(strstr(said, "--init goes with run and smoke: check starts no service"));
 }
 
 static void mistakes_have_a_sentence(void **state)

@@ -58,7 +58,7 @@ def test_a_service_that_is_well(world, ready):
     service = result.json["service"]
     assert service["ready"] and service["exit_status"] == 0 and 0 < service["first_output_ms"] and service["ready_ms"] + 300 <= service["end_ms"], service
     assert service["memory_bytes"] > 1 << 20 and service["lines"] == 1 and service["last_lines"] == []
-    assert codes(result, "note") >= {"service.unobserved"}
+    assert service["observed"] and service["attempts"] == [] and "service.files" in codes(result, "note")
     world_schema(result)
 
 
@@ -218,3 +218,111 @@ def test_who_and_what_the_service_is(world, need_root):
     world.policy("[policy]\nuser = 65534:65534\n[model m]\nrepo = org/m\n[confine]\nno_new_privileges = yes\n[service]\nready = exit\n")
     result = world.run("smoke", "--policy", str(world.policy_file), "--", "/bin/sh", "-c", "id -u; echo $HF_HUB_OFFLINE; grep NoNewPrivs /proc/self/status", cwd="/")
     assert result.status == 0 and result.out.split() == ["65534", "1", "NoNewPrivs:", "1"], result
+
+
+# What the kernel saw
+
+REACH = """
+import ctypes, os, socket, subprocess, sys, threading, time
+def tcp():
+    s = socket.socket(); s.settimeout(0.2)
+    try: s.connect(("192.0.2.7", 443))
+    except OSError as e: print("tcp", e.errno, flush=True)
+def udp():
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try: s.sendto(b"hello", ("192.0.2.8", 9999))
+    except OSError as e: print("udp", e.errno, flush=True)
+def six():
+    s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    try: s.connect(("2001:db8::1", 53))
+    except OSError: pass
+    question = b"\\x12\\x34\\x01\\x00\\x00\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x0bhuggingface\\x02co\\x00\\x00\\x01\\x00\\x01"
+    try: s.sendmsg([question])
+    except OSError: pass
+    try: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(question.replace(b"huggingface\\x02co", b"example-org\\x02co"), ("127.0.0.1", 53))
+    except OSError: pass
+def local():
+    s = socket.socket()
+    try: s.connect(("127.0.0.1", 1))
+    except OSError: pass
+HOW
+print("READY", flush=True)
+time.sleep(60)
+"""
+
+
+def attempts(result):
+    return {(a["host"].replace("\\x3a", ":"), a["port"]): a for a in result.json["service"]["attempts"]}
+
+
+@pytest.mark.parametrize("how", ["tcp(); udp(); six(); local()", "t = threading.Thread(target=lambda: (tcp(), udp(), six())); t.start(); t.join()",
+                                 "pid = os.fork()\nif pid == 0:\n    tcp(); udp(); six(); os._exit(0)\nos.waitpid(pid, 0)",
+                                 "if len(sys.argv) < 2: subprocess.run([sys.executable, sys.argv[0], 'x'])\nelse:\n    tcp(); udp(); six(); os._exit(0)"], ids=["plain", "thread", "fork", "exec"])
+def test_whom_it_reaches_out_to(world, how):
+    result = smoke(world, REACH.replace("HOW", how), "log:READY")
+    assert result.status == 0, result
+    seen = attempts(result)
+    assert {("192.0.2.7", 443), ("192.0.2.8", 9999), ("2001:db8::1", 53), ("huggingface.co", 0), ("example-org.co", 0)} <= set(seen) and not any(h.startswith("127.") for h, _ in seen), seen
+    assert seen["192.0.2.7", 443]["program"].startswith("python") and not seen["192.0.2.7", 443]["refused"]
+    assert "service.network" in codes(result, "note") and result.json["service"]["observed"]
+    world_schema(result)
+
+
+def test_a_policy_that_refuses_the_network(world):
+    result = smoke(world, REACH.replace("HOW", "tcp()"), "log:READY", service="network = refuse")
+    assert result.status == 76 and codes(result) == {"service.network"}, result
+    assert smoke(world, SERVER, "http://127.0.0.1:{port}/", service="network = refuse").status == 0
+
+
+def test_what_egress_refuses_is_told(world):
+    result = smoke(world, REACH.replace("HOW", "tcp(); udp(); six()"), "log:READY", service="[confine]\negress = deny")
+    assert result.status == 0 and "tcp 13" in result.out and "udp 13" in result.out, result
+    seen = attempts(result)
+    assert seen["192.0.2.7", 443]["refused"] and seen["192.0.2.8", 9999]["refused"] and ("huggingface.co", 0) in seen, seen
+
+
+def test_a_name_by_the_systems_resolver(world):
+    code = "import socket, time\ntry: socket.getaddrinfo('some.host.invalid', 443)\nexcept OSError: pass\nprint('READY', flush=True)\ntime.sleep(60)"
+    result = smoke(world, code, "log:READY")
+    assert result.status == 0
+    # Where this machine has no resolver nobody is asked.
+    if any(line.startswith("nameserver") for line in open("/etc/resolv.conf")):
+        assert ("some.host.invalid", 0) in attempts(result), result.json["service"]
+
+
+def test_which_files_it_opens(world):
+    repo = complete(world.hub)
+    repo.file("pytorch_model.bin", b"x" * 5000)
+    other = complete(world.hub, "org/other")
+    code = f"open({str(repo.snapshot / 'config.json')!r}).read()\nimport os, time\nos.chdir({str(repo.snapshot)!r})\nopen('model.safetensors', 'rb').read()\nopen({str(other.snapshot / 'config.json')!r}).read()\n" \
+           f"try: open({str(world.hub / 'models--org--third/refs/main')!r})\nexcept OSError: pass\nprint('READY', flush=True)\ntime.sleep(60)"
+    result = smoke(world, code, "log:READY")
+    said = {finding["path"]: finding["message"] for finding in result.json["findings"] if finding["code"] == "service.files"}
+    assert "of [model m] 2 files were opened, and 2 (5.0 kB) never" in said[str(repo.snapshot / "pytorch_model.bin")], said
+    assert "was opened" in said[str(other.snapshot / "config.json")] and "not there" in said[str(world.hub / "models--org--third/refs/main")], said
+    result = smoke(world, code, "log:READY", service="files = refuse")
+    assert result.status == 65 and codes(result) == {"service.files"}, result
+
+
+def test_many_opens(world):
+    """10,000 a second, and a service that goes on as it would."""
+    code = f"import os, time\nfor _ in range(30_000): os.close(os.open({str(world.hub)!r}, os.O_RDONLY))\nprint('READY', flush=True)\ntime.sleep(60)"
+    assert smoke(world, code, "log:READY").status == 0
+
+
+def test_a_program_of_32_bits_and_exits_under_observation(world):
+    """Calls of another architecture go on unseen, and status and signals are what they were."""
+    for command, status in (("exit 3", 71), ("kill -9 $$", 71), ("exit 0", 0)):
+        complete(world.hub)
+        world.policy("[policy]\n[model m]\nrepo = org/m\n[service]\nready = exit\n")
+        assert world.run("smoke", "--policy", str(world.policy_file), "--", "/bin/sh", "-c", command).status == status
+
+
+def test_where_nothing_can_be_observed(world):
+    """Whoever is observed already cannot be so again: as on a platform without notifications, that is said, and nothing is claimed."""
+    complete(world.hub)
+    world.policy("[policy]\n[model m]\nrepo = org/m\n[service]\nready = exit\nnetwork = refuse\n")
+    inner = f"{world.binary} smoke -p {world.policy_file} --format json -- /bin/true 2>{world.path}/inner.json"
+    assert world.run("smoke", "-p", str(world.policy_file), "--", "/bin/sh", "-c", inner).status == 0
+    report = json.loads((world.path / "inner.json").read_text())
+    assert "service.unobserved" in [finding["code"] for finding in report["findings"]] and not report["service"]["observed"] and report["service"]["attempts"] == []

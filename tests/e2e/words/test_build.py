@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What was built: static, small, without network code where none is wanted, the same from two folders."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 
 import pytest
-from world import ROOT
+from models import Repo
+from world import ROOT, Result
 
 RELEASE, OFFLINE = ROOT / "build/aweigh", ROOT / "build/nofetch/aweigh"
 
@@ -16,7 +18,7 @@ def out(*command):
     return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True).stdout
 
 
-@pytest.mark.parametrize("path, limit", [(RELEASE, 3_000_000), (OFFLINE, 370_000)], ids=["release", "FETCH=no"])
+@pytest.mark.parametrize("path, limit", [(RELEASE, 3_000_000), (OFFLINE, 355_000)], ids=["release", "FETCH=no"])
 def test_size_and_kind(path, limit):
     assert path.stat().st_size <= limit
     headers = out("readelf", "-lW", path)
@@ -55,3 +57,15 @@ def test_two_folders_give_the_same_bytes(tmp_path):
 def test_install(tmp_path):
     subprocess.run(["make", "-s", "-C", ROOT, "install", f"DESTDIR={tmp_path}", "PREFIX=/opt"], check=True, capture_output=True)
     assert out(tmp_path / "opt/bin/aweigh", "--version") and (tmp_path / "opt/share/man/man5/aweigh-policy.5").exists()
+
+
+def test_what_the_small_build_cannot_do_it_says(world):
+    Repo(world.hub).all().ref()
+    world.policy("[policy]\nmode = auto\n[model m]\nrepo = org/m\n[model n]\nrepo = org/n\n[report]\njunit = /nowhere\n")
+    result = Result(subprocess.run([OFFLINE, "-p", world.policy_file, "--format", "json", "--", "/bin/true"], env=world.env, capture_output=True))
+    report = json.loads(result.err)
+    said = [f["message"] for f in report["findings"] if f["code"] == "policy.not-yet"]
+    assert result.status == 66 and len(said) == 2 and "without network code" in " ".join(said) and "junit" in " ".join(said), said
+    assert "FETCH=no" in subprocess.run([OFFLINE, "smoke", "--", "x"], capture_output=True, text=True).stderr
+    assert "FETCH=no" in subprocess.run([OFFLINE, "lock"], capture_output=True, text=True).stderr
+    assert "FETCH=no" in subprocess.run([OFFLINE, "check", "--format", "sarif"], capture_output=True, text=True).stderr

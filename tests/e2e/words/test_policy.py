@@ -177,17 +177,6 @@ def test_missing_manifest_is_named(world):
     assert result.status == 78 and "nowhere.txt" in result.finding("policy.missing")["message"]
 
 
-def test_keys_of_later_versions_are_never_silent(world):
-    complete(world.hub)
-    text = ("[policy]\n[model m]\nrepo = org/m\n"
-            "[service]\nready_within = 5s\nlog_expect = started\n")
-    result = world.policy(text).check()
-    assert result.status == 0
-    said = " ".join(f["message"] for f in result.report["findings"] if f["code"] == "policy.not-yet")
-    for words in ("ready_within = 5s", "log_expect = started"):
-        assert words in said, (words, said)
-
-
 def test_only_and_verify_options(world):
     complete(world.hub)
     world.policy("[policy]\nverify = size\n[model m]\nrepo = org/m\n[model n]\nrepo = org/n\n")

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Watching a process's system calls by seccomp's user notification (seccomp_unotify(2)): each of the calls below waits
+ * until it is answered. It takes no privilege, and is no limit: between question and answer a program may change
+ * what it asks. Filters that refuse a call by themselves go before, so such a call is not seen.
+ */
+#ifndef AWEIGH_OBSERVE_H
+#define AWEIGH_OBSERVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* In the process that becomes the service, last before execve(): hands its listener to `socket_fd`. 0 or a negative errno. */
+int observe_self(int socket_fd);
+/* Whether it can be had here: tried in a child. 0 or a negative errno. */
+int observe_try(void);
+/* What observe_self() sent: a descriptor, or a negative errno; -ENODATA: the other side ended without. */
+int observe_receive(int socket_fd);
+
+/* One call that waits. */
+struct observed {
+	uint64_t id;
+	pid_t pid;
+	int call; /* SYS_ of this machine */
+	uint64_t args[6];
+};
+/* 0; -EAGAIN: it is gone; otherwise a negative errno. */
+int observe_next(int listener_fd, struct observed *observed);
+/* Lets it go on, or ends it with this errno. */
+void observe_answer(int listener_fd, const struct observed *observed, int error);
+/*
+ * Reads the caller's memory; how much could be read. To be believed only if observe_is_valid() afterwards: the pid may
+ * be another's by then.
+ */
+size_t observe_read(const struct observed *observed, uint64_t address, void *out, size_t size);
+bool observe_is_valid(int listener_fd, const struct observed *observed);
+
+#endif

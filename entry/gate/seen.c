@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gate/seen.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "base/arena.h"
+#include "base/dir.h"
+#include "base/scan.h"
+#include "confine/filter.h"
+#include "gate/verdict.h"
+#include "hub/cache.h"
+#include "util.h"
+
+/* What was seen, for the report. */
+static void keep(struct gate *gate, const struct watched *seen, bool wrong)
+{
+	struct report_service *service = &gate->report.service;
+	size_t room = LENGTH_OF(seen->last), count = seen->lines < room ? seen->lines : room;
+
+	*service = (struct report_service){ .looked_at = true,
+		                            .ready = seen->ready,
+		                            .first_output_ms = seen->first_output_ms,
+		                            .ready_ms = seen->ready_ms,
+		                            .stop_ms = seen->stop_ms,
+		                            .end_ms = seen->end_ms,
+		                            .status = seen->status,
+		                            .memory_bytes = seen->memory_bytes,
+		                            .lines = seen->lines };
+	for (size_t i = 0; wrong && i < count; i++)
+		service->last[i] =
+		        report_keep(&gate->report, seen->last[(seen->lines - count + i) % room]);
+}
+
+static void raise_end(struct gate *gate, const struct watched *seen)
+{
+	bool by_signal = WIFSIGNALED(seen->status);
+	int number = by_signal ? WTERMSIG(seen->status) : WEXITSTATUS(seen->status);
+	const char *last = seen->lines == 0 ? "it said nothing" :
+	                                      seen->last[(seen->lines - 1) % LENGTH_OF(seen->last)];
+
+	if (seen->ready)
+		gate_raise(gate, FINDING_SERVICE_DIED, gate->policy.said[KEY_SETTLE].line,
+		           "ended %s %d, %llu ms after it was ready; its last line: %s",
+		           by_signal ? "by signal" : "with status", number,
+		           (unsigned long long)(seen->end_ms - seen->ready_ms), last);
+	else
+		gate_raise(gate, FINDING_SERVICE_DIED, gate->policy.said[KEY_READY].line,
+		           "ended %s %d after %llu ms, before it was ready; its last line: %s",
+		           by_signal ? "by signal" : "with status", number,
+		           (unsigned long long)seen->end_ms, last);
+}
+
+static void raise_log(struct gate *gate, const struct watched *seen)
+{
+	const struct policy *policy = &gate->policy;
+
+	if (seen->forbidden != NULL)
+		gate_raise(gate, FINDING_SERVICE_LOG, policy->said[KEY_LOG_FORBID].line,
+		           "line %llu of %s, after %llu ms, is forbidden (%.200s): %s",
+		           (unsigned long long)seen->number, seen->stream,
+		           (unsigned long long)seen->line_ms, seen->forbidden, seen->line);
+	for (size_t i = 0; seen->ready && i < policy->log_expect.count; i++)
+		if ((seen->expected >> i & 1) == 0)
+			gate_raise(gate, FINDING_SERVICE_LOG, policy->said[KEY_LOG_EXPECT].line,
+			           "no line of its output holds %.200s",
+			           policy->log_expect.items[i]);
+}
+
+/* Whether the service ended where smoke did not ask it to. */
+static bool ended_by_itself(const struct gate *gate, const struct watched *seen)
+{
+	bool exits = strcmp(gate->policy.ready.items[0], "exit") == 0;
+
+	if (exits)
+		return !seen->ready && seen->ended && seen->stop_ms == 0;
+	return seen->ended && !seen->settled && seen->forbidden == NULL && seen->stop == 0 &&
+	       (seen->ready || seen->end_ms < gate->policy.ready_within_ms);
+}
+
+static const struct report_attempt *keep_attempts(struct gate *gate,
+                                                  const struct observer *observer)
+{
+	struct report_attempt *kept =
+	        arena_take(gate->report.arena, (observer->attempt_count + 1) * sizeof(*kept));
+
+	for (size_t i = 0; kept != NULL && i < observer->attempt_count; i++) {
+		const struct attempt *attempt = &observer->attempts[i];
+
+		kept[i] = (struct report_attempt){
+			.host = report_keep(&gate->report, attempt->host),
+			.program = report_keep(&gate->report, attempt->program),
+			.first_ms = attempt->first_ms,
+			.count = attempt->count,
+			.port = attempt->port,
+			.refused = attempt->refused,
+		};
+	}
+	return kept;
+}
+
+/* Whom it reached out to, and which names it asked for. */
+static void raise_attempts(struct gate *gate, const struct observer *observer)
+{
+	bool refuse = gate->policy.network == OBSERVED_REFUSE;
+
+	for (size_t i = 0; i < observer->attempt_count; i++) {
+		const struct attempt *attempt = &observer->attempts[i];
+		struct report_at at = { .path = attempt->host,
+			                .line = gate->policy.said[KEY_NETWORK].line,
+			                .severity = refuse ? SEVERITY_ERROR : SEVERITY_OFF };
+
+		if (attempt->port == 0)
+			gate_raise_at(gate, FINDING_SERVICE_NETWORK, at,
+			              "%s asked for this name after %llu ms, %llu times in all",
+			              attempt->program, (unsigned long long)attempt->first_ms,
+			              (unsigned long long)attempt->count);
+		else
+			gate_raise_at(
+			        gate, FINDING_SERVICE_NETWORK, at,
+			        "%s reached out to its port %u after %llu ms, %llu times in all%s",
+			        attempt->program, attempt->port,
+			        (unsigned long long)attempt->first_ms,
+			        (unsigned long long)attempt->count,
+			        attempt->refused ? "; it was refused" : "");
+	}
+	if (observer->attempts_left_out > 0)
+		gate_raise(gate, FINDING_SERVICE_NETWORK, 0,
+		           "%zu more attempts, to other hosts and ports, are not listed",
+		           observer->attempts_left_out);
+}
+
+static bool is_of_a_model(const struct gate *gate, const char *path)
+{
+	char directory[MAX_PATH_BYTES], name[MAX_NAME_BYTES], repo[MAX_PATH_BYTES];
+
+	for (size_t i = 0; i < gate->policy.model_count; i++) {
+		const struct model *model = &gate->policy.models[i];
+
+		report_model_path(&gate->report, i, directory, sizeof(directory));
+		if (directory[0] != '\0' && path_is_beneath(path, directory))
+			return true;
+		if (model->repo != NULL && gate->hub_cache_origin != NULL &&
+		    repo_directory_name(model->repo, name, sizeof(name)) &&
+		    path_join(repo, sizeof(repo), gate->hub_cache, name) &&
+		    path_is_beneath(path, repo))
+			return true;
+	}
+	return false;
+}
+
+/* Of the cache: what is no repository's belongs to the libraries. */
+static void raise_files(struct gate *gate, const struct observer *observer)
+{
+	bool refuse = gate->policy.files_opened == OBSERVED_REFUSE;
+	size_t raised = 0;
+
+	for (size_t i = 0; i < observer->file_count; i++) {
+		const struct opened_file *file = &observer->files[i];
+
+		if (strstr(file->path, "/models--") == NULL || is_of_a_model(gate, file->path) ||
+		    raised++ >= FINDINGS_PER_KIND)
+			continue;
+		gate_raise_at(
+		        gate, FINDING_SERVICE_FILES,
+		        (struct report_at){ .path = file->path,
+		                            .line = gate->policy.said[KEY_FILES_OPENED].line,
+		                            .severity = refuse ? SEVERITY_ERROR : SEVERITY_OFF },
+		        "was %s, and no [model] section names its repository",
+		        file->absent ? "looked for and not there" : "opened");
+	}
+}
+
+struct unopened {
+	const struct observer *observer;
+	size_t opened, files;
+	uint64_t bytes, first_bytes;
+	char first[MAX_PATH_BYTES];
+};
+
+static bool was_opened(const struct observer *observer, const char *path)
+{
+	uint64_t hash = hash_bytes(path, strlen(path));
+
+	for (size_t i = 0; i < observer->file_count; i++)
+		if (observer->files[i].hash == hash)
+			return true;
+	return false;
+}
+
+static void count_file(struct unopened *unopened, const char *path, uint64_t size)
+{
+	if (was_opened(unopened->observer, path)) {
+		unopened->opened++;
+		return;
+	}
+	unopened->files++;
+	unopened->bytes += size;
+	if (size < unopened->first_bytes && unopened->first[0] != '\0')
+		return;
+	memcpy(unopened->first, path, strlen(path) + 1);
+	unopened->first_bytes = size;
+}
+
+static void count_directory(struct unopened *unopened, char path[static MAX_PATH_BYTES],
+                            unsigned depth)
+{
+	CLEANUP(dir_close)
+	struct dir dir =
+	        dir_over(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), MAX_DIRECTORY_ENTRIES);
+	size_t length = strlen(path);
+	struct dirent *entry;
+	struct stat st;
+
+	while ((entry = dir_next(&dir)) != NULL) {
+		size_t more = strlen(entry->d_name);
+
+		if (entry->d_name[0] == '.' || length + more + 2 > MAX_PATH_BYTES)
+			continue;
+		path[length] = '/';
+		memcpy(path + length + 1, entry->d_name, more + 1);
+		if (stat(path, &st) == 0 && S_ISDIR(st.st_mode) && depth < MAX_DEPTH_DIRECTORIES)
+			count_directory(unopened, path, depth + 1);
+		else if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
+			count_file(unopened, path, (uint64_t)st.st_size);
+	}
+	path[length] = '\0';
+}
+
+/* Files by model: what an image need not hold for this service. */
+static void raise_unopened(struct gate *gate, const struct observer *observer)
+{
+	for (size_t i = 0; i < gate->policy.model_count; i++) {
+		struct unopened unopened = { .observer = observer };
+		char path[MAX_PATH_BYTES];
+
+		report_model_path(&gate->report, i, path, sizeof(path));
+		if (path[0] != '/' || !gate->report.models[i].found)
+			continue;
+		count_directory(&unopened, path, 0);
+		if (unopened.files > 0)
+			gate_raise_at(
+			        gate, FINDING_SERVICE_FILES,
+			        (struct report_at){ .path = unopened.first },
+			        "of [model %.128s] %zu files were opened, and %zu (%s) never, this one the largest",
+			        gate->policy.models[i].name, unopened.opened, unopened.files,
+			        size_text(unopened.bytes).text);
+	}
+}
+
+static void raise_observed(struct gate *gate, const struct watched *seen,
+                           const struct observer *observer)
+{
+	struct report_service *service = &gate->report.service;
+
+	service->observed = seen->observed;
+	if (!seen->observed) {
+		gate_raise(
+		        gate, FINDING_SERVICE_UNOBSERVED, 0,
+		        "its system calls were not observed: what it opened and connected to is not told");
+		return;
+	}
+	service->attempts = keep_attempts(gate, observer);
+	service->attempt_count = service->attempts == NULL ? 0 : observer->attempt_count;
+	raise_attempts(gate, observer);
+	raise_files(gate, observer);
+	raise_unopened(gate, observer);
+}
+
+void gate_take_service(struct gate *gate, const struct watched *seen,
+                       const struct observer *observer)
+{
+	size_t before = gate->report.count;
+	bool died = ended_by_itself(gate, seen);
+
+	if (died)
+		raise_end(gate, seen);
+	else if (!seen->ready && seen->forbidden == NULL)
+		gate_raise(gate, FINDING_SERVICE_NOT_READY,
+		           gate->policy.said[KEY_READY_WITHIN].line,
+		           "was not ready within %llu ms: %s",
+		           (unsigned long long)gate->policy.ready_within_ms,
+		           seen->why[0] != '\0' ? seen->why : "what ready names was not seen");
+	raise_log(gate, seen);
+	if (seen->killed)
+		gate_raise(gate, FINDING_SERVICE_STOP_SLOW, gate->policy.said[KEY_STOP_WITHIN].line,
+		           "did not end within %llu ms of SIGTERM, and was killed",
+		           (unsigned long long)gate->policy.stop_within_ms);
+	keep(gate, seen, gate->report.count > before);
+	raise_observed(gate, seen, observer);
+}
+
+/* The cache, and the directories of models outside of it. */
+static size_t list_directories(struct gate *gate, const char **at, size_t room)
+{
+	char path[MAX_PATH_BYTES];
+	size_t count = 0;
+
+	if (gate->hub_cache_origin != NULL && gate->hub_cache[0] == '/')
+		at[count++] = gate->hub_cache;
+	for (size_t i = 0; i < gate->policy.model_count && count < room; i++)
+		if (gate->policy.models[i].path != NULL) {
+			report_model_path(&gate->report, i, path, sizeof(path));
+			at[count++] = report_keep(&gate->report, path);
+		}
+	return count;
+}
+
+/*
+ * The filter of egress answers by itself before anybody sees the call: where the service is observed, UDP sockets may be
+ * made, and whoever observes refuses what they are for.
+ */
+struct observer *gate_observe(struct gate *gate, const char **at, size_t room)
+{
+	struct observer *observer = observe_try() == 0 ? calloc(1, sizeof(*observer)) : NULL;
+
+	if (observer == NULL)
+		return NULL;
+	observer->directories = at;
+	observer->directory_count = list_directories(gate, at, room);
+	observer->refuses = gate->policy.egress.kind == EGRESS_DENY;
+	if (gate->limits.filter && observer->refuses)
+		gate->limits.sockets |= SOCKETS_UDP;
+	return observer;
+}

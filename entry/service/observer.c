@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/observer.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#include "base/scan.h"
+#include "base/text.h"
+#include "process/clock.h"
+#include "service/question.h"
+#include "util.h"
+
+#define TURNS_AT_ONCE 64u /* before whoever waits for other things is let look */
+
+/* Reaching out */
+
+static void program_of(pid_t pid, char name[static 17])
+{
+	char path[64];
+	struct text text = TEXT_OVER(path);
+	CLEANUP(cleanup_fd) int fd = -1;
+	ssize_t got;
+
+	text_addf(&text, "/proc/%d/comm", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	got = fd < 0 ? -1 : read(fd, name, 16);
+	name[got < 0 ? 0 : got] = '\0';
+	name[strcspn(name, "\n")] = '\0';
+}
+
+static struct attempt *note(struct observer *observer, const struct observed *observed,
+                            const char *host, uint16_t port)
+{
+	struct attempt *attempt;
+	struct text text;
+
+	for (size_t i = 0; i < observer->attempt_count; i++)
+		if (observer->attempts[i].port == port &&
+		    strcmp(observer->attempts[i].host, host) == 0) {
+			observer->attempts[i].count++;
+			return &observer->attempts[i];
+		}
+	if (observer->attempt_count == MAX_ATTEMPTS) {
+		observer->attempts_left_out++;
+		return NULL;
+	}
+	attempt = &observer->attempts[observer->attempt_count++];
+	text = TEXT_OVER(attempt->host);
+	text_add(&text, host);
+	attempt->port = port;
+	attempt->count = 1;
+	attempt->first_ms = (clock_now_ns() - observer->started_ns) / 1000000u;
+	program_of(observed->pid, attempt->program);
+	return attempt;
+}
+
+static bool is_local(const struct sockaddr_storage *address, char host[static INET6_ADDRSTRLEN],
+                     uint16_t *port)
+{
+	const struct sockaddr_in *four = (const struct sockaddr_in *)(const void *)address;
+	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)address;
+
+	if (address->ss_family == AF_INET) {
+		*port = ntohs(four->sin_port);
+		(void)inet_ntop(AF_INET, &four->sin_addr, host, INET6_ADDRSTRLEN);
+		return ntohl(four->sin_addr.s_addr) >> 24 == 127 || four->sin_addr.s_addr == 0;
+	}
+	*port = ntohs(six->sin6_port);
+	(void)inet_ntop(AF_INET6, &six->sin6_addr, host, INET6_ADDRSTRLEN);
+	return IN6_IS_ADDR_LOOPBACK(&six->sin6_addr) || IN6_IS_ADDR_UNSPECIFIED(&six->sin6_addr) ||
+	       (IN6_IS_ADDR_V4MAPPED(&six->sin6_addr) && six->sin6_addr.s6_addr[12] == 127);
+}
+
+/* An errno that answers the call, or 0. Port 53 is a resolver's: what it is asked is what counts. */
+static int take_address(struct observer *observer, const struct observed *observed,
+                        uint64_t address, uint64_t size)
+{
+	struct sockaddr_storage storage = { 0 };
+	char host[INET6_ADDRSTRLEN] = "";
+	struct attempt *attempt;
+	uint16_t port;
+	bool local;
+
+	if (address == 0 || size < sizeof(sa_family_t))
+		return 0;
+	(void)observe_read(observed, address, &storage,
+	                   size < sizeof(storage) ? (size_t)size : sizeof(storage));
+	if (storage.ss_family != AF_INET && storage.ss_family != AF_INET6)
+		return 0;
+	local = is_local(&storage, host, &port);
+	if (!local) {
+		attempt = note(observer, observed, host, port);
+		if (attempt != NULL)
+			attempt->refused = observer->refuses;
+	}
+	return observer->refuses && !local ? EACCES : 0;
+}
+
+static void take_payload(struct observer *observer, const struct observed *observed,
+                         uint64_t address, uint64_t size)
+{
+	unsigned char bytes[512];
+	char name[QUESTION_NAME_BYTES];
+	size_t wanted = size < sizeof(bytes) ? (size_t)size : sizeof(bytes);
+
+	if (question_read(bytes, observe_read(observed, address, bytes, wanted), name))
+		(void)note(observer, observed, name, 0);
+}
+
+static int take_message(struct observer *observer, const struct observed *observed,
+                        uint64_t address)
+{
+	struct msghdr message;
+	struct iovec io;
+	uintptr_t name, vector, base;
+
+	if (observe_read(observed, address, &message, sizeof(message)) != sizeof(message))
+		return 0;
+	memcpy(&name, &message.msg_name, sizeof(name));
+	memcpy(&vector, &message.msg_iov, sizeof(vector));
+	if (message.msg_iovlen > 0 &&
+	    observe_read(observed, vector, &io, sizeof(io)) == sizeof(io)) {
+		memcpy(&base, &io.iov_base, sizeof(base));
+		take_payload(observer, observed, base, io.iov_len);
+	}
+	return take_address(observer, observed, name, message.msg_namelen);
+}
+
+/* Each of the first few: a resolver sends two. */
+static int take_messages(struct observer *observer, const struct observed *observed)
+{
+	uint64_t count = observed->args[2] < 8 ? observed->args[2] : 8;
+	int error = 0;
+
+	for (uint64_t i = 0; i < count && error == 0; i++)
+		error = take_message(observer, observed,
+		                     observed->args[1] + i * sizeof(struct mmsghdr));
+	return error;
+}
+
+/* Files */
+
+static const char *beneath(const struct observer *observer, const char *path)
+{
+	for (size_t i = 0; i < observer->directory_count; i++)
+		if (path_is_beneath(path, observer->directories[i]) &&
+		    strlen(path) > strlen(observer->directories[i]))
+			return observer->directories[i];
+	return NULL;
+}
+
+/* The path as it was named: from the working directory, or from the descriptor. */
+static bool absolute(const struct observed *observed, int directory, const char *name,
+                     char out[static MAX_PATH_BYTES])
+{
+	char link[64], base[MAX_PATH_BYTES];
+	struct text text = TEXT_OVER(link);
+	ssize_t length;
+
+	if (name[0] == '/')
+		return path_join(out, MAX_PATH_BYTES, "/", name + 1);
+	if (directory == AT_FDCWD)
+		text_addf(&text, "/proc/%d/cwd", (int)observed->pid);
+	else
+		text_addf(&text, "/proc/%d/fd/%d", (int)observed->pid, directory);
+	length = readlink(link, base, sizeof(base) - 1);
+	if (length <= 0 || base[0] != '/')
+		return false;
+	base[length] = '\0';
+	return path_join(out, MAX_PATH_BYTES, base, name);
+}
+
+static void note_file(struct observer *observer, const char *path)
+{
+	uint64_t hash = hash_bytes(path, strlen(path));
+	struct opened_file *larger;
+	struct stat st;
+
+	for (size_t i = 0; i < observer->file_count; i++)
+		if (observer->files[i].hash == hash)
+			return;
+	if (observer->file_count == observer->file_room) {
+		size_t room = observer->file_room == 0 ? 64 : observer->file_room * 2;
+
+		larger = room > MAX_OBSERVED_FILES ?
+		                 NULL :
+		                 realloc(observer->files, room * sizeof(*larger));
+		if (larger == NULL) {
+			observer->files_left_out++;
+			return;
+		}
+		observer->files = larger;
+		observer->file_room = room;
+	}
+	observer->files[observer->file_count] = (struct opened_file){
+		.hash = hash, .path = strdup(path), .absent = stat(path, &st) != 0
+	};
+	observer->file_count += observer->files[observer->file_count].path != NULL;
+}
+
+static void take_open(struct observer *observer, const struct observed *observed, int directory,
+                      uint64_t address)
+{
+	char name[MAX_PATH_BYTES] = "", path[MAX_PATH_BYTES];
+	size_t got = observe_read(observed, address, name, 1);
+
+	/* To its end, and not beyond: most names are short. */
+	while (got > 0 && got < sizeof(name) - 1 && memchr(name, '\0', got) == NULL) {
+		size_t piece = 256 - ((address + got) & 255);
+		size_t more = observe_read(observed, address + got, name + got,
+		                           piece < sizeof(name) - 1 - got ? piece :
+		                                                            sizeof(name) - 1 - got);
+
+		got += more;
+		if (more == 0)
+			break;
+	}
+	name[got < sizeof(name) ? got : sizeof(name) - 1] = '\0';
+	if (absolute(observed, directory, name, path) && beneath(observer, path) != NULL)
+		note_file(observer, path);
+}
+
+/* Answering */
+
+static int take_call(struct observer *observer, const struct observed *observed)
+{
+	const uint64_t *args = observed->args;
+
+	switch (observed->call) {
+	case SYS_connect:
+		return take_address(observer, observed, args[1], args[2]);
+	case SYS_sendto:
+		take_payload(observer, observed, args[1], args[2]);
+		return take_address(observer, observed, args[4], args[5]);
+	case SYS_sendmsg:
+		return take_message(observer, observed, args[1]);
+	case SYS_sendmmsg:
+		return take_messages(observer, observed);
+	case SYS_openat:
+	case SYS_openat2:
+		take_open(observer, observed, (int)args[0], args[1]);
+		return 0;
+#ifdef SYS_open
+	case SYS_open:
+		take_open(observer, observed, AT_FDCWD, args[0]);
+		return 0;
+#endif
+	case SYS_execve:
+		observer->programs++;
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+bool observer_turn(struct observer *observer, int listener_fd)
+{
+	for (unsigned i = 0; i < TURNS_AT_ONCE; i++) {
+		struct observed observed;
+		int error = observe_next(listener_fd, &observed);
+
+		if (error == -EAGAIN)
+			return true;
+		if (error != 0)
+			return false;
+		observer->calls++;
+		observe_answer(listener_fd, &observed, take_call(observer, &observed));
+	}
+	return true;
+}
+
+void observer_release(struct observer *observer)
+{
+	for (size_t i = 0; i < observer->file_count; i++)
+		free(observer->files[i].path);
+	free(observer->files);
+	observer->files = NULL;
+	observer->file_count = observer->file_room = 0;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a service does by its system calls, as far as they are seen: whom it reaches out to, and which files of models it opens. */
+#ifndef AWEIGH_OBSERVER_H
+#define AWEIGH_OBSERVER_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bounds.h"
+#include "confine/observe.h"
+
+/* An address beyond this machine, or a name that was asked for. */
+struct attempt {
+	char host[256]; /* a numeric address, or the name */
+	uint16_t port; /* 0: a name */
+	char program[17];
+	uint64_t first_ms, count;
+	bool refused;
+};
+
+/* A file beneath one of the watched directories. */
+struct opened_file {
+	uint64_t hash; /* of the path */
+	char *path;
+	bool absent; /* it was looked for */
+};
+
+struct observer {
+	/* Set before: */
+	const char *const *directories; /* of models, absolute; those of files that are noted */
+	size_t directory_count;
+	bool refuses; /* egress = deny: what leads out of this machine is answered with EACCES */
+	uint64_t started_ns;
+
+	struct attempt attempts[MAX_ATTEMPTS];
+	size_t attempt_count, attempts_left_out;
+	struct opened_file *files;
+	size_t file_count, file_room, files_left_out;
+	uint16_t listens[16]; /* not known yet: 0 */
+	size_t programs; /* that were started */
+	uint64_t calls;
+};
+
+/* Reads and answers what waits; false: the listener is of no more use. */
+bool observer_turn(struct observer *observer, int listener_fd);
+void observer_release(struct observer *observer);
+
+#endif

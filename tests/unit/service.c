@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* entry/service: targets, lines, questions, and what an observer keeps; gate/seen.h and confine/observe.h as far as no process is needed. */
+#include "unit.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "confine/observe.h"
+#include "gate/seen.h"
+#include "service/lines.h"
+#include "service/observer.h"
+#include "service/question.h"
+#include "service/target.h"
+#include "service/watch.h"
+#include "util.h"
+
+static void targets(void **state)
+{
+	static const struct {
+		const char *text, *host, *rest;
+		enum target_kind kind;
+		unsigned port;
+	} good[] = {
+		{ "http://127.0.0.1:8001/api/?x=1", "127.0.0.1", "/api/?x=1", TARGET_HTTP, 8001 },
+		{ "http://localhost", "", "/", TARGET_HTTP, 80 },
+		{ "http://[::1]:9/", "::1", "/", TARGET_HTTP, 9 },
+		{ "tcp:65535", "", "", TARGET_TCP, 65535 },
+		{ "tcp:127.1.2.3:7", "127.1.2.3", "", TARGET_TCP, 7 },
+		{ "unix:/s", "", "/s", TARGET_UNIX, 0 },
+		{ "log:a*b", "", "a*b", TARGET_LOG, 0 },
+		{ "exit", "", "", TARGET_EXIT, 0 },
+	};
+	static const char *const bad[] = {
+		"",       "http://", "http://:0/", "tcp:",         "tcp:1:",    "tcp:1x",
+		"unix:s", "log:",    "notify:x",   "http://[::1/", "http://a/", "http://8.8.8.8/"
+	};
+	char sentence[512];
+	struct target target;
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH_OF(good); i++) {
+		struct text why = TEXT_OVER(sentence);
+
+		if (!target_parse(&target, good[i].text, false, &why))
+			fail_msg("%s", sentence);
+		assert_string_equal(target.host, good[i].host);
+		assert_string_equal(target.rest, good[i].rest);
+		assert_int_equal(target.kind, good[i].kind);
+		assert_int_equal(target.port, good[i].port);
+	}
+	for (size_t i = 0; i < LENGTH_OF(bad); i++) {
+		struct text why = TEXT_OVER(sentence);
+
+		assert_false(target_parse(&target, bad[i], false, &why));
+		assert_true(why.length > 0);
+	}
+}
+
+static void take(void *context, const char *line)
+{
+	struct text *text = context;
+
+	text_addf(text, "[%s]", line);
+}
+
+static void lines_end_where_they_end(void **state)
+{
+	static struct lines lines;
+	char out[256];
+	struct text text = TEXT_OVER(out);
+
+	(void)state;
+	lines = (struct lines){ .take = take, .context = &text };
+	lines_feed(&lines, "a\r10%\r\n", 7);
+	lines_feed(&lines, "b", 1);
+	lines_feed(&lines, "\0c\nlast", 7);
+	lines_end(&lines);
+	assert_string_equal(out, "[a][10%][b c][last]");
+}
+
+static void a_name_that_is_asked_for(void **state)
+{
+	static const unsigned char query[] = "\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x0bhuggingface\x02"
+	                                     "co\0\0\x01\0\x01";
+	char name[QUESTION_NAME_BYTES];
+
+	(void)state;
+	assert_true(question_read(query, sizeof(query) - 1, name));
+	assert_string_equal(name, "huggingface.co");
+	for (size_t length = 0; length < sizeof(query) - 1; length++)
+		assert_false(
+		        question_read((const unsigned char *)guarded(query, length), length, name));
+}
+
+static void nothing_is_observed_without_a_listener(void **state)
+{
+	struct observer observer = { 0 };
+	struct observed observed = { .pid = getpid() };
+	char bytes[8];
+
+	(void)state;
+	assert_false(observer_turn(&observer, STDIN_FILENO) && observer.calls > 0);
+	assert_false(observe_is_valid(STDIN_FILENO, &observed));
+	assert_int_equal(observe_read(&observed, 1, bytes, sizeof(bytes)), 0);
+	observer_release(&observer);
+}
+
+static void a_service_that_was_not_observed_says_so(void **state)
+{
+	struct gate *gate = calloc(1, sizeof(*gate));
+	struct watched *seen = calloc(1, sizeof(*seen));
+	const char *ready[] = { "exit" };
+
+	(void)state;
+	assert_true(gate != NULL && seen != NULL);
+	gate->report.arena = arena_new();
+	gate->policy.ready = (struct list){ ready, 1 };
+	seen->ready = seen->ended = true;
+	gate_take_service(gate, seen, NULL);
+	assert_int_equal(gate->report.count, 1);
+	assert_int_equal(gate->report.findings[0].id, FINDING_SERVICE_UNOBSERVED);
+	assert_int_equal(gate->report.status, STATUS_OK);
+	arena_free(gate->report.arena);
+	free(gate->report.findings);
+	free(gate);
+	free(seen);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(targets),
+		cmocka_unit_test(lines_end_where_they_end),
+		cmocka_unit_test(a_name_that_is_asked_for),
+		cmocka_unit_test(nothing_is_observed_without_a_listener),
+		cmocka_unit_test(a_service_that_was_not_observed_says_so),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
