@@ -8,12 +8,15 @@
 #include "gate/prepare.h"
 #include "gate/refetch.h"
 #include "gate/verdict.h"
+#include "gate/waiting.h"
 #include "util.h"
 
 static enum status inspect_and_fetch(struct gate *gate, struct text *why)
 {
 	enum status status = gate_inspect(gate, why);
 
+	if (status == STATUS_OK && gate->policy.wait_ms > 0 && gate->fetching != FETCHING_ORDERED)
+		status = gate_wait(gate, why);
 	if (status == STATUS_OK && gate_may_fetch(gate))
 		status = gate_refetch(gate, why);
 	if (status == STATUS_OK)

@@ -126,6 +126,17 @@ static void resolve_paths(struct gate *gate)
 		gate->hub_cache_origin = NULL;
 }
 
+/* What is fetched is not waited for. */
+static void check_wait(struct policy *policy)
+{
+	if (policy->wait_ms > 0 && policy->mode != MODE_OFFLINE)
+		policy_error(
+		        policy, FINDING_POLICY_VALUE, SOURCE_POLICY, policy->said[KEY_WAIT].line,
+		        "set mode = offline for who waits; whoever fetches has mode = auto",
+		        "wait says that another brings the models, and mode = %s that this one does",
+		        mode_words[policy->mode]);
+}
+
 static enum status open_trees(struct gate *gate, struct text *why)
 {
 	int error = tree_init(&gate->host, NULL);
@@ -223,6 +234,7 @@ enum status gate_prepare(struct gate *gate, const struct options *options,
 		goto memory;
 	take_stops(gate);
 	check_report_rows(&gate->policy);
+	check_wait(&gate->policy);
 	gate->deadline_ns = gate->started_ns + gate->policy.deadline_ms * 1000000u;
 	resolve_identity(gate);
 	status = gate_choose_home(gate, &home_follows, why);

@@ -287,4 +287,6 @@ void gate_conclude(struct gate *gate)
 		report->status = status_worse(report->status, STATUS_POLICY);
 	else if (!is_every_model_seen(gate) || !gate->inspected)
 		report->status = status_worse(report->status, STATUS_SYSTEM);
+	else if (gate->waited_out)
+		report->status = STATUS_TEMPORARY; /* whatever is missing: it may still come */
 }

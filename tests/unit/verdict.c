@@ -18,6 +18,7 @@
 #include "gate/refetch.h"
 #include "gate/secrets.h"
 #include "gate/verdict.h"
+#include "gate/waiting.h"
 #include "place.h"
 #include "process/signals.h"
 #include "util.h"

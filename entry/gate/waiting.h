@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* policy.wait: another container fills the volume, and its models are waited for instead of refused. */
+#ifndef AWEIGH_WAITING_H
+#define AWEIGH_WAITING_H
+
+#include "gate/gate.h"
+
+/*
+ * After an inspection: looks again when something changes, and after growing intervals, until what can still arrive has
+ * arrived, has not changed between two looks, or policy.wait is over (gate->waited_out). As gate_inspect().
+ */
+enum status gate_wait(struct gate *gate, struct text *why);
+
+#endif
