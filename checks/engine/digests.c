@@ -247,7 +247,7 @@ void digest_queue_model_done(struct inspection *inspection)
 		                 model_open_manifest(inspection) :
 		                 -1;
 
-		if (count > 1)
+		if (jobs != NULL && count > 1)
 			qsort(jobs, count, sizeof(struct job), by_path);
 		if (fd >= 0 && inspection->model->has_manifest)
 			(void)manifest_read(fd, expect_from_manifest, inspection);

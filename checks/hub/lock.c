@@ -208,11 +208,12 @@ bool lock_set(const struct lock_model *model, char hex[static SHA256_HEX + 1])
 {
 	size_t count = model->count;
 	bool many = count > LINE_BUCKETS / 64; /* else it is sorted before the table is made */
-	CLEANUP(cleanup_free) struct line *lines = calloc(2 * count + 1, sizeof(*lines));
+	/* The lines as they come, in order, and behind them the table. */
 	CLEANUP(cleanup_free)
-	uint32_t *bucket = many ? calloc(LINE_BUCKETS, sizeof(*bucket)) : NULL;
+	struct line *lines = calloc(1, (2 * count + 1) * sizeof(*lines) +
+	                                       (many ? LINE_BUCKETS * sizeof(uint32_t) : 0));
 
-	if (lines == NULL || (many && bucket == NULL))
+	if (lines == NULL)
 		return false;
 	for (size_t i = 0; i < count; i++) {
 		for (size_t k = 0; k < sizeof(lines[i].begin); k++)
@@ -220,7 +221,8 @@ bool lock_set(const struct lock_model *model, char hex[static SHA256_HEX + 1])
 		lines[i].file = &model->files[i];
 	}
 	if (many)
-		sort_lines(lines + count, lines, count, bucket);
+		sort_lines(lines + count, lines, count,
+		           (uint32_t *)(void *)(lines + 2 * count + 1));
 	else
 		qsort(lines, count, sizeof(*lines), by_bytes);
 	hash_lines(lines + (many ? count : 0), count, hex);
@@ -457,16 +459,18 @@ static int by_text(const void *a, const void *b)
 static bool check_names(struct reader *reader)
 {
 	const struct lock *lock = reader->lock;
-	CLEANUP(cleanup_free) const char **names = calloc(lock->count + 1, sizeof(*names));
-	bool well = names != NULL || refuse(reader, "cannot be kept: out of memory");
+	const char **names = calloc(lock->count + 1, sizeof(*names));
+	bool well = true;
 
-	for (size_t i = 0; well && i < lock->count; i++)
+	if (names == NULL)
+		return refuse(reader, "cannot be kept: out of memory");
+	for (size_t i = 0; i < lock->count; i++)
 		names[i] = lock->models[i].name;
-	if (well)
-		qsort(names, lock->count, sizeof(*names), by_text);
+	qsort(names, lock->count, sizeof(*names), by_text);
 	for (size_t i = 1; well && i < lock->count; i++)
 		if (strcmp(names[i - 1], names[i]) == 0)
 			well = refuse(reader, "names [model %.128s] twice", names[i]);
+	free(names);
 	return well;
 }
 
@@ -495,7 +499,7 @@ static size_t unescape(char *name, size_t length)
 		bool escape = name[i] == '\\' && i + 1 < length;
 
 		i += escape;
-		name[to] = escape && name[i] == 'n' ? '\n' : name[i];
+		name[to] = (char)(escape && name[i] == 'n' ? '\n' : name[i]);
 	}
 	return to;
 }

@@ -23,12 +23,6 @@ struct before {
 	size_t kept_count;
 };
 
-static void before_release(struct before *before)
-{
-	free(before->text);
-	free(before->kept);
-}
-
 static bool is_made(const struct gate *gate, const char *name)
 {
 	return lock_find_model(&gate->made, name) != NULL;
@@ -172,10 +166,10 @@ static enum status check(const struct gate *gate, const struct before *before, c
 	return STATUS_DATA;
 }
 
-static enum status make(struct run *run, struct gate *gate, struct text *why)
+static enum status make_beside(struct run *run, struct gate *gate, struct before *before,
+                               struct text *why)
 {
 	enum status status = gate_lock(gate, &run->options, &run->signals, run->environ, why);
-	CLEANUP(before_release) struct before before = { 0 };
 	CLEANUP(cleanup_free) char *text = NULL;
 	size_t length;
 
@@ -191,23 +185,33 @@ static enum status make(struct run *run, struct gate *gate, struct text *why)
 	if (status == STATUS_OK)
 		status = gate->report.status;
 	if (status == STATUS_OK)
-		status = read_before(gate, &before, why);
+		status = read_before(gate, before, why);
 	if (status != STATUS_OK)
 		return status;
-	text = compose(gate, &before, &length);
+	text = compose(gate, before, &length);
 	if (text == NULL) {
 		text_add(why, "out of memory");
 		return STATUS_SYSTEM;
 	}
 	if (run->options.check)
-		return check(gate, &before, text);
-	if (before.text == NULL || strcmp(before.text, text) != 0)
+		return check(gate, before, text);
+	if (before->text == NULL || strcmp(before->text, text) != 0)
 		status = write_lock(gate, text, why);
 	for (size_t i = 0; status == STATUS_OK && !run->options.quiet && i < gate->made.count; i++)
 		tell_model(&gate->made.models[i]);
 	if (status == STATUS_OK && gate->policy.lock == NULL)
 		(void)printf("written to %s; name it in [policy]: lock = %s\n", gate->lock_path,
 		             path_name(gate->lock_path));
+	return status;
+}
+
+static enum status make(struct run *run, struct gate *gate, struct text *why)
+{
+	struct before before = { 0 };
+	enum status status = make_beside(run, gate, &before, why);
+
+	free(before.text);
+	free(before.kept);
 	return status;
 }
 

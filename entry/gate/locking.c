@@ -256,7 +256,7 @@ static void check_refs(struct gate *gate, size_t index)
 static enum status inspect_rest(struct gate *gate, bool online, struct text *why)
 {
 	size_t count = gate->policy.model_count, rest = 0;
-	CLEANUP(cleanup_free) bool *selected = calloc(count + 1, sizeof(*selected));
+	bool *selected = calloc(count + 1, sizeof(*selected));
 	enum status status = STATUS_OK;
 
 	if (selected == NULL) {
@@ -277,6 +277,7 @@ static enum status inspect_rest(struct gate *gate, bool online, struct text *why
 		if (selected[i] && online && gate->policy.models[i].repo != NULL)
 			gate->report.models[i].seen = true;
 	}
+	free(selected);
 	gate->inspected = gate->inspected || rest == 0;
 	return status;
 }

@@ -371,19 +371,20 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 	return 0;
 }
 
-static enum status list_into(struct gate *gate, struct fetch_job *job, struct text *why)
+static enum status list_into(struct gate *gate, const struct fetch_job *asked, struct text *why)
 {
 	struct fetch_settings settings;
 	struct settings_input input = settings_of(gate);
 	struct progress progress;
 	char sentence[512];
 	struct text fault = TEXT_OVER(sentence);
-	struct place place = { .gate = gate, .job = job, .progress = &progress };
+	struct fetch_job job = *asked;
+	struct place place = { .gate = gate, .job = &job, .progress = &progress };
 	enum status status = STATUS_OK;
 	bool well = false;
 
 	progress_begin(&progress, PROGRESS_NONE, STDERR_FILENO, &gate->policy, clock_now_ns());
-	job->settings = &settings;
+	job.settings = &settings;
 	if (!fetch_settings_init(&settings, &input, &fault))
 		gate_raise(gate, FINDING_FETCH_SETTINGS, 0, "%s", sentence);
 	else
@@ -393,21 +394,33 @@ static enum status list_into(struct gate *gate, struct fetch_job *job, struct te
 	return status;
 }
 
-enum status gate_list(struct gate *gate, struct text *why)
+static enum status list_wanted(struct gate *gate, const enum want *want, struct text *why)
 {
-	size_t count = gate->policy.model_count;
-	CLEANUP(cleanup_free) enum want *want = calloc(count + 1, sizeof(*want));
 	char scratch[MAX_PATH_BYTES];
 	struct fetch_job job = { .policy = &gate->policy,
 		                 .want = want,
 		                 .path = scratch,
 		                 .lock = gate->has_lock ? &gate->lock : NULL,
 		                 .locking = true };
+	enum status status;
+
+	if (!make_scratch(gate, scratch, sizeof(scratch), why))
+		return STATUS_IO;
+	status = list_into(gate, &job, why);
+	(void)nftw(scratch, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return status;
+}
+
+enum status gate_list(struct gate *gate, struct text *why)
+{
+	size_t count = gate->policy.model_count;
+	enum want *want = calloc(count + 1, sizeof(*want));
 	enum status status = STATUS_OK;
 	bool any = false;
 
 	gate->fetched = calloc(count + 1, sizeof(*gate->fetched));
 	if (want == NULL || gate->fetched == NULL) {
+		free(want);
 		text_add(why, "out of memory");
 		return STATUS_SYSTEM;
 	}
@@ -417,12 +430,9 @@ enum status gate_list(struct gate *gate, struct text *why)
 		want[i] = model->selected && model->repo != NULL ? WANT_MISSING : WANT_NOTHING;
 		any = any || want[i] != WANT_NOTHING;
 	}
-	if (!any)
-		return STATUS_OK;
-	if (!make_scratch(gate, scratch, sizeof(scratch), why))
-		return STATUS_IO;
-	status = list_into(gate, &job, why);
-	(void)nftw(scratch, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	if (any)
+		status = list_wanted(gate, want, why);
+	free(want);
 	return status;
 }
 

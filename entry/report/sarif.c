@@ -31,7 +31,8 @@ static void put_name(yajl_gen gen, const char *code)
 	bool first = true;
 
 	for (; *code != '\0'; code++) {
-		char c = *code >= 'a' && *code <= 'z' && first ? (char)(*code - 'a' + 'A') : *code;
+		bool raise = *code >= 'a' && *code <= 'z' && first;
+		char c = (char)(raise ? *code - 'a' + 'A' : *code);
 
 		first = *code == '.' || *code == '-';
 		if (!first)

@@ -15,6 +15,6 @@ void lines_feed(struct lines *lines, const char *bytes, size_t length)
 		if (bytes[i] == '\n' || bytes[i] == '\r' || lines->used == MAX_LOG_LINE_BYTES)
 			lines_end(lines);
 		if (bytes[i] != '\n' && bytes[i] != '\r')
-			lines->buffer[lines->used++] = bytes[i] == '\0' ? ' ' : bytes[i];
+			lines->buffer[lines->used++] = (char)(bytes[i] == '\0' ? ' ' : bytes[i]);
 	}
 }

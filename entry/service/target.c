@@ -307,7 +307,7 @@ static bool read_head(int fd, struct answer *answer, uint64_t deadline_ns)
 /* RFC 9112, 7.1: the chunks' own lines go; what is cut short ends there. */
 static void unchunk(struct answer *answer)
 {
-	size_t from = answer->body, to = answer->body;
+	size_t to = answer->body, from = to;
 
 	while (from < answer->used) {
 		size_t size = 0, digits = 0;
@@ -351,14 +351,12 @@ static bool has_body(int fd, struct answer *answer, const char *pattern, uint64_
 	return glob_matches(wanted, answer->bytes + answer->body);
 }
 
-static bool ask(int fd, const struct target *target, const char *body, uint64_t deadline_ns,
-                struct text *why)
+static bool ask_into(char *bytes, int fd, const struct target *target, const char *body,
+                     uint64_t deadline_ns, struct text *why)
 {
-	CLEANUP(cleanup_free) char *bytes = malloc(HEADER_BYTES + BODY_BYTES + 1);
 	struct answer answer = { .bytes = bytes };
 
-	if (bytes == NULL || !send_request(fd, target, deadline_ns) ||
-	    !read_head(fd, &answer, deadline_ns)) {
+	if (!send_request(fd, target, deadline_ns) || !read_head(fd, &answer, deadline_ns)) {
 		text_addf(why, "%.200s gives no answer of HTTP", target->text);
 		return false;
 	}
@@ -371,6 +369,16 @@ static bool ask(int fd, const struct target *target, const char *body, uint64_t 
 	text_addf(why, "%.200s answers %u, and its body does not hold %.200s", target->text,
 	          answer.status, body);
 	return false;
+}
+
+static bool ask(int fd, const struct target *target, const char *body, uint64_t deadline_ns,
+                struct text *why)
+{
+	char *bytes = calloc(1, HEADER_BYTES + BODY_BYTES + 1);
+	bool well = bytes != NULL && ask_into(bytes, fd, target, body, deadline_ns, why);
+
+	free(bytes);
+	return well;
 }
 
 bool target_try(const struct target *target, const char *body, uint64_t timeout_ms,

@@ -94,8 +94,10 @@ static const char *meets(const char *line, const char *element)
 
 static void keep_line(struct watched *seen, const char *line)
 {
-	struct text text = TEXT_OVER(seen->last[seen->lines++ % LENGTH_OF(seen->last)]);
+	char *place = seen->last[seen->lines % LENGTH_OF(seen->last)];
+	struct text text = text_over(place, sizeof(seen->last[0]));
 
+	seen->lines++;
 	text_add_bytes(&text, line, strnlen(line, sizeof(seen->last[0]) - 1));
 	text_mark_cut(&text);
 }
