@@ -100,7 +100,7 @@ static int apply_filter(const struct limits *limits)
 	for (int fd = 0; (fd = egress_descriptor(fd, (limits->sockets & SOCKETS_UDP) != 0)) >= 0;
 	     fd++)
 		withhold(fd);
-	return filter_enforce(limits->sockets);
+	return filter_enforce(limits->sockets | (limits->observed ? SOCKETS_UDP : 0));
 }
 
 static const struct limit {

@@ -18,6 +18,7 @@ struct limits {
 	int ruleset_fd; /* of Landlock (landlock_limit()) */
 	bool filter; /* of egress, to these SOCKETS_ (filter.h) */
 	unsigned sockets;
+	bool observed; /* UDP is left to whoever observes, and answers socket(2) for it (observe.h) */
 };
 
 /* In the order of applying, each while there is still the right to it. */

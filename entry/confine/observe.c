@@ -27,8 +27,8 @@
 /* sendmsg(2) on this descriptor is not asked about: it is how the listener is handed over. */
 #define HANDOVER_FD 63
 
-static const uint32_t calls[] = { SYS_connect, SYS_sendto, SYS_sendmmsg, SYS_sendmsg,
-	                          SYS_listen,  SYS_openat, SYS_openat2,  SYS_execve,
+static const uint32_t calls[] = { SYS_socket, SYS_connect, SYS_sendto,  SYS_sendmmsg, SYS_sendmsg,
+	                          SYS_listen, SYS_openat,  SYS_openat2, SYS_execve,
 #ifdef SYS_open
 	                          SYS_open
 #endif

@@ -9,7 +9,6 @@
 #include "base/arena.h"
 #include "base/dir.h"
 #include "base/scan.h"
-#include "confine/filter.h"
 #include "gate/verdict.h"
 #include "hub/cache.h"
 #include "util.h"
@@ -101,6 +100,23 @@ static const struct report_attempt *keep_attempts(struct gate *gate,
 	return kept;
 }
 
+/* "python3 asked DNS for it after 300 ms, twice". */
+static void describe(const struct attempt *attempt, struct text *out)
+{
+	text_add(out, attempt->program);
+	if (attempt->kind == ATTEMPT_NAME)
+		text_add(out, " asked DNS for this name");
+	else if (attempt->kind == ATTEMPT_SOCKET)
+		text_add(out, " wanted to send datagrams, as a resolver does");
+	else
+		text_addf(out, " reached out to its port %u", attempt->port);
+	text_addf(out, " after %llu ms", (unsigned long long)attempt->first_ms);
+	if (attempt->count > 1)
+		text_addf(out, ", %llu times in all", (unsigned long long)attempt->count);
+	if (attempt->refused)
+		text_add(out, ", and was refused");
+}
+
 /* Whom it reached out to, and which names it asked for. */
 static void raise_attempts(struct gate *gate, const struct observer *observer)
 {
@@ -108,23 +124,17 @@ static void raise_attempts(struct gate *gate, const struct observer *observer)
 
 	for (size_t i = 0; i < observer->attempt_count; i++) {
 		const struct attempt *attempt = &observer->attempts[i];
-		struct report_at at = { .path = attempt->host,
-			                .line = gate->policy.said[KEY_NETWORK].line,
-			                .severity = refuse ? SEVERITY_ERROR : SEVERITY_OFF };
+		char sentence[512];
+		struct text text = TEXT_OVER(sentence);
 
-		if (attempt->port == 0)
-			gate_raise_at(gate, FINDING_SERVICE_NETWORK, at,
-			              "%s asked for this name after %llu ms, %llu times in all",
-			              attempt->program, (unsigned long long)attempt->first_ms,
-			              (unsigned long long)attempt->count);
-		else
-			gate_raise_at(
-			        gate, FINDING_SERVICE_NETWORK, at,
-			        "%s reached out to its port %u after %llu ms, %llu times in all%s",
-			        attempt->program, attempt->port,
-			        (unsigned long long)attempt->first_ms,
-			        (unsigned long long)attempt->count,
-			        attempt->refused ? "; it was refused" : "");
+		describe(attempt, &text);
+		gate_raise_at(
+		        gate, FINDING_SERVICE_NETWORK,
+		        (struct report_at){
+		                .path = attempt->kind != ATTEMPT_SOCKET ? attempt->host : NULL,
+		                .line = gate->policy.said[KEY_NETWORK].line,
+		                .severity = refuse ? SEVERITY_ERROR : SEVERITY_OFF },
+		        "%s", sentence);
 	}
 	if (observer->attempts_left_out > 0)
 		gate_raise(gate, FINDING_SERVICE_NETWORK, 0,
@@ -309,8 +319,8 @@ static size_t list_directories(struct gate *gate, const char **at, size_t room)
 }
 
 /*
- * The filter of egress answers by itself before anybody sees the call: where the service is observed, UDP sockets may be
- * made, and whoever observes refuses what they are for.
+ * The filter of egress answers socket(2) by itself before anybody sees it: where the service is observed, whoever does so
+ * answers for it, by the numbers that the call has in registers, which no thread can change meanwhile.
  */
 struct observer *gate_observe(struct gate *gate, const char **at, size_t room)
 {
@@ -321,7 +331,6 @@ struct observer *gate_observe(struct gate *gate, const char **at, size_t room)
 	observer->directories = at;
 	observer->directory_count = list_directories(gate, at, room);
 	observer->refuses = gate->policy.egress.kind == EGRESS_DENY;
-	if (gate->limits.filter && observer->refuses)
-		gate->limits.sockets |= SOCKETS_UDP;
+	gate->limits.observed = gate->limits.filter && observer->refuses;
 	return observer;
 }

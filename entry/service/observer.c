@@ -34,14 +34,14 @@ static void program_of(pid_t pid, char name[static 17])
 	name[strcspn(name, "\n")] = '\0';
 }
 
-static struct attempt *note(struct observer *observer, const struct observed *observed,
+static struct attempt *note(struct observer *observer, const struct observed *observed, int kind,
                             const char *host, uint16_t port)
 {
 	struct attempt *attempt;
 	struct text text;
 
 	for (size_t i = 0; i < observer->attempt_count; i++)
-		if (observer->attempts[i].port == port &&
+		if ((int)observer->attempts[i].kind == kind && observer->attempts[i].port == port &&
 		    strcmp(observer->attempts[i].host, host) == 0) {
 			observer->attempts[i].count++;
 			return &observer->attempts[i];
@@ -53,6 +53,7 @@ static struct attempt *note(struct observer *observer, const struct observed *ob
 	attempt = &observer->attempts[observer->attempt_count++];
 	text = TEXT_OVER(attempt->host);
 	text_add(&text, host);
+	attempt->kind = (__typeof__(attempt->kind))kind;
 	attempt->port = port;
 	attempt->count = 1;
 	attempt->first_ms = (clock_now_ns() - observer->started_ns) / 1000000u;
@@ -77,29 +78,39 @@ static bool is_local(const struct sockaddr_storage *address, char host[static IN
 	       (IN6_IS_ADDR_V4MAPPED(&six->sin6_addr) && six->sin6_addr.s6_addr[12] == 127);
 }
 
-/* An errno that answers the call, or 0. Port 53 is a resolver's: what it is asked is what counts. */
-static int take_address(struct observer *observer, const struct observed *observed,
-                        uint64_t address, uint64_t size)
+/* A connection is noted only: Landlock refuses it within the call, where egress says so. */
+static void take_address(struct observer *observer, const struct observed *observed,
+                         uint64_t address, uint64_t size)
 {
 	struct sockaddr_storage storage = { 0 };
 	char host[INET6_ADDRSTRLEN] = "";
 	struct attempt *attempt;
 	uint16_t port;
-	bool local;
 
 	if (address == 0 || size < sizeof(sa_family_t))
-		return 0;
+		return;
 	(void)observe_read(observed, address, &storage,
 	                   size < sizeof(storage) ? (size_t)size : sizeof(storage));
-	if (storage.ss_family != AF_INET && storage.ss_family != AF_INET6)
+	if ((storage.ss_family != AF_INET && storage.ss_family != AF_INET6) ||
+	    is_local(&storage, host, &port))
+		return;
+	attempt = note(observer, observed, ATTEMPT_ADDRESS, host, port);
+	if (attempt != NULL)
+		attempt->refused = observer->refuses;
+}
+
+/* With egress = deny no socket but TCP's, whose connect(2) Landlock judges: this answer is the filter's. */
+static int take_socket(struct observer *observer, const struct observed *observed)
+{
+	uint64_t family = observed->args[0] & 0xffffffff, type = observed->args[1] & 0xf;
+	struct attempt *attempt;
+
+	if (!observer->refuses || (family != AF_INET && family != AF_INET6) || type == SOCK_STREAM)
 		return 0;
-	local = is_local(&storage, host, &port);
-	if (!local) {
-		attempt = note(observer, observed, host, port);
-		if (attempt != NULL)
-			attempt->refused = observer->refuses;
-	}
-	return observer->refuses && !local ? EACCES : 0;
+	attempt = note(observer, observed, ATTEMPT_SOCKET, "datagrams", 0);
+	if (attempt != NULL)
+		attempt->refused = true;
+	return EACCES;
 }
 
 static void take_payload(struct observer *observer, const struct observed *observed,
@@ -110,18 +121,18 @@ static void take_payload(struct observer *observer, const struct observed *obser
 	size_t wanted = size < sizeof(bytes) ? (size_t)size : sizeof(bytes);
 
 	if (question_read(bytes, observe_read(observed, address, bytes, wanted), name))
-		(void)note(observer, observed, name, 0);
+		(void)note(observer, observed, ATTEMPT_NAME, name, 0);
 }
 
-static int take_message(struct observer *observer, const struct observed *observed,
-                        uint64_t address)
+static void take_message(struct observer *observer, const struct observed *observed,
+                         uint64_t address)
 {
 	struct msghdr message;
 	struct iovec io;
 	uintptr_t name, vector, base;
 
 	if (observe_read(observed, address, &message, sizeof(message)) != sizeof(message))
-		return 0;
+		return;
 	memcpy(&name, &message.msg_name, sizeof(name));
 	memcpy(&vector, &message.msg_iov, sizeof(vector));
 	if (message.msg_iovlen > 0 &&
@@ -129,19 +140,16 @@ static int take_message(struct observer *observer, const struct observed *observ
 		memcpy(&base, &io.iov_base, sizeof(base));
 		take_payload(observer, observed, base, io.iov_len);
 	}
-	return take_address(observer, observed, name, message.msg_namelen);
+	take_address(observer, observed, name, message.msg_namelen);
 }
 
-/* Each of the first few: a resolver sends two. */
-static int take_messages(struct observer *observer, const struct observed *observed)
+/* The first few: a resolver sends two. */
+static void take_messages(struct observer *observer, const struct observed *observed)
 {
 	uint64_t count = observed->args[2] < 8 ? observed->args[2] : 8;
-	int error = 0;
 
-	for (uint64_t i = 0; i < count && error == 0; i++)
-		error = take_message(observer, observed,
-		                     observed->args[1] + i * sizeof(struct mmsghdr));
-	return error;
+	for (uint64_t i = 0; i < count; i++)
+		take_message(observer, observed, observed->args[1] + i * sizeof(struct mmsghdr));
 }
 
 /* Files */
@@ -228,35 +236,43 @@ static void take_open(struct observer *observer, const struct observed *observed
 
 /* Answering */
 
+/* An errno that answers the call, or 0. */
 static int take_call(struct observer *observer, const struct observed *observed)
 {
 	const uint64_t *args = observed->args;
 
 	switch (observed->call) {
+	case SYS_socket:
+		return take_socket(observer, observed);
 	case SYS_connect:
-		return take_address(observer, observed, args[1], args[2]);
+		take_address(observer, observed, args[1], args[2]);
+		break;
 	case SYS_sendto:
 		take_payload(observer, observed, args[1], args[2]);
-		return take_address(observer, observed, args[4], args[5]);
+		take_address(observer, observed, args[4], args[5]);
+		break;
 	case SYS_sendmsg:
-		return take_message(observer, observed, args[1]);
+		take_message(observer, observed, args[1]);
+		break;
 	case SYS_sendmmsg:
-		return take_messages(observer, observed);
+		take_messages(observer, observed);
+		break;
 	case SYS_openat:
 	case SYS_openat2:
 		take_open(observer, observed, (int)args[0], args[1]);
-		return 0;
+		break;
 #ifdef SYS_open
 	case SYS_open:
 		take_open(observer, observed, AT_FDCWD, args[0]);
-		return 0;
+		break;
 #endif
 	case SYS_execve:
 		observer->programs++;
-		return 0;
+		break;
 	default:
-		return 0;
+		break;
 	}
+	return 0;
 }
 
 bool observer_turn(struct observer *observer, int listener_fd)

@@ -13,8 +13,9 @@
 
 /* An address beyond this machine, or a name that was asked for. */
 struct attempt {
-	char host[256]; /* a numeric address, or the name */
-	uint16_t port; /* 0: a name */
+	enum { ATTEMPT_ADDRESS, ATTEMPT_NAME, ATTEMPT_SOCKET } kind;
+	char host[256]; /* a numeric address, or the name that DNS was asked for */
+	uint16_t port; /* of an address */
 	char program[17];
 	uint64_t first_ms, count;
 	bool refused;
@@ -31,7 +32,7 @@ struct observer {
 	/* Set before: */
 	const char *const *directories; /* of models, absolute; those of files that are noted */
 	size_t directory_count;
-	bool refuses; /* egress = deny: what leads out of this machine is answered with EACCES */
+	bool refuses; /* egress = deny: sockets other than TCP's are answered with EACCES */
 	uint64_t started_ns;
 
 	struct attempt attempts[MAX_ATTEMPTS];

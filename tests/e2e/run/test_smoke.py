@@ -275,10 +275,15 @@ def test_a_policy_that_refuses_the_network(world):
 
 
 def test_what_egress_refuses_is_told(world):
-    result = smoke(world, REACH.replace("HOW", "tcp(); udp(); six()"), "log:READY", service="[confine]\negress = deny")
-    assert result.status == 0 and "tcp 13" in result.out and "udp 13" in result.out, result
+    code = REACH.replace("HOW", "tcp()\ntry: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\nexcept OSError as e: print('udp', e.errno, flush=True)\n"
+                                "try: socket.socket(socket.AF_INET6, socket.SOCK_RAW, 58)\nexcept OSError as e: print('raw', e.errno, flush=True)")
+    result = smoke(world, code, "log:READY", service="[confine]\negress = deny")
+    assert result.status == 0 and result.out.splitlines()[:3] == ["tcp 13", "udp 13", "raw 13"], result
     seen = attempts(result)
-    assert seen["192.0.2.7", 443]["refused"] and seen["192.0.2.8", 9999]["refused"] and ("huggingface.co", 0) in seen, seen
+    assert seen["192.0.2.7", 443]["refused"] and any("datagrams" in host and seen[host, port]["refused"] for host, port in seen), seen
+    # As run answers.
+    plain = world.run("run", "--policy", str(world.policy_file), "--", PYTHON, "-u", "-c", code.replace("time.sleep(60)", ""))
+    assert plain.status == 0 and plain.out.splitlines()[:3] == ["tcp 13", "udp 13", "raw 13"], plain
 
 
 def test_a_name_by_the_systems_resolver(world):
