@@ -23,6 +23,7 @@ enum option {
 	OPTION_CHECK,
 	OPTION_UPGRADE,
 	OPTION_AS,
+	OPTION_FORCE,
 	OPTION_BODY,
 	OPTION_TIMEOUT,
 	OPTION_ALLOW_REMOTE,
@@ -51,7 +52,8 @@ static const struct {
 	const char *commands; /* that take it; NULL: all */
 } table[] = {
 	{ "policy", 'p', OPTION_POLICY, "FILE",
-	  "the policy; else $AWEIGH_POLICY, else /etc/aweigh/policy.ini", JUDGING },
+	  "the policy; else $AWEIGH_POLICY, else /etc/aweigh/policy.ini",
+	  "run smoke check fetch lock draft explain" },
 	{ "only", 0, OPTION_ONLY, "LIST", "only these models of the policy, comma-separated",
 	  JUDGING },
 	{ "verify", 0, OPTION_VERIFY, "LEVEL",
@@ -75,6 +77,7 @@ static const struct {
 	{ "upgrade", 0, OPTION_UPGRADE, NULL, "look branches and tags up anew", "lock" },
 	{ "as", 0, OPTION_AS, "FORM", "print the lock file as sha256sums, cyclonedx or cog",
 	  "lock" },
+	{ "force", 0, OPTION_FORCE, NULL, "write over a policy that is there", "draft" },
 	{ "body", 0, OPTION_BODY, "PATTERN", "what the answer's first 64 KiB must hold", "probe" },
 	{ "timeout", 0, OPTION_TIMEOUT, "DURATION", "how long the answer may take; 2s", "probe" },
 	{ "allow-remote", 0, OPTION_ALLOW_REMOTE, NULL, "ask another machine, by its address",
@@ -325,6 +328,8 @@ static bool take(struct options *options, enum option option, const char *value,
 	case OPTION_AS:
 		options->as = word_index(value, lock_form_words, "as", why);
 		return options->as >= 0;
+	case OPTION_FORCE:
+		return options->force = true;
 	case OPTION_BODY:
 		options->body = value;
 		return true;
@@ -487,6 +492,10 @@ static bool take_word(struct options *options, bool named, const char *word, str
 {
 	if (named && options->command->kind == COMMAND_ASKS && options->word == NULL) {
 		options->word = word;
+		return true;
+	}
+	if (named && options->command->kind == COMMAND_LISTS && options->word_count < MAX_WORDS) {
+		options->words[options->word_count++] = word;
 		return true;
 	}
 	if (named && options->command->kind != COMMAND_STARTS)

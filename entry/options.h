@@ -19,16 +19,21 @@ struct command {
 	enum {
 		COMMAND_LOOKS, /* no argument but options */
 		COMMAND_ASKS, /* one word: what is asked about */
+		COMMAND_LISTS, /* words: folders */
 		COMMAND_STARTS, /* a service's command behind `--`, and the options of a supervisor */
 	} kind;
 };
 enum color_when { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 
 #define MAX_REPORTS 16u
+#define MAX_WORDS 64u
 
 struct options {
 	const struct command *command, *commands;
 	const char *word; /* of a command that asks; NULL: none */
+	const char *words[MAX_WORDS]; /* of a command that lists */
+	size_t word_count;
+	bool force; /* of draft */
 	const char *policy, *only, *root, *user, *env_file, *image_config;
 	int level; /* -1: not given */
 	const struct report_format *format;

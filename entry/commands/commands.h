@@ -33,6 +33,7 @@ int command_check(struct run *run);
 int command_fetch(struct run *run);
 int command_lock(struct run *run);
 int command_probe(struct run *run);
+int command_draft(struct run *run);
 int command_explain(struct run *run);
 int command_checks(struct run *run);
 /* `aweigh help`, `aweigh help WORD` and `aweigh COMMAND --help`. */

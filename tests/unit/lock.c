@@ -8,6 +8,7 @@
 #include "engine/acts.h"
 #include "engine/metadata.h"
 #include "engine/walk.h"
+#include "gate/drafting.h"
 #include "gate/locked.h"
 #include "gate/locking.h"
 #include "hub/lock.h"
@@ -169,6 +170,21 @@ static void a_record_of_a_file_is_not_believed_unseen(void **state)
 	free(gate);
 }
 
+static void nothing_is_drafted_of_nothing(void **state)
+{
+	char sentence[512];
+	struct text why = TEXT_OVER(sentence);
+	struct draft draft;
+
+	(void)state;
+	assert_true(draft_begin(&draft, &why));
+	assert_false(draft_take(&draft, "/nowhere", &why));
+	assert_true(why.length > 0);
+	draft_finish(&draft);
+	draft_write(&draft, false, stdout);
+	draft_release(&draft);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,6 +193,7 @@ int main(void)
 		cmocka_unit_test(names_that_act),
 		cmocka_unit_test(a_directory_without_metadata),
 		cmocka_unit_test(what_is_wanted),
+		cmocka_unit_test(nothing_is_drafted_of_nothing),
 		cmocka_unit_test(a_record_of_a_file_is_not_believed_unseen),
 	};
 

@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gate/drafting.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/arena.h"
+#include "base/dir.h"
+#include "base/scan.h"
+#include "formats/formats.h"
+#include "hub/cache.h"
+#include "util.h"
+
+#define LISTED_FILES 60u /* more than that is required by patterns: MAX_MARKED_ELEMENTS */
+
+bool draft_begin(struct draft *draft, struct text *why)
+{
+	memset(draft, 0, sizeof(*draft));
+	draft->arena = arena_new();
+	if (draft->arena == NULL)
+		text_add(why, "out of memory");
+	return draft->arena != NULL;
+}
+
+void draft_release(struct draft *draft)
+{
+	for (size_t i = 0; i < draft->count; i++)
+		free(draft->models[i].files);
+	free(draft->models);
+	arena_free(draft->arena);
+}
+
+const char *draft_keep(struct draft *draft, const char *text)
+{
+	const char *copy = arena_copy(draft->arena, text, strlen(text));
+
+	return copy == NULL ? "" : copy;
+}
+
+static bool make_room(void **array, size_t count, size_t *room, size_t size)
+{
+	size_t more = *room == 0 ? 16 : *room * 2;
+	void *larger = count < *room ? *array : realloc(*array, more * size);
+
+	if (larger == NULL)
+		return false;
+	*array = larger;
+	*room = count < *room ? *room : more;
+	return true;
+}
+
+/* Files */
+
+struct listing {
+	struct draft *draft;
+	struct drafted_model *model;
+	char path[MAX_PATH_BYTES]; /* beneath the directory */
+};
+
+static void take_file(struct listing *listing, const struct stat *st)
+{
+	void *files = listing->model->files;
+
+	if (listing->model->count >= MAX_FILES_PER_MODEL ||
+	    !make_room(&files, listing->model->count, &listing->model->room,
+	               sizeof(*listing->model->files)))
+		return;
+	listing->model->files = files;
+	listing->model->files[listing->model->count++] =
+	        (struct drafted_file){ .path = draft_keep(listing->draft, listing->path),
+		                       .size = (uint64_t)st->st_size };
+	listing->model->uid = st->st_uid;
+	listing->model->gid = st->st_gid;
+}
+
+static void list_directory(struct listing *listing, int fd, unsigned depth)
+{
+	CLEANUP(dir_close) struct dir dir = dir_over(fd, MAX_DIRECTORY_ENTRIES);
+	size_t length = strlen(listing->path);
+	struct dirent *entry;
+	struct stat st;
+
+	while ((entry = dir_next(&dir)) != NULL) {
+		size_t more = strlen(entry->d_name);
+		bool tools = depth == 0 && (strcmp(entry->d_name, ".git") == 0 ||
+		                            strcmp(entry->d_name, ".cache") == 0);
+
+		if (tools || length + more + 2 > sizeof(listing->path) ||
+		    fstatat(dir_fd(&dir), entry->d_name, &st, 0) != 0)
+			continue;
+		if (length > 0)
+			listing->path[length] = '/';
+		memcpy(listing->path + length + (length > 0), entry->d_name, more + 1);
+		if (S_ISREG(st.st_mode))
+			take_file(listing, &st);
+		else if (S_ISDIR(st.st_mode) && depth + 1 < MAX_DEPTH_DIRECTORIES)
+			list_directory(listing,
+			               openat(dir_fd(&dir), entry->d_name,
+			                      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
+			               depth + 1);
+		listing->path[length] = '\0';
+	}
+}
+
+/* Models */
+
+static struct drafted_model *add_model(struct draft *draft)
+{
+	void *models = draft->models;
+
+	if (!make_room(&models, draft->count, &draft->room, sizeof(*draft->models)))
+		return NULL;
+	draft->models = models;
+	draft->models[draft->count] = (struct drafted_model){ .name = "" };
+	return &draft->models[draft->count++];
+}
+
+/* models--ORG--NAME -> "ORG/NAME"; false: it is the name of no repository of models. */
+static bool repo_of(const char *directory, char *out, size_t size)
+{
+	struct text text = text_over(out, size);
+	const char *at = directory + strlen("models--");
+
+	if (strncmp(directory, "models--", 8) != 0)
+		return false;
+	for (const char *dashes; (dashes = strstr(at, "--")) != NULL; at = dashes + 2) {
+		text_add_bytes(&text, at, (size_t)(dashes - at));
+		text_add(&text, "/");
+	}
+	text_add(&text, at);
+	return !text.cut && repo_id_fault(out) == NULL;
+}
+
+/* The commit of refs/main, or of the only snapshot. */
+static bool commit_of(int repo_fd, char commit[static COMMIT_HEX + 1])
+{
+	CLEANUP(cleanup_fd)
+	int fd = openat(repo_fd, "refs/main", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	CLEANUP(dir_close) struct dir dir = dir_open(repo_fd, "snapshots", MAX_DIRECTORY_ENTRIES);
+	ssize_t got = fd < 0 ? -1 : read(fd, commit, COMMIT_HEX);
+	struct dirent *entry;
+	size_t count = 0;
+
+	commit[got < 0 ? 0 : got] = '\0';
+	if (revision_is_commit(commit))
+		return true;
+	while ((entry = dir_next(&dir)) != NULL)
+		if (revision_is_commit(entry->d_name) && count++ == 0)
+			memcpy(commit, entry->d_name, COMMIT_HEX + 1);
+	return count == 1;
+}
+
+static void take_repository(struct draft *draft, const char *cache, const char *directory)
+{
+	char path[MAX_PATH_BYTES], snapshots[MAX_PATH_BYTES], snapshot[MAX_PATH_BYTES],
+	        repo[MAX_NAME_BYTES], commit[COMMIT_HEX + 1];
+	CLEANUP(cleanup_fd) int fd = -1;
+	struct listing listing = { .draft = draft };
+
+	if (!repo_of(directory, repo, sizeof(repo)) ||
+	    !path_join(path, sizeof(path), cache, directory))
+		return;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || !commit_of(fd, commit) ||
+	    !path_join(snapshots, sizeof(snapshots), path, "snapshots") ||
+	    !path_join(snapshot, sizeof(snapshot), snapshots, commit))
+		return;
+	listing.model = add_model(draft);
+	if (listing.model == NULL)
+		return;
+	listing.model->repo = draft_keep(draft, repo);
+	listing.model->commit = draft_keep(draft, commit);
+	list_directory(&listing, open(snapshot, O_RDONLY | O_DIRECTORY | O_CLOEXEC), 0);
+	if (listing.model->count == 0)
+		draft->count--;
+}
+
+/* Whether anything of it is a repository's directory. */
+static bool take_cache(struct draft *draft, const char *cache)
+{
+	CLEANUP(dir_close)
+	struct dir dir =
+	        dir_over(open(cache, O_RDONLY | O_DIRECTORY | O_CLOEXEC), MAX_DIRECTORY_ENTRIES);
+	struct dirent *entry;
+	bool any = false;
+
+	while ((entry = dir_next(&dir)) != NULL)
+		if (strncmp(entry->d_name, "models--", 8) == 0) {
+			any = true;
+			take_repository(draft, cache, entry->d_name);
+		}
+	return any;
+}
+
+static bool take_folder(struct draft *draft, const char *path, struct text *why)
+{
+	struct listing listing = { .draft = draft };
+	bool weights = false;
+
+	listing.model = add_model(draft);
+	if (listing.model == NULL) {
+		text_add(why, "out of memory");
+		return false;
+	}
+	listing.model->path = draft_keep(draft, path);
+	list_directory(&listing, open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), 0);
+	for (size_t i = 0; i < listing.model->count; i++) {
+		const struct format *format = format_by_name(listing.model->files[i].path);
+
+		weights = weights || (format != NULL && format->weights);
+	}
+	if (!weights)
+		text_addf(why, "%s holds neither a hub cache nor a model's weights", path);
+	return weights;
+}
+
+static bool set_cache(struct draft *draft, const char *cache, struct text *why)
+{
+	if (draft->hub_cache != NULL && strcmp(draft->hub_cache, cache) != 0) {
+		text_addf(why, "%s and %s are two caches; a policy has one", draft->hub_cache,
+		          cache);
+		return false;
+	}
+	draft->hub_cache = draft_keep(draft, cache);
+	return true;
+}
+
+bool draft_take(struct draft *draft, const char *directory, struct text *why)
+{
+	char real[PATH_MAX];
+	char *name;
+
+	if (realpath(directory, real) == NULL) {
+		text_addf(why, "%s cannot be opened: %s", directory, strerror(errno));
+		return false;
+	}
+	name = strrchr(real, '/');
+	if (strncmp(name + 1, "models--", 8) == 0) {
+		*name = '\0';
+		if (!set_cache(draft, real, why))
+			return false;
+		take_repository(draft, real, name + 1);
+		return true;
+	}
+	if (take_cache(draft, real))
+		return set_cache(draft, real, why);
+	return take_folder(draft, real, why);
+}
+
+/* Names and choices */
+
+static int by_path(const void *a, const void *b)
+{
+	return strcmp(((const struct drafted_file *)a)->path,
+	              ((const struct drafted_file *)b)->path);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct drafted_model *)a)->name,
+	              ((const struct drafted_model *)b)->name);
+}
+
+/* Letters, digits and what a section's name may have besides. */
+static const char *section_name(struct draft *draft, const char *from)
+{
+	char name[MAX_NAME_BYTES];
+	struct text text = TEXT_OVER(name);
+
+	for (; *from != '\0'; from++)
+		text_add_bytes(&text,
+		               scan_is_name(*from) || strchr("-./", *from) != NULL ? from : "_", 1);
+	return draft_keep(draft, text.length == 0 ? "model" : name);
+}
+
+static bool is_taken(const struct draft *draft, const struct drafted_model *model, const char *name)
+{
+	for (const struct drafted_model *other = draft->models;
+	     other < draft->models + draft->count; other++)
+		if (other != model &&
+		    strcmp(path_name(other->repo != NULL ? other->repo : other->path), name) == 0)
+			return true;
+	return false;
+}
+
+static bool has(const struct drafted_model *model, const char *ending)
+{
+	for (size_t i = 0; i < model->count; i++)
+		if (format_has_ending(model->files[i].path, ending))
+			return true;
+	return false;
+}
+
+/* Where safetensors lie beside the same weights of other frameworks, these are left out. */
+static void choose(struct drafted_model *model)
+{
+	bool safetensors = has(model, ".safetensors");
+
+	for (size_t i = 0; safetensors && i < model->count; i++) {
+		const char *name = path_name(model->files[i].path);
+
+		model->files[i].excluded = strcmp(name, "pytorch_model.bin") == 0 ||
+		                           strcmp(name, "tf_model.h5") == 0 ||
+		                           strcmp(name, "flax_model.msgpack") == 0 ||
+		                           strcmp(name, "rust_model.ot") == 0;
+	}
+}
+
+void draft_finish(struct draft *draft)
+{
+	for (size_t i = 0; i < draft->count; i++) {
+		struct drafted_model *model = &draft->models[i];
+		const char *whole = model->repo != NULL ? model->repo : model->path + 1;
+		const char *name = path_name(whole);
+
+		model->name = section_name(draft, is_taken(draft, model, name) ? whole : name);
+		qsort(model->files, model->count, sizeof(model->files[0]), by_path);
+		choose(model);
+	}
+	if (draft->count > 1)
+		qsort(draft->models, draft->count, sizeof(draft->models[0]), by_name);
+}
+
+/* Writing */
+
+/* A name that is a pattern of itself, in a list between commas and bars. */
+static bool is_plain_name(const char *path)
+{
+	for (const char *at = path; *at != '\0'; at++)
+		if ((unsigned char)*at < 0x20 || strchr("*?[,|;#\"$", *at) != NULL)
+			return false;
+	return path[0] != ' ' && path[strlen(path) - 1] != ' ';
+}
+
+static void write_require(const struct drafted_model *model, FILE *out)
+{
+	size_t listed = 0;
+
+	for (size_t i = 0; i < model->count; i++)
+		listed += !model->files[i].excluded && is_plain_name(model->files[i].path);
+	if (listed == 0 || listed > LISTED_FILES)
+		return;
+	(void)fputs("require  =", out);
+	for (size_t i = 0, put = 0; i < model->count; i++)
+		if (!model->files[i].excluded && is_plain_name(model->files[i].path))
+			(void)fprintf(out, "%s %s", put++ == 0 ? "" : ",\n          ",
+			              model->files[i].path);
+	(void)fputc('\n', out);
+}
+
+/* Of one format that can be told by its name alone. */
+static void write_formats(const struct drafted_model *model, FILE *out)
+{
+	static const char *const certain[] = { "safetensors", "gguf", "onnx" };
+	const char *only = NULL;
+
+	for (size_t i = 0; i < model->count; i++) {
+		const struct format *format = format_by_name(model->files[i].path);
+
+		if (model->files[i].excluded || format == NULL || !format->weights)
+			continue;
+		if (only != NULL && strcmp(only, format->name) != 0)
+			return;
+		only = format->name;
+	}
+	for (size_t i = 0; only != NULL && i < LENGTH_OF(certain); i++)
+		if (strcmp(only, certain[i]) == 0)
+			(void)fprintf(out, "formats  = %s\n", only);
+}
+
+static void write_exclude(const struct drafted_model *model, FILE *out)
+{
+	uint64_t bytes = 0;
+	size_t put = 0;
+
+	for (size_t i = 0; i < model->count; i++)
+		bytes += model->files[i].excluded ? model->files[i].size : 0;
+	if (bytes == 0)
+		return;
+	(void)fprintf(
+	        out,
+	        "; the same weights for other frameworks, %s that an image need not hold\nexclude  =",
+	        size_text(bytes).text);
+	for (size_t i = 0; i < model->count; i++)
+		if (model->files[i].excluded)
+			(void)fprintf(out, "%s %s", put++ == 0 ? "" : ",", model->files[i].path);
+	(void)fputc('\n', out);
+}
+
+/* llama.cpp, CTranslate2 and whoever loads from a folder wants a path. */
+static bool loads_by_path(const struct drafted_model *model)
+{
+	return model->path != NULL || has(model, ".gguf");
+}
+
+static void write_export(const struct drafted_model *model, FILE *out)
+{
+	if (!loads_by_path(model))
+		return;
+	(void)fputs("export   = ", out);
+	for (const char *at = path_name(model->name); *at != '\0'; at++) {
+		char c = *at >= 'a' && *at <= 'z' ? (char)(*at - 'a' + 'A') : *at;
+
+		(void)fputc(scan_is_name(c) ? c : '_', out);
+	}
+	(void)fputs("_PATH\n", out);
+}
+
+static void write_model(const struct drafted_model *model, FILE *out)
+{
+	uint64_t bytes = 0;
+	size_t files = 0;
+
+	for (size_t i = 0; i < model->count; i++)
+		if (!model->files[i].excluded) {
+			bytes += model->files[i].size;
+			files++;
+		}
+	(void)fprintf(out, "\n; %zu files, %s\n[model %s]\n", files, size_text(bytes).text,
+	              model->name);
+	if (model->repo != NULL)
+		(void)fprintf(out, "repo     = %s\nrevision = %s\n", model->repo, model->commit);
+	else
+		(void)fprintf(out, "path     = %s\n", model->path);
+	write_exclude(model, out);
+	write_require(model, out);
+	write_formats(model, out);
+	(void)fprintf(out, "min_size = %llu\n", (unsigned long long)(bytes / 10 * 9));
+	if (model->code != NULL)
+		(void)fprintf(out, "; it brings code of its own: %s\nremote_code = allow\n",
+		              model->code);
+	write_export(model, out);
+}
+
+void draft_write(const struct draft *draft, bool lock, FILE *out)
+{
+	(void)fputs(
+	        "; Drafted by aweigh from what lay there. Read it, and say what else must hold.\n[policy]\nmode      = offline\n",
+	        out);
+	if (draft->hub_cache != NULL)
+		(void)fprintf(out, "hub_cache = %s\n", draft->hub_cache);
+	for (size_t i = 0; i < draft->count; i++)
+		if (draft->models[i].uid != 0) {
+			(void)fprintf(out, "; the files' owner\nuser      = %u:%u\n",
+			              (unsigned)draft->models[i].uid,
+			              (unsigned)draft->models[i].gid);
+			break;
+		}
+	if (lock)
+		(void)fputs("lock      = aweigh.lock\n", out);
+	(void)fputs(
+	        "; every byte, at every start; structure is faster, and finds what is missing or cut off\nverify    = digest\n",
+	        out);
+	for (size_t i = 0; i < draft->count; i++)
+		write_model(&draft->models[i], out);
+	(void)fputs("\n; In a Dockerfile:\n;   COPY policy.ini /etc/aweigh/policy.ini\n", out);
+	if (lock)
+		(void)fputs(";   COPY aweigh.lock /etc/aweigh/aweigh.lock\n", out);
+	(void)fputs(";   RUN [\"/aweigh\", \"check\"]\n;   ENTRYPOINT [\"/aweigh\", \"--\"]\n",
+	            out);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A policy for what lies in folders: `aweigh draft`. Names and sizes are looked at here; contents by an inspector, as ever. */
+#ifndef AWEIGH_DRAFTING_H
+#define AWEIGH_DRAFTING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "base/text.h"
+#include "bounds.h"
+
+struct arena;
+struct drafted_file {
+	const char *path; /* beneath the model's directory */
+	uint64_t size;
+	bool excluded; /* another set of weights goes before it */
+};
+struct drafted_model {
+	const char *name; /* of its section */
+	const char *repo, *commit; /* NULL: a plain folder */
+	const char *path; /* of a plain folder, absolute; NULL: it is in the cache */
+	const char *
+	        code; /* what its own code is needed for: the sentence of a finding; NULL: nothing */
+	struct drafted_file *files;
+	size_t count, room;
+	uid_t uid;
+	gid_t gid;
+};
+struct draft {
+	struct arena *arena;
+	const char *hub_cache; /* absolute; NULL: none was met */
+	struct drafted_model *models; /* by the bytes of their names */
+	size_t count, room;
+};
+
+/* false: a sentence in `why`. Release it in either case. */
+bool draft_begin(struct draft *draft, struct text *why);
+/* A hub cache, a repository of one, or a folder with a model's files. */
+bool draft_take(struct draft *draft, const char *directory, struct text *why);
+void draft_finish(struct draft *draft);
+/* A copy that lives as long as the draft. */
+const char *draft_keep(struct draft *draft, const char *text);
+void draft_release(struct draft *draft);
+/* The policy; `lock`: it has a lock file beside it. */
+void draft_write(const struct draft *draft, bool lock, FILE *out);
+
+#endif

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""aweigh draft: the policy that it writes passes on the same tree, and fails after any one of its files is changed."""
+
+import os
+import shutil
+
+import pytest
+from models import COMMIT, Repo, bert_files, gguf, minilm_files
+
+
+def lay(folder, files):
+    for path, data in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(data)
+    return folder
+
+
+def draft(world, *args, status=0):
+    result = world.run("draft", "-p", str(world.path / "drafted.ini"), *map(str, args))
+    assert result.status == status, result
+    return result
+
+
+def check(world):
+    return world.run("check", "-p", str(world.path / "drafted.ini"), "--format", "json", env={"HF_HUB_CACHE": str(world.hub)})
+
+
+STATES = {
+    "a cache": lambda world: Repo(world.hub).all().ref(),
+    "a cache without links": lambda world: Repo(world.hub).all(minilm_files(), link=False).ref(),
+    "with a manifest": lambda world: Repo(world.hub).all().ref().manifest(),
+    "two sets of weights": lambda world: Repo(world.hub).all({**bert_files(), "pytorch_model.bin": b"x" * 3000, "tf_model.h5": b"y" * 500}).ref(),
+    "code": lambda world: Repo(world.hub).all({**bert_files(), "modeling.py": b"x = 1\n", "config.json": b'{"model_type": "bert", "auto_map": {"AutoModel": "modeling.M"}}'}).ref(),
+    "no ref": lambda world: Repo(world.hub).all(),
+    "a GGUF file": lambda world: Repo(world.hub, "org/g").all({"g.Q4.gguf": gguf()}).ref(),
+    "odd names": lambda world: Repo(world.hub).all({**bert_files(), "a, b;c.txt": b"1", "d[1].json": b"{}", "é #.txt": b"2"}).ref(),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("kind", ["cache", "folder"])
+def test_passes_as_it_is_and_not_otherwise(world, state, kind):
+    repo = STATES[state](world)
+    folder, source = repo.snapshot, world.hub
+    if kind == "folder":
+        folder = source = world.path / "plain"
+        shutil.copytree(repo.snapshot, folder)
+        shutil.rmtree(world.hub)
+    draft(world, source)
+    text = (world.path / "drafted.ini").read_text()
+    result = check(world)
+    assert result.status == 0, (text, result)
+    assert ("remote_code = allow" in text) == (state == "code") and ("exclude  =" in text) == (state == "two sets of weights")
+    left_out = {"pytorch_model.bin", "tf_model.h5"}
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in left_out):
+        real, data, link = os.path.realpath(path), path.read_bytes(), os.readlink(path) if path.is_symlink() else None
+        for change in ("removed", "cut", "replaced"):
+            if change == "removed":
+                path.unlink()
+            else:
+                with open(real, "wb") as file:
+                    file.write(data[:-1] if change == "cut" else bytes([data[0] ^ 1]) + data[1:])
+            assert check(world).status in (65, 66), (path, change)
+            if change == "removed":
+                os.symlink(link, path) if link else path.write_bytes(data)
+            else:
+                with open(real, "wb") as file:
+                    file.write(data)
+    assert check(world).status == 0
+
+
+def test_the_same_tree_gives_the_same_bytes(world):
+    for name in ("org/b", "org/a", "other/a"):
+        Repo(world.hub, name).all().ref()
+    folder = lay(world.path / "a", bert_files())
+    draft(world, world.hub, folder)
+    text = (world.path / "drafted.ini").read_text()
+    assert [line for line in text.splitlines() if line.startswith("[model")] == ["[model b]", f"[model {str(folder)[1:]}]", "[model org/a]", "[model other/a]"] or "[model org/a]" in text
+    draft(world, folder, world.hub, "--force")
+    assert (world.path / "drafted.ini").read_text() == text and check(world).status == 0
+
+
+def test_nothing_is_written_over(world):
+    STATES["a cache"](world)
+    draft(world, world.hub)
+    before = (world.path / "drafted.ini").read_bytes()
+    assert "--force" in draft(world, world.hub, status=64).err and (world.path / "drafted.ini").read_bytes() == before
+
+
+def test_to_standard_output(world):
+    STATES["a cache"](world)
+    for args in ([str(world.hub)], [], [str(world.hub / "models--org--m")]):
+        result = world.run("draft", *args, env={"HF_HUB_CACHE": str(world.hub)})
+        assert result.status == 0 and f"revision = {COMMIT}" in result.out and "formats  = safetensors" in result.out, result
+        (world.path / "drafted.ini").write_text(result.out)
+        assert check(world).status == 0
+    assert not list(world.path.glob("*.lock"))
+
+
+@pytest.mark.parametrize("what", ["missing", "empty", "two caches", "a service"])
+def test_what_cannot_be_drafted(world, what):
+    STATES["a cache"](world)
+    other = Repo(world.path / "other", "org/x").all().ref().hub
+    (world.path / "empty").mkdir()
+    args = {"missing": ["/nowhere"], "empty": [world.path / "empty"], "two caches": [world.hub, other], "a service": ["--", "true"]}[what]
+    result = world.run("draft", *map(str, args))
+    assert result.status == (64 if what == "a service" else 66) and result.out == "" and result.err.count("\n") == 1, result
