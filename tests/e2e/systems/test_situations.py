@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The examples of policies/ and docs/ that are of a platform or an engine: by the platform's own judges, and read by aweigh."""
+
+import re
+import subprocess
+
+import pytest
+import yaml
+from network import need
+from world import ROOT
+
+POLICIES = ROOT / "policies"
+
+
+def explained(world, path):
+    result = world.run("explain", "-p", str(path))
+    assert result.status == 0, result
+    return result.out
+
+
+@pytest.mark.parametrize("name", ["kubernetes", "systemd-service"])
+def test_the_policy_is_read(world, name):
+    assert "[model minilm]" in explained(world, POLICIES / name / "policy.ini")
+
+
+def test_kustomize_builds_what_kubernetes_takes(tmp_path):
+    built = subprocess.run([need("kubectl"), "kustomize", POLICIES / "kubernetes"], capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    objects = list(yaml.safe_load_all(built.stdout))
+    assert {o["kind"] for o in objects} == {"ConfigMap", "PersistentVolumeClaim", "Job", "Deployment"}
+    name = next(o["metadata"]["name"] for o in objects if o["kind"] == "ConfigMap")
+    assert re.fullmatch(r"aweigh-policy-\w+", name) and built.stdout.count(f"name: {name}") == 3, "each pod gets the ConfigMap of this content"
+    (tmp_path / "all.yaml").write_text(built.stdout)
+    judged = subprocess.run([ROOT / "build/venv/bin/kubernetes-validate", "-k", "1.37", "--strict", tmp_path / "all.yaml"], capture_output=True, text=True)
+    assert judged.returncode == 0, judged.stdout + judged.stderr
+
+
+def test_the_pod_is_restricted():
+    """The restricted profile of Pod Security Standards."""
+    for name in ("deployment", "prefill"):
+        spec = yaml.safe_load((POLICIES / f"kubernetes/{name}.yaml").read_text())["spec"]["template"]["spec"]
+        assert spec["securityContext"]["runAsNonRoot"] and spec["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault"
+        for container in spec["containers"] + spec.get("initContainers", []):
+            context = container["securityContext"]
+            assert context["allowPrivilegeEscalation"] is False and context["capabilities"]["drop"] == ["ALL"] and context["readOnlyRootFilesystem"]
+
+
+def test_the_unit(tmp_path):
+    need("systemd-analyze")
+    unit = tmp_path / "embeddings.service"
+    unit.write_text((POLICIES / "systemd-service/embeddings.service").read_text().replace("/usr/bin/aweigh", "/bin/true"))
+    judged = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True)
+    said = [line for line in judged.stderr.splitlines() if "embeddings.service" in line]
+    assert not said, said
+    limit = re.search(r"TimeoutStartSec=(\d+)min", unit.read_text())[1]
+    deadline = re.search(r"deadline\s*=\s*(\d+)m", (POLICIES / "systemd-service/policy.ini").read_text())[1]
+    assert int(deadline) < int(limit)
+
+
+BLOCKS = re.findall(r"^## ([^\n]+)\n.*?```ini\n(.*?)```", (ROOT / "docs/engines.md").read_text(), re.M | re.S)
+
+
+@pytest.mark.parametrize("engine, text", BLOCKS, ids=[engine for engine, _ in BLOCKS])
+def test_each_engines_rows_are_a_policy(world, engine, text):
+    world.policy(text)
+    out = explained(world, world.policy_file)
+    assert "[model " in out
+    result = world.check()
+    assert not [f for f in result.report["findings"] if f["code"].startswith("policy.")] and result.status in (65, 66), result
+
+
+def test_all_engines_are_there():
+    assert len(BLOCKS) >= 5
