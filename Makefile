@@ -39,9 +39,12 @@ Q := $(if $(filter 1,$(V)),,@)
 CHECKS := $(wildcard checks/*.c checks/*/*.c)
 ENTRY := $(wildcard entry/*.c entry/*/*.c entry/*/*/*.c)
 FORMS := junit sarif tap github markdown gcp
-# What fetches and makes lock files, smoke, the reports for CI, and what stands in its place.
-NONE := entry/gate/refetch_none.c entry/gate/locking_none.c entry/commands/lock_none.c entry/commands/smoke_none.c entry/commands/draft_none.c entry/confine/observe_none.c
-ENTRY := $(filter-out $(if $(filter no,$(FETCH)),entry/fetcher.c entry/fetch/% entry/report/progress.c entry/report/lock% $(FORMS:%=entry/report/%.c) entry/gate/seen.c entry/gate/drafting.c $(filter-out %/target.c,$(wildcard entry/service/*.c)) $(NONE:%_none.c=%.c),$(NONE)),$(ENTRY))
+# What a build that only checks and starts leaves out, and what stands in its place there.
+LEFT_OUT := entry/fetcher.c entry/report/progress.c entry/gate/seen.c entry/gate/drafting.c $(FORMS:%=entry/report/%.c) \
+	entry/fetch/% entry/report/lock% $(filter-out %/target.c %_none.c,$(wildcard entry/service/*.c)) \
+	entry/gate/refetch.c entry/gate/locking.c entry/confine/observe.c $(foreach c,lock smoke draft,entry/commands/$c.c)
+NONE := $(wildcard entry/*/*_none.c)
+ENTRY := $(filter-out $(if $(filter no,$(FETCH)),$(LEFT_OUT),$(NONE)),$(ENTRY))
 SOURCES := $(CHECKS) $(ENTRY)
 
 # A variant has a folder of its own: objects of release, sanitizer and fuzz builds live side by side.

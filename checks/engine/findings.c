@@ -15,7 +15,8 @@ const struct finding_kind finding_kinds[FINDING_COUNT] = {
 #ifdef AWEIGH_NO_FETCH
 #define FETCH_FINDING(id, code, severity, status, remedy, basis, meaning, fix)                     \
 	FINDING(id, code, severity, status, remedy, basis,                                         \
-	        "about a fetch, of which this build has no code", "use the build that fetches")
+	        "about a fetch or smoke, of which this build has no code",                         \
+	        "use the build that fetches")
 #endif
 #include "findings.def"
 #undef FINDING

@@ -19,11 +19,14 @@
 #define OWNER_PATHS struct policy
 #define OWNER_MODEL struct model
 
-/* A build without a fetcher takes its keys, and says no more of them. */
+/* A build without fetch and smoke takes their keys, and says no more of them. */
 #ifdef AWEIGH_NO_FETCH
-#define HELP_OF(section, help) ((section) == SECTION_FETCH ? "for the build that fetches" : (help))
+#define HELP_OF(section, id, help)                                                                 \
+	((section) == SECTION_FETCH || ((id) >= KEY_READY && (id) <= KEY_FILES_OPENED) ?           \
+	         "for the build that fetches" :                                                    \
+	         (help))
 #else
-#define HELP_OF(section, help) (help)
+#define HELP_OF(section, id, help) (help)
 #endif
 
 const struct key policy_keys[KEY_COUNT] = {
@@ -34,7 +37,7 @@ const struct key policy_keys[KEY_COUNT] = {
 		       argument,                                                                   \
 		       .initial = (initial_),                                                      \
 		       .effect = EFFECT_##effect_,                                                 \
-		       .help = HELP_OF(SECTION_##section_, help_),                                 \
+		       .help = HELP_OF(SECTION_##section_, KEY_##id, help_),                       \
 		       .offset = offsetof(OWNER_##section_, field) },
 #include "keys.def"
 #undef KEY
