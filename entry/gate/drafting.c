@@ -2,6 +2,7 @@
 #include "gate/drafting.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,6 +13,8 @@
 #include "formats/formats.h"
 #include "hub/cache.h"
 #include "util.h"
+
+#define SECTION_NAME_BYTES 43u /* with "model " in front, and a NUL: what inih keeps */
 
 #define LISTED_FILES 60u /* more than that is required by patterns: MAX_MARKED_ELEMENTS */
 
@@ -257,21 +260,34 @@ static int by_path(const void *a, const void *b)
 	              ((const struct drafted_file *)b)->path);
 }
 
+/* What it is called by nobody but itself. */
+static const char *whole_name(const struct drafted_model *model)
+{
+	return model->repo != NULL ? model->repo : model->path + 1;
+}
+
+static int by_whole_name(const void *a, const void *b)
+{
+	return strcmp(whole_name(a), whole_name(b));
+}
+
 static int by_name(const void *a, const void *b)
 {
 	return strcmp(((const struct drafted_model *)a)->name,
 	              ((const struct drafted_model *)b)->name);
 }
 
-/* Letters, digits and what a section's name may have besides. */
-static const char *section_name(struct draft *draft, const char *from)
+/* Letters, digits and what a section's name may have besides; no longer than a section's name may be. */
+static const char *section_name(struct draft *draft, const char *from, size_t number)
 {
-	char name[MAX_NAME_BYTES];
+	char name[SECTION_NAME_BYTES];
 	struct text text = TEXT_OVER(name);
 
-	for (; *from != '\0'; from++)
+	for (; *from != '\0' && text.length + sizeof("-1000") < sizeof(name); from++)
 		text_add_bytes(&text,
 		               scan_is_name(*from) || strchr("-./", *from) != NULL ? from : "_", 1);
+	if (number > 1)
+		text_addf(&text, "-%zu", number);
 	return draft_keep(draft, text.length == 0 ? "model" : name);
 }
 
@@ -279,8 +295,7 @@ static bool is_taken(const struct draft *draft, const struct drafted_model *mode
 {
 	for (const struct drafted_model *other = draft->models;
 	     other < draft->models + draft->count; other++)
-		if (other != model &&
-		    strcmp(path_name(other->repo != NULL ? other->repo : other->path), name) == 0)
+		if (other != model && strcmp(path_name(whole_name(other)), name) == 0)
 			return true;
 	return false;
 }
@@ -308,14 +323,34 @@ static void choose(struct drafted_model *model)
 	}
 }
 
+static bool is_named(const struct draft *draft, const char *name)
+{
+	for (size_t i = 0; i < draft->count; i++)
+		if (strcmp(draft->models[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* By its last part, by the whole where two have that, and by a number where even this is cut short. */
+static void name_model(struct draft *draft, struct drafted_model *model)
+{
+	const char *whole = whole_name(model), *last = path_name(whole);
+	const char *from = is_taken(draft, model, last) ? whole : last;
+	const char *name = section_name(draft, from, 1);
+
+	for (size_t number = 2; is_named(draft, name) && number < 1000; number++)
+		name = section_name(draft, strlen(from) < SECTION_NAME_BYTES ? from : last, number);
+	model->name = name;
+}
+
 void draft_finish(struct draft *draft)
 {
+	if (draft->count > 1)
+		qsort(draft->models, draft->count, sizeof(draft->models[0]), by_whole_name);
 	for (size_t i = 0; i < draft->count; i++) {
 		struct drafted_model *model = &draft->models[i];
-		const char *whole = model->repo != NULL ? model->repo : model->path + 1;
-		const char *name = path_name(whole);
 
-		model->name = section_name(draft, is_taken(draft, model, name) ? whole : name);
+		name_model(draft, model);
 		qsort(model->files, model->count, sizeof(model->files[0]), by_path);
 		choose(model);
 	}
@@ -401,9 +436,9 @@ static void write_export(const struct drafted_model *model, FILE *out)
 		return;
 	(void)fputs("export   = ", out);
 	for (const char *at = path_name(model->name); *at != '\0'; at++) {
-		char c = *at >= 'a' && *at <= 'z' ? (char)(*at - 'a' + 'A') : *at;
+		int c = *at >= 'a' && *at <= 'z' ? *at - 'a' + 'A' : *at;
 
-		(void)fputc(scan_is_name(c) ? c : '_', out);
+		(void)fputc(scan_is_name(*at) ? c : '_', out);
 	}
 	(void)fputs("_PATH\n", out);
 }
@@ -427,7 +462,7 @@ static void write_model(const struct drafted_model *model, FILE *out)
 	write_exclude(model, out);
 	write_require(model, out);
 	write_formats(model, out);
-	(void)fprintf(out, "min_size = %llu\n", (unsigned long long)(bytes / 10 * 9));
+	(void)fprintf(out, "min_size = %" PRIu64 "\n", bytes / 10 * 9);
 	if (model->code != NULL)
 		(void)fprintf(out, "; it brings code of its own: %s\nremote_code = allow\n",
 		              model->code);
