@@ -9,12 +9,16 @@
 #include <poll.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
+#include "base/text.h"
 #include "confine/probe.h"
 #include "util.h"
 
@@ -27,8 +31,8 @@
 /* sendmsg(2) on this descriptor is not asked about: it is how the listener is handed over. */
 #define HANDOVER_FD 63
 
-static const uint32_t calls[] = { SYS_socket, SYS_connect, SYS_sendto,  SYS_sendmmsg, SYS_sendmsg,
-	                          SYS_listen, SYS_openat,  SYS_openat2, SYS_execve,
+static const uint32_t calls[] = { SYS_socket,  SYS_connect, SYS_sendto,  SYS_sendmmsg,
+	                          SYS_sendmsg, SYS_openat,  SYS_openat2,
 #ifdef SYS_open
 	                          SYS_open
 #endif
@@ -144,10 +148,29 @@ int observe_receive(int socket_fd)
 	return fd;
 }
 
+/* The owner of its folder in /proc is its identity, or root where it is not to be looked into (proc(5)). */
+static void take_identity(struct observed *observed)
+{
+	char path[32];
+	struct text text = TEXT_OVER(path);
+	struct stat st;
+
+	text_addf(&text, "/proc/%d", (int)observed->pid);
+	if (stat(path, &st) != 0)
+		return;
+	observed->gid = (gid_t)setfsgid(st.st_gid);
+	observed->uid = (uid_t)setfsuid(st.st_uid);
+}
+
+static void give_identity_back(const struct observed *observed)
+{
+	(void)setfsuid(observed->uid);
+	(void)setfsgid(observed->gid);
+}
+
 int observe_next(int listener_fd, struct observed *observed)
 {
 	struct seccomp_notif question;
-
 	struct pollfd ready = { .fd = listener_fd, .events = POLLIN };
 
 	/* It waits by itself whatever its flags say. */
@@ -158,15 +181,20 @@ int observe_next(int listener_fd, struct observed *observed)
 	memset(&question, 0, sizeof(question));
 	if (ask(listener_fd, SECCOMP_IOCTL_NOTIF_RECV, &question) != 0)
 		return errno == ENOENT || errno == EINTR ? -EAGAIN : -errno;
-	observed->id = question.id;
-	observed->pid = (pid_t)question.pid;
-	observed->call = question.data.nr;
+	*observed = (struct observed){ .id = question.id,
+		                       .pid = (pid_t)question.pid,
+		                       .call = question.data.nr,
+		                       .listener_fd = listener_fd,
+		                       .memory_fd = -1,
+		                       .uid = geteuid(),
+		                       .gid = getegid() };
 	for (size_t i = 0; i < LENGTH_OF(observed->args); i++)
 		observed->args[i] = question.data.args[i];
+	take_identity(observed);
 	return 0;
 }
 
-void observe_answer(int listener_fd, const struct observed *observed, int error)
+void observe_answer(struct observed *observed, int error)
 {
 	struct seccomp_notif_resp answer = { .id = observed->id,
 		                             .error = -error,
@@ -174,33 +202,39 @@ void observe_answer(int listener_fd, const struct observed *observed, int error)
 		                                              SECCOMP_USER_NOTIF_FLAG_CONTINUE :
 		                                              0 };
 
-	(void)ask(listener_fd, SECCOMP_IOCTL_NOTIF_SEND, &answer); /* the caller may be gone */
+	cleanup_fd(&observed->memory_fd);
+	give_identity_back(observed);
+	(void)ask(observed->listener_fd, SECCOMP_IOCTL_NOTIF_SEND,
+	          &answer); /* the caller may be gone */
 }
 
-size_t observe_read(const struct observed *observed, uint64_t address, void *out, size_t size)
+/* The pid may be another's by now, unless the call still waits once its memory is open (seccomp_unotify(2)). */
+static bool open_memory(struct observed *observed)
+{
+	char path[40];
+	struct text text = TEXT_OVER(path);
+
+	if (observed->memory_fd >= 0)
+		return true;
+	text_addf(&text, "/proc/%d/mem", (int)observed->pid);
+	observed->memory_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (observed->memory_fd < 0)
+		observed->hidden = errno == EACCES || errno == EPERM;
+	else if (ask(observed->listener_fd, SECCOMP_IOCTL_NOTIF_ID_VALID, &observed->id) != 0)
+		(void)close(take_fd(&observed->memory_fd));
+	return observed->memory_fd >= 0;
+}
+
+size_t observe_read(struct observed *observed, uint64_t address, void *out, size_t size)
 {
 	size_t done = 0;
+	ssize_t got = 1;
 
-	/* Page by page: what lies behind a text may not be there. */
-	while (done < size) {
-		size_t page = 4096 - ((address + done) & 4095), left = size - done;
-		struct iovec local = { (char *)out + done, left < page ? left : page }, remote;
-		uintptr_t from = (uintptr_t)(address + done);
-		ssize_t got;
-
-		memcpy(&remote.iov_base, &from, sizeof(from));
-		remote.iov_len = local.iov_len;
-		got = process_vm_readv(observed->pid, &local, 1, &remote, 1, 0);
-		if (got <= 0)
-			break;
-		done += (size_t)got;
+	/* What lies behind a text may not be there: then it is less. */
+	while (done < size && got > 0 && address <= INT64_MAX - size && open_memory(observed)) {
+		got = pread(observed->memory_fd, (char *)out + done, size - done,
+		            (off_t)(address + done));
+		done += got > 0 ? (size_t)got : 0;
 	}
 	return done;
-}
-
-bool observe_is_valid(int listener_fd, const struct observed *observed)
-{
-	uint64_t id = observed->id;
-
-	return ask(listener_fd, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
 }

@@ -18,22 +18,26 @@ int observe_try(void);
 /* What observe_self() sent: a descriptor, or a negative errno; -ENODATA: the other side ended without. */
 int observe_receive(int socket_fd);
 
-/* One call that waits. */
+/*
+ * One call that waits. /proc shows a process to whoever has its identity, or CAP_SYS_PTRACE, which containers lack: from
+ * observe_next() to observe_answer() the calling thread's fsuid and fsgid (setfsuid(2)) are those of the caller.
+ */
 struct observed {
 	uint64_t id;
 	pid_t pid;
 	int call; /* SYS_ of this machine */
 	uint64_t args[6];
+	bool hidden; /* its memory was wanted, and may not be read */
+	/* private: */
+	int listener_fd, memory_fd;
+	uid_t uid;
+	gid_t gid;
 };
 /* 0; -EAGAIN: it is gone; otherwise a negative errno. */
 int observe_next(int listener_fd, struct observed *observed);
 /* Lets it go on, or ends it with this errno. */
-void observe_answer(int listener_fd, const struct observed *observed, int error);
-/*
- * Reads the caller's memory; how much could be read. To be believed only if observe_is_valid() afterwards: the pid may
- * be another's by then.
- */
-size_t observe_read(const struct observed *observed, uint64_t address, void *out, size_t size);
-bool observe_is_valid(int listener_fd, const struct observed *observed);
+void observe_answer(struct observed *observed, int error);
+/* Reads the caller's memory while it waits; how much could be read. */
+size_t observe_read(struct observed *observed, uint64_t address, void *out, size_t size);
 
 #endif

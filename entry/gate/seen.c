@@ -260,15 +260,28 @@ static void raise_unopened(struct gate *gate, const struct observer *observer)
 	}
 }
 
+/* What is to be refused, and cannot be seen, is more than a note. */
+static void raise_unobserved(struct gate *gate, const char *sentence)
+{
+	bool refuse = gate->policy.network == OBSERVED_REFUSE ||
+	              gate->policy.files_opened == OBSERVED_REFUSE;
+
+	gate_raise_at(gate, FINDING_SERVICE_UNOBSERVED,
+	              (struct report_at){ .severity = refuse ? SEVERITY_WARNING : SEVERITY_OFF },
+	              "%s", sentence);
+}
+
 static void raise_observed(struct gate *gate, const struct watched *seen,
                            const struct observer *observer)
 {
 	struct report_service *service = &gate->report.service;
+	char sentence[256];
+	struct text text = TEXT_OVER(sentence);
 
 	service->observed = seen->observed;
 	if (!seen->observed) {
-		gate_raise(
-		        gate, FINDING_SERVICE_UNOBSERVED, 0,
+		raise_unobserved(
+		        gate,
 		        "its system calls were not observed: what it opened and connected to is not told");
 		return;
 	}
@@ -276,7 +289,15 @@ static void raise_observed(struct gate *gate, const struct watched *seen,
 	service->attempt_count = service->attempts == NULL ? 0 : observer->attempt_count;
 	raise_attempts(gate, observer);
 	raise_files(gate, observer);
-	raise_unopened(gate, observer);
+	if (observer->hidden == 0) {
+		raise_unopened(gate, observer);
+		return;
+	}
+	text_addf(
+	        &text,
+	        "%llu of its calls are of processes that may not be looked into: it may have opened and reached more",
+	        (unsigned long long)observer->hidden);
+	raise_unobserved(gate, sentence);
 }
 
 void gate_take_service(struct gate *gate, const struct watched *seen,

@@ -79,8 +79,8 @@ static bool is_local(const struct sockaddr_storage *address, char host[static IN
 }
 
 /* A connection is noted only: Landlock refuses it within the call, where egress says so. */
-static void take_address(struct observer *observer, const struct observed *observed,
-                         uint64_t address, uint64_t size)
+static void take_address(struct observer *observer, struct observed *observed, uint64_t address,
+                         uint64_t size)
 {
 	struct sockaddr_storage storage = { 0 };
 	char host[INET6_ADDRSTRLEN] = "";
@@ -113,8 +113,8 @@ static int take_socket(struct observer *observer, const struct observed *observe
 	return EACCES;
 }
 
-static void take_payload(struct observer *observer, const struct observed *observed,
-                         uint64_t address, uint64_t size)
+static void take_payload(struct observer *observer, struct observed *observed, uint64_t address,
+                         uint64_t size)
 {
 	unsigned char bytes[512];
 	char name[QUESTION_NAME_BYTES];
@@ -124,8 +124,7 @@ static void take_payload(struct observer *observer, const struct observed *obser
 		(void)note(observer, observed, ATTEMPT_NAME, name, 0);
 }
 
-static void take_message(struct observer *observer, const struct observed *observed,
-                         uint64_t address)
+static void take_message(struct observer *observer, struct observed *observed, uint64_t address)
 {
 	struct msghdr message;
 	struct iovec io;
@@ -144,7 +143,7 @@ static void take_message(struct observer *observer, const struct observed *obser
 }
 
 /* The first few: a resolver sends two. */
-static void take_messages(struct observer *observer, const struct observed *observed)
+static void take_messages(struct observer *observer, struct observed *observed)
 {
 	uint64_t count = observed->args[2] < 8 ? observed->args[2] : 8;
 
@@ -212,7 +211,7 @@ static void note_file(struct observer *observer, const char *path)
 	observer->file_count += observer->files[observer->file_count].path != NULL;
 }
 
-static void take_open(struct observer *observer, const struct observed *observed, int directory,
+static void take_open(struct observer *observer, struct observed *observed, int directory,
                       uint64_t address)
 {
 	char name[MAX_PATH_BYTES] = "", path[MAX_PATH_BYTES];
@@ -237,7 +236,7 @@ static void take_open(struct observer *observer, const struct observed *observed
 /* Answering */
 
 /* An errno that answers the call, or 0. */
-static int take_call(struct observer *observer, const struct observed *observed)
+static int take_call(struct observer *observer, struct observed *observed)
 {
 	const uint64_t *args = observed->args;
 
@@ -266,9 +265,6 @@ static int take_call(struct observer *observer, const struct observed *observed)
 		take_open(observer, observed, AT_FDCWD, args[0]);
 		break;
 #endif
-	case SYS_execve:
-		observer->programs++;
-		break;
 	default:
 		break;
 	}
@@ -286,7 +282,9 @@ bool observer_turn(struct observer *observer, int listener_fd)
 		if (error != 0)
 			return false;
 		observer->calls++;
-		observe_answer(listener_fd, &observed, take_call(observer, &observed));
+		error = take_call(observer, &observed);
+		observer->hidden += observed.hidden;
+		observe_answer(&observed, error);
 	}
 	return true;
 }

@@ -39,9 +39,7 @@ struct observer {
 	size_t attempt_count, attempts_left_out;
 	struct opened_file *files;
 	size_t file_count, file_room, files_left_out;
-	uint16_t listens[16]; /* not known yet: 0 */
-	size_t programs; /* that were started */
-	uint64_t calls;
+	uint64_t calls, hidden; /* all; those of processes that may not be looked into */
 };
 
 /* Reads and answers what waits; false: the listener is of no more use. */
