@@ -20,7 +20,7 @@ int command_probe(struct run *run)
 	if (options->word == NULL)
 		return complain(
 		        STATUS_USAGE,
-		        "probe needs what to ask: http://127.0.0.1:PORT/PATH, tcp:PORT or unix:/PATH");
+		        "probe needs what to ask: http:// or https://127.0.0.1:PORT/PATH, tcp:PORT or unix:/PATH");
 	if (!target_parse(&target, options->word, options->allow_remote, &why))
 		return complain(STATUS_USAGE, sentence);
 	if (!target_can_be_tried(&target))

@@ -330,6 +330,9 @@ static void print_service(const struct paint *paint)
 	                                         WEXITSTATUS(service->status),
 	          (double)service->end_ms / 1e3, size_text(service->memory_bytes).text,
 	          (unsigned long long)service->lines);
+	if (service->attempt_count > 0)
+		text_addf(&text, "; reached out, to %.128s%s", service->attempts[0].host,
+		          service->attempt_count > 1 ? " and others" : "");
 	print_wrapped(paint, line);
 	for (size_t i = 0; i < LENGTH_OF(service->last) && service->last[i] != NULL; i++) {
 		(void)fprintf(paint->out, "%*s| ", (int)INDENT, "");

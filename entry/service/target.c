@@ -13,6 +13,7 @@
 #include "base/glob.h"
 #include "base/scan.h"
 #include "process/clock.h"
+#include "service/tls.h"
 #include "util.h"
 #include "version.h"
 
@@ -69,10 +70,11 @@ static bool take_host(struct target *target, const char *text, size_t length, bo
 
 static bool parse_http(struct target *target, bool remote, struct text *why)
 {
-	const char *host = target->text + strlen("http://"), *path = strpbrk(host, "/?#");
+	const char *host = strchr(target->text, '/') + 2, *path = strpbrk(host, "/?#");
 
 	target->kind = TARGET_HTTP;
-	target->port = 80;
+	target->secure = target->text[4] == 's';
+	target->port = target->secure ? 443 : 80;
 	target->rest = path == NULL || path[0] != '/' ? "/" : path;
 	for (const char *at = target->rest; *at != '\0'; at++)
 		if (*at <= ' ' || *at > '~' || *at == '#') {
@@ -80,8 +82,16 @@ static bool parse_http(struct target *target, bool remote, struct text *why)
 			          target->text);
 			return false;
 		}
-	return take_host(target, host, path == NULL ? strlen(host) : (size_t)(path - host), remote,
-	                 why);
+	if (!take_host(target, host, path == NULL ? strlen(host) : (size_t)(path - host), remote,
+	               why))
+		return false;
+	if (!target->secure || is_local(target->host))
+		return true;
+	text_addf(
+	        why,
+	        "'%.200s': https is asked on this machine alone, since no certificate is verified",
+	        target->text);
+	return false;
 }
 
 static bool parse_tcp(struct target *target, bool remote, struct text *why)
@@ -120,15 +130,8 @@ static bool parse_path(struct target *target, enum target_kind kind, size_t leng
 bool target_parse(struct target *target, const char *text, bool remote, struct text *why)
 {
 	*target = (struct target){ .text = text, .rest = "" };
-	if (strncmp(text, "http://", 7) == 0)
+	if (strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0)
 		return parse_http(target, remote, why);
-	if (strncmp(text, "https://", 8) == 0) {
-		text_addf(
-		        why,
-		        "'%.200s': https is not asked; name the plain port, or tcp:PORT, which it listens on",
-		        text);
-		return false;
-	}
 	if (strncmp(text, "tcp:", 4) == 0)
 		return parse_tcp(target, remote, why);
 	if (strncmp(text, "unix:", 5) == 0)
@@ -146,7 +149,7 @@ bool target_parse(struct target *target, const char *text, bool remote, struct t
 	}
 	text_addf(
 	        why,
-	        "'%.200s' is none of http://127.0.0.1:PORT/PATH, tcp:PORT, unix:/PATH, file:/PATH, log:PATTERN, notify and exit",
+	        "'%.200s' is none of http:// and https://127.0.0.1:PORT/PATH, tcp:PORT, unix:/PATH, file:/PATH, log:PATTERN, notify and exit",
 	        text);
 	return false;
 }
@@ -219,7 +222,40 @@ static int connect_target(const struct target *target, uint64_t deadline_ns)
 	return fd == -ECONNREFUSED ? connect_ip("::1", target->port, deadline_ns) : fd;
 }
 
-static bool send_request(int fd, const struct target *target, uint64_t deadline_ns)
+struct channel {
+	int fd;
+	struct tls *tls; /* NULL: it is plain */
+	uint64_t deadline_ns;
+};
+
+static ssize_t channel_write(const struct channel *channel, const char *bytes, size_t size)
+{
+	ssize_t more;
+
+	if (channel->tls != NULL)
+		return tls_write(channel->tls, bytes, size, channel->deadline_ns);
+	do
+		more = send(channel->fd, bytes, size, MSG_NOSIGNAL);
+	while (more < 0 && errno == EAGAIN && wait_for(channel->fd, POLLOUT, channel->deadline_ns));
+	return more;
+}
+
+/* Reads on into `buffer`, up to its size; 0: there is no more. */
+static ssize_t channel_read(const struct channel *channel, char *buffer, size_t used, size_t size)
+{
+	ssize_t got;
+
+	if (used >= size)
+		return 0;
+	if (channel->tls != NULL)
+		return tls_read(channel->tls, buffer + used, size - used, channel->deadline_ns);
+	do
+		got = read(channel->fd, buffer + used, size - used);
+	while (got < 0 && errno == EAGAIN && wait_for(channel->fd, POLLIN, channel->deadline_ns));
+	return got;
+}
+
+static bool send_request(const struct channel *channel, const struct target *target)
 {
 	char request[MAX_SETTING_BYTES];
 	struct text text = TEXT_OVER(request);
@@ -232,28 +268,13 @@ static bool send_request(int fd, const struct target *target, uint64_t deadline_
 	text_add(&text, "User-Agent: aweigh/" AWEIGH_VERSION
 	                "\r\nAccept: */*\r\nConnection: close\r\n\r\n");
 	while (sent < text.length) {
-		ssize_t more = send(fd, request + sent, text.length - sent, MSG_NOSIGNAL);
+		ssize_t more = channel_write(channel, request + sent, text.length - sent);
 
-		if (more < 0 && errno == EAGAIN && wait_for(fd, POLLOUT, deadline_ns))
-			continue;
 		if (more < 0)
 			return false;
 		sent += (size_t)more;
 	}
 	return !text.cut;
-}
-
-/* Reads on into `buffer`, up to its size; 0: there is no more. */
-static ssize_t read_more(int fd, char *buffer, size_t used, size_t size, uint64_t deadline_ns)
-{
-	ssize_t got;
-
-	if (used >= size)
-		return 0;
-	while ((got = read(fd, buffer + used, size - used)) < 0 && errno == EAGAIN)
-		if (!wait_for(fd, POLLIN, deadline_ns))
-			return -1;
-	return got;
 }
 
 struct answer {
@@ -283,7 +304,7 @@ static bool parse_head(struct answer *answer)
 }
 
 /* Headers, skipping what only announces them (1xx). */
-static bool read_head(int fd, struct answer *answer, uint64_t deadline_ns)
+static bool read_head(const struct channel *channel, struct answer *answer)
 {
 	for (;;) {
 		ssize_t got;
@@ -297,7 +318,7 @@ static bool read_head(int fd, struct answer *answer, uint64_t deadline_ns)
 			answer->used -= answer->body;
 			continue;
 		}
-		got = read_more(fd, answer->bytes, answer->used, HEADER_BYTES, deadline_ns);
+		got = channel_read(channel, answer->bytes, answer->used, HEADER_BYTES);
 		if (got <= 0)
 			return false;
 		answer->used += (size_t)got;
@@ -331,14 +352,14 @@ static void unchunk(struct answer *answer)
 	answer->used = to;
 }
 
-static bool has_body(int fd, struct answer *answer, const char *pattern, uint64_t deadline_ns)
+static bool has_body(const struct channel *channel, struct answer *answer, const char *pattern)
 {
 	char wanted[MAX_SETTING_BYTES];
 	struct text text = TEXT_OVER(wanted);
 	ssize_t got;
 
-	while ((got = read_more(fd, answer->bytes, answer->used, answer->body + BODY_BYTES,
-	                        deadline_ns)) > 0)
+	while ((got = channel_read(channel, answer->bytes, answer->used,
+	                           answer->body + BODY_BYTES)) > 0)
 		answer->used += (size_t)got;
 	answer->bytes[answer->used] = '\0';
 	if (answer->chunked)
@@ -351,12 +372,12 @@ static bool has_body(int fd, struct answer *answer, const char *pattern, uint64_
 	return glob_matches(wanted, answer->bytes + answer->body);
 }
 
-static bool ask_into(char *bytes, int fd, const struct target *target, const char *body,
-                     uint64_t deadline_ns, struct text *why)
+static bool ask_into(char *bytes, const struct channel *channel, const struct target *target,
+                     const char *body, struct text *why)
 {
 	struct answer answer = { .bytes = bytes };
 
-	if (!send_request(fd, target, deadline_ns) || !read_head(fd, &answer, deadline_ns)) {
+	if (!send_request(channel, target) || !read_head(channel, &answer)) {
 		text_addf(why, "%.200s gives no answer of HTTP", target->text);
 		return false;
 	}
@@ -364,7 +385,7 @@ static bool ask_into(char *bytes, int fd, const struct target *target, const cha
 		text_addf(why, "%.200s answers %u", target->text, answer.status);
 		return false;
 	}
-	if (body == NULL || has_body(fd, &answer, body, deadline_ns))
+	if (body == NULL || has_body(channel, &answer, body))
 		return true;
 	text_addf(why, "%.200s answers %u, and its body does not hold %.200s", target->text,
 	          answer.status, body);
@@ -374,10 +395,20 @@ static bool ask_into(char *bytes, int fd, const struct target *target, const cha
 static bool ask(int fd, const struct target *target, const char *body, uint64_t deadline_ns,
                 struct text *why)
 {
-	char *bytes = calloc(1, HEADER_BYTES + BODY_BYTES + 1);
-	bool well = bytes != NULL && ask_into(bytes, fd, target, body, deadline_ns, why);
+	CLEANUP(cleanup_free) char *bytes = calloc(1, HEADER_BYTES + BODY_BYTES + 1);
+	struct channel channel = { .fd = fd, .deadline_ns = deadline_ns };
+	char sentence[128];
+	struct text reason = TEXT_OVER(sentence);
+	bool well;
 
-	free(bytes);
+	if (target->secure)
+		channel.tls = tls_open(fd, deadline_ns, &reason);
+	if (target->secure && channel.tls == NULL) {
+		text_addf(why, "%.200s: %s", target->text, sentence);
+		return false;
+	}
+	well = bytes != NULL && ask_into(bytes, &channel, target, body, why);
+	tls_close(channel.tls);
 	return well;
 }
 

@@ -10,7 +10,7 @@
 #include "bounds.h"
 
 enum target_kind {
-	TARGET_HTTP, /* http://HOST[:PORT][/PATH]: a status from 200 to 399, as a kubelet takes it (pkg/probe/http) */
+	TARGET_HTTP, /* http:// or https://HOST[:PORT][/PATH]: a status from 200 to 399, as a kubelet takes it (pkg/probe/http) */
 	TARGET_TCP, /* tcp:PORT or tcp:HOST:PORT: it accepts */
 	TARGET_UNIX, /* unix:/PATH: it accepts */
 	TARGET_FILE, /* file:/PATH: it is there */
@@ -24,6 +24,7 @@ struct target {
 	const char *rest; /* of text: the path or pattern */
 	char host[64]; /* a numeric address; "": this machine, by IPv4 or IPv6 */
 	uint16_t port;
+	bool secure; /* https://, of this machine alone: its certificate is not verified */
 };
 
 /* `text` must outlive the target. false: a sentence in `why`. Hosts elsewhere only with `remote`, by address. */

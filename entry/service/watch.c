@@ -63,6 +63,8 @@ struct watching {
 	uint64_t started_ns;
 	enum { STARTING, SETTLING, STOPPING, DRAINING } phase;
 	uint64_t due_ns; /* when the phase is over */
+	uint64_t
+	        half_ns; /* when whoever sits before a terminal is told that half of the time is over; 0: not any more */
 };
 
 static uint64_t since_start_ms(const struct watching *watching)
@@ -297,6 +299,7 @@ static int start_service(struct watching *watching)
 static void enter(struct watching *watching, int phase, uint64_t within_ms)
 {
 	watching->phase = (__typeof__(watching->phase))phase;
+	watching->half_ns = 0;
 	watching->due_ns = clock_now_ns() + within_ms * 1000000u;
 }
 
@@ -342,6 +345,16 @@ static void reap(struct watching *watching)
 
 /* The loop */
 
+static void tell_half(struct watching *watching)
+{
+	if (watching->half_ns == 0 || watching->seen->ready || clock_now_ns() < watching->half_ns)
+		return;
+	watching->half_ns = 0;
+	(void)dprintf(STDERR_FILENO, "aweigh: not ready after %llu ms, half of ready_within%s%s\n",
+	              (unsigned long long)since_start_ms(watching),
+	              watching->seen->why[0] == '\0' ? "" : ": ", watching->seen->why);
+}
+
 static void advance(struct watching *watching)
 {
 	struct watched *seen = watching->seen;
@@ -356,6 +369,7 @@ static void advance(struct watching *watching)
 			enter(watching, SETTLING, watching->watch->policy->settle_ms);
 		return;
 	}
+	tell_half(watching);
 	if (seen->forbidden != NULL || (watching->phase == STARTING && over)) {
 		ask_to_stop(watching);
 	} else if (watching->phase == SETTLING && over) {
@@ -424,7 +438,8 @@ static void turn(struct watching *watching)
 	           ready[4].fd != watching->streams[0].from ||
 	                           ready[5].fd != watching->streams[1].from ?
 	                   20 :
-	                   clock_left_ms(watching->due_ns));
+	                   clock_left_ms(watching->half_ns != 0 ? watching->half_ns :
+	                                                          watching->due_ns));
 	if (ready[0].revents != 0) {
 		int stop = signals_stop_request(watching->watch->signals);
 
@@ -507,6 +522,8 @@ int watch_service(const struct watch *watch, struct watched *seen)
 	if (error == 0)
 		error = start_prober(watching);
 	enter(watching, STARTING, watch->policy->ready_within_ms);
+	if (isatty(STDERR_FILENO))
+		watching->half_ns = clock_now_ns() + watch->policy->ready_within_ms * 500000u;
 	if (error != 0 && watching->service > 0)
 		ask_to_stop(watching);
 	while (watching->service > 0 && !is_over(watching))

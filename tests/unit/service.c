@@ -12,6 +12,7 @@
 #include "service/observer.h"
 #include "service/question.h"
 #include "service/target.h"
+#include "service/tls.h"
 #include "service/watch.h"
 #include "util.h"
 
@@ -93,15 +94,27 @@ static void a_name_that_is_asked_for(void **state)
 		        question_read((const unsigned char *)guarded(query, length), length, name));
 }
 
+static void no_handshake_with_nobody(void **state)
+{
+	char sentence[64];
+	struct text why = TEXT_OVER(sentence);
+
+	(void)state;
+	assert_null(tls_open(-1, 0, &why));
+	assert_string_equal(sentence, "no handshake of TLS");
+	tls_close(NULL);
+}
+
 static void nothing_is_observed_without_a_listener(void **state)
 {
 	struct observer observer = { 0 };
-	struct observed observed = { .pid = getpid() };
+	struct observed observed = { .pid = getpid(),
+		                     .listener_fd = STDIN_FILENO,
+		                     .memory_fd = -1 };
 	char bytes[8];
 
 	(void)state;
 	assert_false(observer_turn(&observer, STDIN_FILENO) && observer.calls > 0);
-	assert_false(observe_is_valid(STDIN_FILENO, &observed));
 	assert_int_equal(observe_read(&observed, 1, bytes, sizeof(bytes)), 0);
 	observer_release(&observer);
 }
@@ -133,6 +146,7 @@ int main(void)
 		cmocka_unit_test(targets),
 		cmocka_unit_test(lines_end_where_they_end),
 		cmocka_unit_test(a_name_that_is_asked_for),
+		cmocka_unit_test(no_handshake_with_nobody),
 		cmocka_unit_test(nothing_is_observed_without_a_listener),
 		cmocka_unit_test(a_service_that_was_not_observed_says_so),
 	};

@@ -3,10 +3,12 @@
 
 import os
 import socket
+import ssl
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import certificates
 import pytest
 from network import free_port
 
@@ -130,6 +132,28 @@ def test_tcp_and_unix(world, tmp_path):
     assert "No such file" in world.run("probe", "unix:/nowhere").err
 
 
+def test_https(world, server, tmp_path):
+    """Of this machine alone, and its certificate is not verified: what is asked is whether it answers."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates.make(tmp_path)[1])
+    plain = url(server)
+    assert "handshake" in world.run("probe", plain.replace("http:", "https:")).err
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    secure = url(server).replace("http:", "https:")
+    assert world.run("probe", secure).status == world.run("probe", secure.replace("127.0.0.1", "localhost"), "--body", '"status": "ok"').status == 0
+    server.answer = (200, b"y" * 200000, True)
+    assert world.run("probe", secure, "--body", "z").status == 1
+    server.answer = (503, b"", False)
+    assert "answers 503" in world.run("probe", secure).err
+    assert world.run("probe", plain).status == 1
+
+
+def test_https_of_who_says_nothing(world):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        result = world.run("probe", f"https://127.0.0.1:{listener.getsockname()[1]}/", "--timeout", "200ms")
+        assert result.status == 1 and "handshake" in result.err, result
+
+
 def test_ipv6(world):
     with socket.create_server(("::1", 0), family=socket.AF_INET6) as listener:
         port = listener.getsockname()[1]
@@ -139,7 +163,7 @@ def test_ipv6(world):
 
 @pytest.mark.parametrize("args, words", [
     ([], "what to ask"), (["ftp://x"], "is none of"), (["tcp:0"], "1 to 65535"), (["tcp:70000"], "1 to 65535"), (["tcp:x"], "names a host"), (["http://127.0.0.1:0/"], "1 to 65535"),
-    (["http://example.org/"], "names a host"), (["http://10.0.0.1/"], "--allow-remote"), (["https://127.0.0.1/"], "https"), (["unix:relative"], "absolute path"),
+    (["http://example.org/"], "names a host"), (["http://10.0.0.1/"], "--allow-remote"), (["https://10.0.0.1/", "--allow-remote"], "no certificate"), (["https://127.0.0.1:0/"], "1 to 65535"), (["unix:relative"], "absolute path"),
     (["http://127.0.0.1/a b"], "no request"), (["http://127.0.0.1/\r\nX: y"], "no request"), (["log:x"], "smoke"), (["exit"], "smoke"), (["tcp:80", "--timeout", "x"], "duration"),
     (["unix:/" + "x" * 200], "108 bytes")])
 def test_usage(world, args, words):

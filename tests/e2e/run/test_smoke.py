@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import certificates
 import pytest
 from models import complete
 from network import free_port
@@ -68,6 +69,13 @@ def world_schema(result):
     jsonschema.validate(result.json, SCHEMA)
 
 
+def test_https(world, tmp_path):
+    certificate = certificates.make(tmp_path / "tls")[1]
+    secure = f"import ssl; c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER); c.load_cert_chain({str(certificate)!r}); server.socket = c.wrap_socket(server.socket, server_side=True)"
+    result = smoke(world, SERVER, "https://127.0.0.1:{port}/", after=secure, service='ready_body = "status": "ok"')
+    assert result.status == 0 and result.json["service"]["ready"], result
+
+
 def test_human(world):
     result = smoke(world, SERVER, "tcp:{port}")
     assert result.status == 0
@@ -104,6 +112,27 @@ def test_what_must_be_said_was_not(world):
 def test_it_is_never_ready(world):
     result = smoke(world, "import time\nprint('starting', flush=True)\ntime.sleep(60)", "http://127.0.0.1:{port}/", within="700ms")
     assert result.status == 75 and "Connection refused" in result.err and '"starting"' in result.err and "service.not-ready" in result.err, result
+
+
+def test_half_of_the_time_is_told_on_a_terminal(world):
+    complete(world.hub)
+    port = free_port()
+    world.policy(f"[policy]\n[model m]\nrepo = org/m\n[service]\nready = tcp:{port}\nready_within = 1s\n")
+    ours, theirs = os.openpty()
+    with subprocess.Popen([world.binary, "smoke", "-p", str(world.policy_file), "--", "/bin/sleep", "60"], env=world.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=theirs) as process:
+        os.close(theirs)
+        said = b""
+        while True:
+            try:
+                more = os.read(ours, 4096)
+            except OSError:  # the last writer is gone
+                break
+            said += more
+        assert process.wait(HANG_LIMIT) == 75
+    os.close(ours)
+    lines = [line for line in said.decode().splitlines() if "half of ready_within" in line]
+    assert len(lines) == 1 and "Connection refused" in lines[0], said
+    assert "half of ready_within" not in world.run("smoke", "-p", str(world.policy_file), "--", "/bin/sleep", "60").err
 
 
 def test_it_does_not_stop(world):
@@ -330,4 +359,26 @@ def test_where_nothing_can_be_observed(world):
     inner = f"{world.binary} smoke -p {world.policy_file} --format json -- /bin/true 2>{world.path}/inner.json"
     assert world.run("smoke", "-p", str(world.policy_file), "--", "/bin/sh", "-c", inner).status == 0
     report = json.loads((world.path / "inner.json").read_text())
-    assert "service.unobserved" in [finding["code"] for finding in report["findings"]] and not report["service"]["observed"] and report["service"]["attempts"] == []
+    assert ("service.unobserved", "warning") in [(finding["code"], finding["severity"]) for finding in report["findings"]] and not report["service"]["observed"] and report["service"]["attempts"] == []
+
+
+@pytest.mark.parametrize("before, hidden", [("", False), ("setpriv --reuid 65533 --regid 65533 --clear-groups", False),
+                                            ("import os; os.setgid(65533); os.setuid(65533)", True), ("import ctypes; ctypes.CDLL(None).prctl(4, 0)", True)])
+def test_who_may_be_looked_into(world, need_root, before, hidden):
+    """A container's root has no CAP_SYS_PTRACE: a service of another user is observed as itself, and what cannot be seen is not said to be nothing."""
+    model = complete(world.hub).snapshot
+    script = world.path / "reach.py"
+    code = f"open({str(model / 'config.json')!r}).close()\nimport socket\ns = socket.socket()\ns.settimeout(1)\ntry:\n    s.connect(('192.0.2.1', 443))\nexcept OSError:\n    pass\n"
+    script.write_text((before + "\n" if hidden else "") + code)
+    world.policy(f"[policy]\nuser = {'unchanged' if before else '65534:65534'}\n[model m]\nrepo = org/m\n[service]\nready = exit\n")
+    for path in [world.path, *world.path.rglob("*")]:
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
+    command = [*(before.split() if before and not hidden else []), "/usr/bin/python3", str(script)]
+    result = world.run("smoke", "-p", str(world.policy_file), "--format", "json", "--", *command, cwd="/",
+                       prefix=["setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"])
+    report = json.loads(result.err)
+    codes = [finding["code"] for finding in report["findings"]]
+    assert result.status == 0 and ("service.unobserved" in codes) == hidden, result
+    assert [attempt["host"] for attempt in report["service"]["attempts"]] == ([] if hidden else ["192.0.2.1"]), result
+    assert ("service.files" in codes) == (not hidden), result
