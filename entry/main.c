@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "commands/commands.h"
@@ -35,12 +36,27 @@ static const struct command commands[] = {
 	{ NULL, NULL, NULL, NULL, COMMAND_LOOKS },
 };
 
+/* A missing standard stream would be whatever is opened next. For the service they are missing again (O_CLOEXEC). */
+static void hold_streams(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+		if (fd < 0) /* an image without devices */
+			fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		(void)close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct run run = { .environ = environ };
 	char sentence[512];
 	struct text why = TEXT_OVER(sentence);
 
+	hold_streams();
 	init_resume(argv);
 	/* With the set-user-id bit anybody would be root by a policy of his own. */
 	if (getuid() != geteuid() || getgid() != getegid())

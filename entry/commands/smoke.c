@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "base/file.h"
 #include "commands/commands.h"
 #include "gate/gate.h"
 #include "gate/output.h"
@@ -42,6 +43,11 @@ static bool check_targets(struct gate *gate)
 		gate_raise(gate, FINDING_POLICY_VALUE, line, "ready has more than %u elements",
 		           MAX_READY_TARGETS);
 	}
+	if (policy->log_expect.count > MAX_MARKED_ELEMENTS) {
+		well = false;
+		gate_raise(gate, FINDING_POLICY_VALUE, policy->said[KEY_LOG_EXPECT].line,
+		           "log_expect has more than %u elements", MAX_MARKED_ELEMENTS);
+	}
 	for (size_t i = 0; well && i < policy->ready.count; i++) {
 		char sentence[512];
 		struct text why = TEXT_OVER(sentence);
@@ -62,28 +68,35 @@ static bool check_targets(struct gate *gate)
 	return well;
 }
 
-/* A datagram socket with an abstract address, so that no file is left. -1: not wanted, or not to be had. */
-static int open_notify(struct gate *gate)
+static bool wants_notify(const struct policy *policy)
+{
+	for (size_t i = 0; i < policy->ready.count; i++)
+		if (strcmp(policy->ready.items[i], "notify") == 0)
+			return true;
+	return false;
+}
+
+/* A datagram socket with an abstract address, so that no file is left; -1 where none is wanted. 0 or a negative errno. */
+static int open_notify(struct gate *gate, int *fd)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	char name[64];
+	char name[64], random[9];
 	struct text text = TEXT_OVER(name);
-	bool wanted = false;
-	int fd;
 
-	for (size_t i = 0; i < gate->policy.ready.count; i++)
-		wanted = wanted || strcmp(gate->policy.ready.items[i], "notify") == 0;
-	if (!wanted)
-		return -1;
-	text_addf(&text, "@aweigh-smoke-%d", (int)getpid());
+	*fd = -1;
+	if (!wants_notify(&gate->policy))
+		return 0;
+	random_hex(random);
+	text_addf(&text, "@aweigh-smoke-%s", random);
 	memcpy(address.sun_path + 1, name + 1, text.length - 1);
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 &&
-	    bind(fd, (const struct sockaddr *)&address,
-	         (socklen_t)(offsetof(struct sockaddr_un, sun_path) + text.length)) == 0 &&
-	    service_environ_set(&gate->service, "NOTIFY_SOCKET", name, ORIGIN_SET) == 0)
-		gate->env = service_environ_view(&gate->service);
-	return fd;
+	*fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (*fd < 0 || bind(*fd, (const struct sockaddr *)&address,
+	                    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + text.length)) != 0)
+		return -errno;
+	if (service_environ_set(&gate->service, "NOTIFY_SOCKET", name, ORIGIN_SET) != 0)
+		return -ENOMEM;
+	gate->env = service_environ_view(&gate->service);
+	return 0;
 }
 
 static enum status watch(struct smoke *smoke, struct text *why)
@@ -96,11 +109,14 @@ static enum status watch(struct smoke *smoke, struct text *why)
 		               .start = start,
 		               .context = smoke,
 		               .observer = observer,
-		               .notify_fd = open_notify(gate) };
+		               .notify_fd = -1,
+		               .who = &gate->who };
 	CLEANUP(cleanup_free) struct watched *seen = calloc(1, sizeof(*seen));
-	int error = seen == NULL ? -ENOMEM : watch_service(&watch, seen);
+	int error = seen == NULL ? -ENOMEM : open_notify(gate, &watch.notify_fd);
 	enum status status = STATUS_OK;
 
+	if (error == 0)
+		error = watch_service(&watch, seen);
 	cleanup_fd(&watch.notify_fd);
 	if (error != 0) {
 		text_addf(why, "the service cannot be started: %s", strerror(-error));

@@ -7,6 +7,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
+#include <sched.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/fsuid.h>
@@ -16,8 +17,10 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/text.h"
 #include "confine/probe.h"
 #include "util.h"
@@ -27,9 +30,6 @@
 #elif defined(__aarch64__)
 #define ARCHITECTURE AUDIT_ARCH_AARCH64
 #endif
-
-/* sendmsg(2) on this descriptor is not asked about: it is how the listener is handed over. */
-#define HANDOVER_FD 63
 
 static const uint32_t calls[] = { SYS_socket,  SYS_connect, SYS_sendto,  SYS_sendmmsg,
 	                          SYS_sendmsg, SYS_openat,  SYS_openat2,
@@ -44,11 +44,6 @@ static unsigned short build(struct sock_filter *at)
 	const struct sock_filter begin[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sendmsg, 0, 4),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, HANDOVER_FD, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
 	};
@@ -89,23 +84,61 @@ static int send_fd(int socket_fd, int fd)
 	return sendmsg(socket_fd, &message, MSG_NOSIGNAL) == 1 ? 0 : -errno;
 }
 
-int observe_self(int socket_fd)
+static int listen_to_self(void)
 {
 	struct sock_filter at[16 + 2 * LENGTH_OF(calls)];
 	struct sock_fprog program = { .len = build(at), .filter = at };
-	int fd, error;
+	int fd = -1;
 
-	if (dup3(socket_fd, HANDOVER_FD, O_CLOEXEC) != HANDOVER_FD ||
-	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-		return -errno;
-	fd = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
+#ifdef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+	/* A signal does not take back a call that has been received; Linux 5.19. */
+	fd = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+	                  SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
 	                  &program);
-	error = fd < 0 ? -errno : send_fd(HANDOVER_FD, fd);
-	if (fd >= 0)
-		(void)close(fd);
-	(void)close(HANDOVER_FD);
+	if (fd < 0 && errno != EINVAL)
+		return -errno;
+#endif
+	if (fd < 0)
+		fd = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+		                  SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Waits for the listener's number, and hands over what it stands for. */
+static _Noreturn void hand_over(int number_fd, int socket_fd)
+{
+	int fd;
+
+	_exit(read(number_fd, &fd, sizeof(fd)) == (ssize_t)sizeof(fd) && fd >= 0 ?
+	              -send_fd(socket_fd, fd) :
+	              EPIPE);
+}
+
+/*
+ * sendmsg(2) would wait for its own answer: a child without the filter, which shares the descriptors (CLONE_FILES of
+ * clone(2)), sends the listener. Its end gives no signal, so that whoever ignores SIGCHLD can wait for it.
+ */
+int observe_self(int socket_fd)
+{
+	int pipe_fds[2], fd, status = 0;
+	pid_t child;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || pipe2(pipe_fds, O_CLOEXEC) != 0)
+		return -errno;
+	child = (pid_t)syscall(SYS_clone, CLONE_FILES, NULL, NULL, NULL, NULL);
+	if (child == 0)
+		hand_over(pipe_fds[0], socket_fd);
+	fd = child < 0 ? -errno : listen_to_self();
+	if (child > 0 &&
+	    (write_whole(pipe_fds[1], &fd, sizeof(fd)) != 0 || waitpid(child, &status, __WALL) != child))
+		fd = -errno;
+	(void)close(pipe_fds[0]);
+	(void)close(pipe_fds[1]);
 	(void)close(socket_fd);
-	return error;
+	if (fd < 0)
+		return fd;
+	(void)close(fd);
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EPIPE;
 }
 
 static int try_self(const void *nothing)

@@ -60,9 +60,23 @@ static bool is_given_too(struct gate *gate, const struct named_row *row)
 	return true;
 }
 
+/* Where models lie and whether the hub is asked stands in every report. */
+static bool is_shown(struct gate *gate, const struct named_row *row)
+{
+	const struct library_variable *known = library_variable(row->name, strlen(row->name));
+
+	if (known == NULL || known->role == VARIABLE_SECRET || known->role == VARIABLE_OTHER)
+		return false;
+	RAISE(gate, row, FINDING_ENV_FILE, row->name,
+	      "is no secret, and is shown in reports: set it in [environment set]");
+	return true;
+}
+
 static int take_secret(struct gate *gate, const struct named_row *row)
 {
-	CLEANUP(cleanup_free) char *value = is_given_too(gate, row) ? NULL : read_secret(gate, row);
+	CLEANUP(cleanup_free)
+	char *value =
+	        is_shown(gate, row) || is_given_too(gate, row) ? NULL : read_secret(gate, row);
 
 	return value == NULL ? 0 :
 	                       service_environ_set(&gate->service, row->name, value, ORIGIN_FILE);

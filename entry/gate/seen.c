@@ -2,6 +2,7 @@
 #include "gate/seen.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -74,7 +75,7 @@ static bool ended_by_itself(const struct gate *gate, const struct watched *seen)
 	bool exits = strcmp(gate->policy.ready.items[0], "exit") == 0;
 
 	if (exits)
-		return !seen->ready && seen->ended && seen->stop_ms == 0;
+		return !seen->ready && seen->ended && !seen->asked;
 	return seen->ended && !seen->settled && seen->forbidden == NULL && seen->stop == 0 &&
 	       (seen->ready || seen->end_ms < gate->policy.ready_within_ms);
 }
@@ -169,6 +170,7 @@ static void raise_files(struct gate *gate, const struct observer *observer)
 
 	for (size_t i = 0; i < observer->file_count; i++) {
 		const struct opened_file *file = &observer->files[i];
+		struct stat st;
 
 		if (strstr(file->path, "/models--") == NULL || is_of_a_model(gate, file->path) ||
 		    raised++ >= FINDINGS_PER_KIND)
@@ -179,30 +181,55 @@ static void raise_files(struct gate *gate, const struct observer *observer)
 		                            .line = gate->policy.said[KEY_FILES_OPENED].line,
 		                            .severity = refuse ? SEVERITY_ERROR : SEVERITY_OFF },
 		        "was %s, and no [model] section names its repository",
-		        file->absent ? "looked for and not there" : "opened");
+		        stat(file->path, &st) != 0 ? "looked for and not there" : "opened");
 	}
 }
 
+/* Which file it was, whatever it was called. */
+struct identified {
+	dev_t device;
+	ino_t inode;
+};
+
 struct unopened {
-	const struct observer *observer;
-	size_t opened, files;
+	struct identified *seen; /* sorted */
+	size_t seen_count;
+	size_t opened, files, entries;
 	uint64_t bytes, first_bytes;
 	char first[MAX_PATH_BYTES];
 };
 
-static bool was_opened(const struct observer *observer, const char *path)
+static int by_identity(const void *a, const void *b)
 {
-	uint64_t hash = hash_bytes(path, strlen(path));
+	const struct identified *one = a, *other = b;
 
-	for (size_t i = 0; i < observer->file_count; i++)
-		if (observer->files[i].hash == hash)
-			return true;
-	return false;
+	if (one->device != other->device)
+		return one->device < other->device ? -1 : 1;
+	return one->inode < other->inode ? -1 : one->inode > other->inode;
 }
 
-static void count_file(struct unopened *unopened, const char *path, uint64_t size)
+/* NULL: out of memory. */
+static struct identified *identify(const struct observer *observer, size_t *count)
 {
-	if (was_opened(unopened->observer, path)) {
+	struct identified *seen = calloc(observer->file_count + 1, sizeof(*seen));
+	struct stat st;
+
+	*count = 0;
+	for (size_t i = 0; seen != NULL && i < observer->file_count; i++)
+		if (stat(observer->files[i].path, &st) == 0)
+			seen[(*count)++] = (struct identified){ st.st_dev, st.st_ino };
+	if (*count > 1)
+		qsort(seen, *count, sizeof(*seen), by_identity);
+	return seen;
+}
+
+static void count_file(struct unopened *unopened, const char *path, const struct stat *st)
+{
+	struct identified wanted = { st->st_dev, st->st_ino };
+	uint64_t size = (uint64_t)st->st_size;
+
+	if (bsearch(&wanted, unopened->seen, unopened->seen_count, sizeof(wanted), by_identity) !=
+	    NULL) {
 		unopened->opened++;
 		return;
 	}
@@ -214,6 +241,7 @@ static void count_file(struct unopened *unopened, const char *path, uint64_t siz
 	unopened->first_bytes = size;
 }
 
+/* What the service has left there: links to directories are not followed, and there is an end to it. */
 static void count_directory(struct unopened *unopened, char path[static MAX_PATH_BYTES],
                             unsigned depth)
 {
@@ -224,17 +252,17 @@ static void count_directory(struct unopened *unopened, char path[static MAX_PATH
 	struct dirent *entry;
 	struct stat st;
 
-	while ((entry = dir_next(&dir)) != NULL) {
+	while ((entry = dir_next(&dir)) != NULL && unopened->entries++ < MAX_OBSERVED_FILES) {
 		size_t more = strlen(entry->d_name);
 
 		if (entry->d_name[0] == '.' || length + more + 2 > MAX_PATH_BYTES)
 			continue;
 		path[length] = '/';
 		memcpy(path + length + 1, entry->d_name, more + 1);
-		if (stat(path, &st) == 0 && S_ISDIR(st.st_mode) && depth < MAX_DEPTH_DIRECTORIES)
+		if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && depth < MAX_DEPTH_DIRECTORIES)
 			count_directory(unopened, path, depth + 1);
 		else if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
-			count_file(unopened, path, (uint64_t)st.st_size);
+			count_file(unopened, path, &st);
 	}
 	path[length] = '\0';
 }
@@ -242,8 +270,11 @@ static void count_directory(struct unopened *unopened, char path[static MAX_PATH
 /* Files by model: what an image need not hold for this service. */
 static void raise_unopened(struct gate *gate, const struct observer *observer)
 {
-	for (size_t i = 0; i < gate->policy.model_count; i++) {
-		struct unopened unopened = { .observer = observer };
+	size_t count;
+	CLEANUP(cleanup_free) struct identified *seen = identify(observer, &count);
+
+	for (size_t i = 0; seen != NULL && i < gate->policy.model_count; i++) {
+		struct unopened unopened = { .seen = seen, .seen_count = count };
 		char path[MAX_PATH_BYTES];
 
 		report_model_path(&gate->report, i, path, sizeof(path));
@@ -260,14 +291,14 @@ static void raise_unopened(struct gate *gate, const struct observer *observer)
 	}
 }
 
-/* What is to be refused, and cannot be seen, is more than a note. */
+/* What is to be refused must be seen. */
 static void raise_unobserved(struct gate *gate, const char *sentence)
 {
 	bool refuse = gate->policy.network == OBSERVED_REFUSE ||
 	              gate->policy.files_opened == OBSERVED_REFUSE;
 
 	gate_raise_at(gate, FINDING_SERVICE_UNOBSERVED,
-	              (struct report_at){ .severity = refuse ? SEVERITY_WARNING : SEVERITY_OFF },
+	              (struct report_at){ .severity = refuse ? SEVERITY_ERROR : SEVERITY_OFF },
 	              "%s", sentence);
 }
 
@@ -289,14 +320,14 @@ static void raise_observed(struct gate *gate, const struct watched *seen,
 	service->attempt_count = service->attempts == NULL ? 0 : observer->attempt_count;
 	raise_attempts(gate, observer);
 	raise_files(gate, observer);
-	if (observer->hidden == 0) {
+	if (observer->hidden == 0 && observer->files_left_out == 0) {
 		raise_unopened(gate, observer);
 		return;
 	}
 	text_addf(
 	        &text,
-	        "%llu of its calls are of processes that may not be looked into: it may have opened and reached more",
-	        (unsigned long long)observer->hidden);
+	        "%llu of its calls are of processes that may not be looked into, and %zu of files beyond the %u that are kept: it may have opened and reached more",
+	        (unsigned long long)observer->hidden, observer->files_left_out, MAX_OBSERVED_FILES);
 	raise_unobserved(gate, sentence);
 }
 
@@ -314,6 +345,10 @@ void gate_take_service(struct gate *gate, const struct watched *seen,
 		           "was not ready within %llu ms: %s",
 		           (unsigned long long)gate->policy.ready_within_ms,
 		           seen->why[0] != '\0' ? seen->why : "what ready names was not seen");
+	if (seen->ended && seen->asked && !seen->killed && WIFSIGNALED(seen->status) &&
+	    WTERMSIG(seen->status) != SIGTERM)
+		gate_raise(gate, FINDING_SERVICE_DIED, gate->policy.said[KEY_STOP_WITHIN].line,
+		           "ended by signal %d when it was asked to stop", WTERMSIG(seen->status));
 	raise_log(gate, seen);
 	if (seen->killed)
 		gate_raise(gate, FINDING_SERVICE_STOP_SLOW, gate->policy.said[KEY_STOP_WITHIN].line,

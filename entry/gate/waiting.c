@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gate/waiting.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
+#include <time.h>
 
+#include "base/dir.h"
 #include "gate/inspection.h"
 #include "gate/verdict.h"
 #include "hub/cache.h"
@@ -16,6 +20,8 @@
 #define LAST_LOOK_MS 2000u
 #define STEADY_MS 300u /* what is whole must be so for as long */
 #define TELL_EVERY_MS 10000u
+#define YOUNG_S 2 /* whoever copies lets less pass between two files */
+#define LOOKED_AT 4096u /* files of a model, for one that is young */
 
 struct waiting {
 	struct gate *gate;
@@ -140,6 +146,51 @@ static uint64_t bytes_aboard(const struct gate *gate)
 	return bytes;
 }
 
+/* Whether a file has come or changed a moment ago. A volume whose clock goes before ours has no such file. */
+static bool is_young(char path[static MAX_PATH_BYTES], unsigned depth, size_t *looked_at)
+{
+	CLEANUP(dir_close)
+	struct dir dir = dir_over(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), LOOKED_AT);
+	size_t length = strlen(path);
+	time_t now = time(NULL);
+	struct dirent *entry;
+	bool young = false;
+	struct stat st;
+
+	while (!young && (entry = dir_next(&dir)) != NULL && (*looked_at)++ < LOOKED_AT) {
+		size_t more = strlen(entry->d_name);
+
+		if (length + more + 2 > MAX_PATH_BYTES ||
+		    fstatat(dir_fd(&dir), entry->d_name, &st, 0) != 0)
+			continue;
+		young = S_ISREG(st.st_mode) && st.st_ctime <= now && st.st_ctime >= now - YOUNG_S;
+		path[length] = '/';
+		memcpy(path + length + 1, entry->d_name, more + 1);
+		if (S_ISDIR(st.st_mode) && depth < MAX_DEPTH_DIRECTORIES)
+			young = is_young(path, depth + 1, looked_at);
+	}
+	path[length] = '\0';
+	return young;
+}
+
+/* Of what is whole: what is refused anyway is not waited for. */
+static bool is_one_young(const struct gate *gate)
+{
+	for (size_t i = 0; i < gate->report.count; i++)
+		if (gate->report.findings[i].severity == SEVERITY_ERROR)
+			return false;
+	for (size_t i = 0; i < gate->policy.model_count; i++) {
+		char path[MAX_PATH_BYTES];
+		size_t looked_at = 0;
+
+		report_model_path(&gate->report, i, path, sizeof(path));
+		if (gate->options->root == NULL && gate->report.models[i].found && path[0] == '/' &&
+		    is_young(path, 0, &looked_at))
+			return true;
+	}
+	return false;
+}
+
 /* What is whole now was so a moment ago: whoever copies goes on otherwise. */
 static enum status confirm(struct waiting *waiting, bool *steady, struct text *why)
 {
@@ -148,7 +199,7 @@ static enum status confirm(struct waiting *waiting, bool *steady, struct text *w
 
 	if (status == STATUS_OK)
 		status = look(waiting, why);
-	*steady = bytes_aboard(waiting->gate) == before;
+	*steady = bytes_aboard(waiting->gate) == before && !is_one_young(waiting->gate);
 	return status;
 }
 
@@ -159,18 +210,19 @@ enum status gate_wait(struct gate *gate, struct text *why)
 		                   .pause_ms = FIRST_LOOK_MS,
 		                   .inotify_fd = -1 };
 	enum status status = STATUS_OK;
-	bool steady = true, waited = false;
+	bool steady = !is_one_young(gate);
 	int model;
 
 	while (status == STATUS_OK && ((model = awaited(gate)) != NO_MODEL || !steady)) {
 		if (clock_now_ns() >= waiting.until_ns) {
 			gate->waited_out = true;
 			gate_raise(gate, FINDING_GATE_WAIT, gate->policy.said[KEY_WAIT].line,
-			           "waited for %llu ms, and not all models are there",
-			           (unsigned long long)gate->policy.wait_ms);
+			           "waited for %llu ms, and %s",
+			           (unsigned long long)gate->policy.wait_ms,
+			           model == NO_MODEL ? "files of the models still change" :
+			                               "not all models are there");
 			break;
 		}
-		waited = true;
 		cleanup_fd(&waiting.inotify_fd);
 		waiting.inotify_fd = -1;
 		watch(&waiting);
@@ -180,7 +232,7 @@ enum status gate_wait(struct gate *gate, struct text *why)
 		if (status == STATUS_OK)
 			status = look(&waiting, why);
 		steady = true;
-		if (status == STATUS_OK && awaited(gate) == NO_MODEL && waited)
+		if (status == STATUS_OK && awaited(gate) == NO_MODEL)
 			status = confirm(&waiting, &steady, why);
 	}
 	cleanup_fd(&waiting.inotify_fd);

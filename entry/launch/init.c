@@ -17,6 +17,7 @@
 #include "confine/caps.h"
 #include "process/child.h"
 #include "process/clock.h"
+#include "process/family.h"
 #include "util.h"
 
 #define MAGIC 0x61776732u /* changes with the structure */
@@ -56,60 +57,13 @@ void supervision_init(struct supervision *set, const struct policy *policy)
 
 /* What the service has left */
 
-static pid_t parent_of(pid_t pid)
-{
-	char path[32], stat[512];
-	struct text text = TEXT_OVER(path);
-	CLEANUP(cleanup_fd) int fd = -1;
-	const char *behind_name;
-	uint64_t parent;
-	ssize_t got;
-
-	text_addf(&text, "/proc/%d/stat", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	got = fd < 0 ? -1 : read(fd, stat, sizeof(stat) - 1);
-	if (got <= 0)
-		return 0;
-	stat[got] = '\0';
-	/* pid (name) state parent: the name may hold brackets and blanks of its own (proc(5)). */
-	behind_name = strrchr(stat, ')');
-	if (behind_name == NULL || strlen(behind_name) < 5 ||
-	    !scan_u64(behind_name + 4, strspn(behind_name + 4, "0123456789"), &parent))
-		return 0;
-	return (pid_t)parent;
-}
-
-static bool descends_from(pid_t pid, pid_t from)
-{
-	for (unsigned i = 0; i < MAX_GENERATIONS && pid > 1; i++) {
-		pid = parent_of(pid);
-		if (pid == from)
-			return true;
-	}
-	return false;
-}
-
 /* To everything in the namespace as PID 1, else to every descendant. */
 static void signal_rest(const struct init *init, int number)
 {
-	pid_t self = getpid();
-	CLEANUP(dir_close) struct dir proc = { 0 };
-	struct dirent *entry;
-	uint64_t pid;
-
-	if (self == 1) {
+	if (getpid() == 1)
 		(void)kill(-1, number);
-		return;
-	}
-	proc = dir_open(AT_FDCWD, "/proc", SIZE_MAX);
-	if (proc.error != 0) {
+	else if (family_signal(number, NULL, 0) < 0)
 		(void)kill(-init->set->main, number);
-		return;
-	}
-	while ((entry = dir_next(&proc)) != NULL)
-		if (scan_u64(entry->d_name, strlen(entry->d_name), &pid) && pid <= INT32_MAX &&
-		    descends_from((pid_t)pid, self))
-			(void)kill((pid_t)pid, number);
 }
 
 /* Signals and deaths */

@@ -183,32 +183,51 @@ static bool absolute(const struct observed *observed, int directory, const char 
 	return path_join(out, MAX_PATH_BYTES, base, name);
 }
 
+static uint32_t *place_of(struct observer *observer, uint64_t hash)
+{
+	size_t mask = 4 * observer->file_room - 1, i = hash & mask;
+
+	while (observer->places[i] != 0 && observer->files[observer->places[i] - 1].hash != hash)
+		i = (i + 1) & mask;
+	return &observer->places[i];
+}
+
+static bool grow(struct observer *observer)
+{
+	size_t room = observer->file_room == 0 ? 64 : observer->file_room * 2;
+	struct opened_file *files =
+	        room > MAX_OBSERVED_FILES ? NULL : realloc(observer->files, room * sizeof(*files));
+	uint32_t *places = files == NULL ? NULL : calloc(4 * room, sizeof(*places));
+
+	if (files != NULL)
+		observer->files = files;
+	if (places == NULL)
+		return false;
+	free(observer->places);
+	observer->places = places;
+	observer->file_room = room;
+	for (size_t i = 0; i < observer->file_count; i++)
+		*place_of(observer, files[i].hash) = (uint32_t)(i + 1);
+	return true;
+}
+
 static void note_file(struct observer *observer, const char *path)
 {
 	uint64_t hash = hash_bytes(path, strlen(path));
-	struct opened_file *larger;
-	struct stat st;
+	struct opened_file *file;
 
-	for (size_t i = 0; i < observer->file_count; i++)
-		if (observer->files[i].hash == hash)
-			return;
-	if (observer->file_count == observer->file_room) {
-		size_t room = observer->file_room == 0 ? 64 : observer->file_room * 2;
-
-		larger = room > MAX_OBSERVED_FILES ?
-		                 NULL :
-		                 realloc(observer->files, room * sizeof(*larger));
-		if (larger == NULL) {
-			observer->files_left_out++;
-			return;
-		}
-		observer->files = larger;
-		observer->file_room = room;
+	if (observer->file_room > 0 && *place_of(observer, hash) != 0)
+		return;
+	if (observer->file_count == observer->file_room && !grow(observer)) {
+		observer->files_left_out++;
+		return;
 	}
-	observer->files[observer->file_count] = (struct opened_file){
-		.hash = hash, .path = strdup(path), .absent = stat(path, &st) != 0
-	};
-	observer->file_count += observer->files[observer->file_count].path != NULL;
+	file = &observer->files[observer->file_count];
+	*file = (struct opened_file){ .hash = hash, .path = strdup(path) };
+	if (file->path == NULL)
+		return;
+	observer->file_count++;
+	*place_of(observer, hash) = (uint32_t)observer->file_count;
 }
 
 static void take_open(struct observer *observer, struct observed *observed, int directory,
@@ -294,6 +313,8 @@ void observer_release(struct observer *observer)
 	for (size_t i = 0; i < observer->file_count; i++)
 		free(observer->files[i].path);
 	free(observer->files);
+	free(observer->places);
 	observer->files = NULL;
+	observer->places = NULL;
 	observer->file_count = observer->file_room = 0;
 }

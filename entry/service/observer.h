@@ -21,11 +21,10 @@ struct attempt {
 	bool refused;
 };
 
-/* A file beneath one of the watched directories. */
+/* A file beneath one of the watched directories that was to be opened, there or not. */
 struct opened_file {
 	uint64_t hash; /* of the path */
 	char *path;
-	bool absent; /* it was looked for */
 };
 
 struct observer {
@@ -39,6 +38,7 @@ struct observer {
 	size_t attempt_count, attempts_left_out;
 	struct opened_file *files;
 	size_t file_count, file_room, files_left_out;
+	uint32_t *places; /* 4 * file_room of them, by hash: 1 + the file's index; 0: free */
 	uint64_t calls, hidden; /* all; those of processes that may not be looked into */
 };
 

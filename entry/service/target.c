@@ -2,6 +2,7 @@
 #include "service/target.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -174,6 +175,18 @@ static bool wait_for(int fd, short events, uint64_t deadline_ns)
 	return count > 0;
 }
 
+/* Where nobody listens, a port that connections begin from may be given to this one: it then talks to itself. */
+static bool is_connected_to_itself(int fd)
+{
+	struct sockaddr_storage own = { 0 }, peer = { 0 };
+	socklen_t own_size = sizeof(own), peer_size = sizeof(peer);
+
+	return getsockname(fd, (struct sockaddr *)&own, &own_size) == 0 &&
+	       getpeername(fd, (struct sockaddr *)&peer, &peer_size) == 0 &&
+	       own.ss_family != AF_UNIX && own_size == peer_size &&
+	       memcmp(&own, &peer, own_size) == 0;
+}
+
 /* A descriptor, or a negative errno. */
 static int connect_to(const struct sockaddr *address, socklen_t size, uint64_t deadline_ns)
 {
@@ -189,6 +202,8 @@ static int connect_to(const struct sockaddr *address, socklen_t size, uint64_t d
 		error = !wait_for(fd, POLLOUT, deadline_ns)                        ? ETIMEDOUT :
 		        getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0 ? errno :
 		                                                                     error;
+	if (error == 0 && is_connected_to_itself(fd))
+		error = ECONNREFUSED;
 	if (error == 0)
 		return fd;
 	(void)close(fd);
@@ -282,6 +297,7 @@ struct answer {
 	bool chunked;
 	char *bytes; /* HEADER_BYTES + BODY_BYTES, and a NUL */
 	size_t used, body; /* where the body begins */
+	size_t skipped; /* of answers that only announce */
 };
 
 static bool parse_head(struct answer *answer)
@@ -316,9 +332,13 @@ static bool read_head(const struct channel *channel, struct answer *answer)
 			memmove(answer->bytes, answer->bytes + answer->body,
 			        answer->used - answer->body);
 			answer->used -= answer->body;
+			answer->skipped += answer->body;
 			continue;
 		}
-		got = channel_read(channel, answer->bytes, answer->used, HEADER_BYTES);
+		if (answer->skipped >= HEADER_BYTES)
+			return false;
+		got = channel_read(channel, answer->bytes, answer->used,
+		                   HEADER_BYTES - answer->skipped);
 		if (got <= 0)
 			return false;
 		answer->used += (size_t)got;
@@ -334,8 +354,7 @@ static void unchunk(struct answer *answer)
 		size_t size = 0, digits = 0;
 		const char *line = strstr(answer->bytes + from, "\r\n");
 
-		while (size < BODY_BYTES &&
-		       strspn(answer->bytes + from + digits, "0123456789abcdefABCDEF") > 0) {
+		while (size < BODY_BYTES && isxdigit((unsigned char)answer->bytes[from + digits])) {
 			char c = scan_lower(answer->bytes[from + digits++]);
 
 			size = size * 16 + (size_t)(c <= '9' ? c - '0' : c - 'a' + 10);

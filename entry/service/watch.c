@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -16,13 +17,18 @@
 #include "confine/caps.h"
 #include "process/child.h"
 #include "process/clock.h"
+#include "process/family.h"
 #include "service/lines.h"
 #include "service/target.h"
 #include "util.h"
 
 #define TRY_EVERY_MS 50u
 #define TRY_WITHIN_MS 2000u
-#define DRAINED_WITHIN_MS 2000u /* what a dead service's children may still hold open */
+#define READ_WITHIN_MS                                                                             \
+	10000u /* what a reader of the output may rest before the rest of it is not passed on any more */
+#define REST_PIECES                                                                                \
+	1024u /* more than a pipe holds (fcntl(2), F_SETPIPE_SZ), in pieces of PIPE_BUF */
+#define KILLED_EVERY_MS 10 /* what is left of a service that has ended, until nothing is */
 
 /* What the word `huggingface` in a list of patterns stands for, each with what it tells. */
 static const struct {
@@ -45,7 +51,8 @@ static const struct {
 struct stream {
 	struct watching *watching;
 	const char *name;
-	int from, to; /* -1: closed */
+	int from, to; /* from the service; to the writer. -1: closed */
+	pid_t writer; /* 0: the other stream's, or none */
 	uint64_t number;
 	struct lines lines;
 };
@@ -78,7 +85,11 @@ static bool holds(const char *line, const char *pattern)
 {
 	char wanted[MAX_SETTING_BYTES];
 	struct text text = TEXT_OVER(wanted);
+	size_t plain = strcspn(pattern, "*?[\\");
 
+	/* Most lines lack even what the pattern begins with. */
+	if (memmem(line, strlen(line), pattern, plain) == NULL)
+		return false;
 	text_addf(&text, "*%s*", pattern);
 	return glob_matches(wanted, line);
 }
@@ -141,12 +152,82 @@ static void take_line(void *context, const char *line)
 	}
 }
 
-/* At most what a pipe takes at once (pipe(7)), so that nobody who does not read holds this up. */
+/*
+ * Standard output may be a file, a terminal or a pipe that nobody reads just now: a child of each writes, so that nothing
+ * here ever waits. What is written to its pipe at once is what POLLOUT promises room for (pipe(7)).
+ */
+static _Noreturn void write_on(int from, int to, pid_t parent)
+{
+	char bytes[PIPE_BUF];
+	struct pollfd room = { .fd = to, .events = POLLOUT };
+	ssize_t got;
+
+	if (child_die_with(parent) != 0 || capabilities_drop(0) != 0)
+		_exit(STATUS_SYSTEM);
+	while ((got = read(from, bytes, sizeof(bytes))) > 0)
+		for (ssize_t done = 0; done < got;) {
+			ssize_t written = write(to, bytes + done, (size_t)(got - done));
+
+			if (written > 0)
+				done += written;
+			else if (written < 0 && errno == EAGAIN)
+				(void)poll(&room, 1, -1);
+			else if (written >= 0 || errno != EINTR)
+				_exit(0); /* the reader has seen enough */
+		}
+	_exit(0);
+}
+
+/* Two names of one file have one writer, so that lines of both come in their order. */
+static int start_writer(struct stream *stream, int fd, const struct stream *other, int other_fd)
+{
+	struct stat own, its;
+	int pipe_fds[2];
+	pid_t parent = getpid();
+
+	if (fstat(fd, &own) != 0)
+		return 0;
+	if (other != NULL && fstat(other_fd, &its) == 0 && own.st_dev == its.st_dev &&
+	    own.st_ino == its.st_ino) {
+		stream->to = fcntl(other->to, F_DUPFD_CLOEXEC, 0);
+		return stream->to < 0 ? -errno : 0;
+	}
+	if (pipe2(pipe_fds, O_CLOEXEC) != 0)
+		return -errno;
+	stream->writer = fork();
+	if (stream->writer == 0) {
+		(void)close(pipe_fds[1]);
+		if (other != NULL)
+			cleanup_fd(&other->to);
+		write_on(pipe_fds[0], fd, parent);
+	}
+	(void)close(pipe_fds[0]);
+	stream->to = pipe_fds[1];
+	return stream->writer < 0 ? -errno : 0;
+}
+
+static bool has_room(const struct stream *stream)
+{
+	struct pollfd room = { .fd = stream->to, .events = POLLOUT };
+
+	return stream->to < 0 || poll(&room, 1, 0) != 0;
+}
+
+static void enter(struct watching *watching, int phase, uint64_t within_ms)
+{
+	watching->phase = (__typeof__(watching->phase))phase;
+	watching->half_ns = 0;
+	watching->due_ns = clock_now_ns() + within_ms * 1000000u;
+}
+
 static void pass_on(struct stream *stream)
 {
 	char bytes[PIPE_BUF];
-	ssize_t got = read(stream->from, bytes, sizeof(bytes));
+	ssize_t got;
 
+	if (!has_room(stream))
+		return;
+	got = read(stream->from, bytes, sizeof(bytes));
 	if (got < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
 	if (got <= 0) {
@@ -156,9 +237,25 @@ static void pass_on(struct stream *stream)
 	}
 	if (stream->watching->seen->first_output_ms == 0)
 		stream->watching->seen->first_output_ms = since_start_ms(stream->watching) + 1;
+	if (stream->watching->phase == DRAINING)
+		enter(stream->watching, DRAINING, READ_WITHIN_MS);
 	if (stream->to >= 0 && write_whole(stream->to, bytes, (size_t)got) != 0)
-		stream->to = -1; /* the reader has seen enough */
+		(void)close(take_fd(&stream->to)); /* the reader has seen enough */
 	lines_feed(&stream->lines, bytes, (size_t)got);
+}
+
+/* What is said is looked at even where nobody reads it. */
+static void look_at_rest(struct stream *stream)
+{
+	cleanup_fd(&stream->to);
+	stream->to = -1;
+	if (stream->from >= 0)
+		(void)fcntl(stream->from, F_SETFL, O_NONBLOCK);
+	for (unsigned i = 0; i < REST_PIECES && stream->from >= 0; i++)
+		pass_on(stream);
+	lines_end(&stream->lines);
+	cleanup_fd(&stream->from);
+	stream->from = -1;
 }
 
 /* Readiness */
@@ -168,12 +265,16 @@ struct tried {
 	char why[256];
 };
 
-/* In a child of its own, so that a slow answer holds no line up; without any right. */
+/* In a child of its own, so that a slow answer holds no line up; as the service's user, without any right. */
 static _Noreturn void probe(const struct watching *watching, int fd, pid_t parent)
 {
 	struct tried tried = { 0 }, before = { 0 };
+	const struct identity *who = watching->watch->who;
+	const char *step = "";
 	uint64_t wanted = 0;
 
+	if (who != NULL && !identity_is_current(who))
+		(void)identity_assume(who, &step);
 	if (child_die_with(parent) != 0 || capabilities_drop(0) != 0)
 		_exit(STATUS_SYSTEM);
 	for (size_t i = 0; i < watching->target_count; i++)
@@ -223,7 +324,8 @@ static void take_notification(struct watching *watching)
 	     line = strchr(line, '\n') == NULL ? NULL : strchr(line, '\n') + 1)
 		for (size_t i = 0; i < watching->target_count; i++)
 			if (watching->targets[i].kind == TARGET_NOTIFY &&
-			    strncmp(line, "READY=1", 7) == 0)
+			    strncmp(line, "READY=1", 7) == 0 &&
+			    (line[7] == '\n' || line[7] == '\0'))
 				watching->met |= 1ull << i;
 }
 
@@ -257,6 +359,9 @@ static _Noreturn void become(const struct watching *watching, const int outputs[
 	int status;
 
 	(void)setpgid(0, 0);
+	/* A terminal stops whoever reads it from the background: smoke is nobody's conversation. */
+	if (isatty(STDIN_FILENO) && dup2(open("/dev/null", O_RDONLY | O_CLOEXEC), STDIN_FILENO) < 0)
+		_exit(STATUS_SYSTEM);
 	if (dup2(outputs[0], STDOUT_FILENO) < 0 || dup2(outputs[1], STDERR_FILENO) < 0)
 		_exit(STATUS_SYSTEM);
 	status = watching->watch->start(watching->watch->context, observe_fd, &why);
@@ -296,11 +401,13 @@ static int start_service(struct watching *watching)
 
 /* Ending */
 
-static void enter(struct watching *watching, int phase, uint64_t within_ms)
+/* What the service has started and left: all that descends from here, but those that are smoke's own. */
+static int kill_rest(const struct watching *watching)
 {
-	watching->phase = (__typeof__(watching->phase))phase;
-	watching->half_ns = 0;
-	watching->due_ns = clock_now_ns() + within_ms * 1000000u;
+	const pid_t own[] = { watching->prober, watching->streams[0].writer,
+		              watching->streams[1].writer };
+
+	return family_signal(SIGKILL, own, LENGTH_OF(own));
 }
 
 static void ask_to_stop(struct watching *watching)
@@ -309,6 +416,7 @@ static void ask_to_stop(struct watching *watching)
 
 	if (watching->phase >= STOPPING)
 		return;
+	watching->seen->asked = true;
 	watching->seen->stop_ms = since_start_ms(watching);
 	(void)kill(policy->signal_target != 0 ? -watching->service : watching->service, SIGTERM);
 	enter(watching, STOPPING, policy->stop_within_ms);
@@ -323,11 +431,12 @@ static void take_end(struct watching *watching, int status, const struct rusage 
 	seen->end_ms = since_start_ms(watching);
 	seen->memory_bytes = (uint64_t)usage->ru_maxrss * 1024u;
 	(void)kill(-watching->service, SIGKILL); /* what it has left of its group */
-	for (size_t i = 0; i < watching->target_count; i++)
-		if (watching->targets[i].kind == TARGET_EXIT && WIFEXITED(status) &&
-		    WEXITSTATUS(status) == 0)
-			watching->met |= 1ull << i;
-	enter(watching, DRAINING, DRAINED_WITHIN_MS);
+	if (watching->phase < STOPPING && watching->targets[0].kind == TARGET_EXIT &&
+	    WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+		seen->ready = true;
+		seen->ready_ms = seen->end_ms;
+	}
+	enter(watching, DRAINING, READ_WITHIN_MS);
 }
 
 static void reap(struct watching *watching)
@@ -341,6 +450,12 @@ static void reap(struct watching *watching)
 			take_end(watching, status, &usage);
 		else if (pid == watching->prober)
 			watching->prober = 0;
+		else
+			for (size_t i = 0; i < 2; i++)
+				if (pid == watching->streams[i].writer)
+					watching->streams[i].writer = 0;
+	if (watching->phase == DRAINING)
+		(void)kill_rest(watching);
 }
 
 /* The loop */
@@ -362,7 +477,8 @@ static void advance(struct watching *watching)
 	        watching->target_count == 64 ? UINT64_MAX : (1ull << watching->target_count) - 1;
 	bool over = clock_now_ns() >= watching->due_ns;
 
-	if (!seen->ready && watching->met == all && watching->target_count > 0) {
+	if (!seen->ready && watching->phase < STOPPING && watching->met == all &&
+	    watching->target_count > 0) {
 		seen->ready = true;
 		seen->ready_ms = since_start_ms(watching);
 		if (watching->phase == STARTING)
@@ -428,12 +544,9 @@ static void turn(struct watching *watching)
 		{ .fd = watching->listener_fd, .events = POLLIN },
 	};
 
-	for (size_t i = 0; i < 2; i++) {
-		struct pollfd room = { .fd = watching->streams[i].to, .events = POLLOUT };
-
-		if (room.fd >= 0 && poll(&room, 1, 0) == 0)
-			ready[4 + i].fd = -1; /* full: looked at again in a moment */
-	}
+	for (size_t i = 0; i < 2; i++)
+		if (!has_room(&watching->streams[i]))
+			ready[4 + i].fd = -1; /* looked at again in a moment */
 	(void)poll(ready, LENGTH_OF(ready),
 	           ready[4].fd != watching->streams[0].from ||
 	                           ready[5].fd != watching->streams[1].from ?
@@ -466,6 +579,41 @@ static void turn(struct watching *watching)
 	advance(watching);
 }
 
+/* Until nothing is left, so that nothing waits for an observer that is gone. */
+static void end_rest(struct watching *watching)
+{
+	uint64_t until_ns = clock_now_ns() + KILLED_WITHIN_MS * 1000000u;
+
+	while (kill_rest(watching) > 0 && clock_now_ns() < until_ns) {
+		reap(watching);
+		(void)poll(NULL, 0, KILLED_EVERY_MS);
+	}
+}
+
+/* The output goes before the report; who stops smoke does not wait for a reader that rests. */
+static void end_writers(struct watching *watching)
+{
+	struct watched *seen = watching->seen;
+	uint64_t limit_ms = seen->stop != 0 ? TRY_WITHIN_MS : READ_WITHIN_MS;
+	uint64_t until_ns = clock_now_ns() + limit_ms * 1000000u;
+	struct pollfd ready = { .fd = watching->watch->signals->fd, .events = POLLIN };
+	int stop = 0;
+
+	while (watching->streams[0].writer + watching->streams[1].writer > 0 && stop == 0 &&
+	       clock_now_ns() < until_ns) {
+		(void)poll(&ready, 1, clock_left_ms(until_ns));
+		stop = signals_stop_request(watching->watch->signals);
+		reap(watching);
+	}
+	if (seen->stop == 0)
+		seen->stop = stop;
+	for (size_t i = 0; i < 2; i++)
+		if (watching->streams[i].writer > 0) {
+			(void)kill(watching->streams[i].writer, SIGKILL);
+			(void)waitpid(watching->streams[i].writer, NULL, 0);
+		}
+}
+
 static void finish(struct watching *watching)
 {
 	struct watched *seen = watching->seen;
@@ -473,18 +621,19 @@ static void finish(struct watching *watching)
 	if (watching->prober > 0) {
 		(void)kill(watching->prober, SIGKILL);
 		(void)waitpid(watching->prober, NULL, 0);
+		watching->prober = 0;
 	}
+	end_rest(watching);
 	cleanup_fd(&watching->prober_fd);
 	cleanup_fd(&watching->failure_fd);
 	cleanup_fd(&watching->handover_fd);
 	cleanup_fd(&watching->listener_fd);
-	for (size_t i = 0; i < 2; i++) {
-		lines_end(&watching->streams[i].lines);
-		cleanup_fd(&watching->streams[i].from);
-	}
+	for (size_t i = 0; i < 2; i++)
+		look_at_rest(&watching->streams[i]);
+	end_writers(watching);
 	if (seen->refused != 0)
 		seen->refused = WIFEXITED(seen->status) ? WEXITSTATUS(seen->status) : STATUS_SYSTEM;
-	if (seen->stop_ms > 0)
+	if (seen->asked)
 		seen->stop_ms = seen->end_ms > seen->stop_ms ? seen->end_ms - seen->stop_ms : 0;
 }
 
@@ -506,7 +655,7 @@ int watch_service(const struct watch *watch, struct watched *seen)
 		struct stream *stream = &watching->streams[i];
 
 		*stream = (struct stream){
-			.watching = watching, .name = names[i], .from = -1, .to = i + 1
+			.watching = watching, .name = names[i], .from = -1, .to = -1
 		};
 		stream->lines.take = take_line;
 		stream->lines.context = stream;
@@ -518,7 +667,15 @@ int watch_service(const struct watch *watch, struct watched *seen)
 		                 watch->policy->ready.items[i], true, &why))
 			watching->target_count++;
 	}
-	error = start_service(watching);
+	/* Whoever has the same user may read a dumpable process's environment; orphans come here to be ended. */
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+	error = start_writer(&watching->streams[0], STDOUT_FILENO, NULL, -1);
+	if (error == 0)
+		error = start_writer(&watching->streams[1], STDERR_FILENO, &watching->streams[0],
+		                     STDOUT_FILENO);
+	if (error == 0)
+		error = start_service(watching);
 	if (error == 0)
 		error = start_prober(watching);
 	enter(watching, STARTING, watch->policy->ready_within_ms);
@@ -529,5 +686,6 @@ int watch_service(const struct watch *watch, struct watched *seen)
 	while (watching->service > 0 && !is_over(watching))
 		turn(watching);
 	finish(watching);
+	(void)prctl(PR_SET_DUMPABLE, 1);
 	return error;
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/text.h"
+#include "confine/identity.h"
 #include "policy.h"
 #include "process/signals.h"
 #include "service/observer.h"
@@ -22,10 +23,11 @@ struct watch {
 	void *context;
 	struct observer *observer; /* NULL: its system calls are not observed */
 	int notify_fd; /* a datagram socket whose address the service was given; -1: none */
+	const struct identity *who; /* the service's user, as whom it is asked */
 };
 
 struct watched {
-	bool started, ready, settled, ended, killed;
+	bool started, ready, settled, asked, ended, killed; /* asked: to stop */
 	bool observed; /* its system calls were seen */
 	int stop; /* of a stop request; 0: none */
 	int refused; /* a status with a sentence in `why`: it could not be started */
@@ -44,7 +46,7 @@ struct watched {
 	char last[8][256]; /* the last lines of both streams, in a ring from lines on */
 };
 
-/* 0, or a negative errno where nothing could be begun. */
+/* 0, or a negative errno where nothing could be begun. Nothing that the service started is left when it returns. */
 int watch_service(const struct watch *watch, struct watched *seen);
 
 #endif

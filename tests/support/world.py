@@ -74,6 +74,12 @@ class World:
             self.policy_file.write_text(text)
         return self
 
+    def readable(self):
+        """For the users that services run as."""
+        for path in [self.path, *self.path.rglob("*")]:
+            if not path.is_symlink():
+                path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
+
     def run(self, *args, env=None, prefix=(), **options):
         full = dict(self.env)
         for name, value in (env or {}).items():

@@ -4,6 +4,7 @@
 import os
 import socket
 import ssl
+import subprocess
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import certificates
 import pytest
 from network import free_port
+from world import HANG_LIMIT
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -130,6 +132,27 @@ def test_tcp_and_unix(world, tmp_path):
         local.listen()
         assert world.run("probe", f"unix:{tmp_path}/s").status == 0
     assert "No such file" in world.run("probe", "unix:/nowhere").err
+
+
+def test_announcements_without_end(world):
+    """HTTP/1.1 100 Continue, again and again: that is no answer."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def flood():
+            peer = listener.accept()[0]
+            try:
+                while True:
+                    peer.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+            except OSError:
+                pass
+        threading.Thread(target=flood, daemon=True).start()
+        result = world.run("probe", f"http://127.0.0.1:{listener.getsockname()[1]}/")
+        assert result.status == 1 and "no answer" in result.err
+
+
+def test_a_port_does_not_answer_itself(world, need_root):
+    """Where nobody listens, a connection may begin at the very port that it goes to."""
+    script = "ip link set lo up && echo 40000 40001 >/proc/sys/net/ipv4/ip_local_port_range && for i in 1 2 3 4 5 6 7 8 9 10 11 12; do \"$0\" probe tcp:40000 && exit 3; done; exit 0"
+    assert subprocess.run(["unshare", "-n", "/bin/sh", "-c", script, world.binary], timeout=HANG_LIMIT, capture_output=True).returncode == 0
 
 
 def test_https(world, server, tmp_path):

@@ -93,3 +93,10 @@ def test_an_image_has_no_secrets_yet(world, tmp_path):
     policy(world, "X = /run/secrets/x")
     result = world.run("check", "--root", str(tmp_path), "-p", str(world.policy_file), "--format", "json")
     assert "env.file" not in result.codes(), result
+
+
+@pytest.mark.parametrize("name", ["HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "TRANSFORMERS_CACHE", "HF_XET_CACHE"])
+def test_what_every_report_shows_is_no_secret(world, secret, name):
+    policy(world, f"{name} = {secret}")
+    result = world.check(env={"HF_HOME": None, "HF_HUB_CACHE": None, "HOME": str(world.path)})
+    assert "env.file" in result.codes("error") and "no secret" in result.finding("env.file")["message"] and SECRET not in result.out + result.err

@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -241,9 +242,7 @@ def test_a_stop_request_ends_it(world):
 def test_who_and_what_the_service_is(world, need_root):
     """Everything that run does: its user, its environment, its confinement."""
     complete(world.hub)
-    for path in [world.path, *world.path.rglob("*")]:
-        if not path.is_symlink():
-            path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
+    world.readable()
     world.policy("[policy]\nuser = 65534:65534\n[model m]\nrepo = org/m\n[confine]\nno_new_privileges = yes\n[service]\nready = exit\n")
     result = world.run("smoke", "--policy", str(world.policy_file), "--", "/bin/sh", "-c", "id -u; echo $HF_HUB_OFFLINE; grep NoNewPrivs /proc/self/status", cwd="/")
     assert result.status == 0 and result.out.split() == ["65534", "1", "NoNewPrivs:", "1"], result
@@ -352,14 +351,16 @@ def test_a_program_of_32_bits_and_exits_under_observation(world):
         assert world.run("smoke", "--policy", str(world.policy_file), "--", "/bin/sh", "-c", command).status == status
 
 
-def test_where_nothing_can_be_observed(world):
+@pytest.mark.parametrize("rule, severity, status", [("report", "note", 0), ("refuse", "error", 71)])
+def test_where_nothing_can_be_observed(world, rule, severity, status):
     """Whoever is observed already cannot be so again: as on a platform without notifications, that is said, and nothing is claimed."""
     complete(world.hub)
-    world.policy("[policy]\n[model m]\nrepo = org/m\n[service]\nready = exit\nnetwork = refuse\n")
-    inner = f"{world.binary} smoke -p {world.policy_file} --format json -- /bin/true 2>{world.path}/inner.json"
+    world.policy("[policy]\n[model m]\nrepo = org/m\n[service]\nready = exit\n")
+    (world.path / "inner.ini").write_text(world.policy_file.read_text() + f"network = {rule}\n")
+    inner = f"{world.binary} smoke -p {world.path}/inner.ini --format json -- /bin/true 2>{world.path}/inner.json; test $? = {status}"
     assert world.run("smoke", "-p", str(world.policy_file), "--", "/bin/sh", "-c", inner).status == 0
     report = json.loads((world.path / "inner.json").read_text())
-    assert ("service.unobserved", "warning") in [(finding["code"], finding["severity"]) for finding in report["findings"]] and not report["service"]["observed"] and report["service"]["attempts"] == []
+    assert ("service.unobserved", severity) in [(finding["code"], finding["severity"]) for finding in report["findings"]] and not report["service"]["observed"] and report["service"]["attempts"] == []
 
 
 @pytest.mark.parametrize("before, hidden", [("", False), ("setpriv --reuid 65533 --regid 65533 --clear-groups", False),
@@ -371,9 +372,7 @@ def test_who_may_be_looked_into(world, need_root, before, hidden):
     code = f"open({str(model / 'config.json')!r}).close()\nimport socket\ns = socket.socket()\ns.settimeout(1)\ntry:\n    s.connect(('192.0.2.1', 443))\nexcept OSError:\n    pass\n"
     script.write_text((before + "\n" if hidden else "") + code)
     world.policy(f"[policy]\nuser = {'unchanged' if before else '65534:65534'}\n[model m]\nrepo = org/m\n[service]\nready = exit\n")
-    for path in [world.path, *world.path.rglob("*")]:
-        if not path.is_symlink():
-            path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
+    world.readable()
     command = [*(before.split() if before and not hidden else []), "/usr/bin/python3", str(script)]
     result = world.run("smoke", "-p", str(world.policy_file), "--format", "json", "--", *command, cwd="/",
                        prefix=["setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"])
@@ -382,3 +381,175 @@ def test_who_may_be_looked_into(world, need_root, before, hidden):
     assert result.status == 0 and ("service.unobserved" in codes) == hidden, result
     assert [attempt["host"] for attempt in report["service"]["attempts"]] == ([] if hidden else ["192.0.2.1"]), result
     assert ("service.files" in codes) == (not hidden), result
+
+
+# What a service does besides
+
+def run_smoke(world, ready, *command, service="", policy="", **options):
+    complete(world.hub)
+    world.policy(f"[policy]\n{policy}\n[model m]\nrepo = org/m\n[service]\nready = {ready}\nsettle = 200ms\n{service}\n")
+    result = world.run("smoke", "-p", str(world.policy_file), "--format", "json", "--", *command, **options)
+    result.json = json.loads(result.err[result.err.find("{\n"):])
+    return result
+
+
+def python(code):
+    return [PYTHON, "-u", "-c", code]
+
+
+def test_a_command_that_only_ends_when_it_is_stopped(world):
+    result = run_smoke(world, "exit", *python("import signal, sys, time; signal.signal(15, lambda *_: sys.exit(0)); time.sleep(60)"), service="ready_within = 500ms")
+    assert result.status == 75 and codes(result) == {"service.not-ready"} and not result.json["service"]["ready"], result
+
+
+def test_ready_too_late_is_not_ready(world):
+    result = run_smoke(world, "log:up", *python("import signal, sys, time; signal.signal(15, lambda *_: (print('up'), sys.exit(0))); time.sleep(60)"), service="ready_within = 500ms")
+    assert result.status == 75 and codes(result) == {"service.not-ready"} and "up" in result.out, result
+
+
+def test_a_crash_at_the_stop_is_told(world):
+    result = run_smoke(world, "log:up", *python("import os, signal, time; signal.signal(15, lambda *_: os.kill(os.getpid(), 11)); print('up'); time.sleep(60)"))
+    assert result.status == 71 and codes(result) == {"service.died"} and "signal 11" in message(result, "service.died"), result
+
+
+def test_more_patterns_than_are_counted(world):
+    result = run_smoke(world, "exit", "/bin/true", service="log_expect = " + ", ".join(f"a{i}" for i in range(65)))
+    assert result.status == 78 and "64" in message(result, "policy.value"), result
+
+
+LEAVES = """
+import os, signal, sys, time
+if os.fork() == 0:
+    os.setsid()
+    os.write(1, b'%d ' % os.getpid())
+    time.sleep(60)
+if IGNORES: signal.signal(15, signal.SIG_IGN)
+os.write(1, b'%d ' % os.getpid())
+print('up')
+time.sleep(ENDS)
+"""
+
+
+@pytest.mark.parametrize("service", ["", "init = yes"])
+@pytest.mark.parametrize("ignores, ends", [(0, 60), (1, 60), (0, 0.1)])
+def test_nothing_is_left(world, service, ignores, ends):
+    """What left the group, what init started, and what hears no SIGTERM."""
+    result = run_smoke(world, "log:up", *python(LEAVES.replace("IGNORES", str(ignores)).replace("ENDS", str(ends))), service=f"stop_within = 500ms\n{service}")
+    assert result.status == (75 if ignores else 71 if ends < 1 and not service else result.status), result
+    pids = [int(word) for word in re.findall(r"\d+", result.out)]
+    assert len(pids) == 2 and not [pid for pid in pids if os.path.exists(f"/proc/{pid}")], result
+
+
+def test_its_descriptors_are_its_own(world):
+    """No number is taken from it, and few are needed."""
+    ours, theirs = os.pipe()
+    os.write(theirs, b"mine")
+    os.close(theirs)
+    os.dup2(ours, 63)
+    os.set_inheritable(63, True)
+    try:
+        assert run_smoke(world, "exit", "/bin/cat", "/dev/fd/63", pass_fds=[63], close_fds=True).out == "mine"
+    finally:
+        os.close(ours)
+        os.close(63)
+    complete(world.hub)
+    world.policy("[policy]\n[model m]\nrepo = org/m\n[service]\nready = exit\n")
+    assert world.run("smoke", "-p", str(world.policy_file), "--", "/bin/true", prefix=["prlimit", "--nofile=40:40"]).status == 0
+
+
+def start_smoke(world, ready, *command, service="", **options):
+    complete(world.hub)
+    world.policy(f"[policy]\n[model m]\nrepo = org/m\n[service]\nready = {ready}\n{service}\n")
+    return subprocess.Popen([world.binary, "smoke", "-p", str(world.policy_file), "--", *command], env=world.env, cwd=world.path, stdin=options.pop("stdin", subprocess.DEVNULL), **options)
+
+
+def test_a_reader_that_rests_loses_nothing(world):
+    code = "import sys; sys.stdout.write('x' * 200000 + '\\nTraceback (most recent call last)\\n')"
+    with start_smoke(world, "exit", *python(code), service="log_forbid = huggingface", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        time.sleep(3)
+        out = process.stdout.read()
+        assert process.wait(HANG_LIMIT) == 65 and len(out) == 200035 and out.endswith(b"last)\n")
+
+
+def test_a_pipe_that_does_not_block_loses_nothing(world):
+    ours, theirs = os.pipe()
+    os.set_blocking(theirs, False)
+    with start_smoke(world, "exit", *python("import sys; sys.stdout.write('y' * 500000)"), stdout=theirs, stderr=subprocess.DEVNULL) as process:
+        os.close(theirs)
+        time.sleep(0.5)
+        with os.fdopen(ours, "rb") as file:
+            assert len(file.read()) == 500000
+        assert process.wait(HANG_LIMIT) == 0
+
+
+def test_nobody_reads_and_a_stop_request_is_heard(world):
+    code = "import sys\nwhile True: sys.stdout.write('z' * 100 + '\\n'); sys.stderr.write('e\\n')"
+    ours, theirs = os.pipe()
+    with start_smoke(world, "tcp:1", *python(code), stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        time.sleep(1)
+        process.terminate()
+        assert process.wait(HANG_LIMIT) == 143
+    os.close(ours)
+
+
+def test_a_terminal_does_not_stop_it(world):
+    ours, theirs = os.openpty()
+    with start_smoke(world, "exit", *python("import sys; print(repr(sys.stdin.read()))"), stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
+                     preexec_fn=lambda: __import__("fcntl").ioctl(theirs, 0x540E, 0), pass_fds=[theirs]) as process:  # TIOCSCTTY
+        assert process.communicate(timeout=HANG_LIMIT)[0] == b"''\n" and process.returncode == 0
+    os.close(ours)
+    os.close(theirs)
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("command", ["smoke", "run", "check"])
+def test_streams_that_are_not_there(world, closed, command):
+    """What is opened next does not take their place, and the service finds them as they were."""
+    complete(world.hub)
+    world.policy("[policy]\n[model m]\nrepo = org/m\n[service]\nready = exit\n")
+    service = "-- /bin/sh -c 'test -e /proc/self/fd/0 || : >no-stdin; : >done'" if command != "check" else ""
+    result = subprocess.run(["/bin/sh", "-c", f"exec {world.binary} {command} --policy {world.policy_file} {service} {closed}"], env=world.env, cwd=world.path, timeout=HANG_LIMIT,
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert result.returncode == 0 and (world.path / "done").exists() == (command != "check")
+    if command != "check":
+        assert (world.path / "no-stdin").exists() == ("<&-" in closed)
+
+
+def test_a_folder_with_links_to_itself(world):
+    snapshot = complete(world.hub).snapshot
+    result = run_smoke(world, "exit", *python(f"import os; os.symlink('.', {str(snapshot)!r} + '/a'); os.symlink('.', {str(snapshot)!r} + '/b'); os.symlink('/', {str(snapshot)!r} + '/c')"))
+    assert result.status == 0 and "3 (648 bytes) never" in message(result, "service.files"), result
+
+
+def test_a_file_by_another_spelling_was_opened(world):
+    snapshot = complete(world.hub).snapshot
+    (snapshot / "sub").mkdir()
+    result = run_smoke(world, "exit", *python(f"import os\nfor name in os.listdir({str(snapshot)!r}):\n    if name != 'sub': open({str(snapshot)!r} + '/sub/../' + name).close()"))
+    assert result.status == 0 and "service.files" not in codes(result, "note"), result
+
+
+def test_a_socket_that_only_its_user_reaches(world, need_root):
+    complete(world.hub)
+    world.readable()
+    own = world.path / "own"
+    own.mkdir(mode=0o700)
+    os.chown(own, 65534, 65534)
+    code = f"import socket, time; s = socket.socket(socket.AF_UNIX); s.bind('{own}/s'); s.listen(); time.sleep(60)"
+    world.policy(f"[policy]\nuser = 65534:65534\n[model m]\nrepo = org/m\n[service]\nready = unix:{own}/s\nready_within = 20s\nsettle = 100ms\n")
+    assert world.run("smoke", "-p", str(world.policy_file), "--", "/usr/bin/python3", "-c", code, cwd="/").status == 0
+
+
+def test_what_the_policy_took_is_not_to_be_had_from_the_parent(world):
+    code = "import os\ntry: print('secret-of-mine' in open(f'/proc/{os.getppid()}/environ').read())\nexcept PermissionError: print('refused')"
+    prefix = ["setpriv", "--reuid", "65532", "--regid", "65532", "--clear-groups"] if os.geteuid() == 0 else []
+    complete(world.hub)
+    world.readable()
+    world.policy("[policy]\n[model m]\nrepo = org/m\n[service]\nready = exit\n[environment unset]\nHF_TOKEN =\n")
+    result = world.run("smoke", "-p", str(world.policy_file), "--", "/usr/bin/python3", "-c", code, env={"HF_TOKEN": "secret-of-mine"}, prefix=prefix, cwd="/")
+    assert result.status == 0 and result.out in ("refused\n", "False\n"), result
+
+
+def test_a_notification_of_something_else(world):
+    code = "import os, socket, time; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.sendto(b'READY=10', '\\0' + os.environ['NOTIFY_SOCKET'][1:]); time.sleep(60)"
+    assert run_smoke(world, "notify", *python(code), service="ready_within = 500ms").status == 75
