@@ -9,6 +9,7 @@
 #include "gate/drafting.h"
 #include "gate/gate.h"
 #include "hub/variables.h"
+#include "policy/read.h"
 #include "report/complain.h"
 #include "util.h"
 
@@ -88,19 +89,37 @@ static enum status look(struct run *run, struct draft *draft, struct text *why)
 	return status;
 }
 
+/* As a whole, or not at all; over what is there only with --force. */
+static int put_policy(const struct options *options, const char *text, size_t length)
+{
+	char directory[MAX_PATH_BYTES];
+	struct text parent = TEXT_OVER(directory);
+	CLEANUP(cleanup_fd) int fd = -1;
+	int error;
+
+	policy_directory(options->policy, &parent);
+	if (options->force) {
+		fd = open(parent.length == 0 ? "." : directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		return fd < 0 ? -errno : replace_file(fd, path_name(options->policy), text);
+	}
+	fd = open(options->policy, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	error = fd < 0 ? -errno : write_whole(fd, text, length);
+	if (fd >= 0 && error != 0)
+		(void)unlink(options->policy);
+	return error;
+}
+
 /* Beside the lock file that is made of it. */
 static enum status write_policy(struct run *run, const char *text, size_t length, struct text *why)
 {
-	const char *file = run->options.policy;
-	int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (run->options.force ? O_TRUNC : O_EXCL);
-	CLEANUP(cleanup_fd) int fd = open(file, flags, 0644);
+	int error = put_policy(&run->options, text, length);
 
-	if (fd < 0 && errno == EEXIST) {
-		text_addf(why, "%s is there already: --force writes over it", file);
+	if (error == -EEXIST) {
+		text_addf(why, "%s is there already: --force writes over it", run->options.policy);
 		return STATUS_USAGE;
 	}
-	if (fd < 0 || write_whole(fd, text, length) != 0) {
-		text_addf(why, "%s cannot be written: %s", file, strerror(errno));
+	if (error != 0) {
+		text_addf(why, "%s cannot be written: %s", run->options.policy, strerror(-error));
 		return STATUS_IO;
 	}
 	run->options.aboard = true;

@@ -111,7 +111,7 @@ static enum status watch(struct smoke *smoke, struct text *why)
 		               .observer = observer,
 		               .notify_fd = -1,
 		               .who = &gate->who };
-	CLEANUP(cleanup_free) struct watched *seen = calloc(1, sizeof(*seen));
+	struct watched *seen = calloc(1, sizeof(*seen));
 	int error = seen == NULL ? -ENOMEM : open_notify(gate, &watch.notify_fd);
 	enum status status = STATUS_OK;
 
@@ -132,6 +132,7 @@ static enum status watch(struct smoke *smoke, struct text *why)
 	if (observer != NULL)
 		observer_release(observer);
 	free(observer);
+	free(seen);
 	return status;
 }
 

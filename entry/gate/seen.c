@@ -271,7 +271,7 @@ static void count_directory(struct unopened *unopened, char path[static MAX_PATH
 static void raise_unopened(struct gate *gate, const struct observer *observer)
 {
 	size_t count;
-	CLEANUP(cleanup_free) struct identified *seen = identify(observer, &count);
+	struct identified *seen = identify(observer, &count);
 
 	for (size_t i = 0; seen != NULL && i < gate->policy.model_count; i++) {
 		struct unopened unopened = { .seen = seen, .seen_count = count };
@@ -289,6 +289,7 @@ static void raise_unopened(struct gate *gate, const struct observer *observer)
 			        gate->policy.models[i].name, unopened.opened, unopened.files,
 			        size_text(unopened.bytes).text);
 	}
+	free(seen);
 }
 
 /* What is to be refused must be seen. */

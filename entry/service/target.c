@@ -414,20 +414,20 @@ static bool ask_into(char *bytes, const struct channel *channel, const struct ta
 static bool ask(int fd, const struct target *target, const char *body, uint64_t deadline_ns,
                 struct text *why)
 {
-	CLEANUP(cleanup_free) char *bytes = calloc(1, HEADER_BYTES + BODY_BYTES + 1);
+	char *bytes = calloc(1, HEADER_BYTES + BODY_BYTES + 1);
 	struct channel channel = { .fd = fd, .deadline_ns = deadline_ns };
-	char sentence[128];
+	char sentence[128] = "";
 	struct text reason = TEXT_OVER(sentence);
-	bool well;
+	bool well = false;
 
 	if (target->secure)
 		channel.tls = tls_open(fd, deadline_ns, &reason);
-	if (target->secure && channel.tls == NULL) {
+	if (target->secure && channel.tls == NULL)
 		text_addf(why, "%.200s: %s", target->text, sentence);
-		return false;
-	}
-	well = bytes != NULL && ask_into(bytes, &channel, target, body, why);
+	else
+		well = bytes != NULL && ask_into(bytes, &channel, target, body, why);
 	tls_close(channel.tls);
+	free(bytes);
 	return well;
 }
 

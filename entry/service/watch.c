@@ -3,22 +3,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "base/file.h"
-#include "base/glob.h"
 #include "confine/caps.h"
 #include "process/child.h"
 #include "process/clock.h"
 #include "process/family.h"
 #include "service/lines.h"
+#include "service/patterns.h"
+#include "service/stream.h"
 #include "service/target.h"
 #include "util.h"
 
@@ -26,36 +25,7 @@
 #define TRY_WITHIN_MS 2000u
 #define READ_WITHIN_MS                                                                             \
 	10000u /* what a reader of the output may rest before the rest of it is not passed on any more */
-#define REST_PIECES                                                                                \
-	1024u /* more than a pipe holds (fcntl(2), F_SETPIPE_SZ), in pieces of PIPE_BUF */
 #define KILLED_EVERY_MS 10 /* what is left of a service that has ended, until nothing is */
-
-/* What the word `huggingface` in a list of patterns stands for, each with what it tells. */
-static const struct {
-	const char *pattern, *reason;
-} known[] = {
-	{ "LocalEntryNotFoundError", "the library did not find the model in its cache" },
-	{ "OfflineModeIsEnabled", "the library wanted to reach the hub, and is offline" },
-	{ "CERTIFICATE_VERIFY_FAILED", "a certificate was refused: something was asked over TLS" },
-	{ "Repository Not Found for url", "the hub was asked" },
-	{ "GatedRepoError", "the hub was asked" },
-	{ "MaxRetryError", "a host was asked, and did not answer" },
-	{ "Temporary failure in name resolution", "a host's name was asked for" },
-	{ "couldn't connect to 'https://huggingface.co'", "transformers asked the hub" },
-	{ "using HuggingFace Hub", "the model was not where the service looked first" },
-	{ "Downloading * to *", "a download began (huggingface_hub)" },
-	{ "Some weights of * were not initialized", "the weights do not fit the model" },
-	{ "Traceback (most recent call last)", "an exception was not caught" },
-};
-
-struct stream {
-	struct watching *watching;
-	const char *name;
-	int from, to; /* from the service; to the writer. -1: closed */
-	pid_t writer; /* 0: the other stream's, or none */
-	uint64_t number;
-	struct lines lines;
-};
 
 struct watching {
 	const struct watch *watch;
@@ -80,30 +50,6 @@ static uint64_t since_start_ms(const struct watching *watching)
 }
 
 /* Lines */
-
-static bool holds(const char *line, const char *pattern)
-{
-	char wanted[MAX_SETTING_BYTES];
-	struct text text = TEXT_OVER(wanted);
-	size_t plain = strcspn(pattern, "*?[\\");
-
-	/* Most lines lack even what the pattern begins with. */
-	if (memmem(line, strlen(line), pattern, plain) == NULL)
-		return false;
-	text_addf(&text, "*%s*", pattern);
-	return glob_matches(wanted, line);
-}
-
-/* The reason why the line meets the element; NULL: it does not. */
-static const char *meets(const char *line, const char *element)
-{
-	if (strcmp(element, "huggingface") != 0)
-		return holds(line, element) ? element : NULL;
-	for (size_t i = 0; i < LENGTH_OF(known); i++)
-		if (holds(line, known[i].pattern))
-			return known[i].reason;
-	return NULL;
-}
 
 static void keep_line(struct watched *seen, const char *line)
 {
@@ -139,78 +85,17 @@ static void take_line(void *context, const char *line)
 	keep_line(seen, line);
 	for (size_t i = 0; i < watching->target_count; i++)
 		if (watching->targets[i].kind == TARGET_LOG &&
-		    holds(line, watching->targets[i].rest))
+		    pattern_holds(line, watching->targets[i].rest))
 			watching->met |= 1ull << i;
 	for (size_t i = 0; i < policy->log_expect.count; i++)
-		if (meets(line, policy->log_expect.items[i]) != NULL)
+		if (pattern_meets(line, policy->log_expect.items[i]) != NULL)
 			seen->expected |= 1ull << i;
 	for (size_t i = 0; i < policy->log_forbid.count && seen->forbidden == NULL; i++) {
-		const char *reason = meets(line, policy->log_forbid.items[i]);
+		const char *reason = pattern_meets(line, policy->log_forbid.items[i]);
 
 		if (reason != NULL)
 			forbid(stream, line, reason);
 	}
-}
-
-/*
- * Standard output may be a file, a terminal or a pipe that nobody reads just now: a child of each writes, so that nothing
- * here ever waits. What is written to its pipe at once is what POLLOUT promises room for (pipe(7)).
- */
-static _Noreturn void write_on(int from, int to, pid_t parent)
-{
-	char bytes[PIPE_BUF];
-	struct pollfd room = { .fd = to, .events = POLLOUT };
-	ssize_t got;
-
-	if (child_die_with(parent) != 0 || capabilities_drop(0) != 0)
-		_exit(STATUS_SYSTEM);
-	while ((got = read(from, bytes, sizeof(bytes))) > 0)
-		for (ssize_t done = 0; done < got;) {
-			ssize_t written = write(to, bytes + done, (size_t)(got - done));
-
-			if (written > 0)
-				done += written;
-			else if (written < 0 && errno == EAGAIN)
-				(void)poll(&room, 1, -1);
-			else if (written >= 0 || errno != EINTR)
-				_exit(0); /* the reader has seen enough */
-		}
-	_exit(0);
-}
-
-/* Two names of one file have one writer, so that lines of both come in their order. */
-static int start_writer(struct stream *stream, int fd, const struct stream *other, int other_fd)
-{
-	struct stat own, its;
-	int pipe_fds[2];
-	pid_t parent = getpid();
-
-	if (fstat(fd, &own) != 0)
-		return 0;
-	if (other != NULL && fstat(other_fd, &its) == 0 && own.st_dev == its.st_dev &&
-	    own.st_ino == its.st_ino) {
-		stream->to = fcntl(other->to, F_DUPFD_CLOEXEC, 0);
-		return stream->to < 0 ? -errno : 0;
-	}
-	if (pipe2(pipe_fds, O_CLOEXEC) != 0)
-		return -errno;
-	stream->writer = fork();
-	if (stream->writer == 0) {
-		(void)close(pipe_fds[1]);
-		if (other != NULL)
-			cleanup_fd(&other->to);
-		write_on(pipe_fds[0], fd, parent);
-	}
-	(void)close(pipe_fds[0]);
-	stream->to = pipe_fds[1];
-	return stream->writer < 0 ? -errno : 0;
-}
-
-static bool has_room(const struct stream *stream)
-{
-	struct pollfd room = { .fd = stream->to, .events = POLLOUT };
-
-	return stream->to < 0 || poll(&room, 1, 0) != 0;
 }
 
 static void enter(struct watching *watching, int phase, uint64_t within_ms)
@@ -220,42 +105,14 @@ static void enter(struct watching *watching, int phase, uint64_t within_ms)
 	watching->due_ns = clock_now_ns() + within_ms * 1000000u;
 }
 
-static void pass_on(struct stream *stream)
+static void pass_on(struct watching *watching, struct stream *stream)
 {
-	char bytes[PIPE_BUF];
-	ssize_t got;
-
-	if (!has_room(stream))
+	if (!stream_pass_on(stream))
 		return;
-	got = read(stream->from, bytes, sizeof(bytes));
-	if (got < 0 && (errno == EINTR || errno == EAGAIN))
-		return;
-	if (got <= 0) {
-		lines_end(&stream->lines);
-		(void)close(take_fd(&stream->from));
-		return;
-	}
-	if (stream->watching->seen->first_output_ms == 0)
-		stream->watching->seen->first_output_ms = since_start_ms(stream->watching) + 1;
-	if (stream->watching->phase == DRAINING)
-		enter(stream->watching, DRAINING, READ_WITHIN_MS);
-	if (stream->to >= 0 && write_whole(stream->to, bytes, (size_t)got) != 0)
-		(void)close(take_fd(&stream->to)); /* the reader has seen enough */
-	lines_feed(&stream->lines, bytes, (size_t)got);
-}
-
-/* What is said is looked at even where nobody reads it. */
-static void look_at_rest(struct stream *stream)
-{
-	cleanup_fd(&stream->to);
-	stream->to = -1;
-	if (stream->from >= 0)
-		(void)fcntl(stream->from, F_SETFL, O_NONBLOCK);
-	for (unsigned i = 0; i < REST_PIECES && stream->from >= 0; i++)
-		pass_on(stream);
-	lines_end(&stream->lines);
-	cleanup_fd(&stream->from);
-	stream->from = -1;
+	if (watching->seen->first_output_ms == 0)
+		watching->seen->first_output_ms = since_start_ms(watching) + 1;
+	if (watching->phase == DRAINING)
+		enter(watching, DRAINING, READ_WITHIN_MS);
 }
 
 /* Readiness */
@@ -545,7 +402,7 @@ static void turn(struct watching *watching)
 	};
 
 	for (size_t i = 0; i < 2; i++)
-		if (!has_room(&watching->streams[i]))
+		if (!stream_has_room(&watching->streams[i]))
 			ready[4 + i].fd = -1; /* looked at again in a moment */
 	(void)poll(ready, LENGTH_OF(ready),
 	           ready[4].fd != watching->streams[0].from ||
@@ -575,14 +432,14 @@ static void turn(struct watching *watching)
 		(void)close(take_fd(&watching->listener_fd));
 	for (size_t i = 0; i < 2; i++)
 		if (ready[4 + i].fd >= 0 && ready[4 + i].revents != 0)
-			pass_on(&watching->streams[i]);
+			pass_on(watching, &watching->streams[i]);
 	advance(watching);
 }
 
 /* Until nothing is left, so that nothing waits for an observer that is gone. */
 static void end_rest(struct watching *watching)
 {
-	uint64_t until_ns = clock_now_ns() + KILLED_WITHIN_MS * 1000000u;
+	uint64_t until_ns = clock_now_ns() + KILLED_WITHIN_MS * 1000000ull;
 
 	while (kill_rest(watching) > 0 && clock_now_ns() < until_ns) {
 		reap(watching);
@@ -629,7 +486,7 @@ static void finish(struct watching *watching)
 	cleanup_fd(&watching->handover_fd);
 	cleanup_fd(&watching->listener_fd);
 	for (size_t i = 0; i < 2; i++)
-		look_at_rest(&watching->streams[i]);
+		stream_look_at_rest(&watching->streams[i]);
 	end_writers(watching);
 	if (seen->refused != 0)
 		seen->refused = WIFEXITED(seen->status) ? WEXITSTATUS(seen->status) : STATUS_SYSTEM;
@@ -670,10 +527,10 @@ int watch_service(const struct watch *watch, struct watched *seen)
 	/* Whoever has the same user may read a dumpable process's environment; orphans come here to be ended. */
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
-	error = start_writer(&watching->streams[0], STDOUT_FILENO, NULL, -1);
+	error = stream_start_writer(&watching->streams[0], STDOUT_FILENO, NULL, -1);
 	if (error == 0)
-		error = start_writer(&watching->streams[1], STDERR_FILENO, &watching->streams[0],
-		                     STDOUT_FILENO);
+		error = stream_start_writer(&watching->streams[1], STDERR_FILENO,
+		                            &watching->streams[0], STDOUT_FILENO);
 	if (error == 0)
 		error = start_service(watching);
 	if (error == 0)

@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/text.h"
 #include "process/channel.h"
 #include "process/child.h"
 #include "process/clock.h"
+#include "process/family.h"
 #include "process/signals.h"
 #include "util.h"
 
@@ -179,6 +181,28 @@ static void the_clock_rounds_up_and_ends_at_zero(void **state)
 	assert_int_equal(clock_left_ms(UINT64_MAX), 86400000); /* poll(2) takes an int */
 }
 
+static void a_family_is_signalled_but_for_its_exceptions(void **state)
+{
+	pid_t one = fork(), other;
+	int status;
+
+	(void)state;
+	if (one == 0)
+		for (;;)
+			(void)pause();
+	other = fork();
+	if (other == 0)
+		for (;;)
+			(void)pause();
+	assert_true(one > 0 && other > 0);
+	assert_int_equal(family_signal(SIGKILL, &other, 1), 1);
+	assert_int_equal(waitpid(one, &status, 0), one);
+	assert_int_equal(waitpid(other, &status, WNOHANG), 0);
+	assert_int_equal(family_signal(SIGKILL, NULL, 0), 1);
+	assert_int_equal(waitpid(other, &status, 0), other);
+	assert_int_equal(family_signal(SIGKILL, NULL, 0), 0);
+}
+
 static int begin(void **state)
 {
 	static struct signals signals;
@@ -201,6 +225,7 @@ int main(void)
 		cmocka_unit_test(records_are_whole_or_nothing),
 		cmocka_unit_test(signals_have_their_numbers),
 		cmocka_unit_test(the_clock_rounds_up_and_ends_at_zero),
+		cmocka_unit_test(a_family_is_signalled_but_for_its_exceptions),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);

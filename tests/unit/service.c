@@ -3,6 +3,9 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -10,7 +13,9 @@
 #include "gate/seen.h"
 #include "service/lines.h"
 #include "service/observer.h"
+#include "service/patterns.h"
 #include "service/question.h"
+#include "service/stream.h"
 #include "service/target.h"
 #include "service/tls.h"
 #include "service/watch.h"
@@ -94,6 +99,52 @@ static void a_name_that_is_asked_for(void **state)
 		        question_read((const unsigned char *)guarded(query, length), length, name));
 }
 
+static void lines_meet_patterns(void **state)
+{
+	(void)state;
+	assert_true(pattern_holds("model loaded in 3 s", "loaded"));
+	assert_true(pattern_holds("model loaded in 3 s", "model * 3"));
+	assert_true(pattern_holds("model loaded in 3 s", "*in ? s"));
+	assert_false(pattern_holds("model loaded", "loaded in"));
+	assert_string_equal(pattern_meets("a b", "b"), "b");
+	assert_null(pattern_meets("a b", "c"));
+	assert_null(pattern_meets("Downloading shards", "huggingface"));
+	assert_non_null(pattern_meets("x LocalEntryNotFoundError: y", "huggingface"));
+}
+
+static void count_line(void *context, const char *line)
+{
+	*(size_t *)context += strlen(line);
+}
+
+static void a_stream_is_passed_on_and_looked_at(void **state)
+{
+	int from[2], to[2];
+	size_t seen = 0;
+	char bytes[16] = "";
+	struct stream stream = { .name = "stdout", .from = -1, .to = -1 };
+
+	(void)state;
+	stream.lines.take = count_line;
+	stream.lines.context = &seen;
+	assert_int_equal(pipe2(from, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(to, O_CLOEXEC), 0);
+	stream.from = from[0];
+	assert_int_equal(stream_start_writer(&stream, to[1], NULL, -1), 0);
+	assert_true(stream_has_room(&stream));
+	assert_int_equal(write(from[1], "ab\n", 3), 3);
+	assert_true(stream_pass_on(&stream));
+	assert_int_equal(write(from[1], "cde", 3), 3);
+	(void)close(from[1]);
+	stream_look_at_rest(&stream); /* from here on nothing is passed on */
+	assert_int_equal(seen, 5);
+	assert_int_equal(waitpid(stream.writer, NULL, 0), stream.writer);
+	(void)close(to[1]);
+	assert_int_equal(read(to[0], bytes, sizeof(bytes)), 3);
+	assert_string_equal(bytes, "ab\n");
+	(void)close(to[0]);
+}
+
 static void no_handshake_with_nobody(void **state)
 {
 	char sentence[64];
@@ -146,6 +197,8 @@ int main(void)
 		cmocka_unit_test(targets),
 		cmocka_unit_test(lines_end_where_they_end),
 		cmocka_unit_test(a_name_that_is_asked_for),
+		cmocka_unit_test(lines_meet_patterns),
+		cmocka_unit_test(a_stream_is_passed_on_and_looked_at),
 		cmocka_unit_test(no_handshake_with_nobody),
 		cmocka_unit_test(nothing_is_observed_without_a_listener),
 		cmocka_unit_test(a_service_that_was_not_observed_says_so),

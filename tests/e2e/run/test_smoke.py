@@ -413,7 +413,7 @@ def test_a_crash_at_the_stop_is_told(world):
 
 
 def test_more_patterns_than_are_counted(world):
-    result = run_smoke(world, "exit", "/bin/true", service="log_expect = " + ", ".join(f"a{i}" for i in range(65)))
+    result = run_smoke(world, "exit", "/bin/true", service="log_expect = " + ",\n  ".join(f"a{i}" for i in range(65)))
     assert result.status == 78 and "64" in message(result, "policy.value"), result
 
 

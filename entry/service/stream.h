@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One of a service's two streams: passed on as it comes, and looked at line by line, without waiting for whoever reads. */
+#ifndef AWEIGH_STREAM_H
+#define AWEIGH_STREAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "service/lines.h"
+
+struct watching;
+struct stream {
+	struct watching *watching;
+	const char *name;
+	int from, to; /* from the service; to the writer. -1: closed */
+	pid_t writer; /* 0: the other stream's, or none */
+	uint64_t number;
+	struct lines lines;
+};
+
+/*
+ * A child that writes to `fd`; none where that is closed. Two names of one file (`other`, `other_fd`) have one writer, so
+ * that what is said on both comes in its order. 0 or a negative errno.
+ */
+int stream_start_writer(struct stream *stream, int fd, const struct stream *other, int other_fd);
+/* Whether the writer takes more just now. */
+bool stream_has_room(const struct stream *stream);
+/* Passes on what is there, at most PIPE_BUF bytes; whether there was something. `from` is closed at its end. */
+bool stream_pass_on(struct stream *stream);
+/* Looks at what is still there, and passes nothing on any more: both ends are closed then. */
+void stream_look_at_rest(struct stream *stream);
+
+#endif
