@@ -118,7 +118,7 @@ def python_of(name):
 
 
 def library(name, code, **env):
-    full = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1",
+    full = {"PATH": os.environ["PATH"], "HOME": "/proc/nowhere", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1",
             "HF_HUB_DISABLE_PROGRESS_BARS": "1", **env}
     return subprocess.run([python_of(name), "-c", code], env=full, capture_output=True, text=True, timeout=HANG_LIMIT)
 

@@ -26,7 +26,7 @@ class Oracle:
         python = ROOT / "build" / f"venv-{name}" / "bin" / "python"
         if not python.exists():
             missing(f"huggingface_hub from PyPI ({name})")
-        env = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1",
+        env = {"PATH": os.environ["PATH"], "HOME": "/proc/nowhere", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1",
                "HF_HUB_DISABLE_PROGRESS_BARS": "1", "ORACLE_OFFLINE": offline}
         self.process = subprocess.Popen([python, ROOT / "tests/support/oracle.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.DEVNULL, env=env, text=True)

@@ -60,7 +60,7 @@ def test_cache_verify_agrees(fetcher, version):
     with Hub(one_repo(repo_files())) as hub:
         assert fetcher.write(hub.url).fetch().status == 0
         result = subprocess.run([hf, "cache", "verify", "org/m", "--fail-on-missing-files", "--fail-on-extra-files"], capture_output=True, text=True,
-                                timeout=HANG_LIMIT, env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "HF_ENDPOINT": hub.url,
+                                timeout=HANG_LIMIT, env={"PATH": os.environ["PATH"], "HOME": "/proc/nowhere", "HF_ENDPOINT": hub.url,
                                                          "HF_HUB_CACHE": str(fetcher.hub), "HF_HUB_DISABLE_TELEMETRY": "1"})
         assert result.returncode == 0, result.stdout + result.stderr
 
@@ -691,7 +691,7 @@ def test_beside_the_library(fetcher):
     with Hub(one_repo(files)) as hub:
         hub.fault("/cdn/.*big", rate=20_000_000)
         fetcher.write(hub.url)
-        env = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "HF_ENDPOINT": hub.url, "HF_HUB_CACHE": str(fetcher.hub), "HF_HUB_DISABLE_XET": "1",
+        env = {"PATH": os.environ["PATH"], "HOME": "/proc/nowhere", "HF_ENDPOINT": hub.url, "HF_HUB_CACHE": str(fetcher.hub), "HF_HUB_DISABLE_XET": "1",
                "HF_HUB_DISABLE_TELEMETRY": "1"}
         theirs = subprocess.Popen([python, "-c", "from huggingface_hub import snapshot_download as s; s('org/m')"], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         limit = time.monotonic() + HANG_LIMIT
