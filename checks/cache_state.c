@@ -80,12 +80,11 @@ static void check_shadow(struct inspection *inspection)
 static void check_copies(struct inspection *inspection)
 {
 	const char *repo = inspection->model->model->repo;
-	char directory[MAX_NAME_BYTES], path[MAX_PATH_BYTES];
+	char path[MAX_PATH_BYTES];
 	struct stat st;
 
 	if (repo != NULL && inspection->hub_cache != NULL &&
-	    repo_directory_name(repo, directory, sizeof(directory)) &&
-	    path_join(path, sizeof(path), inspection->hub_cache, directory) &&
+	    repo_path(inspection->hub_cache, repo, path, sizeof(path)) &&
 	    tree_stat(inspection->tree, path, &st) == 0)
 		inspection_report(inspection, FINDING_MODEL_TWO_COPIES,
 		                  (struct report_at){ .path = path },

@@ -10,6 +10,8 @@
 
 #include "base/scan.h"
 #include "base/text.h"
+#include "bounds.h"
+#include "util.h"
 
 struct dir dir_over(int fd, size_t limit)
 {
@@ -83,6 +85,54 @@ int dir_next_descriptor(struct dir *dir)
 		    (int)fd != dir_fd(dir))
 			return (int)fd;
 	return -1;
+}
+
+struct dir_walk {
+	dir_visit *visit;
+	void *context;
+	struct text path;
+};
+
+static enum dir_step walk(struct dir_walk *walking, int fd, unsigned depth);
+
+static enum dir_step walk_name(struct dir_walk *walking, int directory_fd, const char *name,
+                               unsigned depth)
+{
+	enum dir_step step;
+	struct stat st;
+
+	if (walking->path.cut || fstatat(directory_fd, name, &st, 0) != 0)
+		return DIR_ON;
+	step = walking->visit(walking->context, walking->path.at, &st);
+	if (step != DIR_ON || !S_ISDIR(st.st_mode) || depth + 1 >= MAX_DEPTH_DIRECTORIES)
+		return step;
+	return walk(walking,
+	            openat(directory_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
+	            depth + 1);
+}
+
+static enum dir_step walk(struct dir_walk *walking, int fd, unsigned depth)
+{
+	CLEANUP(dir_close) struct dir dir = dir_over(fd, MAX_DIRECTORY_ENTRIES);
+	size_t length = walking->path.length;
+	enum dir_step step = DIR_ON;
+	struct dirent *entry;
+
+	while (step != DIR_END && (entry = dir_next(&dir)) != NULL) {
+		text_addf(&walking->path, "%s%s", length > 0 ? "/" : "", entry->d_name);
+		step = walk_name(walking, dir_fd(&dir), entry->d_name, depth);
+		text_shorten(&walking->path, length);
+		walking->path.cut = false;
+	}
+	return step;
+}
+
+void dir_walk(int fd, dir_visit *visit, void *context)
+{
+	char path[MAX_PATH_BYTES];
+	struct dir_walk walking = { visit, context, TEXT_OVER(path) };
+
+	(void)walk(&walking, fd, 0);
 }
 
 void descriptor_name(int fd, char *out, size_t size)

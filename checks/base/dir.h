@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One loop over the names of a directory, bounded: `.` and `..` are left out. */
+/* One loop over the names of a directory, and one over all that lies beneath it, bounded: `.` and `..` are left out. */
 #ifndef AWEIGH_DIR_H
 #define AWEIGH_DIR_H
 
 #include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 
 struct dir {
 	DIR *stream; /* NULL: there is nothing to read, see error */
@@ -26,6 +27,20 @@ struct dirent *dir_next(struct dir *dir);
 /* The descriptor, for *at() calls on a name; -1: not open. */
 int dir_fd(const struct dir *dir);
 void dir_close(struct dir *dir);
+/* What becomes of the walk after a name. */
+enum dir_step {
+	DIR_ON,
+	DIR_PASS_BY, /* a directory is not entered */
+	DIR_END,
+};
+/* `path` from where the walk began; `st` of what a link leads to. */
+typedef enum dir_step dir_visit(void *context, const char *path, const struct stat *st);
+/*
+ * All that lies beneath the directory `fd`, which it takes, and which may be a negative errno instead: at most
+ * MAX_DIRECTORY_ENTRIES names of a directory, MAX_DEPTH_DIRECTORIES deep. Links to directories are not entered; what
+ * cannot be looked at is left out.
+ */
+void dir_walk(int fd, dir_visit *visit, void *context);
 /* What /proc says that the descriptor is: a path, or "anon_inode:[io_uring]"; "" where it says nothing. */
 void descriptor_name(int fd, char *out, size_t size);
 /* The process's own descriptors, from /proc/self/fd: error says that there is no /proc. */

@@ -207,7 +207,18 @@ int replacement_end(const struct replacement *replacement, int error)
 	return error;
 }
 
-int replace_file(int directory_fd, const char *name, const char *content)
+/* Who may not give it its owner keeps it as his own. */
+static void look_like(int fd, const struct stat *old)
+{
+	int refused = fchown(fd, old->st_uid, old->st_gid);
+
+	(void)refused;
+	(void)fchmod(fd, old->st_mode & 07777);
+}
+
+/* `old` NULL: with a new file's mode. */
+static int replace_with(int directory_fd, const char *name, const char *content,
+                        const struct stat *old)
 {
 	struct replacement replacement;
 	CLEANUP(cleanup_fd) int fd = -1;
@@ -220,9 +231,24 @@ int replace_file(int directory_fd, const char *name, const char *content)
 	if (fd < 0)
 		return fd;
 	error = write_whole(fd, content, strlen(content));
+	if (error == 0 && old != NULL)
+		look_like(fd, old);
 	if (error == 0)
 		error = sync_file(fd);
 	return replacement_end(&replacement, error);
+}
+
+int replace_file(int directory_fd, const char *name, const char *content)
+{
+	return replace_with(directory_fd, name, content, NULL);
+}
+
+int rewrite_file(int directory_fd, const char *name, const char *content)
+{
+	struct stat old;
+
+	return replace_with(directory_fd, name, content,
+	                    fstatat(directory_fd, name, &old, 0) == 0 ? &old : NULL);
 }
 
 bool has_name(int directory_fd, const char *name)

@@ -58,5 +58,7 @@ int replacement_create(const struct replacement *replacement);
 int replacement_end(const struct replacement *replacement, int error);
 /* The same for a small file with this content, on disk before it has its name. */
 int replace_file(int directory_fd, const char *name, const char *content);
+/* The same with the mode of what is there, and with its owner where that is allowed. */
+int rewrite_file(int directory_fd, const char *name, const char *content);
 
 #endif

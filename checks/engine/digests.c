@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/array.h"
 #include "base/text.h"
 #include "base/tree.h"
 #include "engine/findings.h"
@@ -77,16 +78,9 @@ static void queue_add(struct inspection *inspection, const char *path, const str
 	struct job *job;
 	struct text text;
 
-	if (queue->count == queue->room) {
-		size_t room = queue->room == 0 ? 64 : queue->room * 2;
-		struct job *larger = realloc(queue->jobs, room * sizeof(*larger));
-
-		if (larger == NULL) {
-			inspection->failed = -ENOMEM;
-			return;
-		}
-		queue->jobs = larger;
-		queue->room = room;
+	if (!ARRAY_MAKE_ROOM(queue->jobs, queue->count, queue->room)) {
+		inspection->failed = -ENOMEM;
+		return;
 	}
 	if (!path_join(absolute, sizeof(absolute), inspection->model->place.path, path))
 		return;
@@ -400,20 +394,15 @@ static void about_model(struct inspection *inspection, struct model_view *view, 
 static void tell_locked(struct inspection *inspection, const struct job *job,
                         const struct job *hashed)
 {
-	struct record record = { .magic = RECORD_MAGIC,
-		                 .type = RECORD_LOCKED,
-		                 .model = job->model,
-		                 .bytes = job->size };
-	struct text path = TEXT_OVER(record.path), sha256 = TEXT_OVER(record.message),
-	            git = TEXT_OVER(record.fix);
+	bool has_git = digest_kind_of(job->expected) == DIGEST_GIT_SHA1;
+	struct record record;
 
-	text_add(&path, job->path + job->name);
-	text_add(&sha256, hashed->sha256);
-	if (digest_kind_of(job->expected) == DIGEST_GIT_SHA1)
-		text_add(&git, job->expected);
-	if (inspection->failed == 0)
-		inspection->failed =
-		        path.cut ? -ENAMETOOLONG : inspection->send(inspection, &record);
+	if (inspection->failed != 0)
+		return;
+	inspection->failed = !locked_make(&record, job->model, job->path + job->name, job->size,
+	                                  hashed->sha256, has_git ? job->expected : "") ?
+	                             -ENAMETOOLONG :
+	                             inspection->send(inspection, &record);
 }
 
 /* Findings about a model, after all models have been looked at: its index is all that they need. */

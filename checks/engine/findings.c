@@ -89,6 +89,23 @@ void finding_make(struct record *record, enum finding_id id, const struct model 
 		record->line = at.line;
 }
 
+bool locked_make(struct record *record, int model, const char *path, uint64_t size,
+                 const char *sha256, const char *git_sha1)
+{
+	struct text name, digest, git;
+
+	*record = (struct record){
+		.magic = RECORD_MAGIC, .type = RECORD_LOCKED, .model = model, .bytes = size
+	};
+	name = TEXT_OVER(record->path);
+	digest = TEXT_OVER(record->message);
+	git = TEXT_OVER(record->fix);
+	text_add(&name, path);
+	text_add(&digest, sha256);
+	text_add(&git, git_sha1);
+	return !name.cut;
+}
+
 void fix_refusal(const struct inspection *inspection, const char *path,
                  const struct refusal *refusal, struct text *out)
 {

@@ -37,6 +37,9 @@ struct report_at {
 void finding_make(struct record *record, enum finding_id id, const struct model *model, int index,
                   struct report_at at, const char *format, va_list arguments)
         __attribute__((format(printf, 6, 0)));
+/* What a lock file is to have of a file (RECORD_LOCKED); `git_sha1` "": git's name is not known. false: its path is too long. */
+bool locked_make(struct record *record, int model, const char *path, uint64_t size,
+                 const char *sha256, const char *git_sha1);
 
 /* What lets the service's user reach `path` in spite of the refusal: the least that does. */
 void fix_refusal(const struct inspection *inspection, const char *path,

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/glob.h"
 #include "base/text.h"
 #include "base/tree.h"
 #include "hub/cache.h"
@@ -106,6 +107,12 @@ const char *model_title(const struct model *model)
 	const char *path = model->path;
 
 	return path != NULL ? path : model->repo;
+}
+
+bool model_selects(const struct model *model, const char *path)
+{
+	return (model->files.count == 0 || glob_any(&model->files, path)) &&
+	       !glob_any(&model->exclude, path);
 }
 
 enum level model_level(const struct policy *policy, const struct model *model)

@@ -8,6 +8,8 @@
 void locate(struct inspection *inspection);
 /* What the model is called in messages: its directory, or its repository. */
 const char *model_title(const struct model *model);
+/* Whether the rows files and exclude of the policy select this file of it. */
+bool model_selects(const struct model *model, const char *path);
 /* How closely it is to be looked at: the closer of the policy's level and its own. */
 enum level model_level(const struct policy *policy, const struct model *model);
 

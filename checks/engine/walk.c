@@ -14,6 +14,7 @@
 #include "engine/digests.h"
 #include "engine/findings.h"
 #include "engine/inspect.h"
+#include "engine/locate.h"
 #include "formats/formats.h"
 #include "formats/page.h"
 #include "formats/shard_index.h"
@@ -297,13 +298,10 @@ static bool is_needed_by(const char *path, const char *only)
 
 bool model_wants(const struct inspection *inspection, const char *path)
 {
-	const struct list *files = &inspection->model->model->files;
-	const struct list *exclude = &inspection->model->model->exclude;
-
 	if (inspection->model->only != NULL)
 		return strcmp(inspection->model->only, path) == 0 ||
 		       is_needed_by(path, inspection->model->only);
-	return (files->count == 0 || glob_any(files, path)) && !glob_any(exclude, path);
+	return model_selects(inspection->model->model, path);
 }
 
 static void keep_name(char *out, size_t size, const char *name)

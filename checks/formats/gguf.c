@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/array.h"
 #include "base/scan.h"
 #include "bounds.h"
 #include "formats/formats.h"
@@ -148,16 +149,9 @@ static bool keep_name(struct stream *stream, const char *name, size_t length)
 {
 	struct names *names = &stream->names;
 
-	if (names->count == names->room) {
-		size_t room = names->room == 0 ? 256 : names->room * 2;
-		uint64_t *larger = realloc(names->hash, room * sizeof(*larger));
-
-		if (larger == NULL) {
-			stream->error = ENOMEM;
-			return false;
-		}
-		names->hash = larger;
-		names->room = room;
+	if (!ARRAY_MAKE_ROOM(names->hash, names->count, names->room)) {
+		stream->error = ENOMEM;
+		return false;
 	}
 	names->hash[names->count++] = hash_bytes(name, length);
 	return true;

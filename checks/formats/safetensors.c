@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/array.h"
 #include "base/json.h"
 #include "base/scan.h"
 #include "bounds.h"
@@ -66,15 +67,8 @@ static bool finish_tensor(struct gather *gather, const struct json_value *value)
 	else if (__builtin_mul_overflow(gather->elements, gather->bits, &bits) || bits % 8 != 0 ||
 	         bits / 8 != gather->offset[1] - gather->offset[0])
 		return fail(gather, SAFETENSORS_OFFSETS);
-	if (gather->count == gather->room) {
-		size_t room = gather->room == 0 ? 256 : gather->room * 2;
-		struct span *larger = realloc(gather->spans, room * sizeof(*larger));
-
-		if (larger == NULL)
-			return fail(gather, SAFETENSORS_MEMORY);
-		gather->spans = larger;
-		gather->room = room;
-	}
+	if (!ARRAY_MAKE_ROOM(gather->spans, gather->count, gather->room))
+		return fail(gather, SAFETENSORS_MEMORY);
 	if (gather->count >= MAX_TENSORS)
 		return fail(gather, SAFETENSORS_TOO_MANY);
 	gather->spans[gather->count++] =

@@ -112,6 +112,14 @@ bool repo_directory_name(const char *id, char *out, size_t size)
 	return !text.cut;
 }
 
+bool repo_path(const char *hub_cache, const char *id, char *out, size_t size)
+{
+	char directory[MAX_NAME_BYTES];
+
+	return repo_directory_name(id, directory, sizeof(directory)) &&
+	       path_join(out, size, hub_cache, directory);
+}
+
 static int open_ref(const struct tree *tree, const struct model_place *place, const char *revision)
 {
 	char name[MAX_REVISION_BYTES + 8];
@@ -185,12 +193,10 @@ enum cache_outcome hub_cache_locate(const struct tree *tree, const char *hub_cac
                                     const char *repo, const char *revision,
                                     struct model_place *place)
 {
-	char directory[MAX_NAME_BYTES];
 	enum cache_outcome outcome;
 	struct stat st;
 
-	if (!repo_directory_name(repo, directory, sizeof(directory)) ||
-	    !path_join(place->repo_path, sizeof(place->repo_path), hub_cache, directory)) {
+	if (!repo_path(hub_cache, repo, place->repo_path, sizeof(place->repo_path))) {
 		place->error = ENAMETOOLONG;
 		return CACHE_REFUSED;
 	}

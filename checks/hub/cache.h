@@ -41,6 +41,8 @@ bool repo_path_is_legal(const char *path, size_t length);
 
 /* "org/name" -> "models--org--name"; "datasets/org/name" and "spaces/org/name" keep their type. */
 bool repo_directory_name(const char *id, char *out, size_t size);
+/* The repository's directory in a cache; false: its path is too long. */
+bool repo_path(const char *hub_cache, const char *id, char *out, size_t size);
 
 /* Resolves revision to commit and opens the snapshot; fills kind, paths, commit, descriptors. */
 enum cache_outcome hub_cache_locate(const struct tree *tree, const char *hub_cache,

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/arena.h"
+#include "base/array.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/scan.h"
@@ -31,19 +32,6 @@ void lock_release(struct lock *lock)
 
 /* Making */
 
-/* Room for one more of `count` elements; false: out of memory. */
-static bool make_room(void **array, size_t count, size_t *room, size_t size)
-{
-	size_t more = *room == 0 ? 16 : *room * 2;
-	void *larger = count < *room ? *array : realloc(*array, more * size);
-
-	if (larger == NULL)
-		return false;
-	*array = larger;
-	*room = count < *room ? *room : more;
-	return true;
-}
-
 static const char *keep(struct lock *lock, const char *text)
 {
 	return text == NULL ? NULL : arena_copy(lock->arena, text, strlen(text));
@@ -52,12 +40,10 @@ static const char *keep(struct lock *lock, const char *text)
 struct lock_model *lock_add_model(struct lock *lock, const char *name, const char *repo,
                                   const char *revision)
 {
-	void *models = lock->models;
 	struct lock_model *model;
 
-	if (!make_room(&models, lock->count, &lock->room, sizeof(*model)))
+	if (!ARRAY_MAKE_ROOM(lock->models, lock->count, lock->room))
 		return NULL;
-	lock->models = models;
 	model = &lock->models[lock->count++];
 	*model = (struct lock_model){ .name = keep(lock, name),
 		                      .repo = keep(lock, repo),
@@ -68,12 +54,10 @@ struct lock_model *lock_add_model(struct lock *lock, const char *name, const cha
 struct lock_file *lock_add_file(struct lock *lock, struct lock_model *model, const char *path,
                                 size_t length)
 {
-	void *files = model->files;
 	struct lock_file *file;
 
-	if (!make_room(&files, model->count, &model->room, sizeof(*file)))
+	if (!ARRAY_MAKE_ROOM(model->files, model->count, model->room))
 		return NULL;
-	model->files = files;
 	file = &model->files[model->count];
 	*file = (struct lock_file){ .path = arena_copy(lock->arena, path, length),
 		                    .size = LOCK_NO_SIZE };

@@ -100,7 +100,7 @@ static int put_policy(const struct options *options, const char *text, size_t le
 	policy_directory(options->policy, &parent);
 	if (options->force) {
 		fd = open(parent.length == 0 ? "." : directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		return fd < 0 ? -errno : replace_file(fd, path_name(options->policy), text);
+		return fd < 0 ? -errno : rewrite_file(fd, path_name(options->policy), text);
 	}
 	fd = open(options->policy, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	error = fd < 0 ? -errno : write_whole(fd, text, length);

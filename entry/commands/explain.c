@@ -90,7 +90,7 @@ static void add_section(struct explanation *explanation, const struct policy *po
 static void add_model(struct explanation *explanation, const struct gate *gate, size_t index)
 {
 	const struct model *model = &gate->policy.models[index];
-	char title[MAX_NAME_BYTES], path[MAX_PATH_BYTES] = "", directory[MAX_NAME_BYTES];
+	char title[MAX_NAME_BYTES], path[MAX_PATH_BYTES] = "";
 	struct text text = TEXT_OVER(title);
 
 	text_addf(&text, "[model %s]%s", model->name, model->selected ? "" : "   not selected");
@@ -102,8 +102,7 @@ static void add_model(struct explanation *explanation, const struct gate *gate, 
 	if (path[0] != '\0')
 		explanation_add(explanation, title, "found in", path, NULL);
 	else if (model->path == NULL && model->repo != NULL && gate->hub_cache_origin != NULL &&
-	         repo_directory_name(model->repo, directory, sizeof(directory)) &&
-	         path_join(path, sizeof(path), gate->hub_cache, directory))
+	         repo_path(gate->hub_cache, model->repo, path, sizeof(path)))
 		explanation_add(explanation, title, "looked for in", path, NULL);
 }
 

@@ -92,33 +92,6 @@ static void tell_model(const struct lock_model *model)
 	             model->commit[0] != '\0' ? "commit " : "no commit known", model->commit);
 }
 
-/* As replace_file(), with the old one's mode, and its owner where that is allowed. */
-static int replace_with(int directory_fd, const char *name, const char *text)
-{
-	struct replacement replacement;
-	CLEANUP(cleanup_fd) int fd = -1;
-	struct stat st;
-	bool old = fstatat(directory_fd, name, &st, 0) == 0;
-	int error;
-
-	if (strlen(name) >= sizeof(replacement.name))
-		return -ENAMETOOLONG;
-	replacement_begin(&replacement, directory_fd, name);
-	fd = replacement_create(&replacement);
-	if (fd < 0)
-		return fd;
-	error = write_whole(fd, text, strlen(text));
-	if (old && error == 0) {
-		int refused = fchown(fd, st.st_uid, st.st_gid);
-
-		(void)refused; /* whoever may not keeps it as his own */
-		(void)fchmod(fd, st.st_mode & 07777);
-	}
-	if (error == 0)
-		error = sync_file(fd);
-	return replacement_end(&replacement, error);
-}
-
 /* Where the lock file's name is a link, what it leads to is written. */
 static enum status write_lock(const struct gate *gate, const char *text, struct text *why)
 {
@@ -133,7 +106,7 @@ static enum status write_lock(const struct gate *gate, const char *text, struct 
 	policy_directory(path, &parent);
 	fd = tree_open(gate->lock_tree, parent.length == 0 ? "." : directory,
 	               O_RDONLY | O_DIRECTORY);
-	error = fd < 0 ? fd : replace_with(fd, path_name(path), text);
+	error = fd < 0 ? fd : rewrite_file(fd, path_name(path), text);
 	if (error == 0)
 		return STATUS_OK;
 	text_addf(why, "the lock file %s cannot be written: %s", gate->lock_path, strerror(-error));

@@ -66,22 +66,36 @@ static int ask(int fd, unsigned long request, const void *argument)
 	return (int)syscall(SYS_ioctl, fd, request, argument);
 }
 
+/* A message that carries a descriptor (unix(7), SCM_RIGHTS). */
+struct parcel {
+	char byte;
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+	struct iovec io;
+	struct msghdr message;
+};
+
+static void wrap(struct parcel *parcel)
+{
+	memset(parcel, 0, sizeof(*parcel));
+	parcel->io = (struct iovec){ &parcel->byte, 1 };
+	parcel->message = (struct msghdr){ .msg_iov = &parcel->io,
+		                           .msg_iovlen = 1,
+		                           .msg_control = parcel->control,
+		                           .msg_controllen = sizeof(parcel->control) };
+}
+
 static int send_fd(int socket_fd, int fd)
 {
-	char byte = 0;
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct iovec io = { &byte, 1 };
-	struct msghdr message = { .msg_iov = &io,
-		                  .msg_iovlen = 1,
-		                  .msg_control = control,
-		                  .msg_controllen = sizeof(control) };
-	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+	struct parcel parcel;
+	struct cmsghdr *header;
 
+	wrap(&parcel);
+	header = CMSG_FIRSTHDR(&parcel.message);
 	header->cmsg_level = SOL_SOCKET;
 	header->cmsg_type = SCM_RIGHTS;
 	header->cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-	return sendmsg(socket_fd, &message, MSG_NOSIGNAL) == 1 ? 0 : -errno;
+	return sendmsg(socket_fd, &parcel.message, MSG_NOSIGNAL) == 1 ? 0 : -errno;
 }
 
 static int listen_to_self(void)
@@ -129,8 +143,8 @@ int observe_self(int socket_fd)
 	if (child == 0)
 		hand_over(pipe_fds[0], socket_fd);
 	fd = child < 0 ? -errno : listen_to_self();
-	if (child > 0 &&
-	    (write_whole(pipe_fds[1], &fd, sizeof(fd)) != 0 || waitpid(child, &status, __WALL) != child))
+	if (child > 0 && (write_whole(pipe_fds[1], &fd, sizeof(fd)) != 0 ||
+	                  waitpid(child, &status, __WALL) != child))
 		fd = -errno;
 	(void)close(pipe_fds[0]);
 	(void)close(pipe_fds[1]);
@@ -158,18 +172,14 @@ int observe_try(void)
 
 int observe_receive(int socket_fd)
 {
-	char byte;
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct iovec io = { &byte, 1 };
-	struct msghdr message = { .msg_iov = &io,
-		                  .msg_iovlen = 1,
-		                  .msg_control = control,
-		                  .msg_controllen = sizeof(control) };
+	struct parcel parcel;
 	struct cmsghdr *header;
-	ssize_t got = recvmsg(socket_fd, &message, MSG_CMSG_CLOEXEC);
+	ssize_t got;
 	int fd;
 
-	header = got == 1 ? CMSG_FIRSTHDR(&message) : NULL;
+	wrap(&parcel);
+	got = recvmsg(socket_fd, &parcel.message, MSG_CMSG_CLOEXEC);
+	header = got == 1 ? CMSG_FIRSTHDR(&parcel.message) : NULL;
 	if (header == NULL || header->cmsg_type != SCM_RIGHTS)
 		return got < 0 ? -errno : -ENODATA;
 	memcpy(&fd, CMSG_DATA(header), sizeof(fd));

@@ -2,6 +2,7 @@
 /* The sequence: what is wanted, whether there is room, the files, their places, the refs. */
 #include <string.h>
 
+#include "engine/findings.h"
 #include "fetch/store/publish.h"
 #include "fetch/session.h"
 #include "hub/cache.h"
@@ -218,26 +219,21 @@ static void tell_locked(struct session *session, struct plan_model *model)
 
 	for (size_t i = 0; i < model->count && error == 0; i++) {
 		const struct plan_file *file = &model->files[i];
-		struct record record = { .magic = RECORD_MAGIC,
-			                 .type = RECORD_LOCKED,
-			                 .model = model->index,
-			                 .bytes = file->size };
-		struct text path = TEXT_OVER(record.path), git = TEXT_OVER(record.fix);
+		bool is_git = file->kind == DIGEST_GIT_SHA1;
 		char etag[SHA256_HEX + 1], hex[SHA256_HEX + 1];
+		struct record record;
 
 		plan_etag(file, etag);
 		memcpy(hex, etag, sizeof(hex));
-		text_add(&path, file->path);
-		memcpy(record.commit, model->commit, sizeof(model->commit));
-		if (file->kind == DIGEST_GIT_SHA1) {
-			text_add(&git, etag);
+		if (is_git)
 			error = sha256_of(model, file, etag, hex);
-		}
-		memcpy(record.message, hex, sizeof(hex));
-		if (path.cut)
+		if (error == 0 && !locked_make(&record, model->index, file->path, file->size, hex,
+		                               is_git ? etag : ""))
 			error = -ENAMETOOLONG;
-		if (error == 0)
-			error = session->job->send(session->job->send_context, &record);
+		if (error != 0)
+			break;
+		memcpy(record.commit, model->commit, sizeof(model->commit));
+		error = session->job->send(session->job->send_context, &record);
 	}
 	if (error != 0)
 		session_fail(session, model, volume_finding(error), NULL, NULL,

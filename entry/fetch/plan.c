@@ -4,8 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/glob.h"
 #include "base/scan.h"
+#include "engine/locate.h"
 #include "fetch/hub/ask.h"
 #include "fetch/session.h"
 #include "hub/cache.h"
@@ -78,12 +78,6 @@ static bool add_file(struct plan_model *model, struct session *session,
 	return true;
 }
 
-static bool wants(const struct model *model, const char *path)
-{
-	return (model->files.count == 0 || glob_any(&model->files, path)) &&
-	       !glob_any(&model->exclude, path);
-}
-
 /* A list may name a million files that nobody wants: what it takes is no more than the volume can spare. */
 static bool has_room(const struct session *session)
 {
@@ -97,7 +91,7 @@ static bool collect(void *context, const struct manifest_file *file)
 {
 	struct collector *collector = context;
 	struct plan_model *model = collector->model;
-	bool wanted = collector->session->job->locking || wants(model->model, file->path);
+	bool wanted = collector->session->job->locking || model_selects(model->model, file->path);
 
 	if (strlen(file->path) != file->path_length ||
 	    !repo_path_is_legal(file->path, file->path_length)) {
@@ -298,7 +292,7 @@ static bool fits_lock(struct plan_model *model, struct failure *failure)
 	size_t locked = 0, met = 0;
 
 	for (size_t i = 0; i < model->locked->count; i++)
-		locked += wants(model->model, model->locked->files[i].path);
+		locked += model_selects(model->model, model->locked->files[i].path);
 	for (size_t i = 0; i < model->count; i++) {
 		struct plan_file *file = &model->files[i];
 

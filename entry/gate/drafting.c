@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/arena.h"
+#include "base/array.h"
 #include "base/dir.h"
 #include "base/scan.h"
 #include "formats/formats.h"
@@ -42,80 +43,39 @@ const char *draft_keep(struct draft *draft, const char *text)
 	return copy == NULL ? "" : copy;
 }
 
-static bool make_room(void **array, size_t count, size_t *room, size_t size)
-{
-	size_t more = *room == 0 ? 16 : *room * 2;
-	void *larger = count < *room ? *array : realloc(*array, more * size);
-
-	if (larger == NULL)
-		return false;
-	*array = larger;
-	*room = count < *room ? *room : more;
-	return true;
-}
-
 /* Files */
 
 struct listing {
 	struct draft *draft;
 	struct drafted_model *model;
-	char path[MAX_PATH_BYTES]; /* beneath the directory */
 };
 
-static void take_file(struct listing *listing, const struct stat *st)
+static enum dir_step take_file(void *context, const char *path, const struct stat *st)
 {
-	void *files = listing->model->files;
+	struct listing *listing = context;
+	struct drafted_model *model = listing->model;
 
-	if (listing->model->count >= MAX_FILES_PER_MODEL ||
-	    !make_room(&files, listing->model->count, &listing->model->room,
-	               sizeof(*listing->model->files)))
-		return;
-	listing->model->files = files;
-	listing->model->files[listing->model->count++] =
-	        (struct drafted_file){ .path = draft_keep(listing->draft, listing->path),
+	if (strcmp(path, ".git") == 0 || strcmp(path, ".cache") == 0)
+		return DIR_PASS_BY;
+	if (!S_ISREG(st->st_mode))
+		return DIR_ON;
+	if (model->count >= MAX_FILES_PER_MODEL ||
+	    !ARRAY_MAKE_ROOM(model->files, model->count, model->room))
+		return DIR_END;
+	model->files[model->count++] =
+	        (struct drafted_file){ .path = draft_keep(listing->draft, path),
 		                       .size = (uint64_t)st->st_size };
-	listing->model->uid = st->st_uid;
-	listing->model->gid = st->st_gid;
-}
-
-static void list_directory(struct listing *listing, int fd, unsigned depth)
-{
-	CLEANUP(dir_close) struct dir dir = dir_over(fd, MAX_DIRECTORY_ENTRIES);
-	size_t length = strlen(listing->path);
-	struct dirent *entry;
-	struct stat st;
-
-	while ((entry = dir_next(&dir)) != NULL) {
-		size_t more = strlen(entry->d_name);
-		bool tools = depth == 0 && (strcmp(entry->d_name, ".git") == 0 ||
-		                            strcmp(entry->d_name, ".cache") == 0);
-
-		if (tools || length + more + 2 > sizeof(listing->path) ||
-		    fstatat(dir_fd(&dir), entry->d_name, &st, 0) != 0)
-			continue;
-		if (length > 0)
-			listing->path[length] = '/';
-		memcpy(listing->path + length + (length > 0), entry->d_name, more + 1);
-		if (S_ISREG(st.st_mode))
-			take_file(listing, &st);
-		else if (S_ISDIR(st.st_mode) && depth + 1 < MAX_DEPTH_DIRECTORIES)
-			list_directory(listing,
-			               openat(dir_fd(&dir), entry->d_name,
-			                      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
-			               depth + 1);
-		listing->path[length] = '\0';
-	}
+	model->uid = st->st_uid;
+	model->gid = st->st_gid;
+	return DIR_ON;
 }
 
 /* Models */
 
 static struct drafted_model *add_model(struct draft *draft)
 {
-	void *models = draft->models;
-
-	if (!make_room(&models, draft->count, &draft->room, sizeof(*draft->models)))
+	if (!ARRAY_MAKE_ROOM(draft->models, draft->count, draft->room))
 		return NULL;
-	draft->models = models;
 	draft->models[draft->count] = (struct drafted_model){ .name = "" };
 	return &draft->models[draft->count++];
 }
@@ -175,7 +135,7 @@ static void take_repository(struct draft *draft, const char *cache, const char *
 		return;
 	listing.model->repo = draft_keep(draft, repo);
 	listing.model->commit = draft_keep(draft, commit);
-	list_directory(&listing, open(snapshot, O_RDONLY | O_DIRECTORY | O_CLOEXEC), 0);
+	dir_walk(open(snapshot, O_RDONLY | O_DIRECTORY | O_CLOEXEC), take_file, &listing);
 	if (listing.model->count == 0)
 		draft->count--;
 }
@@ -208,7 +168,7 @@ static bool take_folder(struct draft *draft, const char *path, struct text *why)
 		return false;
 	}
 	listing.model->path = draft_keep(draft, path);
-	list_directory(&listing, open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), 0);
+	dir_walk(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), take_file, &listing);
 	for (size_t i = 0; i < listing.model->count; i++) {
 		const struct format *format = format_by_name(listing.model->files[i].path);
 

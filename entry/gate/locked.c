@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/glob.h"
+#include "engine/locate.h"
 #include "hub/cache.h"
 #include "policy/errors.h"
 #include "util.h"
@@ -26,12 +27,6 @@ raise_error(struct gate *gate, enum finding_id id, const char *fix, const char *
 	             sentence);
 }
 
-bool gate_is_wanted(const struct model *model, const char *path)
-{
-	return (model->files.count == 0 || glob_any(&model->files, path)) &&
-	       !glob_any(&model->exclude, path);
-}
-
 static bool has_match(const struct lock_model *locked, const struct list *any)
 {
 	for (size_t i = 0; i < locked->count; i++)
@@ -46,7 +41,7 @@ static void compare_files(struct gate *gate, const struct model *model,
 {
 	for (size_t i = 0; i < model->files.count; i++)
 		if (glob_is_literal(model->files.items[i]) &&
-		    gate_is_wanted(model, model->files.items[i]) &&
+		    model_selects(model, model->files.items[i]) &&
 		    lock_find_file(locked, model->files.items[i]) == NULL)
 			raise_error(gate, FINDING_LOCK_STALE, NULL,
 			            "[model %.128s] wants %.200s, which the lock file lacks",

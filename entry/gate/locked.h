@@ -7,7 +7,5 @@
 
 /* What is wrong with it is an error of the policy. While one is made, it need not be there nor fit. */
 void gate_read_lock(struct gate *gate);
-/* The rows of the policy that select the model's files, as a fetch takes them. */
-bool gate_is_wanted(const struct model *model, const char *path);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/scan.h"
+#include "engine/locate.h"
 #include "gate/inspection.h"
 #include "gate/locked.h"
 #include "gate/prepare.h"
@@ -103,45 +104,28 @@ static void take_over(struct gate *gate, const struct model *model, struct lock_
 
 	for (size_t i = 0; i < before->count; i++) {
 		const struct lock_file *old = &before->files[i];
-		struct lock_file *file = NULL;
+		/* Those that are sorted; what is taken over comes behind them. */
+		const struct lock_model sorted = { .files = made->files, .count = count };
+		const struct lock_file *met = lock_find_file(&sorted, old->path);
+		struct lock_file *file;
 
-		for (size_t low = 0, high = count; low < high && file == NULL;) {
-			size_t middle = low + (high - low) / 2;
-			int order = strcmp(old->path, made->files[middle].path);
+		if (met != NULL) {
+			file = made->files + (met - made->files);
+			if (!old->has_git_sha1 || file->has_git_sha1 ||
+			    memcmp(file->sha256, old->sha256, sizeof(old->sha256)) != 0)
+				continue;
+			memcpy(file->git_sha1, old->git_sha1, sizeof(old->git_sha1));
+			file->has_git_sha1 = true;
+		} else if (!model_selects(model, old->path) &&
+		           (file = lock_add_file(&gate->made, made, old->path,
+		                                 strlen(old->path))) != NULL) {
+			const char *path = file->path;
 
-			if (order == 0)
-				file = &made->files[middle];
-			else if (order < 0)
-				high = middle;
-			else
-				low = middle + 1;
+			*file = *old;
+			file->path = path;
 		}
-		if (file == NULL && !gate_is_wanted(model, old->path) &&
-		    (file = lock_add_file(&gate->made, made, old->path, strlen(old->path))) != NULL)
-			*file = (struct lock_file){ .path = file->path,
-				                    .size = old->size,
-				                    .has_git_sha1 = old->has_git_sha1 };
-		else if (file == NULL ||
-		         memcmp(file->sha256, old->sha256, sizeof(old->sha256)) != 0)
-			continue;
-		memcpy(file->sha256, old->sha256, sizeof(old->sha256));
-		memcpy(file->git_sha1, old->git_sha1, sizeof(old->git_sha1));
-		file->has_git_sha1 = old->has_git_sha1 || file->has_git_sha1;
 	}
 	(void)lock_close_model(made);
-}
-
-static void __attribute__((format(printf, 4, 5)))
-raise_about(struct gate *gate, size_t index, enum finding_id id, const char *format, ...)
-{
-	struct record record;
-	va_list arguments;
-
-	va_start(arguments, format);
-	finding_make(&record, id, &gate->policy.models[index], (int)index, (struct report_at){ 0 },
-	             format, arguments);
-	va_end(arguments);
-	(void)gate_add_finding(gate, &record);
 }
 
 /* What the hub has told of a model, for the report: its digests are the list's, or of what was read. */
@@ -173,7 +157,7 @@ static bool is_part_of(const struct model *model, const struct lock_model *made,
 			return false;
 	}
 	for (size_t i = 0; i < before->count; i++)
-		if (gate_is_wanted(model, before->files[i].path) &&
+		if (model_selects(model, before->files[i].path) &&
 		    lock_find_file(made, before->files[i].path) == NULL)
 			return false;
 	return true;
@@ -198,8 +182,8 @@ static void conclude_model(struct gate *gate, size_t index)
 		memcpy(made->commit, commit, sizeof(made->commit));
 	twice = lock_close_model(made);
 	if (twice != NULL)
-		raise_about(gate, index, FINDING_FETCH_PROTOCOL,
-		            "the list of its files has %.512s twice", twice);
+		(void)gate_raise_about(gate, index, FINDING_FETCH_PROTOCOL,
+		                       "the list of its files has %.512s twice", twice);
 	if (before == NULL || before->commit[0] == '\0')
 		return;
 	/* A copy does not say its commit; its contents may. */
@@ -208,7 +192,7 @@ static void conclude_model(struct gate *gate, size_t index)
 	if (strcmp(before->commit, made->commit) == 0)
 		take_over(gate, model, made, before);
 	else if (!before->moves)
-		raise_about(
+		(void)gate_raise_about(
 		        gate, index, FINDING_LOCK_COMMIT,
 		        "what is aboard is %s%s, and %s is locked: aweigh lock --upgrade takes the other",
 		        made->commit[0] == '\0' ? "of unknown commit and other content" :
@@ -244,7 +228,7 @@ static void check_refs(struct gate *gate, size_t index)
 		if (!share_a_ref(model, other) || commit[0] == '\0' || others[0] == '\0' ||
 		    strcmp(commit, others) == 0)
 			continue;
-		raise_about(
+		(void)gate_raise_about(
 		        gate, index, FINDING_LOCK_COMMIT,
 		        "it would be locked on %s, and [model %.128s] of the same revision is on %s: lock both together",
 		        commit, other->name, others);

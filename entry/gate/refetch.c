@@ -93,39 +93,26 @@ static bool says_offline(const struct gate *gate, struct text *names)
  * The failure takes the place of what the inspection will say of the model, unless the policy made
  * less of it than of a missing model: then that is said, too.
  */
-static void add_failure(struct gate *gate, const struct record *record)
+static void take_failure(struct gate *gate, int model, enum finding_id id, enum severity severity)
 {
-	enum severity severity = gate_add_finding(gate, record);
-	bool optional;
+	bool optional = model != NO_MODEL && gate->policy.models[model].optional;
 
-	if (record->model == NO_MODEL)
-		return;
-	optional = gate->policy.models[record->model].optional;
-	if (severity == SEVERITY_ERROR || (optional && severity == SEVERITY_WARNING &&
-	                                   finding_kinds[record->kind].severity == SEVERITY_ERROR))
-		gate->fetched[record->model] = FETCH_FAILED;
-}
-
-static void __attribute__((format(printf, 4, 5)))
-raise_about(struct gate *gate, size_t index, enum finding_id id, const char *format, ...)
-{
-	struct record record;
-	va_list arguments;
-
-	va_start(arguments, format);
-	finding_make(&record, id, &gate->policy.models[index], (int)index, (struct report_at){ 0 },
-	             format, arguments);
-	va_end(arguments);
-	add_failure(gate, &record);
+	if (model != NO_MODEL &&
+	    (severity == SEVERITY_ERROR || (optional && severity == SEVERITY_WARNING &&
+	                                    finding_kinds[id].severity == SEVERITY_ERROR)))
+		gate->fetched[model] = FETCH_FAILED;
 }
 
 static void refuse_all(struct gate *gate, const enum want *want, const char *names)
 {
 	for (size_t i = 0; i < gate->policy.model_count; i++)
 		if (want[i] > WANT_LOOKUP)
-			raise_about(gate, i, FINDING_FETCH_OFFLINE,
-			            "%s is to be fetched, but the environment forbids it: %s",
-			            gate->policy.models[i].repo, names);
+			take_failure(
+			        gate, (int)i, FINDING_FETCH_OFFLINE,
+			        gate_raise_about(
+			                gate, i, FINDING_FETCH_OFFLINE,
+			                "%s is to be fetched, but the environment forbids it: %s",
+			                gate->policy.models[i].repo, names));
 }
 
 /* One child for one place: it gets that place's owner and rights. */
@@ -151,7 +138,8 @@ static void take_record(void *context, const struct record *record)
 		progress_take(place->progress, record, clock_now_ns());
 	else if (finding_is_of_fetch((enum finding_id)record->kind) ||
 	         record->kind == FINDING_CONFINE_UNAVAILABLE)
-		add_failure(gate, record);
+		take_failure(gate, record->model, (enum finding_id)record->kind,
+		             gate_add_finding(gate, record));
 	else
 		gate_raise(
 		        gate, FINDING_GATE_FETCHER, 0,
@@ -295,9 +283,10 @@ static enum status fetch_wanted(struct gate *gate, const enum want *want, struct
 	/* There is no time, or no trust, for a second look: what was to be fetched is said to be unfinished. */
 	for (size_t i = 0; i < gate->policy.model_count; i++)
 		if (want[i] > WANT_LOOKUP && gate->fetched[i] == FETCH_NONE)
-			raise_about(gate, i, FINDING_FETCH_UNFINISHED,
-			            "the fetch of %s was not finished",
-			            gate->policy.models[i].repo);
+			take_failure(gate, (int)i, FINDING_FETCH_UNFINISHED,
+			             gate_raise_about(gate, i, FINDING_FETCH_UNFINISHED,
+			                              "the fetch of %s was not finished",
+			                              gate->policy.models[i].repo));
 	gate_drop_answered(gate);
 	gate->report.elapsed_ns = clock_now_ns() - gate->started_ns;
 	return STATUS_OK;
@@ -371,20 +360,19 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 	return 0;
 }
 
-static enum status list_into(struct gate *gate, const struct fetch_job *asked, struct text *why)
+static enum status list_into(struct gate *gate, struct fetch_job *job, struct text *why)
 {
 	struct fetch_settings settings;
 	struct settings_input input = settings_of(gate);
 	struct progress progress;
 	char sentence[512];
 	struct text fault = TEXT_OVER(sentence);
-	struct fetch_job job = *asked;
-	struct place place = { .gate = gate, .job = &job, .progress = &progress };
+	struct place place = { .gate = gate, .job = job, .progress = &progress };
 	enum status status = STATUS_OK;
 	bool well = false;
 
 	progress_begin(&progress, PROGRESS_NONE, STDERR_FILENO, &gate->policy, clock_now_ns());
-	job.settings = &settings;
+	job->settings = &settings;
 	if (!fetch_settings_init(&settings, &input, &fault))
 		gate_raise(gate, FINDING_FETCH_SETTINGS, 0, "%s", sentence);
 	else

@@ -145,7 +145,7 @@ static void raise_attempts(struct gate *gate, const struct observer *observer)
 
 static bool is_of_a_model(const struct gate *gate, const char *path)
 {
-	char directory[MAX_PATH_BYTES], name[MAX_NAME_BYTES], repo[MAX_PATH_BYTES];
+	char directory[MAX_PATH_BYTES], repo[MAX_PATH_BYTES];
 
 	for (size_t i = 0; i < gate->policy.model_count; i++) {
 		const struct model *model = &gate->policy.models[i];
@@ -154,8 +154,7 @@ static bool is_of_a_model(const struct gate *gate, const char *path)
 		if (directory[0] != '\0' && path_is_beneath(path, directory))
 			return true;
 		if (model->repo != NULL && gate->hub_cache_origin != NULL &&
-		    repo_directory_name(model->repo, name, sizeof(name)) &&
-		    path_join(repo, sizeof(repo), gate->hub_cache, name) &&
+		    repo_path(gate->hub_cache, model->repo, repo, sizeof(repo)) &&
 		    path_is_beneath(path, repo))
 			return true;
 	}
@@ -196,7 +195,7 @@ struct unopened {
 	size_t seen_count;
 	size_t opened, files, entries;
 	uint64_t bytes, first_bytes;
-	char first[MAX_PATH_BYTES];
+	char first[MAX_PATH_BYTES]; /* beneath the model's directory */
 };
 
 static int by_identity(const void *a, const void *b)
@@ -223,48 +222,31 @@ static struct identified *identify(const struct observer *observer, size_t *coun
 	return seen;
 }
 
-static void count_file(struct unopened *unopened, const char *path, const struct stat *st)
+/* What the service has left there may be anything: there is an end to it. */
+static enum dir_step count_file(void *context, const char *path, const struct stat *st)
 {
+	struct unopened *unopened = context;
 	struct identified wanted = { st->st_dev, st->st_ino };
 	uint64_t size = (uint64_t)st->st_size;
 
+	if (unopened->entries++ >= MAX_OBSERVED_FILES)
+		return DIR_END;
+	if (path_name(path)[0] == '.')
+		return DIR_PASS_BY;
+	if (!S_ISREG(st->st_mode))
+		return DIR_ON;
 	if (bsearch(&wanted, unopened->seen, unopened->seen_count, sizeof(wanted), by_identity) !=
 	    NULL) {
 		unopened->opened++;
-		return;
+		return DIR_ON;
 	}
 	unopened->files++;
 	unopened->bytes += size;
-	if (size < unopened->first_bytes && unopened->first[0] != '\0')
-		return;
-	memcpy(unopened->first, path, strlen(path) + 1);
-	unopened->first_bytes = size;
-}
-
-/* What the service has left there: links to directories are not followed, and there is an end to it. */
-static void count_directory(struct unopened *unopened, char path[static MAX_PATH_BYTES],
-                            unsigned depth)
-{
-	CLEANUP(dir_close)
-	struct dir dir =
-	        dir_over(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), MAX_DIRECTORY_ENTRIES);
-	size_t length = strlen(path);
-	struct dirent *entry;
-	struct stat st;
-
-	while ((entry = dir_next(&dir)) != NULL && unopened->entries++ < MAX_OBSERVED_FILES) {
-		size_t more = strlen(entry->d_name);
-
-		if (entry->d_name[0] == '.' || length + more + 2 > MAX_PATH_BYTES)
-			continue;
-		path[length] = '/';
-		memcpy(path + length + 1, entry->d_name, more + 1);
-		if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && depth < MAX_DEPTH_DIRECTORIES)
-			count_directory(unopened, path, depth + 1);
-		else if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
-			count_file(unopened, path, &st);
+	if (unopened->first[0] == '\0' || size >= unopened->first_bytes) {
+		memcpy(unopened->first, path, strlen(path) + 1);
+		unopened->first_bytes = size;
 	}
-	path[length] = '\0';
+	return DIR_ON;
 }
 
 /* Files by model: what an image need not hold for this service. */
@@ -275,16 +257,16 @@ static void raise_unopened(struct gate *gate, const struct observer *observer)
 
 	for (size_t i = 0; seen != NULL && i < gate->policy.model_count; i++) {
 		struct unopened unopened = { .seen = seen, .seen_count = count };
-		char path[MAX_PATH_BYTES];
+		char directory[MAX_PATH_BYTES], path[MAX_PATH_BYTES];
 
-		report_model_path(&gate->report, i, path, sizeof(path));
-		if (path[0] != '/' || !gate->report.models[i].found)
+		report_model_path(&gate->report, i, directory, sizeof(directory));
+		if (directory[0] != '/' || !gate->report.models[i].found)
 			continue;
-		count_directory(&unopened, path, 0);
-		if (unopened.files > 0)
+		dir_walk(open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC), count_file,
+		         &unopened);
+		if (unopened.files > 0 && path_join(path, sizeof(path), directory, unopened.first))
 			gate_raise_at(
-			        gate, FINDING_SERVICE_FILES,
-			        (struct report_at){ .path = unopened.first },
+			        gate, FINDING_SERVICE_FILES, (struct report_at){ .path = path },
 			        "of [model %.128s] %zu files were opened, and %zu (%s) never, this one the largest",
 			        gate->policy.models[i].name, unopened.opened, unopened.files,
 			        size_text(unopened.bytes).text);

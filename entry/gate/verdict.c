@@ -182,6 +182,19 @@ void gate_raise_at(struct gate *gate, enum finding_id id, struct report_at at, c
 	va_end(arguments);
 }
 
+enum severity gate_raise_about(struct gate *gate, size_t model, enum finding_id id,
+                               const char *format, ...)
+{
+	struct record record;
+	va_list arguments;
+
+	va_start(arguments, format);
+	finding_make(&record, id, &gate->policy.models[model], (int)model, (struct report_at){ 0 },
+	             format, arguments);
+	va_end(arguments);
+	return gate_add_finding(gate, &record);
+}
+
 /* What of the policy has no effect: said, so that nobody relies on it. */
 static void raise_not_yet(struct gate *gate)
 {

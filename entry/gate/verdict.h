@@ -10,7 +10,10 @@ enum severity gate_add_finding(struct gate *gate, const struct record *record);
 /* A finding of the gate's own about no model; `line` of the policy, or 0. */
 void gate_raise(struct gate *gate, enum finding_id id, unsigned line, const char *format, ...)
         __attribute__((format(printf, 4, 5)));
-/* The same with a fix of its own, a path, or both. */
+/* The same about a model of the policy; returns the severity that it has here. */
+enum severity gate_raise_about(struct gate *gate, size_t model, enum finding_id id,
+                               const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* About no model, with a fix of its own, a path, or both. */
 void gate_raise_at(struct gate *gate, enum finding_id id, struct report_at at, const char *format,
                    ...) __attribute__((format(printf, 4, 5)));
 /* Before an inspection: only what a fetch said stays. Then says which keys have no effect yet. */

@@ -61,7 +61,7 @@ static void watch(struct waiting *waiting)
 	static const uint32_t events =
 	        IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE | IN_ONLYDIR;
 	const struct gate *gate = waiting->gate;
-	char name[MAX_NAME_BYTES], path[MAX_PATH_BYTES], snapshots[MAX_PATH_BYTES];
+	char path[MAX_PATH_BYTES], snapshots[MAX_PATH_BYTES];
 
 	if (gate->options->root != NULL ||
 	    (waiting->inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) < 0)
@@ -74,8 +74,7 @@ static void watch(struct waiting *waiting)
 		if (model->path != NULL && model->path[0] == '/')
 			(void)inotify_add_watch(waiting->inotify_fd, model->path, events);
 		if (model->repo == NULL || gate->hub_cache_origin == NULL ||
-		    !repo_directory_name(model->repo, name, sizeof(name)) ||
-		    !path_join(path, sizeof(path), gate->hub_cache, name) ||
+		    !repo_path(gate->hub_cache, model->repo, path, sizeof(path)) ||
 		    !path_join(snapshots, sizeof(snapshots), path, "snapshots"))
 			continue;
 		(void)inotify_add_watch(waiting->inotify_fd, path, events);
@@ -146,31 +145,21 @@ static uint64_t bytes_aboard(const struct gate *gate)
 	return bytes;
 }
 
+struct youth {
+	time_t now;
+	size_t looked_at;
+	bool found;
+};
+
 /* Whether a file has come or changed a moment ago. A volume whose clock goes before ours has no such file. */
-static bool is_young(char path[static MAX_PATH_BYTES], unsigned depth, size_t *looked_at)
+static enum dir_step look_for_young(void *context, const char *path, const struct stat *st)
 {
-	CLEANUP(dir_close)
-	struct dir dir = dir_over(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), LOOKED_AT);
-	size_t length = strlen(path);
-	time_t now = time(NULL);
-	struct dirent *entry;
-	bool young = false;
-	struct stat st;
+	struct youth *youth = context;
 
-	while (!young && (entry = dir_next(&dir)) != NULL && (*looked_at)++ < LOOKED_AT) {
-		size_t more = strlen(entry->d_name);
-
-		if (length + more + 2 > MAX_PATH_BYTES ||
-		    fstatat(dir_fd(&dir), entry->d_name, &st, 0) != 0)
-			continue;
-		young = S_ISREG(st.st_mode) && st.st_ctime <= now && st.st_ctime >= now - YOUNG_S;
-		path[length] = '/';
-		memcpy(path + length + 1, entry->d_name, more + 1);
-		if (S_ISDIR(st.st_mode) && depth < MAX_DEPTH_DIRECTORIES)
-			young = is_young(path, depth + 1, looked_at);
-	}
-	path[length] = '\0';
-	return young;
+	(void)path;
+	youth->found = S_ISREG(st->st_mode) && st->st_ctime <= youth->now &&
+	               st->st_ctime >= youth->now - YOUNG_S;
+	return youth->found || ++youth->looked_at >= LOOKED_AT ? DIR_END : DIR_ON;
 }
 
 /* Of what is whole: what is refused anyway is not waited for. */
@@ -179,13 +168,15 @@ static bool is_one_young(const struct gate *gate)
 	for (size_t i = 0; i < gate->report.count; i++)
 		if (gate->report.findings[i].severity == SEVERITY_ERROR)
 			return false;
-	for (size_t i = 0; i < gate->policy.model_count; i++) {
+	for (size_t i = 0; i < gate->policy.model_count && gate->options->root == NULL; i++) {
+		struct youth youth = { .now = time(NULL) };
 		char path[MAX_PATH_BYTES];
-		size_t looked_at = 0;
 
 		report_model_path(&gate->report, i, path, sizeof(path));
-		if (gate->options->root == NULL && gate->report.models[i].found && path[0] == '/' &&
-		    is_young(path, 0, &looked_at))
+		if (gate->report.models[i].found && path[0] == '/')
+			dir_walk(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), look_for_young,
+			         &youth);
+		if (youth.found)
 			return true;
 	}
 	return false;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/array.h"
 #include "report/escape.h"
 #include "report/gen.h"
 #include "util.h"
@@ -26,16 +27,9 @@ void explanation_add(struct explanation *explanation, const char *section, const
 		explanation->failed = true;
 		return;
 	}
-	if (explanation->count == explanation->room) {
-		size_t room = explanation->room == 0 ? 128 : explanation->room * 2;
-		struct explanation_row *larger = realloc(explanation->rows, room * sizeof(*larger));
-
-		if (larger == NULL) {
-			explanation->failed = true;
-			return;
-		}
-		explanation->rows = larger;
-		explanation->room = room;
+	if (!ARRAY_MAKE_ROOM(explanation->rows, explanation->count, explanation->room)) {
+		explanation->failed = true;
+		return;
 	}
 	explanation->rows[explanation->count++] =
 	        (struct explanation_row){ keep(explanation, section), keep(explanation, name),

@@ -19,14 +19,13 @@ void report_model_path(const struct report *report, size_t index, char *out, siz
 {
 	const struct model *model = &report->policy->models[index];
 	const char *path = model->path;
-	char directory[MAX_NAME_BYTES], repo[MAX_PATH_BYTES];
+	char repo[MAX_PATH_BYTES];
 	struct text text = text_over(out, size);
 
 	if (path != NULL)
 		text_add(&text, path);
 	else if (report->models[index].found && report->hub_cache != NULL &&
-	         repo_directory_name(model->repo, directory, sizeof(directory)) &&
-	         path_join(repo, sizeof(repo), report->hub_cache, directory))
+	         repo_path(report->hub_cache, model->repo, repo, sizeof(repo)))
 		text_addf(&text, "%s/snapshots/%s", repo, report->models[index].commit);
 }
 

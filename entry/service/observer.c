@@ -300,7 +300,6 @@ bool observer_turn(struct observer *observer, int listener_fd)
 			return true;
 		if (error != 0)
 			return false;
-		observer->calls++;
 		error = take_call(observer, &observed);
 		observer->hidden += observed.hidden;
 		observe_answer(&observed, error);

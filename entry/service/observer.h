@@ -39,7 +39,7 @@ struct observer {
 	struct opened_file *files;
 	size_t file_count, file_room, files_left_out;
 	uint32_t *places; /* 4 * file_room of them, by hash: 1 + the file's index; 0: free */
-	uint64_t calls, hidden; /* all; those of processes that may not be looked into */
+	uint64_t hidden; /* calls of processes that may not be looked into */
 };
 
 /* Reads and answers what waits; false: the listener is of no more use. */

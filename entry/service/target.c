@@ -11,9 +11,9 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include "base/glob.h"
 #include "base/scan.h"
 #include "process/clock.h"
+#include "service/patterns.h"
 #include "service/tls.h"
 #include "util.h"
 #include "version.h"
@@ -373,8 +373,6 @@ static void unchunk(struct answer *answer)
 
 static bool has_body(const struct channel *channel, struct answer *answer, const char *pattern)
 {
-	char wanted[MAX_SETTING_BYTES];
-	struct text text = TEXT_OVER(wanted);
 	ssize_t got;
 
 	while ((got = channel_read(channel, answer->bytes, answer->used,
@@ -387,8 +385,7 @@ static bool has_body(const struct channel *channel, struct answer *answer, const
 	for (size_t i = answer->body; i < answer->used; i++)
 		if (answer->bytes[i] == '\0')
 			answer->bytes[i] = ' ';
-	text_addf(&text, "*%s*", pattern);
-	return glob_matches(wanted, answer->bytes + answer->body);
+	return pattern_holds(answer->bytes + answer->body, pattern);
 }
 
 static bool ask_into(char *bytes, const struct channel *channel, const struct target *target,

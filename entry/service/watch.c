@@ -330,8 +330,7 @@ static void tell_half(struct watching *watching)
 static void advance(struct watching *watching)
 {
 	struct watched *seen = watching->seen;
-	uint64_t all =
-	        watching->target_count == 64 ? UINT64_MAX : (1ull << watching->target_count) - 1;
+	uint64_t all = (1ull << watching->target_count) - 1;
 	bool over = clock_now_ns() >= watching->due_ns;
 
 	if (!seen->ready && watching->phase < STOPPING && watching->met == all &&
@@ -374,7 +373,6 @@ static void take_failure(struct watching *watching)
 		seen->why[got] = '\0';
 		seen->refused = -1; /* its status follows */
 	}
-	seen->started = got == 0;
 	(void)close(take_fd(&watching->failure_fd));
 }
 

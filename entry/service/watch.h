@@ -27,7 +27,7 @@ struct watch {
 };
 
 struct watched {
-	bool started, ready, settled, asked, ended, killed; /* asked: to stop */
+	bool ready, settled, asked, ended, killed; /* asked: to stop */
 	bool observed; /* its system calls were seen */
 	int stop; /* of a stop request; 0: none */
 	int refused; /* a status with a sentence in `why`: it could not be started */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/array.h"
 #include "base/dir.h"
 #include "base/file.h"
 #include "base/glob.h"
@@ -312,11 +313,77 @@ static void directories_are_read_to_a_limit(void **state)
 	place_remove(&place);
 }
 
+static void arrays_grow_and_keep_what_they_have(void **state)
+{
+	uint32_t *numbers = NULL;
+	size_t room = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < 1000; i++) {
+		assert_true(ARRAY_MAKE_ROOM(numbers, i, room));
+		assert_true(room > i);
+		numbers[i] = i;
+	}
+	for (uint32_t i = 0; i < 1000; i++)
+		assert_int_equal(numbers[i], i);
+	free(numbers);
+}
+
+struct met {
+	char paths[256];
+	struct text text;
+	const char *end_at;
+};
+
+static enum dir_step meet(void *context, const char *path, const struct stat *st)
+{
+	struct met *met = context;
+
+	text_addf(&met->text, "%s%s ", path, S_ISDIR(st->st_mode) ? "/" : "");
+	if (met->end_at != NULL && strcmp(path, met->end_at) == 0)
+		return DIR_END;
+	return strcmp(path, "passed") == 0 ? DIR_PASS_BY : DIR_ON;
+}
+
+static void all_beneath_a_directory_is_met(void **state)
+{
+	struct place place = place_make();
+	struct met met;
+
+	(void)state;
+	place_text(&place, "sub/a", "1");
+	place_text(&place, "sub/deep/b", "2");
+	place_text(&place, "passed/c", "3");
+	assert_int_equal(symlinkat(".", place.fd, "self"), 0);
+	assert_int_equal(symlinkat("nowhere", place.fd, "broken"), 0);
+	assert_int_equal(symlinkat("sub/a", place.fd, "link"), 0);
+	met.text = TEXT_OVER(met.paths);
+	met.end_at = NULL;
+	dir_walk(dup(place.fd), meet, &met);
+	assert_non_null(strstr(met.paths, "sub/ "));
+	assert_non_null(strstr(met.paths, "sub/a "));
+	assert_non_null(strstr(met.paths, "sub/deep/b "));
+	assert_non_null(strstr(met.paths, "passed/ "));
+	assert_non_null(strstr(met.paths, "self/ "));
+	assert_non_null(strstr(met.paths, "link "));
+	assert_null(strstr(met.paths, "passed/c"));
+	assert_null(strstr(met.paths, "self/s"));
+	assert_null(strstr(met.paths, "broken"));
+	assert_int_equal(lseek(place.fd, 0, SEEK_SET), 0);
+	met.text = TEXT_OVER(met.paths);
+	met.end_at = "sub/deep/b";
+	dir_walk(dup(place.fd), meet, &met);
+	assert_string_equal(met.paths + strlen(met.paths) - strlen("sub/deep/b "), "sub/deep/b ");
+	dir_walk(-ENOENT, meet, &met);
+	place_remove(&place);
+}
+
 static void files_are_replaced_whole(void **state)
 {
 	struct place place = place_make();
 	struct replacement replacement;
 	struct statvfs nothing = { .f_frsize = 4096 };
+	struct stat st;
 	const char *last;
 	char *data = NULL, hex[9];
 	uint64_t bytes, inodes;
@@ -327,6 +394,12 @@ static void files_are_replaced_whole(void **state)
 	assert_int_equal(replace_file(place.fd, "a", "one"), 0);
 	assert_int_equal(replace_file(place.fd, "a", "two"), 0);
 	assert_true(is_file_of(place.fd, "a", 3) && !is_file_of(place.fd, "a", 4));
+	/* And keeps its mode where that is wanted. */
+	assert_int_equal(fchmodat(place.fd, "a", 0600, 0), 0);
+	assert_int_equal(rewrite_file(place.fd, "a", "two"), 0);
+	assert_int_equal(fstatat(place.fd, "a", &st, 0), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(rewrite_file(place.fd, "new", "1"), 0);
 	/* One that fails leaves what was there, and nothing beside it. */
 	replacement_begin(&replacement, place.fd, "a");
 	fd = replacement_create(&replacement);
@@ -415,6 +488,8 @@ int main(void)
 		cmocka_unit_test(slips_of_the_finger_are_near),
 		cmocka_unit_test(arenas_hand_out_aligned_memory),
 		cmocka_unit_test(directories_are_read_to_a_limit),
+		cmocka_unit_test(arrays_grow_and_keep_what_they_have),
+		cmocka_unit_test(all_beneath_a_directory_is_met),
 		cmocka_unit_test(files_are_replaced_whole),
 		cmocka_unit_test(nothing_leads_out_of_a_tree),
 	};

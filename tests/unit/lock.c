@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "engine/acts.h"
+#include "engine/locate.h"
 #include "engine/metadata.h"
 #include "engine/walk.h"
 #include "gate/drafting.h"
@@ -130,9 +131,9 @@ static void what_is_wanted(void **state)
 	struct model model = { .files = { files, 1 }, .exclude = { exclude, 1 } };
 
 	(void)state;
-	assert_true(gate_is_wanted(&model, "config.json"));
-	assert_false(gate_is_wanted(&model, "x/config.json"));
-	assert_false(gate_is_wanted(&model, "a.txt"));
+	assert_true(model_selects(&model, "config.json"));
+	assert_false(model_selects(&model, "x/config.json"));
+	assert_false(model_selects(&model, "a.txt"));
 }
 
 static void a_record_of_a_file_is_not_believed_unseen(void **state)

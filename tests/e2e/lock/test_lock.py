@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 
@@ -98,6 +99,18 @@ def test_aboard_gives_the_same_bytes(locker):
         assert locker.fetch().status == 0
     assert locker.run("--aboard", "--check").status == 0
     locker.path.unlink()
+    locker.make("--aboard")
+    assert locker.path.read_text() == text
+
+
+def test_names_of_git_come_from_whoever_knows_them(locker):
+    """A lock file without them, as of a folder's copy, takes them from a cache whose blobs have these names."""
+    with Hub(one_repo(bert_files())) as hub:
+        locker.write(hub.url).make()
+        text = locker.path.read_text()
+        assert locker.fetch().status == 0
+    locker.path.write_text(re.sub(r', "git_sha1": "[0-9a-f]{40}"', "", text))
+    assert not any("git_sha1" in file for file in files_of(locker.lock))
     locker.make("--aboard")
     assert locker.path.read_text() == text
 
