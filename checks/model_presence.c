@@ -232,7 +232,12 @@ static void report_missing_repo(struct inspection *inspection)
 		return;
 	}
 	if (find_elsewhere(&search)) {
+		bool by_policy = inspection->hub_cache_origin != NULL &&
+		                 strcmp(inspection->hub_cache_origin, "policy.hub_cache") == 0;
+
 		text_addf(&how, "set HF_HUB_CACHE=%.900s", search.found);
+		if (by_policy)
+			text_add(&how, ", and policy.hub_cache, which decides here, to the same");
 		if (inspection->hub_cache == NULL)
 			inspection_report(
 			        inspection, FINDING_MODEL_ELSEWHERE, at,

@@ -135,7 +135,7 @@ bool format_is_plain(const char *path)
 	static const char endings[] =
 	        ".json .txt .md .py .yaml .yml .toml .cfg .ini .jinja .model .spm .vocab .bpe .tiktoken "
 	        ".xml .html .csv .tsv .lock .log .png .jpg .jpeg .gif .svg .webp .pdf .wav .mp3 .flac "
-	        ".metadata .proto .sh .ipynb .license .jsonl .tex .bib .rst .css .js .pyc .codes .parquet .gz "
+	        ".metadata .proto .pbtxt .sh .ipynb .license .jsonl .tex .bib .rst .css .js .pyc .codes .parquet .gz "
 	        ".bz2 .zst .mp4 .ogg .wandb .sig .asc .pem .sha256 .md5 .map .patch .diff .bat .lua .conf";
 	const char *name = path_name(path);
 

@@ -299,6 +299,19 @@ static void add_port(struct fetch_settings *settings, uint16_t port)
 		settings->ports[settings->port_count++] = port;
 }
 
+/* Its address is a template: {repo}, {commit} and {path} are put in for each file. */
+static bool check_mirror(const struct fetch_settings *settings, struct text *why)
+{
+	if (settings->mirror == NULL || settings->allow_http ||
+	    strncasecmp(settings->mirror, "http://", 7) != 0)
+		return true;
+	text_addf(
+	        why,
+	        "fetch.mirror names %.300s: plain http is not allowed unless fetch.allow_http = yes",
+	        settings->mirror);
+	return false;
+}
+
 static void add_port_of(struct fetch_settings *settings, const char *address)
 {
 	const char *host = strstr(address, "://"), *at;
@@ -350,7 +363,8 @@ bool fetch_settings_init(struct fetch_settings *settings, const struct settings_
 	settings->stall_timeout_ms = stall_timeout(input);
 	settings->keep_free_bytes = policy->keep_free_bytes;
 	settings->deadline_ns = input->deadline_ns;
-	if (!take_proxies(settings, input, why) || !take_endpoints(settings, input, why))
+	if (!take_proxies(settings, input, why) || !take_endpoints(settings, input, why) ||
+	    !check_mirror(settings, why))
 		return false;
 	take_ports(settings, &policy->redirect_ports);
 	return take_token(settings, input, why) && take_certificates(settings, input, why);

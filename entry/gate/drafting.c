@@ -435,7 +435,10 @@ void draft_write(const struct draft *draft, bool lock, FILE *out)
 	        "; Drafted by aweigh from what lay there. Read it, and say what else must hold.\n[policy]\nmode      = offline\n",
 	        out);
 	if (draft->hub_cache != NULL)
-		(void)fprintf(out, "hub_cache = %s\n", draft->hub_cache);
+		(void)fprintf(
+		        out,
+		        "; where it lies here; in an image, where it is copied to\nhub_cache = %s\n",
+		        draft->hub_cache);
 	for (size_t i = 0; i < draft->count; i++)
 		if (draft->models[i].uid != 0) {
 			(void)fprintf(out, "; the files' owner\nuser      = %u:%u\n",
@@ -450,9 +453,15 @@ void draft_write(const struct draft *draft, bool lock, FILE *out)
 	        out);
 	for (size_t i = 0; i < draft->count; i++)
 		write_model(&draft->models[i], out);
+	(void)fputs(
+	        "\n; What aweigh smoke waits for, and what docker stop wants of PID 1:\n; [service]\n; ready     = http://127.0.0.1:8000/health\n; init      = yes\n; remap.143 = 0\n",
+	        out);
 	(void)fputs("\n; In a Dockerfile:\n;   COPY policy.ini /etc/aweigh/policy.ini\n", out);
 	if (lock)
 		(void)fputs(";   COPY aweigh.lock /etc/aweigh/aweigh.lock\n", out);
+	if (draft->hub_cache != NULL)
+		(void)fputs(";   COPY hub /models/hub     (and hub_cache = /models/hub above)\n",
+		            out);
 	(void)fputs(";   RUN [\"/aweigh\", \"check\"]\n;   ENTRYPOINT [\"/aweigh\", \"--\"]\n",
 	            out);
 }

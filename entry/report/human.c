@@ -252,13 +252,23 @@ static void print_model(const struct paint *paint, size_t index)
 	print_wrapped(paint, line);
 }
 
-static enum severity worst_of_rest(const struct report *report)
+static bool is_of_service(const struct report_finding *finding)
+{
+	return strncmp(finding_kinds[finding->id].code, "service.", 8) == 0;
+}
+
+/* Of the findings about no model: those about a service that smoke has seen, or the others. */
+static enum severity worst_of_rest(const struct report *report, bool of_service)
 {
 	enum severity worst = SEVERITY_OFF;
 
-	for (size_t i = report->rest.first; i != 0; i = report->findings[i - 1].next)
-		if (report->findings[i - 1].severity > worst)
-			worst = report->findings[i - 1].severity;
+	for (size_t i = report->rest.first; i != 0; i = report->findings[i - 1].next) {
+		const struct report_finding *finding = &report->findings[i - 1];
+
+		if ((report->service.looked_at && is_of_service(finding)) == of_service &&
+		    finding->severity > worst)
+			worst = finding->severity;
+	}
 	return worst;
 }
 
@@ -283,7 +293,7 @@ static void print_environment(const struct paint *paint)
 	for (size_t i = 0; i < report->policy->model_count; i++)
 		if (report->policy->models[i].export != NULL && report->policy->models[i].selected)
 			add_variable(&text, report, report->policy->models[i].export);
-	print_subject(paint, worst_of_rest(report), "environment");
+	print_subject(paint, worst_of_rest(report, false), "environment");
 	print_wrapped(paint, text.length > 0 ? line : "no offline variable is set");
 }
 
@@ -316,7 +326,7 @@ static void print_service(const struct paint *paint)
 
 	if (!service->looked_at)
 		return;
-	print_subject(paint, service->ready ? SEVERITY_OFF : SEVERITY_ERROR, "service");
+	print_subject(paint, worst_of_rest(paint->report, true), "service");
 	if (service->ready)
 		text_addf(&text, "ready after %.2f s", (double)service->ready_ms / 1e3);
 	else
@@ -403,7 +413,8 @@ void report_write_human(const struct report *report, const struct report_style *
 	}
 	if (!style->quiet)
 		print_confinement(&paint);
-	if (report->env != NULL && (!style->quiet || worst_of_rest(report) == SEVERITY_ERROR))
+	if (report->env != NULL &&
+	    (!style->quiet || worst_of_rest(report, false) == SEVERITY_ERROR))
 		print_environment(&paint);
 	print_service(&paint);
 	print_findings(&paint, NO_MODEL);

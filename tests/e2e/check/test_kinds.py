@@ -353,3 +353,14 @@ def test_ref_is_of_a_pinned_commit(world):
         assert world.check().status == 78 and "ref = " in world.check().finding("policy.value")["message"]
     world.policy(f"[policy]\n[model m]\nrepo = org/m\nref = prod\nrevision = {COMMIT}\n")
     assert "refs/prod" in world.check().finding("model.no-main")["message"]
+
+
+def test_a_model_elsewhere_is_mended_where_the_place_was_said(world):
+    """Where policy.hub_cache decides, a variable would change nothing."""
+    elsewhere = world.path / "home"
+    complete(world.hub)
+    world.policy(f"[policy]\nhub_cache = {elsewhere}\n[model m]\nrepo = org/m\n")
+    assert f"HF_HUB_CACHE={world.hub}, and policy.hub_cache" in world.check().finding("model.elsewhere")["fix"]
+    world.policy("[policy]\n[model m]\nrepo = org/m\n")
+    fix = world.check(env={"HF_HOME": None, "HF_HUB_CACHE": str(elsewhere)}).finding("model.elsewhere")["fix"]
+    assert f"HF_HUB_CACHE={world.hub}" in fix and "policy.hub_cache" not in fix

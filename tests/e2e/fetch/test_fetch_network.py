@@ -292,6 +292,16 @@ def test_a_static_mirror(fetcher, tls, tmp_path):
     assert {name: (fetcher.snapshot / name).read_bytes() for name in files} == files
 
 
+def test_a_plain_mirror_is_refused_and_not_passed_over(fetcher):
+    """As a plain endpoint is: nobody is asked in its place."""
+    with Hub(one_repo(bert_files())) as hub:
+        fetcher.write(hub.url, fetch=f"mirror = {hub.url}/mirror/{{repo}}/{{commit}}/{{path}}")
+        text = fetcher.world.policy_file.read_text().replace(f"endpoint = {hub.url}\nallow_http = yes\n", "")
+        fetcher.world.policy_file.write_text(text)
+        result = fetcher.fetch()
+        assert result.status == 78 and "allow_http" in result.finding("fetch.settings")["message"] and hub.paths() == [], result
+
+
 def test_a_mirror_before_the_hub(fetcher, tmp_path):
     """Sizes and digests from the hub, bytes from the mirror, and from the hub where the mirror lacks them or lies."""
     www = tmp_path / "www" / "org/m" / COMMIT

@@ -84,6 +84,13 @@ def test_human(world):
     assert result.status == 0 and "ready after " in " ".join(result.err.split()) and "ended with status 0" in " ".join(result.err.split()), result
 
 
+def test_human_says_whose_fault_it_is(world):
+    complete(world.hub)
+    world.policy("[policy]\n[model m]\nrepo = org/m\n[service]\nready = exit\n")
+    lines = world.run("smoke", "-p", str(world.policy_file), "--", "/bin/sh", "-c", "exit 3").err.splitlines()
+    assert any(line.split()[:2] == ["refused", "service"] for line in lines) and any(line.split()[:2] == ["ok", "environment"] for line in lines), lines
+
+
 def test_it_dies_and_nobody_polls_on(world):
     result = smoke(world, "import sys; print('out of memory', file=sys.stderr); sys.exit(3)", "tcp:{port}")
     assert result.status == 71 and codes(result) == {"service.died"} and "status 3" in message(result, "service.died") and "out of memory" in message(result, "service.died"), result

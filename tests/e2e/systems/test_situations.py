@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 import yaml
+from models import onnx
 from network import need
 from world import ROOT
 
@@ -71,3 +72,22 @@ def test_each_engines_rows_are_a_policy(world, engine, text):
 
 def test_all_engines_are_there():
     assert len(BLOCKS) >= 5
+
+
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("text", re.findall(r"```ini\n(.*?)```", README, re.S))
+def test_the_readmes_policies_are_read(world, text):
+    world.policy(text)
+    assert "[model minilm]" in explained(world, world.policy_file)
+
+
+def test_tritons_configuration_is_no_unknown_format(world):
+    """As docs/engines.md has it: nobody is told to remove what the engine needs."""
+    folder = world.path / "models" / "m1"
+    (folder / "1").mkdir(parents=True)
+    (folder / "config.pbtxt").write_text('name: "m1"\n')
+    (folder / "1" / "model.onnx").write_bytes(onnx())
+    world.policy(next(text for engine, text in BLOCKS if engine == "Triton").replace("= /models", f"= {world.path}/models"))
+    assert world.check().status == 0 and "model.format" not in world.check().codes()
