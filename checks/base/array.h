@@ -3,12 +3,12 @@
 #ifndef AWEIGH_ARRAY_H
 #define AWEIGH_ARRAY_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
-/* `items`: the address of the array's pointer. Room for one more element of `size` bytes; false: out of memory. */
-bool array_make_room(void *items, size_t count, size_t *room, size_t size);
+/* The array, with room for one more element of `size` bytes; without memory it is as it was, and so is *room. */
+void *array_with_room(void *items, size_t count, size_t *room, size_t size);
+/* false: out of memory. */
 #define ARRAY_MAKE_ROOM(items, count, room)                                                        \
-	array_make_room(&(items), (count), &(room), sizeof((items)[0]))
+	((items) = array_with_room((items), (count), &(room), sizeof((items)[0])), (count) < (room))
 
 #endif

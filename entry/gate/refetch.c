@@ -360,19 +360,20 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 	return 0;
 }
 
-static enum status list_into(struct gate *gate, struct fetch_job *job, struct text *why)
+static enum status list_into(struct gate *gate, const struct fetch_job *asked, struct text *why)
 {
 	struct fetch_settings settings;
 	struct settings_input input = settings_of(gate);
 	struct progress progress;
 	char sentence[512];
 	struct text fault = TEXT_OVER(sentence);
-	struct place place = { .gate = gate, .job = job, .progress = &progress };
+	struct fetch_job job = *asked;
+	struct place place = { .gate = gate, .job = &job, .progress = &progress };
 	enum status status = STATUS_OK;
 	bool well = false;
 
 	progress_begin(&progress, PROGRESS_NONE, STDERR_FILENO, &gate->policy, clock_now_ns());
-	job->settings = &settings;
+	job.settings = &settings;
 	if (!fetch_settings_init(&settings, &input, &fault))
 		gate_raise(gate, FINDING_FETCH_SETTINGS, 0, "%s", sentence);
 	else

@@ -43,6 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		                           .message = record.message,
 		                           .fix = record.fix };
 	for (size_t i = 0; i < report_format_count; i++) {
+		size_t commands = 0, allowed = strcmp(report_formats[i].name, "github") == 0 ? 2 : 0;
 		char *text = NULL;
 		size_t length = 0;
 		FILE *out = report_formats[i].write == NULL ? NULL : open_memstream(&text, &length);
@@ -51,10 +52,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			continue;
 		report_formats[i].write(&report, &style, out);
 		(void)fclose(out);
-		for (size_t at = 0; at < length; at++)
+		for (size_t at = 0; at < length; at++) {
 			if ((unsigned char)text[at] < ' ' && text[at] != '\n')
 				abort();
-		if (length == 0 || strstr(text, "\n::") != NULL)
+			/* GitHub's dialect has a command for the finding and one for the verdict. */
+			if ((at == 0 || text[at - 1] == '\n') && strncmp(text + at, "::", 2) == 0)
+				commands++;
+		}
+		if (length == 0 || commands != allowed)
 			abort();
 		free(text);
 	}
