@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/mman.h>
 
 #include "base/file.h"
 #include "commands/commands.h"
@@ -57,6 +57,11 @@ static enum status judge(struct run *run, struct draft *draft, const char *file,
 	options.user = "unchanged";
 	options.level = LEVEL_PRESENCE;
 	status = gate_judge(gate, &options, &run->signals, run->environ, FETCHING_NEVER, why);
+	if (status == STATUS_OK && gate->policy.error_count > 0) {
+		status = STATUS_POLICY;
+		text_addf(why, "what lies there cannot be put into a policy: %s",
+		          gate->report.count > 0 ? gate->report.findings[0].message : "");
+	}
 	for (size_t i = 0; status == STATUS_OK && i < gate->report.count; i++) {
 		const struct report_finding *finding = &gate->report.findings[i];
 		struct drafted_model *model =
@@ -73,19 +78,19 @@ static enum status judge(struct run *run, struct draft *draft, const char *file,
 
 static enum status look(struct run *run, struct draft *draft, struct text *why)
 {
-	char path[] = "/tmp/aweigh-draft-XXXXXX";
-	CLEANUP(cleanup_fd) int fd = mkostemp(path, O_CLOEXEC);
+	CLEANUP(cleanup_fd) int fd = memfd_create("policy", MFD_CLOEXEC);
+	char path[32];
+	struct text name = TEXT_OVER(path);
 	size_t length = 0;
 	char *text = compose(draft, false, &length);
-	enum status status = STATUS_IO;
+	enum status status = STATUS_SYSTEM;
 
+	text_addf(&name, "/proc/self/fd/%d", fd);
 	if (fd >= 0 && text != NULL && write_whole(fd, text, length) == 0)
 		status = judge(run, draft, path, why);
 	else
-		text_addf(why, "nothing can be written to /tmp: %s", strerror(errno));
+		text_addf(why, "the policy cannot be kept in memory: %s", strerror(errno));
 	free(text);
-	if (fd >= 0)
-		(void)unlink(path);
 	return status;
 }
 
@@ -124,7 +129,10 @@ static enum status write_policy(struct run *run, const char *text, size_t length
 	}
 	run->options.aboard = true;
 	run->options.as = -1;
-	return (enum status)command_lock(run);
+	error = command_lock(run);
+	if (error != STATUS_OK && !run->options.force)
+		(void)unlink(run->options.policy); /* so that the next try finds nothing */
+	return (enum status)error;
 }
 
 static enum status draft_all(struct run *run, struct draft *draft, struct text *why)

@@ -13,6 +13,7 @@
 #include "base/scan.h"
 #include "formats/formats.h"
 #include "hub/cache.h"
+#include "report/escape.h"
 #include "util.h"
 
 #define SECTION_NAME_BYTES 43u /* with "model " in front, and a NUL: what inih keeps */
@@ -190,6 +191,15 @@ static bool set_cache(struct draft *draft, const char *cache, struct text *why)
 	return true;
 }
 
+/* A name that means itself in a policy: alone, and as a pattern in a list between commas and bars. */
+static bool is_plain_name(const char *path)
+{
+	for (const char *at = path; *at != '\0'; at++)
+		if ((unsigned char)*at < 0x20 || strchr("*?[,|;#\"$", *at) != NULL)
+			return false;
+	return path[0] != ' ' && path[strlen(path) - 1] != ' ';
+}
+
 bool draft_take(struct draft *draft, const char *directory, struct text *why)
 {
 	char real[PATH_MAX];
@@ -197,6 +207,12 @@ bool draft_take(struct draft *draft, const char *directory, struct text *why)
 
 	if (realpath(directory, real) == NULL) {
 		text_addf(why, "%s cannot be opened: %s", directory, strerror(errno));
+		return false;
+	}
+	if (!is_plain_name(real)) {
+		text_addf(why,
+		          "%s: a policy cannot name it as it is; rename it, or a folder above it",
+		          real);
 		return false;
 	}
 	name = strrchr(real, '/');
@@ -320,15 +336,6 @@ void draft_finish(struct draft *draft)
 
 /* Writing */
 
-/* A name that is a pattern of itself, in a list between commas and bars. */
-static bool is_plain_name(const char *path)
-{
-	for (const char *at = path; *at != '\0'; at++)
-		if ((unsigned char)*at < 0x20 || strchr("*?[,|;#\"$", *at) != NULL)
-			return false;
-	return path[0] != ' ' && path[strlen(path) - 1] != ' ';
-}
-
 static void write_require(const struct drafted_model *model, FILE *out)
 {
 	size_t listed = 0;
@@ -365,6 +372,16 @@ static void write_formats(const struct drafted_model *model, FILE *out)
 			(void)fprintf(out, "formats  = %s\n", only);
 }
 
+/* What would mean something else in a list is any character (?). */
+static void write_pattern(const char *path, FILE *out)
+{
+	for (const char *at = path; *at != '\0'; at++) {
+		char one[2] = { *at, '\0' };
+
+		(void)fputc(*at == ' ' || !is_plain_name(one) ? '?' : *at, out);
+	}
+}
+
 static void write_exclude(const struct drafted_model *model, FILE *out)
 {
 	uint64_t bytes = 0;
@@ -379,8 +396,10 @@ static void write_exclude(const struct drafted_model *model, FILE *out)
 	        "; the same weights for other frameworks, %s that an image need not hold\nexclude  =",
 	        size_text(bytes).text);
 	for (size_t i = 0; i < model->count; i++)
-		if (model->files[i].excluded)
-			(void)fprintf(out, "%s %s", put++ == 0 ? "" : ",", model->files[i].path);
+		if (model->files[i].excluded) {
+			(void)fputs(put++ == 0 ? " " : ", ", out);
+			write_pattern(model->files[i].path, out);
+		}
 	(void)fputc('\n', out);
 }
 
@@ -390,20 +409,43 @@ static bool loads_by_path(const struct drafted_model *model)
 	return model->path != NULL || has(model, ".gguf");
 }
 
-static void write_export(const struct drafted_model *model, FILE *out)
+/*
+ * No variable that means anything to anybody else, whatever the repository is called: MODEL_NAME_PATH, with a number
+ * where another model has that.
+ */
+static void export_name(const struct drafted_model *model, size_t number, char *out, size_t size)
 {
-	if (!loads_by_path(model))
-		return;
-	(void)fputs("export   = ", out);
-	for (const char *at = path_name(model->name); *at != '\0'; at++) {
-		int c = *at >= 'a' && *at <= 'z' ? *at - 'a' + 'A' : *at;
+	struct text text = text_over(out, size);
 
-		(void)fputc(scan_is_name(*at) ? c : '_', out);
+	text_add(&text, "MODEL_");
+	for (const char *at = path_name(model->name); *at != '\0'; at++) {
+		char c = (char)(*at >= 'a' && *at <= 'z' ? *at - ('a' - 'A') : *at);
+
+		text_add_bytes(&text, scan_is_name(*at) ? &c : "_", 1);
 	}
-	(void)fputs("_PATH\n", out);
+	if (number > 0)
+		text_addf(&text, "_%zu", number);
+	text_add(&text, "_PATH");
 }
 
-static void write_model(const struct drafted_model *model, FILE *out)
+static void write_export(const struct draft *draft, const struct drafted_model *model, FILE *out)
+{
+	char name[2 * SECTION_NAME_BYTES], other[2 * SECTION_NAME_BYTES];
+	size_t number = 0;
+
+	if (!loads_by_path(model))
+		return;
+	export_name(model, 0, name, sizeof(name));
+	for (const struct drafted_model *at = draft->models; at < model; at++) {
+		export_name(at, 0, other, sizeof(other));
+		number += strcmp(name, other) == 0;
+	}
+	if (number > 0)
+		export_name(model, number, name, sizeof(name));
+	(void)fprintf(out, "export   = %s\n", name);
+}
+
+static void write_model(const struct draft *draft, const struct drafted_model *model, FILE *out)
 {
 	uint64_t bytes = 0;
 	size_t files = 0;
@@ -423,10 +465,12 @@ static void write_model(const struct drafted_model *model, FILE *out)
 	write_require(model, out);
 	write_formats(model, out);
 	(void)fprintf(out, "min_size = %" PRIu64 "\n", bytes / 10 * 9);
-	if (model->code != NULL)
-		(void)fprintf(out, "; it brings code of its own: %s\nremote_code = allow\n",
-		              model->code);
-	write_export(model, out);
+	if (model->code != NULL) {
+		(void)fputs("; it brings code of its own: ", out);
+		(void)escape_print(out, model->code);
+		(void)fputs("\nremote_code = allow\n", out);
+	}
+	write_export(draft, model, out);
 }
 
 void draft_write(const struct draft *draft, bool lock, FILE *out)
@@ -452,7 +496,7 @@ void draft_write(const struct draft *draft, bool lock, FILE *out)
 	        "; every byte, at every start; structure is faster, and finds what is missing or cut off\nverify    = digest\n",
 	        out);
 	for (size_t i = 0; i < draft->count; i++)
-		write_model(&draft->models[i], out);
+		write_model(draft, &draft->models[i], out);
 	(void)fputs(
 	        "\n; What aweigh smoke waits for, and what docker stop wants of PID 1:\n; [service]\n; ready     = http://127.0.0.1:8000/health\n; init      = yes\n; remap.143 = 0\n",
 	        out);

@@ -105,3 +105,32 @@ def test_what_cannot_be_drafted(world, what):
     args = {"missing": ["/nowhere"], "empty": [world.path / "empty"], "two caches": [world.hub, other], "a service": ["--", "true"]}[what]
     result = world.run("draft", *map(str, args))
     assert result.status == (64 if what == "a service" else 66) and result.out == "" and result.err.count("\n") == 1, result
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "a ; b", "${HOME}", "a, b", " ends ", 'quoted"'])
+def test_a_folder_that_no_policy_can_name(world, name):
+    folder = lay(world.path / name, bert_files())
+    assert "rename it" in draft(world, folder, status=66).err and not (world.path / "drafted.ini").exists()
+
+
+def test_what_a_repository_says_commands_no_policy(world):
+    """Its configuration has line ends in it, its name would be a variable of somebody else's, its files would be patterns."""
+    evil = b'{"model_type": "bert", "auto_map": {"AutoModel": "x\\n[environment set]\\nLD_PRELOAD = evil\\n;.M"}}'
+    for name in ("evil/ld-library", "evil/7b", "evil/a.b", "evil/a-b"):
+        Repo(world.hub, name).all({"g.gguf": gguf()}).ref()
+    Repo(world.hub, "evil/sets").all({**bert_files(), "pytorch_model, *.bin": b"x" * 3000, "tf_model|[a].h5": b"y" * 500}).ref()
+    draft(world, world.hub)
+    text = (world.path / "drafted.ini").read_text()
+    exports = sorted(line.split()[-1] for line in text.splitlines() if line.startswith("export"))
+    assert exports == ["MODEL_7B_PATH", "MODEL_A_B_1_PATH", "MODEL_A_B_PATH", "MODEL_LD_LIBRARY_PATH"], text
+    assert check(world).status == 0, check(world)
+    Repo(world.hub, "evil/code").all({**bert_files(), "config.json": evil}).ref()
+    text = world.run("draft", str(world.hub)).out
+    assert "remote_code = allow" in text and "\n[environment" not in text and "\nLD_PRELOAD" not in text, text
+
+
+def test_a_draft_that_cannot_be_locked_leaves_nothing(world):
+    Repo(world.hub).all().ref()
+    (world.path / "aweigh.lock").mkdir()
+    draft(world, world.hub, status=78)
+    assert not (world.path / "drafted.ini").exists()
