@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #include "base/list.h"
 #include "base/scan.h"
@@ -104,6 +105,18 @@ bool capability_is_held(int value)
 	if (now != NULL)
 		(void)cap_get_flag(now, value, CAP_EFFECTIVE, &held);
 	return held == CAP_SET;
+}
+
+int capabilities_raise(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	if (syscall(SYS_capget, &header, data) != 0)
+		return -errno;
+	for (size_t i = 0; i < LENGTH_OF(data); i++)
+		data[i].effective = data[i].permitted;
+	return syscall(SYS_capset, &header, data) != 0 ? -errno : 0;
 }
 
 int capabilities_drop(uint64_t mask)

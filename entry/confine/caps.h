@@ -29,6 +29,8 @@ int capabilities_become(uint64_t mask);
  * handed on by exec.
  */
 int capabilities_drop(uint64_t mask);
+/* What a change of fsuid took out of the effective ones is put back: all that is permitted (capabilities(7)). */
+int capabilities_raise(void);
 bool capability_is_held(int value);
 /* What root passes over file permissions by: without them an inspector would see less than a root service. */
 #define CAPABILITIES_OF_FILES (1ull << CAP_DAC_OVERRIDE | 1ull << CAP_DAC_READ_SEARCH)

@@ -22,6 +22,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "confine/caps.h"
 #include "confine/probe.h"
 #include "util.h"
 
@@ -32,7 +33,7 @@
 #endif
 
 static const uint32_t calls[] = { SYS_socket,  SYS_connect, SYS_sendto,  SYS_sendmmsg,
-	                          SYS_sendmsg, SYS_openat,  SYS_openat2,
+	                          SYS_sendmsg, SYS_openat,  SYS_openat2, SYS_io_uring_setup,
 #ifdef SYS_open
 	                          SYS_open
 #endif
@@ -123,9 +124,8 @@ static _Noreturn void hand_over(int number_fd, int socket_fd)
 {
 	int fd;
 
-	_exit(read(number_fd, &fd, sizeof(fd)) == (ssize_t)sizeof(fd) && fd >= 0 ?
-	              -send_fd(socket_fd, fd) :
-	              EPIPE);
+	_exit(read(number_fd, &fd, sizeof(fd)) != (ssize_t)sizeof(fd) || fd < 0 ||
+	      send_fd(socket_fd, fd) != 0);
 }
 
 /*
@@ -152,7 +152,7 @@ int observe_self(int socket_fd)
 	if (fd < 0)
 		return fd;
 	(void)close(fd);
-	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EPIPE;
+	return status == 0 ? 0 : -EPIPE; /* the filter is there, and nobody listens */
 }
 
 static int try_self(const void *nothing)
@@ -199,16 +199,24 @@ static void take_identity(struct observed *observed)
 	struct stat st;
 
 	text_addf(&text, "/proc/%d", (int)observed->pid);
-	if (stat(path, &st) != 0)
+	if (stat(path, &st) != 0 || (st.st_uid == observed->uid && st.st_gid == observed->gid))
 		return;
-	observed->gid = (gid_t)setfsgid(st.st_gid);
-	observed->uid = (uid_t)setfsuid(st.st_uid);
+	observed->changed = true;
+	(void)prctl(PR_GET_PDEATHSIG, &observed->death_signal);
+	(void)setfsgid(st.st_gid);
+	(void)setfsuid(st.st_uid);
+	/* /proc shows a process to whoever has all of its capabilities (cap_ptrace_access_check()). */
+	(void)capabilities_raise();
 }
 
 static void give_identity_back(const struct observed *observed)
 {
+	if (!observed->changed)
+		return;
 	(void)setfsuid(observed->uid);
 	(void)setfsgid(observed->gid);
+	if (observed->death_signal != 0)
+		(void)prctl(PR_SET_PDEATHSIG, observed->death_signal);
 }
 
 int observe_next(int listener_fd, struct observed *observed)
@@ -261,9 +269,9 @@ static bool open_memory(struct observed *observed)
 		return true;
 	text_addf(&text, "/proc/%d/mem", (int)observed->pid);
 	observed->memory_fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (observed->memory_fd < 0)
-		observed->hidden = errno == EACCES || errno == EPERM;
-	else if (ask(observed->listener_fd, SECCOMP_IOCTL_NOTIF_ID_VALID, &observed->id) != 0)
+	if (ask(observed->listener_fd, SECCOMP_IOCTL_NOTIF_ID_VALID, &observed->id) == 0)
+		observed->hidden = observed->memory_fd < 0;
+	else if (observed->memory_fd >= 0)
 		(void)close(take_fd(&observed->memory_fd));
 	return observed->memory_fd >= 0;
 }

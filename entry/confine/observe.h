@@ -11,7 +11,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* In the process that becomes the service, last before execve(): hands its listener to `socket_fd`. 0 or a negative errno. */
+/*
+ * In the process that becomes the service, last before execve(): hands its listener to `socket_fd`. 0 or a negative
+ * errno; -EAGAIN: there is no room for one more process, and nothing has been done.
+ */
 int observe_self(int socket_fd);
 /* Whether it can be had here: tried in a child. 0 or a negative errno. */
 int observe_try(void);
@@ -32,6 +35,8 @@ struct observed {
 	int listener_fd, memory_fd;
 	uid_t uid;
 	gid_t gid;
+	int death_signal; /* of this process, which a change of identity takes back (prctl(2)) */
+	bool changed;
 };
 /* 0; -EAGAIN: it is gone; otherwise a negative errno. */
 int observe_next(int listener_fd, struct observed *observed);

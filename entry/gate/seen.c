@@ -143,6 +143,15 @@ static void raise_attempts(struct gate *gate, const struct observer *observer)
 		           observer->attempts_left_out);
 }
 
+/* models--ORG--NAME directly beneath the cache: what else lies there belongs to the libraries. */
+static bool is_of_a_repository(const struct gate *gate, const char *path)
+{
+	size_t length = strlen(gate->hub_cache);
+
+	return gate->hub_cache_origin != NULL && path_is_beneath(path, gate->hub_cache) &&
+	       strncmp(path + length, "/models--", 9) == 0;
+}
+
 static bool is_of_a_model(const struct gate *gate, const char *path)
 {
 	char directory[MAX_PATH_BYTES], repo[MAX_PATH_BYTES];
@@ -161,7 +170,6 @@ static bool is_of_a_model(const struct gate *gate, const char *path)
 	return false;
 }
 
-/* Of the cache: what is no repository's belongs to the libraries. */
 static void raise_files(struct gate *gate, const struct observer *observer)
 {
 	bool refuse = gate->policy.files_opened == OBSERVED_REFUSE;
@@ -171,7 +179,7 @@ static void raise_files(struct gate *gate, const struct observer *observer)
 		const struct opened_file *file = &observer->files[i];
 		struct stat st;
 
-		if (strstr(file->path, "/models--") == NULL || is_of_a_model(gate, file->path) ||
+		if (!is_of_a_repository(gate, file->path) || is_of_a_model(gate, file->path) ||
 		    raised++ >= FINDINGS_PER_KIND)
 			continue;
 		gate_raise_at(
@@ -274,11 +282,16 @@ static void raise_unopened(struct gate *gate, const struct observer *observer)
 	free(seen);
 }
 
+static bool demands(const struct gate *gate)
+{
+	return gate->policy.network == OBSERVED_REFUSE ||
+	       gate->policy.files_opened == OBSERVED_REFUSE;
+}
+
 /* What is to be refused must be seen. */
 static void raise_unobserved(struct gate *gate, const char *sentence)
 {
-	bool refuse = gate->policy.network == OBSERVED_REFUSE ||
-	              gate->policy.files_opened == OBSERVED_REFUSE;
+	bool refuse = demands(gate);
 
 	gate_raise_at(gate, FINDING_SERVICE_UNOBSERVED,
 	              (struct report_at){ .severity = refuse ? SEVERITY_ERROR : SEVERITY_OFF },
@@ -309,7 +322,7 @@ static void raise_observed(struct gate *gate, const struct watched *seen,
 	}
 	text_addf(
 	        &text,
-	        "%llu of its calls are of processes that may not be looked into, and %zu of files beyond the %u that are kept: it may have opened and reached more",
+	        "%llu of its calls may not be looked into, and %zu are of files beyond the %u that are kept: it may have opened and reached more",
 	        (unsigned long long)observer->hidden, observer->files_left_out, MAX_OBSERVED_FILES);
 	raise_unobserved(gate, sentence);
 }
@@ -334,9 +347,12 @@ void gate_take_service(struct gate *gate, const struct watched *seen,
 		           "ended by signal %d when it was asked to stop", WTERMSIG(seen->status));
 	raise_log(gate, seen);
 	if (seen->killed)
-		gate_raise(gate, FINDING_SERVICE_STOP_SLOW, gate->policy.said[KEY_STOP_WITHIN].line,
-		           "did not end within %llu ms of SIGTERM, and was killed",
-		           (unsigned long long)gate->policy.stop_within_ms);
+		gate_raise(
+		        gate, FINDING_SERVICE_STOP_SLOW, gate->policy.said[KEY_STOP_WITHIN].line,
+		        seen->unheard ?
+		                "may not be signalled, and did not end within %llu ms: CAP_KILL is missing" :
+		                "did not end within %llu ms of SIGTERM, and was killed",
+		        (unsigned long long)gate->policy.stop_within_ms);
 	keep(gate, seen, gate->report.count > before);
 	raise_observed(gate, seen, observer);
 }
@@ -370,6 +386,7 @@ struct observer *gate_observe(struct gate *gate, const char **at, size_t room)
 	observer->directories = at;
 	observer->directory_count = list_directories(gate, at, room);
 	observer->refuses = gate->policy.egress.kind == EGRESS_DENY;
+	observer->demands = demands(gate);
 	gate->limits.observed = gate->limits.filter && observer->refuses;
 	return observer;
 }

@@ -60,9 +60,12 @@ void supervision_init(struct supervision *set, const struct policy *policy)
 /* To everything in the namespace as PID 1, else to every descendant. */
 static void signal_rest(const struct init *init, int number)
 {
-	if (getpid() == 1)
+	const struct family family = { .root = getpid() };
+	size_t refused;
+
+	if (family.root == 1)
 		(void)kill(-1, number);
-	else if (family_signal(number, NULL, 0) < 0)
+	else if (family_signal(&family, number, &refused) < 0)
 		(void)kill(-init->set->main, number);
 }
 

@@ -160,7 +160,8 @@ enum status launch_exec(const struct launch *launch, struct text *why)
 		rewrite_pids(rows, before);
 	}
 	error = launch->observe_fd >= 0 ? observe_self(launch->observe_fd) : 0;
-	if (error < 0) {
+	/* Where there is no room for one more process it goes on unseen, unless what it may do rests on that. */
+	if (error < 0 && (error != -EAGAIN || launch->limits->observed)) {
 		text_addf(why, "the service cannot be observed: %s", strerror(-error));
 		return STATUS_SYSTEM;
 	}

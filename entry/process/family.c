@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "process/family.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/dir.h"
 #include "base/scan.h"
 #include "base/text.h"
@@ -35,39 +38,80 @@ static pid_t parent_of(pid_t pid)
 	return (pid_t)parent;
 }
 
-static bool descends_from(pid_t pid, pid_t from)
+static bool is_spared(const struct family *family, pid_t pid)
 {
-	for (unsigned i = 0; i < MAX_GENERATIONS && pid > 1; i++) {
+	for (size_t i = 0; i < family->count; i++)
+		if (family->spared[i] == pid)
+			return true;
+	return false;
+}
+
+static bool is_of(const struct family *family, pid_t pid)
+{
+	for (unsigned i = 0; i < MAX_GENERATIONS && pid > 1 && !is_spared(family, pid); i++) {
 		pid = parent_of(pid);
-		if (pid == from)
+		if (pid == family->root)
 			return true;
 	}
 	return false;
 }
 
-static bool is_among(pid_t pid, const pid_t *but, size_t count)
+/* The next of the family, but for the caller; 0: no more. */
+static pid_t next_of(const struct family *family, struct dir *proc)
 {
-	for (size_t i = 0; i < count; i++)
-		if (but[i] == pid)
-			return true;
-	return false;
-}
-
-int family_signal(int number, const pid_t *but, size_t count)
-{
-	CLEANUP(dir_close) struct dir proc = dir_open(AT_FDCWD, "/proc", SIZE_MAX);
-	pid_t self = getpid();
 	struct dirent *entry;
 	uint64_t pid;
-	int found = 0;
 
+	while ((entry = dir_next(proc)) != NULL)
+		if (scan_u64(entry->d_name, strlen(entry->d_name), &pid) && pid <= INT32_MAX &&
+		    (pid_t)pid != getpid() && is_of(family, (pid_t)pid))
+			return (pid_t)pid;
+	return 0;
+}
+
+bool family_begin(struct family *family, pid_t root)
+{
+	CLEANUP(dir_close) struct dir proc = dir_open(AT_FDCWD, "/proc", SIZE_MAX);
+	const struct family all = { .root = root };
+	pid_t pid;
+
+	*family = all;
+	while ((pid = next_of(&all, &proc)) != 0)
+		if (!family_spare(family, pid))
+			return false;
+	return true;
+}
+
+bool family_spare(struct family *family, pid_t pid)
+{
+	if (!ARRAY_MAKE_ROOM(family->spared, family->count, family->room))
+		return false;
+	family->spared[family->count++] = pid;
+	return true;
+}
+
+void family_forget(struct family *family, pid_t pid)
+{
+	for (size_t i = 0; i < family->count; i++)
+		if (family->spared[i] == pid)
+			family->spared[i] = family->spared[--family->count];
+}
+
+int family_signal(const struct family *family, int number, size_t *refused)
+{
+	CLEANUP(dir_close) struct dir proc = dir_open(AT_FDCWD, "/proc", SIZE_MAX);
+	int found = 0;
+	pid_t pid;
+
+	*refused = 0;
 	if (proc.error != 0)
 		return -1;
-	while ((entry = dir_next(&proc)) != NULL)
-		if (scan_u64(entry->d_name, strlen(entry->d_name), &pid) && pid <= INT32_MAX &&
-		    descends_from((pid_t)pid, self) && !is_among((pid_t)pid, but, count)) {
-			found++;
-			(void)kill((pid_t)pid, number);
-		}
+	for (; (pid = next_of(family, &proc)) != 0; found++)
+		*refused += kill(pid, number) != 0 && errno == EPERM;
 	return found;
+}
+
+void family_release(struct family *family)
+{
+	free(family->spared);
 }

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -61,6 +62,34 @@ static struct attempt *note(struct observer *observer, const struct observed *ob
 	return attempt;
 }
 
+/* One of this machine's own addresses, which it may get at any time. */
+static bool is_own(const struct sockaddr_storage *address)
+{
+	struct ifaddrs *all = NULL;
+	bool own = false;
+
+	if (getifaddrs(&all) != 0)
+		return false;
+	for (const struct ifaddrs *at = all; at != NULL && !own; at = at->ifa_next) {
+		const struct sockaddr *other = at->ifa_addr;
+
+		if (other == NULL || other->sa_family != address->ss_family)
+			continue;
+		own = other->sa_family == AF_INET ?
+		              memcmp(&((const struct sockaddr_in *)(const void *)other)->sin_addr,
+		                     &((const struct sockaddr_in *)(const void *)address)->sin_addr,
+		                     sizeof(struct in_addr)) == 0 :
+		              other->sa_family == AF_INET6 &&
+		                      memcmp(&((const struct sockaddr_in6 *)(const void *)other)
+		                                      ->sin6_addr,
+		                             &((const struct sockaddr_in6 *)(const void *)address)
+		                                      ->sin6_addr,
+		                             sizeof(struct in6_addr)) == 0;
+	}
+	freeifaddrs(all);
+	return own;
+}
+
 static bool is_local(const struct sockaddr_storage *address, char host[static INET6_ADDRSTRLEN],
                      uint16_t *port)
 {
@@ -92,7 +121,7 @@ static void take_address(struct observer *observer, struct observed *observed, u
 	(void)observe_read(observed, address, &storage,
 	                   size < sizeof(storage) ? (size_t)size : sizeof(storage));
 	if ((storage.ss_family != AF_INET && storage.ss_family != AF_INET6) ||
-	    is_local(&storage, host, &port))
+	    is_local(&storage, host, &port) || is_own(&storage))
 		return;
 	attempt = note(observer, observed, ATTEMPT_ADDRESS, host, port);
 	if (attempt != NULL)
@@ -142,10 +171,10 @@ static void take_message(struct observer *observer, struct observed *observed, u
 	take_address(observer, observed, name, message.msg_namelen);
 }
 
-/* The first few: a resolver sends two. */
+/* As many as the kernel takes (sendmmsg(2), UIO_MAXIOV). */
 static void take_messages(struct observer *observer, struct observed *observed)
 {
-	uint64_t count = observed->args[2] < 8 ? observed->args[2] : 8;
+	uint64_t count = observed->args[2] < UIO_MAXIOV ? observed->args[2] : UIO_MAXIOV;
 
 	for (uint64_t i = 0; i < count; i++)
 		take_message(observer, observed, observed->args[1] + i * sizeof(struct mmsghdr));
@@ -262,6 +291,9 @@ static int take_call(struct observer *observer, struct observed *observed)
 	switch (observed->call) {
 	case SYS_socket:
 		return take_socket(observer, observed);
+	case SYS_io_uring_setup: /* what goes that way is not seen */
+		observed->hidden = !observer->demands;
+		return observer->demands ? EPERM : 0;
 	case SYS_connect:
 		take_address(observer, observed, args[1], args[2]);
 		break;

@@ -31,6 +31,7 @@ struct observer {
 	/* Set before: */
 	const char *const *directories; /* of models, absolute; those of files that are noted */
 	size_t directory_count;
+	bool demands; /* what is not seen is refused: network or files is */
 	bool refuses; /* egress = deny: sockets other than TCP's are answered with EACCES */
 	uint64_t started_ns;
 
@@ -39,7 +40,7 @@ struct observer {
 	struct opened_file *files;
 	size_t file_count, file_room, files_left_out;
 	uint32_t *places; /* 4 * file_room of them, by hash: 1 + the file's index; 0: free */
-	uint64_t hidden; /* calls of processes that may not be looked into */
+	uint64_t hidden; /* calls that may not be looked into */
 };
 
 /* Reads and answers what waits; false: the listener is of no more use. */

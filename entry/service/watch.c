@@ -25,6 +25,8 @@
 #define TRY_WITHIN_MS 2000u
 #define READ_WITHIN_MS                                                                             \
 	10000u /* what a reader of the output may rest before the rest of it is not passed on any more */
+#define DRAINED_WITHIN_MS 60000u /* in all, whoever still writes */
+#define PIECES_BEFORE_STOP 64u /* of PIPE_BUF */
 #define KILLED_EVERY_MS 10 /* what is left of a service that has ended, until nothing is */
 
 struct watching {
@@ -39,7 +41,9 @@ struct watching {
 	int handover_fd, listener_fd; /* of the observer */
 	uint64_t started_ns;
 	enum { STARTING, SETTLING, STOPPING, DRAINING } phase;
+	struct family family; /* of this process: what is not smoke's own is the service's */
 	uint64_t due_ns; /* when the phase is over */
+	uint64_t last_ns; /* when DRAINING is, whatever comes */
 	uint64_t
 	        half_ns; /* when whoever sits before a terminal is told that half of the time is over; 0: not any more */
 };
@@ -87,7 +91,7 @@ static void take_line(void *context, const char *line)
 		if (watching->targets[i].kind == TARGET_LOG &&
 		    pattern_holds(line, watching->targets[i].rest))
 			watching->met |= 1ull << i;
-	for (size_t i = 0; i < policy->log_expect.count; i++)
+	for (size_t i = 0; i < policy->log_expect.count && !seen->asked; i++)
 		if (pattern_meets(line, policy->log_expect.items[i]) != NULL)
 			seen->expected |= 1ull << i;
 	for (size_t i = 0; i < policy->log_forbid.count && seen->forbidden == NULL; i++) {
@@ -103,16 +107,35 @@ static void enter(struct watching *watching, int phase, uint64_t within_ms)
 	watching->phase = (__typeof__(watching->phase))phase;
 	watching->half_ns = 0;
 	watching->due_ns = clock_now_ns() + within_ms * 1000000u;
+	if (phase == DRAINING && watching->due_ns > watching->last_ns)
+		watching->due_ns = watching->last_ns;
 }
 
-static void pass_on(struct watching *watching, struct stream *stream)
+/* Whether there was something. */
+static bool pass_on(struct watching *watching, struct stream *stream)
 {
 	if (!stream_pass_on(stream))
-		return;
+		return false;
 	if (watching->seen->first_output_ms == 0)
 		watching->seen->first_output_ms = since_start_ms(watching) + 1;
 	if (watching->phase == DRAINING)
 		enter(watching, DRAINING, READ_WITHIN_MS);
+	return true;
+}
+
+/* What has been said by now, as far as it is taken: a bounded part of what never ends. */
+static void pass_on_what_is_there(struct watching *watching)
+{
+	for (size_t i = 0; i < 2; i++) {
+		struct stream *stream = &watching->streams[i];
+		struct pollfd ready = { .events = POLLIN };
+
+		for (unsigned k = 0; k < PIECES_BEFORE_STOP; k++) {
+			ready.fd = stream->from;
+			if (ready.fd < 0 || poll(&ready, 1, 0) <= 0 || !pass_on(watching, stream))
+				break;
+		}
+	}
 }
 
 /* Readiness */
@@ -127,6 +150,7 @@ static _Noreturn void probe(const struct watching *watching, int fd, pid_t paren
 {
 	struct tried tried = { 0 }, before = { 0 };
 	const struct identity *who = watching->watch->who;
+	struct pollfd gone = { .fd = fd };
 	const char *step = "";
 	uint64_t wanted = 0;
 
@@ -148,8 +172,8 @@ static _Noreturn void probe(const struct watching *watching, int fd, pid_t paren
 		    write_whole(fd, &tried, sizeof(tried)) != 0)
 			_exit(STATUS_SYSTEM);
 		before = tried;
-		if (tried.met != wanted)
-			(void)poll(NULL, 0, (int)TRY_EVERY_MS);
+		if (tried.met != wanted && poll(&gone, 1, (int)TRY_EVERY_MS) > 0)
+			break; /* nobody reads it any more */
 	}
 	_exit(0);
 }
@@ -201,11 +225,15 @@ static int start_prober(struct watching *watching)
 	if (pipe2(pipe_fds, O_CLOEXEC) != 0)
 		return -errno;
 	watching->prober = fork();
-	if (watching->prober == 0)
+	if (watching->prober == 0) {
+		(void)close(pipe_fds[0]);
 		probe(watching, pipe_fds[1], parent);
+	}
 	(void)close(pipe_fds[1]);
 	watching->prober_fd = pipe_fds[0];
-	return watching->prober < 0 ? -errno : 0;
+	if (watching->prober < 0)
+		return -errno;
+	return family_spare(&watching->family, watching->prober) ? 0 : -ENOMEM;
 }
 
 static _Noreturn void become(const struct watching *watching, const int outputs[2], int failure_fd,
@@ -258,24 +286,70 @@ static int start_service(struct watching *watching)
 
 /* Ending */
 
-/* What the service has started and left: all that descends from here, but those that are smoke's own. */
+/* To a process, to a group, or with 0 to all that the service has started; how many there were that may not be. */
+static size_t signal_now(const struct watching *watching, pid_t to, int number, int *found)
+{
+	size_t refused = 0;
+
+	*found = 1;
+	if (to == 0)
+		*found = family_signal(&watching->family, number, &refused);
+	else
+		refused = kill(to, number) != 0 && errno == EPERM;
+	return refused;
+}
+
+/* Root without CAP_KILL signals another user's processes as that user. false: some may not be signalled. */
+static bool send_signal(const struct watching *watching, pid_t to, int number, int *found)
+{
+	const struct identity *who = watching->watch->who;
+	const char *step = "";
+	int status = 0, ignored;
+	pid_t child;
+
+	if (signal_now(watching, to, number, found) == 0)
+		return true;
+	if (who == NULL || identity_is_current(who))
+		return false;
+	child = fork();
+	if (child == 0)
+		_exit(identity_assume(who, &step) != 0 ||
+		      signal_now(watching, to, number, &ignored) > 0);
+	return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
+/* How many there were. */
 static int kill_rest(const struct watching *watching)
 {
-	const pid_t own[] = { watching->prober, watching->streams[0].writer,
-		              watching->streams[1].writer };
+	int found;
 
-	return family_signal(SIGKILL, own, LENGTH_OF(own));
+	(void)send_signal(watching, 0, SIGKILL, &found);
+	return found;
+}
+
+/* Whoever asks aweigh itself to stop waits for no reader of the output, and for nobody who goes on writing. */
+static void drain(struct watching *watching)
+{
+	uint64_t within_ms = watching->seen->stop != 0 ? TRY_WITHIN_MS : DRAINED_WITHIN_MS;
+
+	watching->last_ns = clock_now_ns() + within_ms * 1000000u;
+	enter(watching, DRAINING, READ_WITHIN_MS);
 }
 
 static void ask_to_stop(struct watching *watching)
 {
 	const struct policy *policy = watching->watch->policy;
+	pid_t to = policy->signal_target != 0 ? -watching->service : watching->service;
+	int found;
 
+	if (watching->phase == DRAINING)
+		drain(watching);
 	if (watching->phase >= STOPPING)
 		return;
+	pass_on_what_is_there(watching);
 	watching->seen->asked = true;
 	watching->seen->stop_ms = since_start_ms(watching);
-	(void)kill(policy->signal_target != 0 ? -watching->service : watching->service, SIGTERM);
+	watching->seen->unheard = !send_signal(watching, to, SIGTERM, &found);
 	enter(watching, STOPPING, policy->stop_within_ms);
 }
 
@@ -287,13 +361,14 @@ static void take_end(struct watching *watching, int status, const struct rusage 
 	seen->status = status;
 	seen->end_ms = since_start_ms(watching);
 	seen->memory_bytes = (uint64_t)usage->ru_maxrss * 1024u;
-	(void)kill(-watching->service, SIGKILL); /* what it has left of its group */
+	(void)kill(-watching->service,
+	           SIGKILL); /* what it has left of its group, where there is no /proc */
 	if (watching->phase < STOPPING && watching->targets[0].kind == TARGET_EXIT &&
 	    WIFEXITED(status) && WEXITSTATUS(status) == 0) {
 		seen->ready = true;
 		seen->ready_ms = seen->end_ms;
 	}
-	enter(watching, DRAINING, READ_WITHIN_MS);
+	drain(watching);
 }
 
 static void reap(struct watching *watching)
@@ -302,7 +377,8 @@ static void reap(struct watching *watching)
 	int status;
 	pid_t pid;
 
-	while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0)
+	while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
+		family_forget(&watching->family, pid);
 		if (pid == watching->service)
 			take_end(watching, status, &usage);
 		else if (pid == watching->prober)
@@ -311,6 +387,7 @@ static void reap(struct watching *watching)
 			for (size_t i = 0; i < 2; i++)
 				if (pid == watching->streams[i].writer)
 					watching->streams[i].writer = 0;
+	}
 	if (watching->phase == DRAINING)
 		(void)kill_rest(watching);
 }
@@ -332,6 +409,7 @@ static void advance(struct watching *watching)
 	struct watched *seen = watching->seen;
 	uint64_t all = (1ull << watching->target_count) - 1;
 	bool over = clock_now_ns() >= watching->due_ns;
+	int found;
 
 	if (!seen->ready && watching->phase < STOPPING && watching->met == all &&
 	    watching->target_count > 0) {
@@ -349,8 +427,8 @@ static void advance(struct watching *watching)
 		ask_to_stop(watching);
 	} else if (watching->phase == STOPPING && over && !seen->killed) {
 		seen->killed = true;
-		(void)kill(-watching->service, SIGKILL);
-		(void)kill(watching->service, SIGKILL);
+		(void)send_signal(watching, -watching->service, SIGKILL, &found);
+		seen->unheard = !send_signal(watching, watching->service, SIGKILL, &found);
 		enter(watching, STOPPING, KILLED_WITHIN_MS);
 	}
 }
@@ -434,6 +512,20 @@ static void turn(struct watching *watching)
 	advance(watching);
 }
 
+/* One of smoke's own; what the kernel cannot end is left behind. */
+static void end_own(struct watching *watching, const pid_t *pid)
+{
+	uint64_t until_ns = clock_now_ns() + KILLED_WITHIN_MS * 1000000ull;
+
+	if (*pid > 0)
+		(void)kill(*pid, SIGKILL);
+	while (*pid > 0 && clock_now_ns() < until_ns) {
+		reap(watching);
+		if (*pid > 0)
+			(void)poll(NULL, 0, KILLED_EVERY_MS);
+	}
+}
+
 /* Until nothing is left, so that nothing waits for an observer that is gone. */
 static void end_rest(struct watching *watching)
 {
@@ -463,23 +555,17 @@ static void end_writers(struct watching *watching)
 	if (seen->stop == 0)
 		seen->stop = stop;
 	for (size_t i = 0; i < 2; i++)
-		if (watching->streams[i].writer > 0) {
-			(void)kill(watching->streams[i].writer, SIGKILL);
-			(void)waitpid(watching->streams[i].writer, NULL, 0);
-		}
+		end_own(watching, &watching->streams[i].writer);
 }
 
 static void finish(struct watching *watching)
 {
 	struct watched *seen = watching->seen;
 
-	if (watching->prober > 0) {
-		(void)kill(watching->prober, SIGKILL);
-		(void)waitpid(watching->prober, NULL, 0);
-		watching->prober = 0;
-	}
-	end_rest(watching);
 	cleanup_fd(&watching->prober_fd);
+	watching->prober_fd = -1;
+	end_own(watching, &watching->prober);
+	end_rest(watching);
 	cleanup_fd(&watching->failure_fd);
 	cleanup_fd(&watching->handover_fd);
 	cleanup_fd(&watching->listener_fd);
@@ -490,6 +576,20 @@ static void finish(struct watching *watching)
 		seen->refused = WIFEXITED(seen->status) ? WEXITSTATUS(seen->status) : STATUS_SYSTEM;
 	if (seen->asked)
 		seen->stop_ms = seen->end_ms > seen->stop_ms ? seen->end_ms - seen->stop_ms : 0;
+}
+
+static int start_writers(struct watching *watching)
+{
+	struct stream *out = &watching->streams[0], *err = &watching->streams[1];
+	int error = stream_start_writer(out, STDOUT_FILENO, NULL, -1);
+
+	if (error == 0)
+		error = stream_start_writer(err, STDERR_FILENO, out, STDOUT_FILENO);
+	for (size_t i = 0; i < 2 && error == 0; i++)
+		if (watching->streams[i].writer > 0 &&
+		    !family_spare(&watching->family, watching->streams[i].writer))
+			error = -ENOMEM;
+	return error;
 }
 
 int watch_service(const struct watch *watch, struct watched *seen)
@@ -525,10 +625,7 @@ int watch_service(const struct watch *watch, struct watched *seen)
 	/* Whoever has the same user may read a dumpable process's environment; orphans come here to be ended. */
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
-	error = stream_start_writer(&watching->streams[0], STDOUT_FILENO, NULL, -1);
-	if (error == 0)
-		error = stream_start_writer(&watching->streams[1], STDERR_FILENO,
-		                            &watching->streams[0], STDOUT_FILENO);
+	error = family_begin(&watching->family, getpid()) ? start_writers(watching) : -ENOMEM;
 	if (error == 0)
 		error = start_service(watching);
 	if (error == 0)
@@ -541,6 +638,7 @@ int watch_service(const struct watch *watch, struct watched *seen)
 	while (watching->service > 0 && !is_over(watching))
 		turn(watching);
 	finish(watching);
+	family_release(&watching->family);
 	(void)prctl(PR_SET_DUMPABLE, 1);
 	return error;
 }

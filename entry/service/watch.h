@@ -28,6 +28,7 @@ struct watch {
 
 struct watched {
 	bool ready, settled, asked, ended, killed; /* asked: to stop */
+	bool unheard; /* it may not be signalled */
 	bool observed; /* its system calls were seen */
 	int stop; /* of a stop request; 0: none */
 	int refused; /* a status with a sentence in `why`: it could not be started */

@@ -184,6 +184,8 @@ static void the_clock_rounds_up_and_ends_at_zero(void **state)
 static void a_family_is_signalled_but_for_its_exceptions(void **state)
 {
 	pid_t one = fork(), other;
+	struct family family;
+	size_t refused;
 	int status;
 
 	(void)state;
@@ -195,12 +197,18 @@ static void a_family_is_signalled_but_for_its_exceptions(void **state)
 		for (;;)
 			(void)pause();
 	assert_true(one > 0 && other > 0);
-	assert_int_equal(family_signal(SIGKILL, &other, 1), 1);
+	assert_true(family_begin(&family, getpid())); /* both were there before */
+	assert_int_equal(family_signal(&family, SIGKILL, &refused), 0);
+	family_forget(&family, one);
+	assert_int_equal(family_signal(&family, SIGKILL, &refused), 1);
 	assert_int_equal(waitpid(one, &status, 0), one);
 	assert_int_equal(waitpid(other, &status, WNOHANG), 0);
-	assert_int_equal(family_signal(SIGKILL, NULL, 0), 1);
+	family_forget(&family, other);
+	assert_int_equal(family_signal(&family, SIGKILL, &refused), 1);
 	assert_int_equal(waitpid(other, &status, 0), other);
-	assert_int_equal(family_signal(SIGKILL, NULL, 0), 0);
+	assert_int_equal(family_signal(&family, SIGKILL, &refused), 0);
+	assert_int_equal(refused, 0);
+	family_release(&family);
 }
 
 static int begin(void **state)

@@ -560,3 +560,101 @@ def test_what_the_policy_took_is_not_to_be_had_from_the_parent(world):
 def test_a_notification_of_something_else(world):
     code = "import os, socket, time; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.sendto(b'READY=10', '\\0' + os.environ['NOTIFY_SOCKET'][1:]); time.sleep(60)"
     assert run_smoke(world, "notify", *python(code), service="ready_within = 500ms").status == 75
+
+
+# What the service and its surroundings do to smoke
+
+def test_what_a_shell_started_before_is_spared(world):
+    """`exec aweigh smoke` in a script: the script's children are nobody's service."""
+    complete(world.hub)
+    world.policy("[policy]\n[model m]\nrepo = org/m\n[service]\nready = exit\n")
+    script = f"sleep 300 >/dev/null 2>&1 & echo $!; exec {world.binary} smoke -p {world.policy_file} -- /bin/true"
+    result = subprocess.run(["/bin/sh", "-c", script], env=world.env, capture_output=True, timeout=HANG_LIMIT)
+    other = int(result.stdout)
+    assert result.returncode == 0 and b"sleep" in cmdline(other), result
+    os.kill(other, signal.SIGKILL)
+
+
+def test_root_that_may_not_signal_others(world, need_root):
+    """A container's `--cap-drop KILL`: the service is signalled as the user that it is."""
+    code = python("import signal, sys, time; signal.signal(15, lambda *_: sys.exit(0)); print('up'); time.sleep(600)")
+    complete(world.hub)
+    world.readable()
+    world.policy("[policy]\nuser = 65534:65534\n[model m]\nrepo = org/m\n[service]\nready = log:up\nsettle = 100ms\nstop_within = 30s\n")
+    result = world.run("smoke", "-p", str(world.policy_file), "--format", "json", "--", "/usr/bin/python3", *code[1:], cwd="/",
+                       prefix=["setpriv", "--bounding-set=-kill", "--inh-caps=-kill"])
+    result.json = json.loads(result.err[result.err.find("{\n"):])
+    assert result.status == 0 and not codes(result) and result.json["service"]["exit_status"] == 0, result
+
+
+def test_somebody_else_holds_its_output(world):
+    """A stranger that got the service's standard output and goes on writing holds nobody up who is asked to stop."""
+    code = "import os, time; print(os.getpid()); time.sleep(600)"
+    with start_smoke(world, "log:never", *python(code), service="ready_within = 600s", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        pid = int(process.stdout.readline())
+        writer = "import os, sys\nfd = os.open(sys.argv[1], os.O_WRONLY)\nprint(flush=True)\nos.close(1)\nwhile True: os.write(fd, b'x\\n' * 100)"
+        with subprocess.Popen([PYTHON, "-c", writer, f"/proc/{pid}/fd/1"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as stranger:
+            stranger.stdout.readline()
+            os.kill(pid, signal.SIGKILL)
+            wait_for(lambda: not os.path.exists(f"/proc/{pid}"))
+            process.terminate()
+            out = process.communicate(timeout=HANG_LIMIT)[0]
+            stranger.kill()
+        assert process.returncode and b"x" in out
+
+
+def test_without_proc(world, need_root):
+    result = run_smoke(world, "exit", "/bin/sh", "-c", "echo said; exit 0", prefix=["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"])
+    assert result.status == 0 and result.out == "said\n", result
+
+
+def test_what_is_said_at_the_stop_is_no_expectation_met(world):
+    code = "import signal, sys, time; signal.signal(15, lambda *_: (print('loaded'), sys.exit(0))); print('up'); time.sleep(600)"
+    result = run_smoke(world, "log:up", *python(code), service="log_expect = loaded")
+    assert result.status == 65 and codes(result) == {"service.log"}, result
+
+
+RING = "import ctypes; print(ctypes.CDLL(None, use_errno=True).syscall(425, 8, ctypes.create_string_buffer(120)), ctypes.get_errno())"
+
+
+def test_a_ring_that_nobody_sees_through(world):
+    """io_uring(7) opens and connects without a call that is observed: refused where that would break a demand, otherwise told."""
+    result = run_smoke(world, "exit", *python(RING), service="network = refuse")
+    assert result.status == 0 and result.out == "-1 1\n", result
+    result = run_smoke(world, "exit", *python(RING))
+    assert result.status == 0 and "service.unobserved" in codes(result, "note"), result
+
+
+MANY = """
+import ctypes, socket, struct
+class Message(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_void_p), ("size", ctypes.c_uint), ("parts", ctypes.c_void_p), ("count", ctypes.c_size_t),
+                ("control", ctypes.c_void_p), ("control_size", ctypes.c_size_t), ("flags", ctypes.c_size_t), ("sent", ctypes.c_size_t)]
+messages = (Message * 12)()
+kept = []
+for i, message in enumerate(messages):
+    address = ctypes.create_string_buffer(struct.pack("=HHBBBB8x", socket.AF_INET, socket.htons(9), 203, 0, 113, i + 1))
+    kept.append(address)
+    message.name, message.size = ctypes.addressof(address), 16
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+ctypes.CDLL(None).sendmmsg(s.fileno(), messages, 12, 0)
+"""
+
+
+def test_every_message_of_one_call(world):
+    result = run_smoke(world, "exit", *python(MANY))
+    assert result.status == 0 and {f"203.0.113.{i}" for i in range(1, 13)} <= {host for host, _ in attempts(result)}, result
+
+
+def test_its_own_addresses_are_no_network(world, need_root):
+    net = ["unshare", "-n", "sh", "-c", 'ip link set lo up && ip addr add 198.51.100.5/32 dev lo && exec "$@"', "sh"]
+    connect = "import socket\ntry: socket.create_connection(('{}', 9), timeout=1)\nexcept OSError: pass"
+    assert run_smoke(world, "exit", *python(connect.format("198.51.100.5")), service="network = refuse", prefix=net).status == 0
+    assert run_smoke(world, "exit", *python(connect.format("198.51.100.6")), service="network = refuse", prefix=net).status == 76
+
+
+def test_the_locks_of_the_cache_are_no_model_files(world):
+    lock = world.hub / ".locks/models--org--m/x.lock"
+    lock.parent.mkdir(parents=True)
+    result = run_smoke(world, "exit", *python(f"open({str(lock)!r}, 'w')"), service="files = refuse")
+    assert result.status == 0, result
