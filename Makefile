@@ -20,8 +20,16 @@ LDFLAGS ?=
 RARE = $(wildcard entry/*.c entry/commands/*.c entry/report/*.c entry/service/*.c entry/gate/*.c entry/launch/*.c entry/confine/*.c entry/fetch/http/*.c entry/fetch/hub/*.c entry/fetch/store/*.c checks/families/*.c checks/system/*.c)
 SMALL = $(if $(filter -O2,$(CFLAGS)),-Os)
 
+# This machine's architecture, or another by Debian's cross compiler, in a folder of its own: make ARCH=arm64.
+TRIPLE_amd64 := x86_64-linux-gnu
+TRIPLE_arm64 := aarch64-linux-gnu
+NATIVE := $(shell dpkg --print-architecture)
+ARCH ?= $(NATIVE)
+CROSS := $(if $(filter-out $(NATIVE),$(ARCH)),$(TRIPLE_$(ARCH)))
+OUT := build$(if $(CROSS),/$(ARCH))
+
 # What the build needs survives `make CFLAGS=-O0`.
-DEPS := build/deps
+DEPS := $(OUT)/deps
 STD := -std=c17 -D_GNU_SOURCE -Iinclude -Ichecks -Ientry
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
 	-Wcast-qual -Wformat=2 -Wundef -Wvla -Wswitch-enum -Wimplicit-fallthrough
@@ -55,20 +63,23 @@ VARIANT_FLAGS := -g -O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sani
 VARIANT_LINK := -fsanitize=$(SANITIZE) $(if $(filter no,$(FETCH)),,-lcurl) -linih -lcap -lyajl $(if $(filter no,$(FETCH)),,-lssl) -lcrypto -lpthread
 TARGET := build/$(VARIANT)/aweigh
 else
-VARIANT := $(if $(filter no,$(FETCH)),nofetch,release)
+VARIANT := $(if $(CROSS),$(ARCH)/)$(if $(filter no,$(FETCH)),nofetch,release)
 VARIANT_CC := $(DEPS)/bin/mcc
 VARIANT_FLAGS := -I$(DEPS)/out/include -fno-pie -fno-asynchronous-unwind-tables -ffile-prefix-map=$(CURDIR)=.
 VARIANT_LINK := -static -no-pie -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,noseparate-code -Wl,--build-id=none -Wl,-T,.ci/no-unwind.ld \
 	$(if $(filter no,$(FETCH)),$(DEPS)/out/lib/sha*.o) -L$(DEPS)/out/lib $(NETLIBS) -linih -lcap $(if $(filter no,$(FETCH)),-lyajl-small,-lyajl) -lcrypto
 # yajl hands numbers over as text (yajl_number), so the reader of floating point that it names is never called.
 VARIANT_LINK += $(if $(filter no,$(FETCH)),-Wl$(comma)--defsym=strtod=abort)
-TARGET := $(if $(filter no,$(FETCH)),build/nofetch/aweigh,build/aweigh)
+TARGET := $(OUT)/$(if $(filter no,$(FETCH)),nofetch/)aweigh
+ifneq ($(CROSS),)
+STRIP := $(CROSS)-strip
+endif
 # A function of the pinned OpenSSL that its shared library does not show; 15 kB, so not where size is all.
 VARIANT_FLAGS += $(if $(filter no,$(FETCH)),-DAWEIGH_NO_FETCH,-DAWEIGH_SHA256_PAIRS)
 endif
 OBJECTS := $(SOURCES:%.c=build/$(VARIANT)/%.o)
 
-.PHONY: all completion deb image release help demo test check unit e2e arrow golden install uninstall sanitize fuzz bench lint format clean tools dist compile_commands.json
+.PHONY: all binaries completion deb image release help demo test check unit e2e arrow golden install uninstall sanitize emulated fuzz bench lint format clean tools dist compile_commands.json
 all: $(TARGET)
 
 help:
@@ -78,19 +89,21 @@ help:
 	@echo 'make FETCH=no        build/nofetch/aweigh, without any network code'
 	@echo 'make SANITIZE=address,undefined    a development build with sanitizers'
 	@echo 'make unit e2e        parts of the tests; PYTEST="-k name" selects'
+	@echo 'make emulated        the other architecture, cross built, and its core under an emulator'
 	@echo 'make golden          write the golden files anew, for review as a diff'
 	@echo 'make fuzz TIME=60    each fuzz target for so many seconds'
 	@echo 'make bench           speed beside tini-static, Python and sha256sum'
 	@echo 'make lint format     findings of the analysers; clang-format'
 	@echo 'make install DESTDIR= PREFIX=/usr/local'
-	@echo 'make deb image       Debian packages; an image for COPY --from as an OCI layout'
+	@echo 'make ARCH=arm64      build/arm64/aweigh, by the cross compiler that .ci/install cross installs'
+	@echo 'make deb image       Debian packages; an image for COPY --from as an OCI layout; of ARCHES="amd64 arm64"'
 	@echo 'make release         both, the source, a bill of materials and checksums, in build/release-files'
 	@echo 'make dist clean compile_commands.json'
 	@echo 'switches: CC CFLAGS LDFLAGS DEVELOPER=1 (warnings are errors) V=1 (shows commands)'
 
 $(DEPS)/out/VERSIONS: .ci/deps .ci/sources
-	$(Q).ci/install --check build
-	$(Q).ci/deps $(DEPS)
+	$(Q).ci/install --check $(if $(CROSS),cross,build)
+	$(Q).ci/deps $(DEPS) $(ARCH)
 	@touch $@
 
 # A change of flags rebuilds.
@@ -136,23 +149,24 @@ uninstall:
 		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/aweigh.fish
 	rm -f $(DESTDIR)$(PREFIX)/bin/aweigh $(DESTDIR)$(PREFIX)/share/man/man1/aweigh.1 $(DESTDIR)$(PREFIX)/share/man/man5/aweigh-policy.5
 
-# Packages, the image for COPY --from, and what goes beside them. ARCH names what the two executables were built for.
-ARCH ?= amd64
+# Packages, the image for COPY --from, and what goes beside them, for each of ARCHES, this machine's first: docker load
+# of older engines takes that.
+ARCHES ?= $(NATIVE) $(filter-out $(NATIVE),amd64 arm64)
 RELEASE := build/release-files
-BINARIES ?= build
-deb: completion
-	$(Q)$(MAKE) --no-print-directory all FETCH=no
-	$(Q).ci/deb aweigh $(ARCH) $(BINARIES)/aweigh $(RELEASE)
-	$(Q).ci/deb aweigh-nofetch $(ARCH) $(BINARIES)/nofetch/aweigh $(RELEASE)
+folder = build$(if $(filter-out $(NATIVE),$(1)),/$(1))
+binaries:
+	$(Q)for arch in $(ARCHES); do $(MAKE) --no-print-directory all ARCH=$$arch && $(MAKE) --no-print-directory all ARCH=$$arch FETCH=no || exit 1; done
 
-image: all
-	$(Q)$(MAKE) --no-print-directory all FETCH=no
-	$(Q).ci/image $(RELEASE)/aweigh-image.tar $(ARCH)=$(BINARIES) $(IMAGES_TOO)
+deb: binaries completion
+	$(Q)set -e; $(foreach a,$(ARCHES),for package in aweigh aweigh-nofetch; do .ci/deb $$package $(a) $(call folder,$(a)) $(RELEASE); done; )
+
+image: binaries
+	$(Q).ci/image $(RELEASE)/aweigh-image.tar $(foreach a,$(ARCHES),$(a)=$(call folder,$(a)))
 
 release: deb image dist
-	$(Q).ci/sbom build/aweigh >$(RELEASE)/aweigh.cdx.json
+	$(Q)set -e; $(foreach a,$(ARCHES),.ci/sbom $(call folder,$(a)) >$(RELEASE)/aweigh_$(a).cdx.json; )
 	$(Q)cp build/aweigh.tar.gz $(RELEASE)/aweigh.tar.gz
-	$(Q)cd $(RELEASE) && sha256sum aweigh*.deb aweigh-image.tar aweigh.cdx.json aweigh.tar.gz >SHA256SUMS
+	$(Q)cd $(RELEASE) && sha256sum aweigh*.deb aweigh-image.tar aweigh_*.cdx.json aweigh.tar.gz >SHA256SUMS
 
 dist:
 	git archive --prefix=aweigh/ -o build/aweigh.tar.gz HEAD

@@ -3,6 +3,7 @@
 
 PYTEST ?=
 VENV := build/venv
+BUILD = $(MAKE) --no-print-directory -j$(shell nproc)
 
 # The fixture programs are static and small, so that they run in an image built FROM scratch.
 PROGRAMS := build/programs/payload build/programs/worker build/programs/box
@@ -23,11 +24,12 @@ demo:
 	$(Q)tests/demo
 
 test check: tools
-	$(Q)$(MAKE) --no-print-directory all FETCH=no
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(BUILD) all FETCH=no
+	$(Q)$(BUILD) all
 	$(Q)$(MAKE) --no-print-directory arrow
-	$(Q)$(MAKE) --no-print-directory unit
+	$(Q)$(BUILD) unit
 	$(Q)$(MAKE) --no-print-directory sanitize
+	$(Q)$(MAKE) --no-print-directory emulated
 	$(Q)$(MAKE) --no-print-directory fuzz TIME=3 DIFFERENTIAL="--batches 3 --time 600"
 	$(Q)$(MAKE) --no-print-directory e2e
 
@@ -76,7 +78,7 @@ differential: $(TARGET) $(VENV)/ready
 	$(Q)build/venv-readers/bin/python tests/fuzz/differential.py --aweigh $(TARGET) --quiet $(DIFFERENTIAL)
 
 fuzz: tools
-	$(Q)$(MAKE) --no-print-directory fuzzers
+	$(Q)$(BUILD) fuzzers
 	$(Q)$(MAKE) --no-print-directory differential
 	$(Q)for fuzzer in $(FUZZERS); do name=$$(basename $$fuzzer); echo "== $$name"; mkdir -p build/fuzz/corpus/$$name tests/fuzz/corpus/$$name; \
 		$$fuzzer -max_total_time=$(TIME) -max_len=65536 -rss_limit_mb=2048 -timeout=10 -print_final_stats=0 -verbosity=0 build/fuzz/corpus/$$name tests/fuzz/corpus/$$name || exit 1; done
@@ -87,10 +89,23 @@ fuzzers: $(FUZZERS)
 # What runs in images of its own starts build/aweigh there, and real mounts are slow: both once, with the release.
 IMAGES := $(foreach name,docker gvisor kubernetes podman systemd debian,--ignore tests/e2e/run/test_$(name).py) --ignore tests/e2e/fetch/test_fetch_storages.py
 
+# The other architecture's executable under an emulator: what it reads, fetches, locks and starts. Landlock, seccomp and
+# the dispositions of signals are the emulator's there, and what asks about them is left out.
+OTHER := $(firstword $(filter-out $(NATIVE),arm64 amd64))
+EMULATOR := qemu-$(patsubst %-linux-gnu,%,$(TRIPLE_$(OTHER)))-static
+EMULATED := $(addprefix tests/e2e/,check/test_families.py check/test_oracle.py check/test_hostile.py fetch/test_fetch_answers.py run/test_exec.py run/test_probe.py lock/test_draft.py) \
+	-k "not landlock_withheld and not a_pause_until and not everything_is_as_without and not mask_and_dispositions"
+emulated: tools $(PROGRAMS) $(VENV)/ready
+	$(Q)$(BUILD) all ARCH=$(OTHER)
+	$(Q)$(BUILD) all ARCH=$(OTHER) FETCH=no
+	$(Q)$(EMULATOR) build/$(OTHER)/nofetch/aweigh --version
+	$(Q)printf '#!/bin/sh\nexec $(EMULATOR) $(CURDIR)/build/$(OTHER)/aweigh "$$@"\n' >build/$(OTHER)/emulated && chmod +x build/$(OTHER)/emulated
+	$(Q)AWEIGH=$(CURDIR)/build/$(OTHER)/emulated $(VENV)/bin/python -m pytest -q -p no:cacheprovider -rs $(EMULATED)
+
 sanitize: tools
-	$(Q)$(MAKE) --no-print-directory all SANITIZE=address,undefined
+	$(Q)$(BUILD) all SANITIZE=address,undefined
 	$(Q)AWEIGH=$(CURDIR)/build/sanitize-address-undefined/aweigh $(MAKE) --no-print-directory e2e PYTEST="$(IMAGES)"
-	$(Q)$(MAKE) --no-print-directory all SANITIZE=thread
+	$(Q)$(BUILD) all SANITIZE=thread
 	$(Q)TSAN_OPTIONS=halt_on_error=1 AWEIGH=$(CURDIR)/build/sanitize-thread/aweigh $(MAKE) --no-print-directory e2e PYTEST='$(IMAGES) -k "(test_fetch or verify_digest) and not passthrough"'
 
 bench: $(TARGET) $(PROGRAMS) $(VENV)/ready

@@ -31,25 +31,36 @@ def sums(folder):
 
 
 def test_two_builds_are_the_same(files, tmp_path):
-    assert sums(files) == sums(make(tmp_path, "release")) and len(sums(files)) == 4
+    assert sums(files) == sums(make(tmp_path, "release")) and len(sums(files)) == 7
 
 
 def test_the_checksums_fit(files):
     subprocess.run(["sha256sum", "-c", "--quiet", "SHA256SUMS"], cwd=files, check=True)
 
 
+ARCHES = {"amd64": "x86_64", "arm64": "aarch64"}
+
+
+def start(architecture, program, *args):
+    """By the emulator where it is another architecture's; it is static, and so a root directory of its own is nothing to it."""
+    emulator = [] if os.uname().machine == ARCHES[architecture] else [f"qemu-{ARCHES[architecture]}-static"]
+    return subprocess.run([*emulator, program, *args], check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize("architecture", ARCHES)
 @pytest.mark.parametrize("package", ["aweigh", "aweigh-nofetch"])
-def test_a_package_in_an_empty_root(files, tmp_path, package, need_root):
+def test_a_package_in_an_empty_root(files, tmp_path, package, architecture, need_root):
     root = tmp_path / "root"
     for folder in ("var/lib/dpkg/info", "var/lib/dpkg/updates", "var/lib/dpkg/triggers"):
         (root / folder).mkdir(parents=True)
     (root / "var/lib/dpkg/status").touch()
-    deb = files / f"{package}_{VERSION}_amd64.deb"
+    deb = files / f"{package}_{VERSION}_{architecture}.deb"
     root.chmod(0o755)
-    subprocess.run(["dpkg", f"--root={root}", "--log=/dev/null", "-i", deb], check=True, capture_output=True)
+    subprocess.run(["dpkg", f"--root={root}", "--log=/dev/null", "--force-architecture", "-i", deb], check=True, capture_output=True)
     assert root.stat().st_mode & 0o777 == 0o755
-    assert subprocess.run(["dpkg", f"--root={root}", "-V", package], check=True, capture_output=True, text=True).stdout == ""
-    assert subprocess.run(["chroot", root, "/usr/bin/aweigh", "--version"], check=True, capture_output=True, text=True).stdout.startswith(f"aweigh {VERSION}\n")
+    name = package if os.uname().machine == ARCHES[architecture] else f"{package}:{architecture}"
+    assert subprocess.run(["dpkg", f"--root={root}", "-V", name], check=True, capture_output=True, text=True).stdout == ""
+    assert start(architecture, root / "usr/bin/aweigh", "--version").startswith(f"aweigh {VERSION}\n")
     assert not (root / "etc/aweigh").exists(), "a policy there would be that of every container"
     share = root / "usr/share"
     assert (share / f"doc/{package}/examples/ci-cache/policy.ini").exists() and b".TH" in gzip.open(share / "man/man1/aweigh.1.gz").read(4000)
@@ -69,6 +80,7 @@ def test_the_image_is_a_layout(files, tmp_path):
         return data
 
     index = json.loads(blob(json.loads((tmp_path / "index.json").read_text())["manifests"][0]))
+    assert {entry["platform"]["architecture"] for entry in index["manifests"]} == set(ARCHES)
     for entry in index["manifests"]:
         manifest = json.loads(blob(entry))
         config = json.loads(blob(manifest["config"]))
@@ -79,6 +91,8 @@ def test_the_image_is_a_layout(files, tmp_path):
         assert hashlib.sha256(layer.read_bytes()).hexdigest() == config["rootfs"]["diff_ids"][0].removeprefix("sha256:")
         with tarfile.open(layer) as archive:
             assert {m.name for m in archive if m.isfile()} == {"./aweigh", "./nofetch/aweigh"} and all(m.mode == 0o755 and m.uid == 0 for m in archive)
+            archive.extractall(tmp_path / config["architecture"], filter="tar")
+        assert start(config["architecture"], tmp_path / config["architecture"] / "nofetch/aweigh", "--version").startswith(f"aweigh {VERSION}\n")
 
 
 def test_copy_from_the_image(files, tmp_path, engine):  # noqa: F811
@@ -91,7 +105,7 @@ def test_copy_from_the_image(files, tmp_path, engine):  # noqa: F811
         docker("build", "-q", "-t", name, tmp_path)
         assert "without network code" in docker("run", "--rm", name, "--version").stdout
     finally:
-        docker("rmi", "-f", f"aweigh:{VERSION}", check=False)
+        docker("rmi", "-f", f"aweigh:{VERSION}", f"aweigh:{VERSION}-arm64", check=False)
 
 
 def test_the_image_in_containerd(files, tmp_path, need_root):
@@ -111,7 +125,7 @@ def test_the_image_in_containerd(files, tmp_path, need_root):
 def test_the_bill_of_materials(files):
     from cyclonedx.schema import OutputFormat, SchemaVersion
     from cyclonedx.validation import make_schemabased_validator
-    text = (files / "aweigh.cdx.json").read_text()
+    text = (files / "aweigh_amd64.cdx.json").read_text()
     assert make_schemabased_validator(OutputFormat.JSON, SchemaVersion.V1_6).validate_str(text) is None
     bom = json.loads(text)
     assert {c["name"] for c in bom["components"]} == {line.split()[0] for line in (ROOT / "build/deps/out/VERSIONS").read_text().splitlines()}

@@ -604,7 +604,8 @@ def test_somebody_else_holds_its_output(world):
 
 
 def test_without_proc(world, need_root):
-    result = run_smoke(world, "exit", "/bin/sh", "-c", "echo said; exit 0", prefix=["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"])
+    # The sanitizer's own look for leaks needs /proc.
+    result = run_smoke(world, "exit", "/bin/sh", "-c", "echo said; exit 0", env={"ASAN_OPTIONS": "detect_leaks=0"}, prefix=["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"])
     assert result.status == 0 and result.out == "said\n", result
 
 
