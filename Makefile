@@ -48,9 +48,9 @@ CHECKS := $(wildcard checks/*.c checks/*/*.c)
 ENTRY := $(wildcard entry/*.c entry/*/*.c entry/*/*/*.c)
 FORMS := junit sarif tap github markdown gcp
 # What a build that only checks and starts leaves out, and what stands in its place there.
-LEFT_OUT := entry/fetcher.c entry/report/progress.c entry/gate/seen.c entry/gate/drafting.c $(FORMS:%=entry/report/%.c) \
+LEFT_OUT := entry/fetcher.c entry/report/progress.c entry/gate/seen.c entry/gate/drafting.c entry/gate/draft_text.c entry/gate/opened.c $(FORMS:%=entry/report/%.c) \
 	entry/fetch/% entry/report/lock% $(filter-out %/target.c %/patterns.c %_none.c,$(wildcard entry/service/*.c)) \
-	entry/gate/refetch.c entry/gate/locking.c entry/confine/observe.c $(foreach c,lock smoke draft,entry/commands/$c.c)
+	entry/gate/refetch.c entry/gate/locking.c entry/confine/observe.c $(foreach c,lock smoke watching draft,entry/commands/$c.c)
 NONE := $(wildcard entry/*/*_none.c)
 ENTRY := $(filter-out $(if $(filter no,$(FETCH)),$(LEFT_OUT),$(NONE)),$(ENTRY))
 SOURCES := $(CHECKS) $(ENTRY)

@@ -24,6 +24,7 @@ enum option {
 	OPTION_UPGRADE,
 	OPTION_AS,
 	OPTION_FORCE,
+	OPTION_READY,
 	OPTION_BODY,
 	OPTION_TIMEOUT,
 	OPTION_ALLOW_REMOTE,
@@ -78,8 +79,12 @@ static const struct {
 	{ "as", 0, OPTION_AS, "FORM", "print the lock file as sha256sums, cyclonedx or cog",
 	  "lock" },
 	{ "force", 0, OPTION_FORCE, NULL, "write over a policy that is there", "draft" },
+	{ "ready", 0, OPTION_READY, "TARGET",
+	  "what the service of a run is ready by, as [service] ready",
+	  "draft" },
 	{ "body", 0, OPTION_BODY, "PATTERN", "what the answer's first 64 KiB must hold", "probe" },
-	{ "timeout", 0, OPTION_TIMEOUT, "DURATION", "how long the answer may take; 2s", "probe" },
+	{ "timeout", 0, OPTION_TIMEOUT, "DURATION", "how long the answer may take, 2s, or the run, 60s",
+	  "probe draft" },
 	{ "allow-remote", 0, OPTION_ALLOW_REMOTE, NULL, "ask another machine, by its address",
 	  "probe smoke" },
 	{ "color", 0, OPTION_COLOR, "WHEN", "auto, always or never; NO_COLOR is honoured", NULL },
@@ -330,6 +335,9 @@ static bool take(struct options *options, enum option option, const char *value,
 		return options->as >= 0;
 	case OPTION_FORCE:
 		return options->force = true;
+	case OPTION_READY:
+		options->ready = value;
+		return true;
 	case OPTION_BODY:
 		options->body = value;
 		return true;

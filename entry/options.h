@@ -19,7 +19,7 @@ struct command {
 	enum {
 		COMMAND_LOOKS, /* no argument but options */
 		COMMAND_ASKS, /* one word: what is asked about */
-		COMMAND_LISTS, /* words: folders */
+		COMMAND_LISTS, /* words: folders, and a service's command behind `--` */
 		COMMAND_STARTS, /* a service's command behind `--`, and the options of a supervisor */
 	} kind;
 };
@@ -47,6 +47,7 @@ struct options {
 	bool aboard, check, upgrade; /* of lock */
 	bool allow_remote; /* of probe */
 	const char *body;
+	const char *ready; /* of draft */
 	uint64_t timeout_ms; /* 0: not given */
 	int as; /* enum lock_form; -1: not given */
 	uint32_t given; /* a bit for each option of the line */

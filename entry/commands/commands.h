@@ -25,6 +25,14 @@ int command_with_gate(struct run *run, command_step *step);
 /* Becomes the service as the gate has judged it; returns only where that failed. */
 enum status command_launch(struct run *run, struct gate *gate, int observe_fd, struct text *why);
 
+struct observer;
+struct watched;
+/* Every `ready` of the policy is looked at before the service is; false: a finding says what is wrong. */
+bool command_check_targets(struct gate *gate);
+/* The service from its start to its end, as the gate has judged it. `observer` NULL: nothing is observed. */
+enum status command_watch(struct run *run, struct gate *gate, struct observer *observer,
+                          struct watched *seen, struct text *why);
+
 /* Does what the options say: the command, its help, or the version. */
 int command_dispatch(struct run *run);
 int command_run(struct run *run);

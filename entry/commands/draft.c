@@ -3,25 +3,38 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 
 #include "base/file.h"
 #include "commands/commands.h"
 #include "gate/drafting.h"
 #include "gate/gate.h"
+#include "gate/opened.h"
+#include "gate/seen.h"
 #include "hub/variables.h"
 #include "policy/read.h"
 #include "report/complain.h"
+#include "service/watch.h"
 #include "util.h"
+
+#define RUN_WITHIN_MS 60000u /* of a service that nobody says is ready */
+
+static struct environment environment_of(const struct run *run)
+{
+	struct environment env = { (const char *const *)run->environ, 0 };
+
+	while (env.rows[env.count] != NULL)
+		env.count++;
+	return env;
+}
 
 /* Where the libraries look, for whoever names no folder. */
 static bool take_usual(struct run *run, struct draft *draft, struct text *why)
 {
-	struct environment env = { (const char *const *)run->environ, 0 };
+	const struct environment env = environment_of(run);
 	char directory[MAX_PATH_BYTES], cache[MAX_PATH_BYTES];
 	const char *origin;
 
-	while (env.rows[env.count] != NULL)
-		env.count++;
 	if (getcwd(directory, sizeof(directory)) != NULL &&
 	    library_hub_cache(&env, environment_get(&env, "HOME"), directory, cache, sizeof(cache),
 	                      &origin) == LOCATION_OK)
@@ -44,26 +57,67 @@ static char *compose(const struct draft *draft, bool lock, size_t *length)
 	return NULL;
 }
 
-/* A policy that nobody keeps, judged as any: its inspector reads what the files hold. */
-static enum status judge(struct run *run, struct draft *draft, const char *file, struct text *why)
-{
-	struct gate *gate = calloc(1, sizeof(*gate));
-	struct options options = run->options;
-	enum status status;
+/* A policy that nobody keeps, judged as any. */
+struct trial {
+	struct options options;
+	struct gate gate;
+	int fd;
+};
 
-	if (gate == NULL)
-		return STATUS_SYSTEM;
-	options.policy = file;
-	options.user = "unchanged";
-	options.level = LEVEL_PRESENCE;
-	status = gate_judge(gate, &options, &run->signals, run->environ, FETCHING_NEVER, why);
-	if (status == STATUS_OK && gate->policy.error_count > 0) {
-		status = STATUS_POLICY;
-		text_addf(why, "what lies there cannot be put into a policy: %s",
-		          gate->report.count > 0 ? gate->report.findings[0].message : "");
+static void trial_end(struct trial *trial)
+{
+	if (trial == NULL)
+		return;
+	cleanup_fd(&trial->fd);
+	gate_release(&trial->gate);
+	free(trial);
+}
+
+/* NULL: a status and a sentence. */
+static struct trial *try_policy(struct run *run, const char *text, size_t length,
+                                enum status *status, struct text *why)
+{
+	struct trial *trial = calloc(1, sizeof(*trial));
+	char path[32];
+	struct text name = TEXT_OVER(path);
+
+	*status = STATUS_SYSTEM;
+	if (trial == NULL)
+		return NULL;
+	trial->options = run->options;
+	trial->options.policy = path;
+	trial->options.user = "unchanged";
+	trial->options.level = LEVEL_PRESENCE;
+	trial->fd = memfd_create("policy", MFD_CLOEXEC);
+	text_addf(&name, "/proc/self/fd/%d", trial->fd);
+	if (trial->fd >= 0 && write_whole(trial->fd, text, length) == 0)
+		*status = gate_judge(&trial->gate, &trial->options, &run->signals, run->environ,
+		                     FETCHING_NEVER, why);
+	else
+		text_addf(why, "the policy cannot be kept in memory: %s", strerror(errno));
+	trial->options.policy = NULL;
+	if (*status == STATUS_OK && trial->gate.policy.error_count > 0) {
+		*status = STATUS_POLICY;
+		text_addf(why, "this cannot be put into a policy: %s",
+		          trial->gate.report.count > 0 ? trial->gate.report.findings[0].message :
+		                                         "");
 	}
-	for (size_t i = 0; status == STATUS_OK && i < gate->report.count; i++) {
-		const struct report_finding *finding = &gate->report.findings[i];
+	if (*status == STATUS_OK)
+		return trial;
+	trial_end(trial);
+	return NULL;
+}
+
+/* The inspector reads what the files hold. */
+static enum status look(struct run *run, struct draft *draft, struct text *why)
+{
+	size_t length = 0;
+	char *text = compose(draft, false, &length);
+	enum status status = STATUS_SYSTEM;
+	struct trial *trial = text == NULL ? NULL : try_policy(run, text, length, &status, why);
+
+	for (size_t i = 0; trial != NULL && i < trial->gate.report.count; i++) {
+		const struct report_finding *finding = &trial->gate.report.findings[i];
 		struct drafted_model *model =
 		        finding->model == NO_MODEL ? NULL : &draft->models[finding->model];
 
@@ -71,25 +125,123 @@ static enum status judge(struct run *run, struct draft *draft, const char *file,
 		    model->code == NULL)
 			model->code = draft_keep(draft, finding->message);
 	}
-	gate_release(gate);
-	free(gate);
+	trial_end(trial);
+	free(text);
 	return status;
 }
 
-static enum status look(struct run *run, struct draft *draft, struct text *why)
+/* From a run */
+
+/* What a reader of the policy should know of where the service found things, and of what the policy changes. */
+static void note_environment(const struct run *run, struct draft *draft)
 {
-	CLEANUP(cleanup_fd) int fd = memfd_create("policy", MFD_CLOEXEC);
-	char path[32];
-	struct text name = TEXT_OVER(path);
-	size_t length = 0;
-	char *text = compose(draft, false, &length);
+	static const char *const offline[] = { "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE" };
+	static const char *const places[] = { "HF_HOME",           "HF_HUB_CACHE",
+		                              "TRANSFORMERS_CACHE", "HUGGINGFACE_HUB_CACHE",
+		                              "XDG_CACHE_HOME",    "SENTENCE_TRANSFORMERS_HOME" };
+	const struct environment env = environment_of(run);
+	char sentence[MAX_PATH_BYTES];
+	struct text text;
+
+	for (size_t i = 0; i < LENGTH_OF(offline); i++)
+		if (!library_is_true(environment_get(&env, offline[i]))) {
+			text = TEXT_OVER(sentence);
+			text_addf(&text, "it ran without %s=1, which mode = offline sets",
+			          offline[i]);
+			draft_note(draft, sentence);
+		}
+	for (size_t i = 0; i < LENGTH_OF(places); i++)
+		if (environment_get(&env, places[i]) != NULL) {
+			text = TEXT_OVER(sentence);
+			text_addf(&text, "it ran with %s=%s", places[i],
+			          environment_get(&env, places[i]));
+			draft_note(draft, sentence);
+		}
+}
+
+/* It is as it would be without aweigh: online, in its own environment, and at the end it is stopped. */
+static char *compose_run(const struct options *options, size_t *length)
+{
+	uint64_t within_ms = options->timeout_ms != 0 ? options->timeout_ms : RUN_WITHIN_MS;
+	char *text = NULL;
+	FILE *memory = open_memstream(&text, length);
+
+	if (memory == NULL)
+		return NULL;
+	(void)fprintf(memory,
+	              "[policy]\nmode = online\n[service]\nready = %s\nready_within = %llums\n",
+	              options->ready != NULL ? options->ready : "exit",
+	              (unsigned long long)within_ms);
+	if (fclose(memory) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+/* A draft of what failed would be one of half of the files. */
+static enum status judge_run(const struct options *options, const struct watched *seen,
+                             struct text *why)
+{
+	if (!seen->observed) {
+		text_add(why,
+		         "this platform does not let aweigh see what a service opens; name the folders instead");
+		return STATUS_SYSTEM;
+	}
+	if (options->ready != NULL && !seen->ready && seen->asked)
+		text_addf(why, "the service was not ready in time: %s",
+		          seen->why[0] != '\0' ? seen->why : options->ready);
+	else if (!seen->ready && !seen->asked)
+		text_addf(why, "the command ended %s %d; its last line: %s",
+		          WIFSIGNALED(seen->status) ? "by signal" : "with status",
+		          WIFSIGNALED(seen->status) ? WTERMSIG(seen->status) :
+		                                      WEXITSTATUS(seen->status),
+		          seen->lines == 0 ?
+		                  "it said nothing" :
+		                  seen->last[(seen->lines - 1) % LENGTH_OF(seen->last)]);
+	return why->length == 0 ? STATUS_OK : STATUS_SYSTEM;
+}
+
+static enum status watch(struct run *run, struct draft *draft, struct gate *gate, struct text *why)
+{
+	const char *directories[1];
+	struct observer *observer = gate_observe(gate, directories, LENGTH_OF(directories));
+	struct watched *seen = calloc(1, sizeof(*seen));
 	enum status status = STATUS_SYSTEM;
 
-	text_addf(&name, "/proc/self/fd/%d", fd);
-	if (fd >= 0 && text != NULL && write_whole(fd, text, length) == 0)
-		status = judge(run, draft, path, why);
-	else
-		text_addf(why, "the policy cannot be kept in memory: %s", strerror(errno));
+	if (observer != NULL)
+		observer->anywhere = true;
+	if (seen == NULL) {
+		text_add(why, "out of memory");
+	} else if (command_check_targets(gate)) {
+		status = command_watch(run, gate, observer, seen, why);
+	} else {
+		status = STATUS_USAGE;
+		text_addf(why, "--%s", gate->report.findings[gate->report.count - 1].message);
+	}
+	if (status == STATUS_OK)
+		status = judge_run(&run->options, seen, why);
+	if (status == STATUS_OK && !draft_take_opened(draft, observer, why))
+		status = STATUS_MISSING;
+	if (observer != NULL)
+		observer_release(observer);
+	free(observer);
+	free(seen);
+	return status;
+}
+
+static enum status take_run(struct run *run, struct draft *draft, struct text *why)
+{
+	enum status status = STATUS_SYSTEM;
+	size_t length = 0;
+	char *text = compose_run(&run->options, &length);
+	struct trial *trial = text == NULL ? NULL : try_policy(run, text, length, &status, why);
+
+	if (trial != NULL)
+		status = watch(run, draft, &trial->gate, why);
+	draft->ran = true;
+	draft->ready = run->options.ready;
+	note_environment(run, draft);
+	trial_end(trial);
 	free(text);
 	return status;
 }
@@ -139,17 +291,22 @@ static enum status draft_all(struct run *run, struct draft *draft, struct text *
 {
 	const struct options *options = &run->options;
 	bool lock = options->policy != NULL;
-	enum status status;
+	enum status status = STATUS_OK;
 	size_t length;
 	char *text;
 
 	for (size_t i = 0; i < options->word_count; i++)
 		if (!draft_take(draft, options->words[i], why))
 			return STATUS_MISSING;
-	if (options->word_count == 0 && !take_usual(run, draft, why))
+	if (options->service != NULL)
+		status = take_run(run, draft, why);
+	else if (options->word_count == 0 && !take_usual(run, draft, why))
 		return STATUS_MISSING;
+	if (status != STATUS_OK)
+		return status;
 	if (draft->count == 0) {
-		text_add(why, "no model was found");
+		text_add(why, options->service != NULL ? "no file of a model was opened" :
+		                                         "no model was found");
 		return STATUS_MISSING;
 	}
 	draft_finish(draft);
@@ -176,10 +333,9 @@ int command_draft(struct run *run)
 	struct draft draft;
 	enum status status = STATUS_SYSTEM;
 
-	if (run->options.service != NULL)
-		return complain(
-		        STATUS_USAGE,
-		        "draft looks at folders; what a service opens is told by aweigh smoke");
+	if (run->options.service == NULL && run->options.ready != NULL)
+		return complain(STATUS_USAGE,
+		                "--ready is of a run: aweigh draft --ready TARGET -- COMMAND");
 	if (draft_begin(&draft, &why))
 		status = draft_all(run, &draft, &why);
 	if (why.length > 0)

@@ -2,7 +2,6 @@
 #include "gate/drafting.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,12 +12,8 @@
 #include "base/scan.h"
 #include "formats/formats.h"
 #include "hub/cache.h"
-#include "report/escape.h"
+#include "service/observer.h"
 #include "util.h"
-
-#define SECTION_NAME_BYTES 43u /* with "model " in front, and a NUL: what inih keeps */
-
-#define LISTED_FILES 60u /* more than that is required by patterns: MAX_MARKED_ELEMENTS */
 
 bool draft_begin(struct draft *draft, struct text *why)
 {
@@ -34,6 +29,7 @@ void draft_release(struct draft *draft)
 	for (size_t i = 0; i < draft->count; i++)
 		free(draft->models[i].files);
 	free(draft->models);
+	free(draft->notes);
 	arena_free(draft->arena);
 }
 
@@ -42,6 +38,12 @@ const char *draft_keep(struct draft *draft, const char *text)
 	const char *copy = arena_copy(draft->arena, text, strlen(text));
 
 	return copy == NULL ? "" : copy;
+}
+
+void draft_note(struct draft *draft, const char *sentence)
+{
+	if (ARRAY_MAKE_ROOM(draft->notes, draft->note_count, draft->note_room))
+		draft->notes[draft->note_count++] = draft_keep(draft, sentence);
 }
 
 /* Files */
@@ -60,6 +62,11 @@ static enum dir_step take_file(void *context, const char *path, const struct sta
 		return DIR_PASS_BY;
 	if (!S_ISREG(st->st_mode))
 		return DIR_ON;
+	if (listing->draft->opened != NULL &&
+	    !identified_has(listing->draft->opened, listing->draft->opened_count, st)) {
+		model->unopened += (uint64_t)st->st_size;
+		return DIR_ON;
+	}
 	if (model->count >= MAX_FILES_PER_MODEL ||
 	    !ARRAY_MAKE_ROOM(model->files, model->count, model->room))
 		return DIR_END;
@@ -116,49 +123,83 @@ static bool commit_of(int repo_fd, char commit[static COMMIT_HEX + 1])
 	return count == 1;
 }
 
-static void take_repository(struct draft *draft, const char *cache, const char *directory)
+/* A model of which no file counts is none. */
+static void drop_last(struct draft *draft)
+{
+	free(draft->models[--draft->count].files);
+}
+
+/* `commit` NULL: of any. */
+static bool is_taken_already(const struct draft *draft, const char *repo, const char *commit)
+{
+	for (size_t i = 0; i < draft->count; i++)
+		if (draft->models[i].repo != NULL && strcmp(draft->models[i].repo, repo) == 0 &&
+		    (commit == NULL || strcmp(draft->models[i].commit, commit) == 0))
+			return true;
+	return false;
+}
+
+static bool set_cache(struct draft *draft, const char *cache, struct text *why)
+{
+	if (draft->hub_cache != NULL && strcmp(draft->hub_cache, cache) != 0) {
+		text_addf(why, "%s and %s are two caches; a policy has one", draft->hub_cache,
+		          cache);
+		return false;
+	}
+	draft->hub_cache = draft_keep(draft, cache);
+	return true;
+}
+
+bool draft_take_repository(struct draft *draft, const char *cache, const char *directory,
+                           const char *commit, struct text *why)
 {
 	char path[MAX_PATH_BYTES], snapshots[MAX_PATH_BYTES], snapshot[MAX_PATH_BYTES],
-	        repo[MAX_NAME_BYTES], commit[COMMIT_HEX + 1];
+	        repo[MAX_NAME_BYTES], found[COMMIT_HEX + 1];
 	CLEANUP(cleanup_fd) int fd = -1;
 	struct listing listing = { .draft = draft };
 
-	if (!repo_of(directory, repo, sizeof(repo)) ||
+	if (!repo_of(directory, repo, sizeof(repo)) || is_taken_already(draft, repo, commit) ||
 	    !path_join(path, sizeof(path), cache, directory))
-		return;
+		return true;
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || !commit_of(fd, commit) ||
-	    !path_join(snapshots, sizeof(snapshots), path, "snapshots") ||
+	if (commit == NULL && fd >= 0 && commit_of(fd, found))
+		commit = found;
+	if (commit == NULL || !path_join(snapshots, sizeof(snapshots), path, "snapshots") ||
 	    !path_join(snapshot, sizeof(snapshot), snapshots, commit))
-		return;
+		return true;
 	listing.model = add_model(draft);
-	if (listing.model == NULL)
-		return;
+	if (listing.model == NULL) {
+		text_add(why, "out of memory");
+		return false;
+	}
 	listing.model->repo = draft_keep(draft, repo);
 	listing.model->commit = draft_keep(draft, commit);
 	dir_walk(open(snapshot, O_RDONLY | O_DIRECTORY | O_CLOEXEC), take_file, &listing);
-	if (listing.model->count == 0)
-		draft->count--;
+	if (listing.model->count > 0)
+		return set_cache(draft, cache, why);
+	drop_last(draft);
+	return true;
 }
 
-/* Whether anything of it is a repository's directory. */
-static bool take_cache(struct draft *draft, const char *cache)
+/* *any: whether anything of it is a repository's directory. */
+static bool take_cache(struct draft *draft, const char *cache, bool *any, struct text *why)
 {
 	CLEANUP(dir_close)
 	struct dir dir =
 	        dir_over(open(cache, O_RDONLY | O_DIRECTORY | O_CLOEXEC), MAX_DIRECTORY_ENTRIES);
 	struct dirent *entry;
-	bool any = false;
 
+	*any = false;
 	while ((entry = dir_next(&dir)) != NULL)
 		if (strncmp(entry->d_name, "models--", 8) == 0) {
-			any = true;
-			take_repository(draft, cache, entry->d_name);
+			*any = true;
+			if (!draft_take_repository(draft, cache, entry->d_name, NULL, why))
+				return false;
 		}
-	return any;
+	return true;
 }
 
-static bool take_folder(struct draft *draft, const char *path, struct text *why)
+bool draft_take_folder(struct draft *draft, const char *path, struct text *why)
 {
 	struct listing listing = { .draft = draft };
 	bool weights = false;
@@ -180,19 +221,8 @@ static bool take_folder(struct draft *draft, const char *path, struct text *why)
 	return weights;
 }
 
-static bool set_cache(struct draft *draft, const char *cache, struct text *why)
-{
-	if (draft->hub_cache != NULL && strcmp(draft->hub_cache, cache) != 0) {
-		text_addf(why, "%s and %s are two caches; a policy has one", draft->hub_cache,
-		          cache);
-		return false;
-	}
-	draft->hub_cache = draft_keep(draft, cache);
-	return true;
-}
-
 /* A name that means itself in a policy: alone, and as a pattern in a list between commas and bars. */
-static bool is_plain_name(const char *path)
+bool draft_is_plain(const char *path)
 {
 	for (const char *at = path; *at != '\0'; at++)
 		if ((unsigned char)*at < 0x20 || strchr("*?[,|;#\"$", *at) != NULL)
@@ -204,12 +234,13 @@ bool draft_take(struct draft *draft, const char *directory, struct text *why)
 {
 	char real[PATH_MAX];
 	char *name;
+	bool any;
 
 	if (realpath(directory, real) == NULL) {
 		text_addf(why, "%s cannot be opened: %s", directory, strerror(errno));
 		return false;
 	}
-	if (!is_plain_name(real)) {
+	if (!draft_is_plain(real)) {
 		text_addf(why,
 		          "%s: a policy cannot name it as it is; rename it, or a folder above it",
 		          real);
@@ -218,14 +249,11 @@ bool draft_take(struct draft *draft, const char *directory, struct text *why)
 	name = strrchr(real, '/');
 	if (strncmp(name + 1, "models--", 8) == 0) {
 		*name = '\0';
-		if (!set_cache(draft, real, why))
-			return false;
-		take_repository(draft, real, name + 1);
-		return true;
+		return draft_take_repository(draft, real, name + 1, NULL, why);
 	}
-	if (take_cache(draft, real))
-		return set_cache(draft, real, why);
-	return take_folder(draft, real, why);
+	if (!take_cache(draft, real, &any, why))
+		return false;
+	return any || draft_take_folder(draft, real, why);
 }
 
 /* Names and choices */
@@ -276,7 +304,7 @@ static bool is_taken(const struct draft *draft, const struct drafted_model *mode
 	return false;
 }
 
-static bool has(const struct drafted_model *model, const char *ending)
+bool draft_has(const struct drafted_model *model, const char *ending)
 {
 	for (size_t i = 0; i < model->count; i++)
 		if (format_has_ending(model->files[i].path, ending))
@@ -287,7 +315,7 @@ static bool has(const struct drafted_model *model, const char *ending)
 /* Where safetensors lie beside the same weights of other frameworks, these are left out. */
 static void choose(struct drafted_model *model)
 {
-	bool safetensors = has(model, ".safetensors");
+	bool safetensors = draft_has(model, ".safetensors");
 
 	for (size_t i = 0; safetensors && i < model->count; i++) {
 		const char *name = path_name(model->files[i].path);
@@ -332,180 +360,4 @@ void draft_finish(struct draft *draft)
 	}
 	if (draft->count > 1)
 		qsort(draft->models, draft->count, sizeof(draft->models[0]), by_name);
-}
-
-/* Writing */
-
-static void write_require(const struct drafted_model *model, FILE *out)
-{
-	size_t listed = 0;
-
-	for (size_t i = 0; i < model->count; i++)
-		listed += !model->files[i].excluded && is_plain_name(model->files[i].path);
-	if (listed == 0 || listed > LISTED_FILES)
-		return;
-	(void)fputs("require  =", out);
-	for (size_t i = 0, put = 0; i < model->count; i++)
-		if (!model->files[i].excluded && is_plain_name(model->files[i].path))
-			(void)fprintf(out, "%s %s", put++ == 0 ? "" : ",\n          ",
-			              model->files[i].path);
-	(void)fputc('\n', out);
-}
-
-/* Of one format that can be told by its name alone. */
-static void write_formats(const struct drafted_model *model, FILE *out)
-{
-	static const char *const certain[] = { "safetensors", "gguf", "onnx" };
-	const char *only = NULL;
-
-	for (size_t i = 0; i < model->count; i++) {
-		const struct format *format = format_by_name(model->files[i].path);
-
-		if (model->files[i].excluded || format == NULL || !format->weights)
-			continue;
-		if (only != NULL && strcmp(only, format->name) != 0)
-			return;
-		only = format->name;
-	}
-	for (size_t i = 0; only != NULL && i < LENGTH_OF(certain); i++)
-		if (strcmp(only, certain[i]) == 0)
-			(void)fprintf(out, "formats  = %s\n", only);
-}
-
-/* What would mean something else in a list is any character (?). */
-static void write_pattern(const char *path, FILE *out)
-{
-	for (const char *at = path; *at != '\0'; at++) {
-		char one[2] = { *at, '\0' };
-
-		(void)fputc(*at == ' ' || !is_plain_name(one) ? '?' : *at, out);
-	}
-}
-
-static void write_exclude(const struct drafted_model *model, FILE *out)
-{
-	uint64_t bytes = 0;
-	size_t put = 0;
-
-	for (size_t i = 0; i < model->count; i++)
-		bytes += model->files[i].excluded ? model->files[i].size : 0;
-	if (bytes == 0)
-		return;
-	(void)fprintf(
-	        out,
-	        "; the same weights for other frameworks, %s that an image need not hold\nexclude  =",
-	        size_text(bytes).text);
-	for (size_t i = 0; i < model->count; i++)
-		if (model->files[i].excluded) {
-			(void)fputs(put++ == 0 ? " " : ", ", out);
-			write_pattern(model->files[i].path, out);
-		}
-	(void)fputc('\n', out);
-}
-
-/* llama.cpp, CTranslate2 and whoever loads from a folder wants a path. */
-static bool loads_by_path(const struct drafted_model *model)
-{
-	return model->path != NULL || has(model, ".gguf");
-}
-
-/*
- * No variable that means anything to anybody else, whatever the repository is called: MODEL_NAME_PATH, with a number
- * where another model has that.
- */
-static void export_name(const struct drafted_model *model, size_t number, char *out, size_t size)
-{
-	struct text text = text_over(out, size);
-
-	text_add(&text, "MODEL_");
-	for (const char *at = path_name(model->name); *at != '\0'; at++) {
-		char c = (char)(*at >= 'a' && *at <= 'z' ? *at - ('a' - 'A') : *at);
-
-		text_add_bytes(&text, scan_is_name(*at) ? &c : "_", 1);
-	}
-	if (number > 0)
-		text_addf(&text, "_%zu", number);
-	text_add(&text, "_PATH");
-}
-
-static void write_export(const struct draft *draft, const struct drafted_model *model, FILE *out)
-{
-	char name[2 * SECTION_NAME_BYTES], other[2 * SECTION_NAME_BYTES];
-	size_t number = 0;
-
-	if (!loads_by_path(model))
-		return;
-	export_name(model, 0, name, sizeof(name));
-	for (const struct drafted_model *at = draft->models; at < model; at++) {
-		export_name(at, 0, other, sizeof(other));
-		number += strcmp(name, other) == 0;
-	}
-	if (number > 0)
-		export_name(model, number, name, sizeof(name));
-	(void)fprintf(out, "export   = %s\n", name);
-}
-
-static void write_model(const struct draft *draft, const struct drafted_model *model, FILE *out)
-{
-	uint64_t bytes = 0;
-	size_t files = 0;
-
-	for (size_t i = 0; i < model->count; i++)
-		if (!model->files[i].excluded) {
-			bytes += model->files[i].size;
-			files++;
-		}
-	(void)fprintf(out, "\n; %zu files, %s\n[model %s]\n", files, size_text(bytes).text,
-	              model->name);
-	if (model->repo != NULL)
-		(void)fprintf(out, "repo     = %s\nrevision = %s\n", model->repo, model->commit);
-	else
-		(void)fprintf(out, "path     = %s\n", model->path);
-	write_exclude(model, out);
-	write_require(model, out);
-	write_formats(model, out);
-	(void)fprintf(out, "min_size = %" PRIu64 "\n", bytes / 10 * 9);
-	if (model->code != NULL) {
-		(void)fputs("; it brings code of its own: ", out);
-		(void)escape_print(out, model->code);
-		(void)fputs("\nremote_code = allow\n", out);
-	}
-	write_export(draft, model, out);
-}
-
-void draft_write(const struct draft *draft, bool lock, FILE *out)
-{
-	(void)fputs(
-	        "; Drafted by aweigh from what lay there. Read it, and say what else must hold.\n[policy]\nmode      = offline\n",
-	        out);
-	if (draft->hub_cache != NULL)
-		(void)fprintf(
-		        out,
-		        "; where it lies here; in an image, where it is copied to\nhub_cache = %s\n",
-		        draft->hub_cache);
-	for (size_t i = 0; i < draft->count; i++)
-		if (draft->models[i].uid != 0) {
-			(void)fprintf(out, "; the files' owner\nuser      = %u:%u\n",
-			              (unsigned)draft->models[i].uid,
-			              (unsigned)draft->models[i].gid);
-			break;
-		}
-	if (lock)
-		(void)fputs("lock      = aweigh.lock\n", out);
-	(void)fputs(
-	        "; every byte, at every start; structure is faster, and finds what is missing or cut off\nverify    = digest\n",
-	        out);
-	for (size_t i = 0; i < draft->count; i++)
-		write_model(draft, &draft->models[i], out);
-	(void)fputs(
-	        "\n; What aweigh smoke waits for, and what docker stop wants of PID 1:\n; [service]\n; ready     = http://127.0.0.1:8000/health\n; init      = yes\n; remap.143 = 0\n",
-	        out);
-	(void)fputs("\n; In a Dockerfile:\n;   COPY policy.ini /etc/aweigh/policy.ini\n", out);
-	if (lock)
-		(void)fputs(";   COPY aweigh.lock /etc/aweigh/aweigh.lock\n", out);
-	if (draft->hub_cache != NULL)
-		(void)fputs(";   COPY hub /models/hub     (and hub_cache = /models/hub above)\n",
-		            out);
-	(void)fputs(";   RUN [\"/aweigh\", \"check\"]\n;   ENTRYPOINT [\"/aweigh\", \"--\"]\n",
-	            out);
 }

@@ -11,7 +11,10 @@
 #include "base/text.h"
 #include "bounds.h"
 
+#define SECTION_NAME_BYTES 43u /* with "model " in front, and a NUL: what inih keeps */
+
 struct arena;
+struct identified;
 struct drafted_file {
 	const char *path; /* beneath the model's directory */
 	uint64_t size;
@@ -25,6 +28,7 @@ struct drafted_model {
 	        code; /* what its own code is needed for: the sentence of a finding; NULL: nothing */
 	struct drafted_file *files;
 	size_t count, room;
+	uint64_t unopened; /* bytes of it that the service never opened; what it opened is all that is wanted */
 	uid_t uid;
 	gid_t gid;
 };
@@ -33,16 +37,32 @@ struct draft {
 	const char *hub_cache; /* absolute; NULL: none was met */
 	struct drafted_model *models; /* by the bytes of their names */
 	size_t count, room;
+	const struct identified *opened; /* only these files count; NULL: all */
+	size_t opened_count;
+	bool ran; /* a service, of which it tells */
+	const char *ready; /* what the service was ready by; NULL: nobody said */
+	const char **notes; /* what a reader should know besides */
+	size_t note_count, note_room;
 };
 
 /* false: a sentence in `why`. Release it in either case. */
 bool draft_begin(struct draft *draft, struct text *why);
 /* A hub cache, a repository of one, or a folder with a model's files. */
 bool draft_take(struct draft *draft, const char *directory, struct text *why);
+/* Its part with a repository, models--ORG--NAME; `commit` NULL: that of refs/main, or of the only snapshot. */
+bool draft_take_repository(struct draft *draft, const char *cache, const char *directory,
+                           const char *commit, struct text *why);
+/* A folder with weights, by an absolute path. */
+bool draft_take_folder(struct draft *draft, const char *path, struct text *why);
+void draft_note(struct draft *draft, const char *sentence);
 void draft_finish(struct draft *draft);
 /* A copy that lives as long as the draft. */
 const char *draft_keep(struct draft *draft, const char *text);
 void draft_release(struct draft *draft);
+/* A name that means itself in a policy: alone, and as a pattern in a list between commas and bars. */
+bool draft_is_plain(const char *path);
+/* Whether a file of it has that ending. */
+bool draft_has(const struct drafted_model *model, const char *ending);
 /* The policy; `lock`: it has a lock file beside it. */
 void draft_write(const struct draft *draft, bool lock, FILE *out);
 

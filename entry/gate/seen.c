@@ -192,49 +192,18 @@ static void raise_files(struct gate *gate, const struct observer *observer)
 	}
 }
 
-/* Which file it was, whatever it was called. */
-struct identified {
-	dev_t device;
-	ino_t inode;
-};
-
 struct unopened {
-	struct identified *seen; /* sorted */
+	const struct identified *seen;
 	size_t seen_count;
 	size_t opened, files, entries;
 	uint64_t bytes, first_bytes;
 	char first[MAX_PATH_BYTES]; /* beneath the model's directory */
 };
 
-static int by_identity(const void *a, const void *b)
-{
-	const struct identified *one = a, *other = b;
-
-	if (one->device != other->device)
-		return one->device < other->device ? -1 : 1;
-	return one->inode < other->inode ? -1 : one->inode > other->inode;
-}
-
-/* NULL: out of memory. */
-static struct identified *identify(const struct observer *observer, size_t *count)
-{
-	struct identified *seen = calloc(observer->file_count + 1, sizeof(*seen));
-	struct stat st;
-
-	*count = 0;
-	for (size_t i = 0; seen != NULL && i < observer->file_count; i++)
-		if (stat(observer->files[i].path, &st) == 0)
-			seen[(*count)++] = (struct identified){ st.st_dev, st.st_ino };
-	if (*count > 1)
-		qsort(seen, *count, sizeof(*seen), by_identity);
-	return seen;
-}
-
 /* What the service has left there may be anything: there is an end to it. */
 static enum dir_step count_file(void *context, const char *path, const struct stat *st)
 {
 	struct unopened *unopened = context;
-	struct identified wanted = { st->st_dev, st->st_ino };
 	uint64_t size = (uint64_t)st->st_size;
 
 	if (unopened->entries++ >= MAX_OBSERVED_FILES)
@@ -243,8 +212,7 @@ static enum dir_step count_file(void *context, const char *path, const struct st
 		return DIR_PASS_BY;
 	if (!S_ISREG(st->st_mode))
 		return DIR_ON;
-	if (bsearch(&wanted, unopened->seen, unopened->seen_count, sizeof(wanted), by_identity) !=
-	    NULL) {
+	if (identified_has(unopened->seen, unopened->seen_count, st)) {
 		unopened->opened++;
 		return DIR_ON;
 	}
@@ -261,7 +229,7 @@ static enum dir_step count_file(void *context, const char *path, const struct st
 static void raise_unopened(struct gate *gate, const struct observer *observer)
 {
 	size_t count;
-	struct identified *seen = identify(observer, &count);
+	struct identified *seen = observer_identify(observer, &count);
 
 	for (size_t i = 0; seen != NULL && i < gate->policy.model_count; i++) {
 		struct unopened unopened = { .seen = seen, .seen_count = count };

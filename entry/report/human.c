@@ -334,12 +334,12 @@ static void print_service(const struct paint *paint)
 	if (service->first_output_ms > 0)
 		text_addf(&text, ", first output after %.2f s",
 		          (double)service->first_output_ms / 1e3);
-	text_addf(&text, ", ended %s %d after %.2f s; %s at most, %llu lines",
+	text_addf(&text, ", ended %s %d after %.2f s; %s at most, %llu line%s",
 	          WIFSIGNALED(service->status) ? "by signal" : "with status",
 	          WIFSIGNALED(service->status) ? WTERMSIG(service->status) :
 	                                         WEXITSTATUS(service->status),
 	          (double)service->end_ms / 1e3, size_text(service->memory_bytes).text,
-	          (unsigned long long)service->lines);
+	          (unsigned long long)service->lines, service->lines == 1 ? "" : "s");
 	if (service->attempt_count > 0)
 		text_addf(&text, "; reached out, to %.128s%s", service->attempts[0].host,
 		          service->attempt_count > 1 ? " and others" : "");

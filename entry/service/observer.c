@@ -182,13 +182,14 @@ static void take_messages(struct observer *observer, struct observed *observed)
 
 /* Files */
 
-static const char *beneath(const struct observer *observer, const char *path)
+static bool is_of_interest(const struct observer *observer, const char *path)
 {
 	for (size_t i = 0; i < observer->directory_count; i++)
 		if (path_is_beneath(path, observer->directories[i]) &&
 		    strlen(path) > strlen(observer->directories[i]))
-			return observer->directories[i];
-	return NULL;
+			return true;
+	return observer->anywhere && !path_is_beneath(path, "/proc") &&
+	       !path_is_beneath(path, "/sys") && !path_is_beneath(path, "/dev");
 }
 
 /* The path as it was named: from the working directory, or from the descriptor. */
@@ -277,7 +278,7 @@ static void take_open(struct observer *observer, struct observed *observed, int 
 			break;
 	}
 	name[got < sizeof(name) ? got : sizeof(name) - 1] = '\0';
-	if (absolute(observed, directory, name, path) && beneath(observer, path) != NULL)
+	if (absolute(observed, directory, name, path) && is_of_interest(observer, path))
 		note_file(observer, path);
 }
 
@@ -337,6 +338,36 @@ bool observer_turn(struct observer *observer, int listener_fd)
 		observe_answer(&observed, error);
 	}
 	return true;
+}
+
+static int by_identity(const void *a, const void *b)
+{
+	const struct identified *one = a, *other = b;
+
+	if (one->device != other->device)
+		return one->device < other->device ? -1 : 1;
+	return one->inode < other->inode ? -1 : one->inode > other->inode;
+}
+
+struct identified *observer_identify(const struct observer *observer, size_t *count)
+{
+	struct identified *seen = calloc(observer->file_count + 1, sizeof(*seen));
+	struct stat st;
+
+	*count = 0;
+	for (size_t i = 0; seen != NULL && i < observer->file_count; i++)
+		if (stat(observer->files[i].path, &st) == 0)
+			seen[(*count)++] = (struct identified){ st.st_dev, st.st_ino };
+	if (*count > 1)
+		qsort(seen, *count, sizeof(*seen), by_identity);
+	return seen;
+}
+
+bool identified_has(const struct identified *all, size_t count, const struct stat *st)
+{
+	struct identified wanted = { st->st_dev, st->st_ino };
+
+	return bsearch(&wanted, all, count, sizeof(wanted), by_identity) != NULL;
 }
 
 void observer_release(struct observer *observer)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "bounds.h"
 #include "confine/observe.h"
@@ -31,6 +32,7 @@ struct observer {
 	/* Set before: */
 	const char *const *directories; /* of models, absolute; those of files that are noted */
 	size_t directory_count;
+	bool anywhere; /* those of all files are, but for the kernel's own */
 	bool demands; /* what is not seen is refused: network or files is */
 	bool refuses; /* egress = deny: sockets other than TCP's are answered with EACCES */
 	uint64_t started_ns;
@@ -46,5 +48,14 @@ struct observer {
 /* Reads and answers what waits; false: the listener is of no more use. */
 bool observer_turn(struct observer *observer, int listener_fd);
 void observer_release(struct observer *observer);
+
+/* Which file it was, whatever it was called. */
+struct identified {
+	dev_t device;
+	ino_t inode;
+};
+/* Of what was opened and is there, sorted; free() it. NULL: out of memory. */
+struct identified *observer_identify(const struct observer *observer, size_t *count);
+bool identified_has(const struct identified *all, size_t count, const struct stat *st);
 
 #endif

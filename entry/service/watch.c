@@ -114,10 +114,12 @@ static void enter(struct watching *watching, int phase, uint64_t within_ms)
 /* Whether there was something. */
 static bool pass_on(struct watching *watching, struct stream *stream)
 {
+	uint64_t ms = since_start_ms(watching);
+
 	if (!stream_pass_on(stream))
 		return false;
 	if (watching->seen->first_output_ms == 0)
-		watching->seen->first_output_ms = since_start_ms(watching) + 1;
+		watching->seen->first_output_ms = ms > 0 ? ms : 1;
 	if (watching->phase == DRAINING)
 		enter(watching, DRAINING, READ_WITHIN_MS);
 	return true;

@@ -10,6 +10,7 @@
 #include "engine/metadata.h"
 #include "engine/walk.h"
 #include "gate/drafting.h"
+#include "gate/opened.h"
 #include "gate/locked.h"
 #include "gate/locking.h"
 #include "hub/lock.h"
@@ -186,6 +187,34 @@ static void nothing_is_drafted_of_nothing(void **state)
 	draft_release(&draft);
 }
 
+/* Notes are sorted, each once; a repository of the path of which nothing is there is one that it looked for. */
+static void what_was_opened_becomes_notes(void **state)
+{
+	struct opened_file files[] = { { .path = (char *)(uintptr_t)"/nowhere/models--o--n/refs/main" },
+		                       { .path = (char *)(uintptr_t)"/nowhere/models--o--n/refs/main" },
+		                       { .path = (char *)(uintptr_t)"/nowhere/models--" } };
+	struct observer *observer = calloc(1, sizeof(*observer));
+	char sentence[512];
+	struct text why = TEXT_OVER(sentence);
+	struct draft draft;
+
+	(void)state;
+	assert_non_null(observer);
+	observer->files = files;
+	observer->file_count = LENGTH_OF(files);
+	observer->attempts[0] = (struct attempt){ .kind = ATTEMPT_NAME, .host = "hub.invalid" };
+	observer->attempt_count = 1;
+	assert_true(draft_begin(&draft, &why));
+	assert_true(draft_take_opened(&draft, observer, &why));
+	assert_int_equal(draft.count, 0);
+	assert_int_equal(draft.note_count, 2);
+	assert_string_equal(draft.notes[0], "it asked DNS for hub.invalid");
+	assert_string_equal(draft.notes[1],
+	                    "it looked for models--o--n, which is not in /nowhere");
+	draft_release(&draft);
+	free(observer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +224,7 @@ int main(void)
 		cmocka_unit_test(a_directory_without_metadata),
 		cmocka_unit_test(what_is_wanted),
 		cmocka_unit_test(nothing_is_drafted_of_nothing),
+		cmocka_unit_test(what_was_opened_becomes_notes),
 		cmocka_unit_test(a_record_of_a_file_is_not_believed_unseen),
 	};
 

@@ -3,9 +3,12 @@
 
 import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 from models import COMMIT, Repo, bert_files, gguf, minilm_files
+from world import HANG_LIMIT
 
 
 def lay(folder, files):
@@ -97,14 +100,14 @@ def test_to_standard_output(world):
     assert not list(world.path.glob("*.lock"))
 
 
-@pytest.mark.parametrize("what", ["missing", "empty", "two caches", "a service"])
+@pytest.mark.parametrize("what", ["missing", "empty", "two caches", "ready of nothing"])
 def test_what_cannot_be_drafted(world, what):
     STATES["a cache"](world)
     other = Repo(world.path / "other", "org/x").all().ref().hub
     (world.path / "empty").mkdir()
-    args = {"missing": ["/nowhere"], "empty": [world.path / "empty"], "two caches": [world.hub, other], "a service": ["--", "true"]}[what]
+    args = {"missing": ["/nowhere"], "empty": [world.path / "empty"], "two caches": [world.hub, other], "ready of nothing": ["--ready", "log:up"]}[what]
     result = world.run("draft", *map(str, args))
-    assert result.status == (64 if what == "a service" else 66) and result.out == "" and result.err.count("\n") == 1, result
+    assert result.status == (64 if what == "ready of nothing" else 66) and result.out == "" and result.err.count("\n") == 1, result
 
 
 @pytest.mark.parametrize("name", ["two\nlines", "a ; b", "${HOME}", "a, b", " ends ", 'quoted"'])
@@ -134,3 +137,109 @@ def test_a_draft_that_cannot_be_locked_leaves_nothing(world):
     (world.path / "aweigh.lock").mkdir()
     draft(world, world.hub, status=78)
     assert not (world.path / "drafted.ini").exists()
+
+
+# From a run
+
+OPENS = """
+import os, signal, sys, time
+for path in sys.argv[2:]:
+    try: open(path).close()
+    except OSError: pass
+print("up", flush=True)
+time.sleep(float(sys.argv[1]))
+"""
+
+
+def run_draft(world, *opened, args=("-p", "drafted.ini"), seconds=0, status=0, env=None, folders=()):
+    command = [sys.executable, "-c", OPENS, str(seconds), *map(str, opened)]
+    result = world.run("draft", *args, *map(str, folders), "--", *command, env={"HF_HUB_CACHE": str(world.hub), **(env or {})})
+    assert result.status == status, result
+    return result
+
+
+def two_sets(world):
+    return Repo(world.hub).all({**bert_files(), "pytorch_model.bin": b"x" * 3000, "README.md": b"hello"}).ref().snapshot
+
+
+def test_what_a_service_opens_is_drafted(world):
+    snapshot = two_sets(world)
+    folder = lay(world.path / "plain", bert_files())
+    used = [snapshot / "config.json", snapshot / "model.safetensors", folder / "config.json", folder / "model.safetensors", snapshot / "adapter_config.json",
+            world.hub / "models--org--other/refs/main"]
+    run_draft(world, *used)
+    text = (world.path / "drafted.ini").read_text()
+    assert text.count("[model ") == 2 and f"revision = {COMMIT}" in text and f"path     = {folder}" in text and "README" not in text and "pytorch" not in text, text
+    for note in ("it looked for adapter_config.json in models--org--m", "it looked for models--org--other", "it ran without HF_HUB_OFFLINE=1", f"it ran with HF_HUB_CACHE={world.hub}"):
+        assert f";   {note}" in text, text
+    result = check(world)
+    assert result.status == 0, (text, result)
+    (snapshot / "pytorch_model.bin").unlink()
+    (folder / "tokenizer.json").unlink()
+    assert check(world).status == 0, "nobody opened them"
+    for path in used[:4]:
+        aside = path.rename(world.path / "aside")
+        assert check(world).status in (65, 66), path
+        aside.rename(path)
+    assert check(world).status == 0
+
+
+def test_a_run_gives_the_same_bytes(world):
+    used = [two_sets(world) / "config.json", two_sets(world) / "model.safetensors"]
+    out = {run_draft(world, *used, args=()).out for _ in range(2)} | {run_draft(world, *used, args=("--timeout", "1s"), seconds=60).out}
+    assert len(out) == 1, out
+
+
+def test_a_drafted_service_starts_without_a_network(world):
+    used = [two_sets(world) / "config.json", two_sets(world) / "model.safetensors"]
+    run_draft(world, *used, args=("-p", "drafted.ini", "--ready", "log:up"), seconds=60)
+    text = (world.path / "drafted.ini").read_text()
+    assert "\n[service]\nready     = log:up\n" in text, text
+    (world.path / "drafted.ini").write_text(text + "\n[confine]\negress = deny\n")
+    command = [sys.executable, "-c", OPENS, "60", *map(str, used)]
+    result = world.run("smoke", "-p", "drafted.ini", "--", *command, env={"HF_HUB_CACHE": str(world.hub)})
+    assert result.status == 0, result
+
+
+@pytest.mark.parametrize("command, args, status, words", [
+    (["/bin/sh", "-c", "echo no such model; exit 3"], [], 71, "ended with status 3; its last line: no such model"),
+    (["/bin/sh", "-c", "exit 0"], ["--ready", "log:up"], 71, "ended with status 0"),
+    (["/bin/sleep", "60"], ["--ready", "log:up", "--timeout", "300ms"], 71, "not ready in time"),
+    (["/bin/true"], [], 66, "no file of a model was opened"),
+    (["nothing-of-that-name"], [], 127, "no such command"),
+    (["/bin/true"], ["--ready", "http://192.0.2.1/"], 64, "--ready: 'http://192.0.2.1/' is another machine's"),
+])
+def test_a_run_that_is_no_model_of_itself(world, command, args, status, words):
+    Repo(world.hub).all().ref()
+    result = world.run("draft", "-p", "drafted.ini", *args, "--", *command)
+    assert result.status == status and words in result.err and not (world.path / "drafted.ini").exists(), result
+
+
+def test_weights_of_a_component_are_their_models(world):
+    folder = lay(world.path / "st", {**minilm_files(), "2_Dense/model.safetensors": bert_files()["model.safetensors"], "2_Dense/config.json": b"{}"})
+    text = run_draft(world, folder / "2_Dense/model.safetensors", folder / "modules.json", args=()).out
+    assert text.count("[model ") == 1 and f"path     = {folder}\n" in text and "2_Dense/model.safetensors" in text, text
+
+
+def test_folders_and_a_run(world):
+    """What is named is taken whole, and what is opened besides joins it."""
+    folder = lay(world.path / "plain", bert_files())
+    text = run_draft(world, two_sets(world) / "model.safetensors", args=(), folders=[folder]).out
+    assert text.count("[model ") == 2 and "tokenizer.json" in text and "revision" in text, text
+
+
+def test_a_stop_request_ends_a_run_without_a_draft(world):
+    with subprocess.Popen([world.binary, "draft", "-p", "drafted.ini", "--", "/bin/sh", "-c", "echo up; exec sleep 60"], env=world.env, cwd=world.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"up\n"
+        process.terminate()
+        assert process.wait(HANG_LIMIT) == 143
+    assert not (world.path / "drafted.ini").exists()
+
+
+def test_where_a_run_cannot_be_observed(world):
+    """Under an observer already: nothing can be told of what it opens."""
+    Repo(world.hub).all().ref()
+    world.policy("[policy]\n[model m]\nrepo = org/m\n[service]\nready = exit\n")
+    inner = f"{world.binary} draft -p drafted.ini -- /bin/true 2>said; test $? = 71"
+    assert world.run("smoke", "-p", str(world.policy_file), "--", "/bin/sh", "-c", inner).status == 0
+    assert "name the folders instead" in (world.path / "said").read_text() and not (world.path / "drafted.ini").exists()

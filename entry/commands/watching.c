@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A service that is watched: what it must be ready by, and its start beneath an observer. */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/file.h"
+#include "commands/commands.h"
+#include "gate/gate.h"
+#include "gate/verdict.h"
+#include "service/target.h"
+#include "service/watch.h"
+#include "util.h"
+
+struct starting {
+	struct run *run;
+	struct gate *gate;
+};
+
+static int start(void *context, int observe_fd, struct text *why)
+{
+	struct starting *starting = context;
+
+	return (int)command_launch(starting->run, starting->gate, observe_fd, why);
+}
+
+/* Every `ready` is looked at before the service is. */
+bool command_check_targets(struct gate *gate)
+{
+	const struct policy *policy = &gate->policy;
+	uint32_t line = policy->said[KEY_READY].line;
+	bool ends = false, well = policy->ready.count > 0;
+
+	if (!well)
+		gate_raise(gate, FINDING_POLICY_VALUE, 0,
+		           "smoke needs to know when the service is ready: [service] ready");
+	if (policy->ready.count > MAX_READY_TARGETS) {
+		well = false;
+		gate_raise(gate, FINDING_POLICY_VALUE, line, "ready has more than %u elements",
+		           MAX_READY_TARGETS);
+	}
+	if (policy->log_expect.count > MAX_MARKED_ELEMENTS) {
+		well = false;
+		gate_raise(gate, FINDING_POLICY_VALUE, policy->said[KEY_LOG_EXPECT].line,
+		           "log_expect has more than %u elements", MAX_MARKED_ELEMENTS);
+	}
+	for (size_t i = 0; well && i < policy->ready.count; i++) {
+		char sentence[512];
+		struct text why = TEXT_OVER(sentence);
+		struct target target;
+
+		if (!target_parse(&target, policy->ready.items[i], gate->options->allow_remote,
+		                  &why)) {
+			well = false;
+			gate_raise(gate, FINDING_POLICY_VALUE, line, "ready: %s", sentence);
+		}
+		ends = ends || target.kind == TARGET_EXIT;
+	}
+	if (well && ends && policy->ready.count > 1) {
+		well = false;
+		gate_raise(gate, FINDING_POLICY_VALUE, line,
+		           "ready: a command that must end by itself (exit) answers nothing else");
+	}
+	return well;
+}
+
+static bool wants_notify(const struct policy *policy)
+{
+	for (size_t i = 0; i < policy->ready.count; i++)
+		if (strcmp(policy->ready.items[i], "notify") == 0)
+			return true;
+	return false;
+}
+
+/* A datagram socket with an abstract address, so that no file is left; -1 where none is wanted. 0 or a negative errno. */
+static int open_notify(struct gate *gate, int *fd)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	char name[64], random[9];
+	struct text text = TEXT_OVER(name);
+
+	*fd = -1;
+	if (!wants_notify(&gate->policy))
+		return 0;
+	random_hex(random);
+	text_addf(&text, "@aweigh-smoke-%s", random);
+	memcpy(address.sun_path + 1, name + 1, text.length - 1);
+	*fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (*fd < 0 || bind(*fd, (const struct sockaddr *)&address,
+	                    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + text.length)) != 0)
+		return -errno;
+	if (service_environ_set(&gate->service, "NOTIFY_SOCKET", name, ORIGIN_SET) != 0)
+		return -ENOMEM;
+	gate->env = service_environ_view(&gate->service);
+	return 0;
+}
+
+enum status command_watch(struct run *run, struct gate *gate, struct observer *observer,
+                          struct watched *seen, struct text *why)
+{
+	struct starting starting = { run, gate };
+	struct watch watch = { .policy = &gate->policy,
+		               .signals = &run->signals,
+		               .start = start,
+		               .context = &starting,
+		               .observer = observer,
+		               .notify_fd = -1,
+		               .who = &gate->who };
+	int error = open_notify(gate, &watch.notify_fd);
+
+	if (error == 0)
+		error = watch_service(&watch, seen);
+	cleanup_fd(&watch.notify_fd);
+	if (error != 0) {
+		text_addf(why, "the service cannot be started: %s", strerror(-error));
+		return STATUS_SYSTEM;
+	}
+	if (seen->refused != 0) {
+		text_add(why, seen->why);
+		return (enum status)seen->refused;
+	}
+	return seen->stop != 0 ? (enum status)(STATUS_SIGNAL + seen->stop) : STATUS_OK;
+}

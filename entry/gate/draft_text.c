@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A drafted policy as it is written. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/scan.h"
+#include "formats/formats.h"
+#include "gate/drafting.h"
+#include "report/escape.h"
+#include "util.h"
+
+#define LISTED_FILES 60u /* more than that is named by patterns: MAX_MARKED_ELEMENTS */
+
+static void write_require(const struct drafted_model *model, FILE *out)
+{
+	size_t listed = 0;
+
+	for (size_t i = 0; i < model->count; i++)
+		listed += !model->files[i].excluded && draft_is_plain(model->files[i].path);
+	if (listed == 0 || listed > LISTED_FILES)
+		return;
+	(void)fputs("require  =", out);
+	for (size_t i = 0, put = 0; i < model->count; i++)
+		if (!model->files[i].excluded && draft_is_plain(model->files[i].path))
+			(void)fprintf(out, "%s %s", put++ == 0 ? "" : ",\n          ",
+			              model->files[i].path);
+	(void)fputc('\n', out);
+}
+
+/* Of one format that can be told by its name alone. */
+static void write_formats(const struct drafted_model *model, FILE *out)
+{
+	static const char *const certain[] = { "safetensors", "gguf", "onnx" };
+	const char *only = NULL;
+
+	for (size_t i = 0; i < model->count; i++) {
+		const struct format *format = format_by_name(model->files[i].path);
+
+		if (model->files[i].excluded || format == NULL || !format->weights)
+			continue;
+		if (only != NULL && strcmp(only, format->name) != 0)
+			return;
+		only = format->name;
+	}
+	for (size_t i = 0; only != NULL && i < LENGTH_OF(certain); i++)
+		if (strcmp(only, certain[i]) == 0)
+			(void)fprintf(out, "formats  = %s\n", only);
+}
+
+/* What would mean something else in a list is any character (?). */
+static void write_pattern(const char *path, FILE *out)
+{
+	for (const char *at = path; *at != '\0'; at++) {
+		char one[2] = { *at, '\0' };
+
+		(void)fputc(*at == ' ' || !draft_is_plain(one) ? '?' : *at, out);
+	}
+}
+
+static void write_exclude(const struct drafted_model *model, FILE *out)
+{
+	uint64_t bytes = 0;
+	size_t put = 0;
+
+	for (size_t i = 0; i < model->count; i++)
+		bytes += model->files[i].excluded ? model->files[i].size : 0;
+	if (bytes == 0)
+		return;
+	(void)fprintf(
+	        out,
+	        "; the same weights for other frameworks, %s that an image need not hold\nexclude  =",
+	        size_text(bytes).text);
+	for (size_t i = 0; i < model->count; i++)
+		if (model->files[i].excluded) {
+			(void)fputs(put++ == 0 ? " " : ", ", out);
+			write_pattern(model->files[i].path, out);
+		}
+	(void)fputc('\n', out);
+}
+
+/* llama.cpp, CTranslate2 and whoever loads from a folder wants a path. */
+static bool loads_by_path(const struct drafted_model *model)
+{
+	return model->path != NULL || draft_has(model, ".gguf");
+}
+
+/*
+ * No variable that means anything to anybody else, whatever the repository is called: MODEL_NAME_PATH, with a number
+ * where another model has that.
+ */
+static void export_name(const struct drafted_model *model, size_t number, char *out, size_t size)
+{
+	struct text text = text_over(out, size);
+
+	text_add(&text, "MODEL_");
+	for (const char *at = path_name(model->name); *at != '\0'; at++) {
+		char c = (char)(*at >= 'a' && *at <= 'z' ? *at - ('a' - 'A') : *at);
+
+		text_add_bytes(&text, scan_is_name(*at) ? &c : "_", 1);
+	}
+	if (number > 0)
+		text_addf(&text, "_%zu", number);
+	text_add(&text, "_PATH");
+}
+
+static void write_export(const struct draft *draft, const struct drafted_model *model, FILE *out)
+{
+	char name[2 * SECTION_NAME_BYTES], other[2 * SECTION_NAME_BYTES];
+	size_t number = 0;
+
+	if (!loads_by_path(model))
+		return;
+	export_name(model, 0, name, sizeof(name));
+	for (const struct drafted_model *at = draft->models; at < model; at++) {
+		export_name(at, 0, other, sizeof(other));
+		number += strcmp(name, other) == 0;
+	}
+	if (number > 0)
+		export_name(model, number, name, sizeof(name));
+	(void)fprintf(out, "export   = %s\n", name);
+}
+
+/* Of what lies there the service opened only a part: that is all that it wants. */
+static void write_files(const struct drafted_model *model, FILE *out)
+{
+	if (model->unopened == 0 || model->count > LISTED_FILES)
+		return;
+	(void)fprintf(out,
+	              "; what the service opened; %s besides were never opened\nfiles    =",
+	              size_text(model->unopened).text);
+	for (size_t i = 0; i < model->count; i++) {
+		(void)fputs(i == 0 ? " " : ",\n           ", out);
+		write_pattern(model->files[i].path, out);
+	}
+	(void)fputc('\n', out);
+}
+
+static void write_model(const struct draft *draft, const struct drafted_model *model, FILE *out)
+{
+	uint64_t bytes = 0;
+	size_t files = 0;
+
+	for (size_t i = 0; i < model->count; i++)
+		if (!model->files[i].excluded) {
+			bytes += model->files[i].size;
+			files++;
+		}
+	(void)fprintf(out, "\n; %zu file%s, %s\n[model %s]\n", files, files == 1 ? "" : "s",
+	              size_text(bytes).text, model->name);
+	if (model->repo != NULL)
+		(void)fprintf(out, "repo     = %s\nrevision = %s\n", model->repo, model->commit);
+	else
+		(void)fprintf(out, "path     = %s\n", model->path);
+	write_files(model, out);
+	write_exclude(model, out);
+	write_require(model, out);
+	write_formats(model, out);
+	(void)fprintf(out, "min_size = %" PRIu64 "\n", bytes / 10 * 9);
+	if (model->code != NULL) {
+		(void)fputs("; it brings code of its own: ", out);
+		(void)escape_print(out, model->code);
+		(void)fputs("\nremote_code = allow\n", out);
+	}
+	write_export(draft, model, out);
+}
+
+static void write_notes(const struct draft *draft, FILE *out)
+{
+	if (draft->note_count > 0)
+		(void)fputs("; When the service ran for it:\n", out);
+	for (size_t i = 0; i < draft->note_count; i++) {
+		(void)fputs(";   ", out);
+		(void)escape_print(out, draft->notes[i]);
+		(void)fputc('\n', out);
+	}
+}
+
+static void write_service(const struct draft *draft, FILE *out)
+{
+	if (draft->ready != NULL)
+		(void)fprintf(out, "\n; What aweigh smoke waits for:\n[service]\nready     = %s\n",
+		              draft->ready);
+	else
+		(void)fputs("\n; What aweigh smoke waits for:\n; [service]\n; ready     = http://127.0.0.1:8000/health\n",
+		            out);
+	(void)fputs("; what docker stop wants of PID 1\n; init      = yes\n; remap.143 = 0\n", out);
+}
+
+void draft_write(const struct draft *draft, bool lock, FILE *out)
+{
+	(void)fprintf(out,
+	              "; Drafted by aweigh from what %s. Read it, and say what else must hold.\n",
+	              draft->ran ? "the service opened" : "lay there");
+	write_notes(draft, out);
+	(void)fputs("[policy]\nmode      = offline\n", out);
+	if (draft->hub_cache != NULL)
+		(void)fprintf(
+		        out,
+		        "; where it lies here; in an image, where it is copied to\nhub_cache = %s\n",
+		        draft->hub_cache);
+	for (size_t i = 0; i < draft->count; i++)
+		if (draft->models[i].uid != 0) {
+			(void)fprintf(out, "; the files' owner\nuser      = %u:%u\n",
+			              (unsigned)draft->models[i].uid,
+			              (unsigned)draft->models[i].gid);
+			break;
+		}
+	if (lock)
+		(void)fputs("lock      = aweigh.lock\n", out);
+	(void)fputs(
+	        "; every byte, at every start; structure is faster, and finds what is missing or cut off\nverify    = digest\n",
+	        out);
+	for (size_t i = 0; i < draft->count; i++)
+		write_model(draft, &draft->models[i], out);
+	write_service(draft, out);
+	(void)fputs("\n; In a Dockerfile:\n;   COPY policy.ini /etc/aweigh/policy.ini\n", out);
+	if (lock)
+		(void)fputs(";   COPY aweigh.lock /etc/aweigh/aweigh.lock\n", out);
+	if (draft->hub_cache != NULL)
+		(void)fputs(";   COPY hub /models/hub     (and hub_cache = /models/hub above)\n",
+		            out);
+	(void)fputs(";   RUN [\"/aweigh\", \"check\"]\n;   ENTRYPOINT [\"/aweigh\", \"--\"]\n",
+	            out);
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gate/opened.h"
+
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/array.h"
+#include "base/dir.h"
+#include "formats/formats.h"
+#include "hub/cache.h"
+#include "util.h"
+
+#define MAX_NOTES 64u /* of each kind */
+#define MAX_LEVELS_UP 4u /* from weights in a component to the model that has it */
+
+static int by_bytes(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Hub caches */
+
+/* CACHE/models--ORG--NAME[/snapshots/COMMIT[/FILE]] */
+struct place {
+	char cache[PATH_MAX], directory[MAX_NAME_BYTES], commit[COMMIT_HEX + 1];
+	const char *file; /* beneath the snapshot; NULL: it is none of one */
+};
+
+static bool place_of_path(struct place *place, const char *path)
+{
+	const char *at = strstr(path, "/models--"), *rest = at == NULL ? NULL : strchr(at + 1, '/');
+	struct text cache = TEXT_OVER(place->cache), directory = TEXT_OVER(place->directory);
+
+	if (rest == NULL)
+		return false;
+	text_add_bytes(&cache, path, (size_t)(at - path));
+	text_add_bytes(&directory, at + 1, (size_t)(rest - at - 1));
+	place->commit[0] = '\0';
+	place->file = NULL;
+	if (strncmp(rest, "/snapshots/", 11) == 0 && strlen(rest) > 12 + COMMIT_HEX &&
+	    rest[11 + COMMIT_HEX] == '/') {
+		memcpy(place->commit, rest + 11, COMMIT_HEX);
+		place->commit[COMMIT_HEX] = '\0';
+		place->file = rest + 12 + COMMIT_HEX;
+	}
+	return !cache.cut && !directory.cut &&
+	       (place->file == NULL || revision_is_commit(place->commit));
+}
+
+/* First those by their snapshot: another file of a repository does not say which. */
+static bool take_repositories(struct draft *draft, const struct observer *observer, bool by_commit,
+                              struct text *why)
+{
+	for (size_t i = 0; i < observer->file_count; i++) {
+		struct place place;
+		char real[PATH_MAX];
+		struct stat st;
+
+		if (!place_of_path(&place, observer->files[i].path) ||
+		    (place.file != NULL) != by_commit || stat(observer->files[i].path, &st) != 0 ||
+		    !S_ISREG(st.st_mode) || realpath(place.cache, real) == NULL)
+			continue;
+		if (!draft_take_repository(draft, real, place.directory,
+		                           by_commit ? place.commit : NULL, why))
+			return false;
+	}
+	return true;
+}
+
+/* Folders */
+
+static bool is_in(const char *directory, const char *name)
+{
+	char path[MAX_PATH_BYTES];
+	struct stat st;
+
+	return path_join(path, sizeof(path), directory, name) && stat(path, &st) == 0;
+}
+
+/* Weights in a component belong to the model whose list of components lies above. */
+static void climb(char *directory)
+{
+	char above[PATH_MAX];
+
+	memcpy(above, directory, strlen(directory) + 1);
+	for (unsigned i = 0; i < MAX_LEVELS_UP; i++) {
+		char *slash = strrchr(above, '/');
+
+		if (slash == NULL || slash == above)
+			return;
+		*slash = '\0';
+		if (is_in(above, "modules.json") || is_in(above, "model_index.json"))
+			memcpy(directory, above, strlen(above) + 1);
+	}
+}
+
+struct folders {
+	char **at;
+	size_t count, room;
+};
+
+/* Python's *.pth there are lines of paths (site). */
+static bool is_path_configuration(const char *directory)
+{
+	const char *name = path_name(directory);
+
+	return strcmp(name, "site-packages") == 0 || strcmp(name, "dist-packages") == 0;
+}
+
+static void take_weights(struct folders *folders, const char *path)
+{
+	const struct format *format = format_by_name(path);
+	struct place place;
+	char real[PATH_MAX], *slash, *copy;
+	struct stat st;
+
+	if (format == NULL || !format->weights || place_of_path(&place, path) ||
+	    stat(path, &st) != 0 || !S_ISREG(st.st_mode) || strlen(path) >= sizeof(real))
+		return;
+	memcpy(real, path, strlen(path) + 1);
+	slash = strrchr(real, '/');
+	*slash = '\0';
+	copy = realpath(slash == real ? "/" : real, NULL);
+	if (copy == NULL || is_path_configuration(copy)) {
+		free(copy);
+		return;
+	}
+	memcpy(real, copy, strlen(copy) + 1);
+	free(copy);
+	climb(real);
+	copy = strdup(real);
+	if (copy != NULL && ARRAY_MAKE_ROOM(folders->at, folders->count, folders->room))
+		folders->at[folders->count++] = copy;
+	else
+		free(copy);
+}
+
+/* A folder within another that has weights is a part of that. */
+static bool take_folders(struct draft *draft, const struct observer *observer, struct text *why)
+{
+	struct folders folders = { 0 };
+	const char *last = NULL;
+	bool well = true;
+
+	for (size_t i = 0; i < observer->file_count; i++)
+		take_weights(&folders, observer->files[i].path);
+	if (folders.count > 1)
+		qsort(folders.at, folders.count, sizeof(folders.at[0]), by_bytes);
+	for (size_t i = 0; i < folders.count && well; i++) {
+		if (last != NULL && path_is_beneath(folders.at[i], last))
+			continue;
+		last = folders.at[i];
+		if (draft_is_plain(last))
+			well = draft_take_folder(draft, last, why);
+		else
+			draft_note(draft, "a folder that it loads from has a name that no policy can have");
+	}
+	for (size_t i = 0; i < folders.count; i++)
+		free(folders.at[i]);
+	free(folders.at);
+	return well;
+}
+
+/* Notes */
+
+static void note_attempts(struct draft *draft, const struct observer *observer)
+{
+	for (size_t i = 0; i < observer->attempt_count && i < MAX_NOTES; i++) {
+		const struct attempt *attempt = &observer->attempts[i];
+		char sentence[512];
+		struct text text = TEXT_OVER(sentence);
+
+		if (attempt->kind == ATTEMPT_NAME)
+			text_addf(&text, "it asked DNS for %s", attempt->host);
+		else
+			text_addf(&text, "it reached out to %s, port %u", attempt->host,
+			          attempt->port);
+		draft_note(draft, sentence);
+	}
+}
+
+/* Of a repository that is not here at all, that; of one that is here, the file. */
+static void note_absent(struct draft *draft, const struct observer *observer)
+{
+	size_t noted = 0;
+
+	for (size_t i = 0; i < observer->file_count && noted < MAX_NOTES; i++) {
+		const char *path = observer->files[i].path;
+		char sentence[MAX_PATH_BYTES + 64];
+		struct text text = TEXT_OVER(sentence);
+		struct place place;
+		struct stat st;
+
+		if (stat(path, &st) == 0 || !place_of_path(&place, path))
+			continue;
+		if (!is_in(place.cache, place.directory))
+			text_addf(&text, "it looked for %s, which is not in %s", place.directory,
+			          place.cache);
+		else if (place.file != NULL && is_in(place.cache, place.directory))
+			text_addf(&text, "it looked for %s in %s, which has none", place.file,
+			          place.directory);
+		else
+			continue;
+		draft_note(draft, sentence);
+		noted++;
+	}
+}
+
+static void sort_notes(struct draft *draft, size_t from)
+{
+	size_t kept = from;
+
+	if (draft->note_count - from > 1)
+		qsort(draft->notes + from, draft->note_count - from, sizeof(draft->notes[0]),
+		      by_bytes);
+	for (size_t i = from; i < draft->note_count; i++)
+		if (kept == from || strcmp(draft->notes[kept - 1], draft->notes[i]) != 0)
+			draft->notes[kept++] = draft->notes[i];
+	draft->note_count = kept;
+}
+
+bool draft_take_opened(struct draft *draft, const struct observer *observer, struct text *why)
+{
+	size_t count, before = draft->note_count;
+	struct identified *opened = observer_identify(observer, &count);
+	bool well = opened != NULL;
+
+	if (!well)
+		text_add(why, "out of memory");
+	draft->opened = opened;
+	draft->opened_count = count;
+	well = well && take_repositories(draft, observer, true, why) &&
+	       take_repositories(draft, observer, false, why) && take_folders(draft, observer, why);
+	draft->opened = NULL;
+	free(opened);
+	note_attempts(draft, observer);
+	note_absent(draft, observer);
+	if (observer->hidden > 0 || observer->files_left_out > 0)
+		draft_note(draft, "some of what it did could not be seen: it may have opened more");
+	sort_notes(draft, before);
+	return well;
+}
