@@ -136,9 +136,12 @@ static enum status look(struct run *run, struct draft *draft, struct text *why)
 static void note_environment(const struct run *run, struct draft *draft)
 {
 	static const char *const offline[] = { "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE" };
-	static const char *const places[] = { "HF_HOME",           "HF_HUB_CACHE",
-		                              "TRANSFORMERS_CACHE", "HUGGINGFACE_HUB_CACHE",
-		                              "XDG_CACHE_HOME",    "SENTENCE_TRANSFORMERS_HOME" };
+	static const char *const places[] = { "HF_HOME",
+		                              "HF_HUB_CACHE",
+		                              "TRANSFORMERS_CACHE",
+		                              "HUGGINGFACE_HUB_CACHE",
+		                              "XDG_CACHE_HOME",
+		                              "SENTENCE_TRANSFORMERS_HOME" };
 	const struct environment env = environment_of(run);
 	char sentence[MAX_PATH_BYTES];
 	struct text text;
@@ -168,10 +171,9 @@ static char *compose_run(const struct options *options, size_t *length)
 
 	if (memory == NULL)
 		return NULL;
-	(void)fprintf(memory,
-	              "[policy]\nmode = online\n[service]\nready = %s\nready_within = %llums\n",
-	              options->ready != NULL ? options->ready : "exit",
-	              (unsigned long long)within_ms);
+	(void)fprintf(
+	        memory, "[policy]\nmode = online\n[service]\nready = %s\nready_within = %llums\n",
+	        options->ready != NULL ? options->ready : "exit", (unsigned long long)within_ms);
 	if (fclose(memory) == 0)
 		return text;
 	free(text);
@@ -183,8 +185,9 @@ static enum status judge_run(const struct options *options, const struct watched
                              struct text *why)
 {
 	if (!seen->observed) {
-		text_add(why,
-		         "this platform does not let aweigh see what a service opens; name the folders instead");
+		text_add(
+		        why,
+		        "this platform does not let aweigh see what a service opens; name the folders instead");
 		return STATUS_SYSTEM;
 	}
 	if (options->ready != NULL && !seen->ready && seen->asked)
@@ -195,9 +198,8 @@ static enum status judge_run(const struct options *options, const struct watched
 		          WIFSIGNALED(seen->status) ? "by signal" : "with status",
 		          WIFSIGNALED(seen->status) ? WTERMSIG(seen->status) :
 		                                      WEXITSTATUS(seen->status),
-		          seen->lines == 0 ?
-		                  "it said nothing" :
-		                  seen->last[(seen->lines - 1) % LENGTH_OF(seen->last)]);
+		          seen->lines == 0 ? "it said nothing" :
+		                             seen->last[(seen->lines - 1) % LENGTH_OF(seen->last)]);
 	return why->length == 0 ? STATUS_OK : STATUS_SYSTEM;
 }
 

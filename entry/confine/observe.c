@@ -32,10 +32,17 @@
 #define ARCHITECTURE AUDIT_ARCH_AARCH64
 #endif
 
-static const uint32_t calls[] = { SYS_socket,  SYS_connect, SYS_sendto,  SYS_sendmmsg,
-	                          SYS_sendmsg, SYS_openat,  SYS_openat2, SYS_io_uring_setup,
+#ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS /* of Linux 6.6 */
+#define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, __u64)
+#define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP 1ul
+#endif
+
+static const uint32_t calls[] = { SYS_socket,    SYS_connect,    SYS_sendto,  SYS_sendmmsg,
+	                          SYS_sendmsg,   SYS_openat,     SYS_openat2, SYS_io_uring_setup,
+	                          SYS_bind,      SYS_listen,     SYS_execve,  SYS_statx,
+	                          SYS_faccessat, SYS_faccessat2,
 #ifdef SYS_open
-	                          SYS_open
+	                          SYS_open,      SYS_stat,       SYS_access
 #endif
 };
 
@@ -51,6 +58,15 @@ static unsigned short build(struct sock_filter *at)
 
 	memcpy(at, begin, sizeof(begin));
 	length = LENGTH_OF(begin);
+	/* fstat(3) is this call without a name: there is nothing to see, and it is asked of each file that is opened. */
+	at[length++] =
+	        (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_newfstatat, 0, 4);
+	at[length++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+	                                            offsetof(struct seccomp_data, args[3]));
+	at[length++] =
+	        (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, AT_EMPTY_PATH, 0, 1);
+	at[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	at[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF);
 	for (size_t i = 0; i < LENGTH_OF(calls); i++) {
 		at[length++] =
 		        (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[i], 0, 1);
@@ -184,10 +200,8 @@ int observe_receive(int socket_fd)
 		return got < 0 ? -errno : -ENODATA;
 	memcpy(&fd, CMSG_DATA(header), sizeof(fd));
 	(void)fcntl(fd, F_SETFL, O_NONBLOCK);
-#ifdef SECCOMP_IOCTL_NOTIF_SET_FLAGS
 	(void)ask(fd, SECCOMP_IOCTL_NOTIF_SET_FLAGS,
-	          (const void *)1); /* wakes this side on the same core; Linux 6.6 */
-#endif
+	          (const void *)SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP); /* on the same core */
 	return fd;
 }
 
@@ -276,11 +290,31 @@ static bool open_memory(struct observed *observed)
 	return observed->memory_fd >= 0;
 }
 
+/*
+ * By one call where the kernel lets this process do so; else by /proc, which judges by the identity that was taken. What
+ * was read is the caller's only if its call still waits.
+ */
+static ssize_t read_at_once(const struct observed *observed, uint64_t address, void *out,
+                            size_t size)
+{
+	const struct iovec here = { out, size };
+	const struct iovec there = { (void *)(uintptr_t)address, size };
+	ssize_t got = observed->memory_fd >= 0 ?
+	                      -1 :
+	                      process_vm_readv(observed->pid, &here, 1, &there, 1, 0);
+
+	return got > 0 && ask(observed->listener_fd, SECCOMP_IOCTL_NOTIF_ID_VALID, &observed->id) ==
+	                               0 ?
+	               got :
+	               -1;
+}
+
 size_t observe_read(struct observed *observed, uint64_t address, void *out, size_t size)
 {
-	size_t done = 0;
-	ssize_t got = 1;
+	ssize_t got = read_at_once(observed, address, out, size);
+	size_t done = got > 0 ? (size_t)got : 0;
 
+	got = 1;
 	/* What lies behind a text may not be there: then it is less. */
 	while (done < size && got > 0 && address <= INT64_MAX - size && open_memory(observed)) {
 		got = pread(observed->memory_fd, (char *)out + done, size - done,

@@ -125,8 +125,7 @@ static void write_files(const struct drafted_model *model, FILE *out)
 {
 	if (model->unopened == 0 || model->count > LISTED_FILES)
 		return;
-	(void)fprintf(out,
-	              "; what the service opened; %s besides were never opened\nfiles    =",
+	(void)fprintf(out, "; what the service opened; %s besides were never opened\nfiles    =",
 	              size_text(model->unopened).text);
 	for (size_t i = 0; i < model->count; i++) {
 		(void)fputs(i == 0 ? " " : ",\n           ", out);
@@ -181,8 +180,9 @@ static void write_service(const struct draft *draft, FILE *out)
 		(void)fprintf(out, "\n; What aweigh smoke waits for:\n[service]\nready     = %s\n",
 		              draft->ready);
 	else
-		(void)fputs("\n; What aweigh smoke waits for:\n; [service]\n; ready     = http://127.0.0.1:8000/health\n",
-		            out);
+		(void)fputs(
+		        "\n; What aweigh smoke waits for:\n; [service]\n; ready     = http://127.0.0.1:8000/health\n",
+		        out);
 	(void)fputs("; what docker stop wants of PID 1\n; init      = yes\n; remap.143 = 0\n", out);
 }
 

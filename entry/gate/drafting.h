@@ -28,7 +28,8 @@ struct drafted_model {
 	        code; /* what its own code is needed for: the sentence of a finding; NULL: nothing */
 	struct drafted_file *files;
 	size_t count, room;
-	uint64_t unopened; /* bytes of it that the service never opened; what it opened is all that is wanted */
+	uint64_t
+	        unopened; /* bytes of it that the service never opened; what it opened is all that is wanted */
 	uid_t uid;
 	gid_t gid;
 };

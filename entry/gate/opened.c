@@ -57,7 +57,7 @@ static bool take_repositories(struct draft *draft, const struct observer *observ
 		char real[PATH_MAX];
 		struct stat st;
 
-		if (!place_of_path(&place, observer->files[i].path) ||
+		if (!observer->files[i].opened || !place_of_path(&place, observer->files[i].path) ||
 		    (place.file != NULL) != by_commit || stat(observer->files[i].path, &st) != 0 ||
 		    !S_ISREG(st.st_mode) || realpath(place.cache, real) == NULL)
 			continue;
@@ -144,7 +144,8 @@ static bool take_folders(struct draft *draft, const struct observer *observer, s
 	bool well = true;
 
 	for (size_t i = 0; i < observer->file_count; i++)
-		take_weights(&folders, observer->files[i].path);
+		if (observer->files[i].opened)
+			take_weights(&folders, observer->files[i].path);
 	if (folders.count > 1)
 		qsort(folders.at, folders.count, sizeof(folders.at[0]), by_bytes);
 	for (size_t i = 0; i < folders.count && well; i++) {
@@ -154,7 +155,9 @@ static bool take_folders(struct draft *draft, const struct observer *observer, s
 		if (draft_is_plain(last))
 			well = draft_take_folder(draft, last, why);
 		else
-			draft_note(draft, "a folder that it loads from has a name that no policy can have");
+			draft_note(
+			        draft,
+			        "a folder that it loads from has a name that no policy can have");
 	}
 	for (size_t i = 0; i < folders.count; i++)
 		free(folders.at[i]);

@@ -170,6 +170,30 @@ static bool is_of_a_model(const struct gate *gate, const char *path)
 	return false;
 }
 
+/*
+ * A revision that is not aboard: refs/NAME that is not there, or a snapshot. A commit is looked for beneath refs/ by
+ * whoever asks for a commit, and lies in snapshots/ alone (huggingface_hub, try_to_load_from_cache()).
+ */
+static bool is_absent_revision(const struct gate *gate, const char *path)
+{
+	const char *repo = path + strlen(gate->hub_cache) + 1, *inner = strchr(repo, '/');
+	char snapshot[MAX_PATH_BYTES], name[COMMIT_HEX + 1];
+	struct text text = TEXT_OVER(name);
+	struct stat st;
+
+	if (inner == NULL || stat(path, &st) == 0)
+		return false;
+	if (strncmp(inner, "/refs/", 6) == 0)
+		return !revision_is_commit(inner + 6);
+	if (strncmp(inner, "/snapshots/", 11) != 0)
+		return false;
+	text_add_bytes(&text, inner + 11, strcspn(inner + 11, "/"));
+	text = TEXT_OVER(snapshot);
+	text_add_bytes(&text, path, (size_t)(inner - path));
+	text_addf(&text, "/snapshots/%s", name);
+	return revision_is_commit(name) && !text.cut && stat(snapshot, &st) != 0;
+}
+
 static void raise_files(struct gate *gate, const struct observer *observer)
 {
 	bool refuse = gate->policy.files_opened == OBSERVED_REFUSE;
@@ -177,9 +201,12 @@ static void raise_files(struct gate *gate, const struct observer *observer)
 
 	for (size_t i = 0; i < observer->file_count; i++) {
 		const struct opened_file *file = &observer->files[i];
+		bool of_a_model = is_of_a_model(gate, file->path);
 		struct stat st;
+		bool is_there = stat(file->path, &st) == 0;
 
-		if (!is_of_a_repository(gate, file->path) || is_of_a_model(gate, file->path) ||
+		if (!is_of_a_repository(gate, file->path) || (is_there && !file->opened) ||
+		    (of_a_model && !is_absent_revision(gate, file->path)) ||
 		    raised++ >= FINDINGS_PER_KIND)
 			continue;
 		gate_raise_at(
@@ -187,8 +214,12 @@ static void raise_files(struct gate *gate, const struct observer *observer)
 		        (struct report_at){ .path = file->path,
 		                            .line = gate->policy.said[KEY_FILES_OPENED].line,
 		                            .severity = refuse ? SEVERITY_ERROR : SEVERITY_OFF },
-		        "was %s, and no [model] section names its repository",
-		        stat(file->path, &st) != 0 ? "looked for and not there" : "opened");
+		        "%s",
+		        of_a_model ?
+		                "was looked for and is not there: the service wants a revision that is not aboard" :
+		        !is_there ?
+		                "was looked for and is not there, and no [model] section names its repository" :
+		                "was opened, and no [model] section names its repository");
 	}
 }
 
@@ -282,6 +313,9 @@ static void raise_observed(struct gate *gate, const struct watched *seen,
 	}
 	service->attempts = keep_attempts(gate, observer);
 	service->attempt_count = service->attempts == NULL ? 0 : observer->attempt_count;
+	for (size_t i = 0; i < observer->program_count; i++)
+		service->programs[i] = report_keep(&gate->report, observer->programs[i]);
+	memcpy(service->ports, observer->ports, sizeof(observer->ports));
 	raise_attempts(gate, observer);
 	raise_files(gate, observer);
 	if (observer->hidden == 0 && observer->files_left_out == 0) {

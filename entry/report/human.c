@@ -340,6 +340,10 @@ static void print_service(const struct paint *paint)
 	                                         WEXITSTATUS(service->status),
 	          (double)service->end_ms / 1e3, size_text(service->memory_bytes).text,
 	          (unsigned long long)service->lines, service->lines == 1 ? "" : "s");
+	for (size_t i = 0; service->ports[i] != 0; i++)
+		text_addf(&text, "%s %u", i == 0 ? "; listened on" : ",", service->ports[i]);
+	for (size_t i = 0; service->programs[i] != NULL; i++)
+		text_addf(&text, "%s %.256s", i == 0 ? "; started" : ",", service->programs[i]);
 	if (service->attempt_count > 0)
 		text_addf(&text, "; reached out, to %.128s%s", service->attempts[0].host,
 		          service->attempt_count > 1 ? " and others" : "");

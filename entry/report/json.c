@@ -134,6 +134,20 @@ static void put_attempt(yajl_gen gen, const struct report_attempt *attempt)
 	(void)yajl_gen_map_close(gen);
 }
 
+/* To its end, or to the first NULL. */
+static void put_words(yajl_gen gen, const char *name, const char *const *words, size_t room)
+{
+	gen_word(gen, name);
+	(void)yajl_gen_array_open(gen);
+	for (size_t i = 0; i < room && words[i] != NULL; i++) {
+		char shown[1024];
+
+		escape_into(shown, sizeof(shown), words[i]);
+		gen_word(gen, shown);
+	}
+	(void)yajl_gen_array_close(gen);
+}
+
 static void put_service(yajl_gen gen, const struct report_service *service)
 {
 	if (!service->looked_at)
@@ -156,15 +170,13 @@ static void put_service(yajl_gen gen, const struct report_service *service)
 	for (size_t i = 0; i < service->attempt_count; i++)
 		put_attempt(gen, &service->attempts[i]);
 	(void)yajl_gen_array_close(gen);
-	gen_word(gen, "last_lines");
+	gen_word(gen, "ports");
 	(void)yajl_gen_array_open(gen);
-	for (size_t i = 0; i < LENGTH_OF(service->last) && service->last[i] != NULL; i++) {
-		char shown[1024];
-
-		escape_into(shown, sizeof(shown), service->last[i]);
-		gen_word(gen, shown);
-	}
+	for (size_t i = 0; service->ports[i] != 0; i++)
+		(void)yajl_gen_integer(gen, service->ports[i]);
 	(void)yajl_gen_array_close(gen);
+	put_words(gen, "programs", service->programs, LENGTH_OF(service->programs));
+	put_words(gen, "last_lines", service->last, LENGTH_OF(service->last));
 	(void)yajl_gen_map_close(gen);
 }
 

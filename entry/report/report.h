@@ -62,6 +62,8 @@ struct report_service {
 		bool refused;
 	} * attempts;
 	size_t attempt_count;
+	const char *programs[17]; /* that it started besides; NULL: no more */
+	uint16_t ports[17]; /* that it listened on; 0: no more */
 	const char *last[8]; /* the last lines, where something is wrong; NULL: no more */
 };
 

@@ -241,45 +241,129 @@ static bool grow(struct observer *observer)
 	return true;
 }
 
-static void note_file(struct observer *observer, const char *path)
+static void note_file(struct observer *observer, const char *path, bool opened)
 {
 	uint64_t hash = hash_bytes(path, strlen(path));
+	uint32_t place = observer->file_room > 0 ? *place_of(observer, hash) : 0;
 	struct opened_file *file;
 
-	if (observer->file_room > 0 && *place_of(observer, hash) != 0)
+	if (place != 0) {
+		observer->files[place - 1].opened |= opened;
 		return;
+	}
 	if (observer->file_count == observer->file_room && !grow(observer)) {
 		observer->files_left_out++;
 		return;
 	}
 	file = &observer->files[observer->file_count];
-	*file = (struct opened_file){ .hash = hash, .path = strdup(path) };
+	*file = (struct opened_file){ .hash = hash, .path = strdup(path), .opened = opened };
 	if (file->path == NULL)
 		return;
 	observer->file_count++;
 	*place_of(observer, hash) = (uint32_t)observer->file_count;
 }
 
-static void take_open(struct observer *observer, struct observed *observed, int directory,
-                      uint64_t address)
+/* To its end, and not beyond: most names are short. */
+static void read_name(struct observed *observed, uint64_t address, char name[static MAX_PATH_BYTES])
 {
-	char name[MAX_PATH_BYTES] = "", path[MAX_PATH_BYTES];
-	size_t got = observe_read(observed, address, name, 1);
+	size_t got = 0;
 
-	/* To its end, and not beyond: most names are short. */
-	while (got > 0 && got < sizeof(name) - 1 && memchr(name, '\0', got) == NULL) {
-		size_t piece = 256 - ((address + got) & 255);
+	while (got < MAX_PATH_BYTES - 1 && memchr(name, '\0', got) == NULL) {
+		size_t piece = 256 - ((address + got) & 255), left = MAX_PATH_BYTES - 1 - got;
 		size_t more = observe_read(observed, address + got, name + got,
-		                           piece < sizeof(name) - 1 - got ? piece :
-		                                                            sizeof(name) - 1 - got);
+		                           piece < left ? piece : left);
 
 		got += more;
 		if (more == 0)
 			break;
 	}
-	name[got < sizeof(name) ? got : sizeof(name) - 1] = '\0';
-	if (absolute(observed, directory, name, path) && is_of_interest(observer, path))
-		note_file(observer, path);
+	name[got] = '\0';
+}
+
+/* In the service's own place; false: there is no name. */
+static bool read_path(struct observed *observed, int directory, uint64_t address,
+                      char path[static MAX_PATH_BYTES])
+{
+	char name[MAX_PATH_BYTES];
+
+	read_name(observed, address, name);
+	return name[0] != '\0' && absolute(observed, directory, name, path);
+}
+
+static void take_open(struct observer *observer, struct observed *observed, int directory,
+                      uint64_t address)
+{
+	char path[MAX_PATH_BYTES];
+
+	if (read_path(observed, directory, address, path) && is_of_interest(observer, path))
+		note_file(observer, path, true);
+}
+
+/* Where all files count, only those of hub caches are worth a look. */
+static void take_look(struct observer *observer, struct observed *observed, int directory,
+                      uint64_t address)
+{
+	char path[MAX_PATH_BYTES];
+
+	if (read_path(observed, directory, address, path) && is_of_interest(observer, path) &&
+	    (!observer->anywhere || strstr(path, "/models--") != NULL))
+		note_file(observer, path, false);
+}
+
+/* What it offers and starts */
+
+static void take_bind(struct observer *observer, struct observed *observed)
+{
+	struct sockaddr_storage storage = { 0 };
+	uint64_t size = observed->args[2];
+	char host[INET6_ADDRSTRLEN];
+	uint16_t port;
+
+	(void)observe_read(observed, observed->args[1], &storage,
+	                   size < sizeof(storage) ? (size_t)size : sizeof(storage));
+	if (storage.ss_family != AF_INET && storage.ss_family != AF_INET6)
+		return;
+	(void)is_local(&storage, host, &port);
+	observer->bound[observer->bound_count % LENGTH_OF(observer->bound)].fd =
+	        (int)observed->args[0];
+	observer->bound[observer->bound_count++ % LENGTH_OF(observer->bound)].port = port;
+}
+
+/* By the last that was bound with this descriptor's number. */
+static void take_listen(struct observer *observer, const struct observed *observed)
+{
+	size_t room = LENGTH_OF(observer->bound);
+	uint16_t port = 0;
+
+	for (size_t i = 0; i < room && i < observer->bound_count && port == 0; i++) {
+		size_t at = (observer->bound_count - 1 - i) % room;
+
+		if (observer->bound[at].fd == (int)observed->args[0])
+			port = observer->bound[at].port;
+	}
+	for (size_t i = 0; i < observer->port_count; i++)
+		if (observer->ports[i] == port)
+			return;
+	if (port != 0 && observer->port_count < LENGTH_OF(observer->ports))
+		observer->ports[observer->port_count++] = port;
+}
+
+/* The names along PATH that are not there are no programs. */
+static void take_program(struct observer *observer, struct observed *observed)
+{
+	char path[MAX_PATH_BYTES];
+
+	if (observer->service == 0)
+		observer->service = observed->pid;
+	if (observed->pid == observer->service ||
+	    observer->program_count == LENGTH_OF(observer->programs) ||
+	    !read_path(observed, AT_FDCWD, observed->args[0], path) || access(path, X_OK) != 0)
+		return;
+	for (size_t i = 0; i < observer->program_count; i++)
+		if (strcmp(observer->programs[i], path) == 0)
+			return;
+	observer->programs[observer->program_count] = strdup(path);
+	observer->program_count += observer->programs[observer->program_count] != NULL;
 }
 
 /* Answering */
@@ -312,11 +396,30 @@ static int take_call(struct observer *observer, struct observed *observed)
 	case SYS_openat2:
 		take_open(observer, observed, (int)args[0], args[1]);
 		break;
+	case SYS_newfstatat:
+	case SYS_statx:
+	case SYS_faccessat:
+	case SYS_faccessat2:
+		take_look(observer, observed, (int)args[0], args[1]);
+		break;
 #ifdef SYS_open
 	case SYS_open:
 		take_open(observer, observed, AT_FDCWD, args[0]);
 		break;
+	case SYS_stat:
+	case SYS_access:
+		take_look(observer, observed, AT_FDCWD, args[0]);
+		break;
 #endif
+	case SYS_bind:
+		take_bind(observer, observed);
+		break;
+	case SYS_listen:
+		take_listen(observer, observed);
+		break;
+	case SYS_execve:
+		take_program(observer, observed);
+		break;
 	default:
 		break;
 	}
@@ -356,7 +459,7 @@ struct identified *observer_identify(const struct observer *observer, size_t *co
 
 	*count = 0;
 	for (size_t i = 0; seen != NULL && i < observer->file_count; i++)
-		if (stat(observer->files[i].path, &st) == 0)
+		if (observer->files[i].opened && stat(observer->files[i].path, &st) == 0)
 			seen[(*count)++] = (struct identified){ st.st_dev, st.st_ino };
 	if (*count > 1)
 		qsort(seen, *count, sizeof(*seen), by_identity);
@@ -374,6 +477,8 @@ void observer_release(struct observer *observer)
 {
 	for (size_t i = 0; i < observer->file_count; i++)
 		free(observer->files[i].path);
+	for (size_t i = 0; i < observer->program_count; i++)
+		free(observer->programs[i]);
 	free(observer->files);
 	free(observer->places);
 	observer->files = NULL;

@@ -22,10 +22,11 @@ struct attempt {
 	bool refused;
 };
 
-/* A file beneath one of the watched directories that was to be opened, there or not. */
+/* A file beneath one of the watched directories that was to be opened or was looked for (stat(2), access(2)), there or not. */
 struct opened_file {
 	uint64_t hash; /* of the path */
 	char *path;
+	bool opened; /* was to be */
 };
 
 struct observer {
@@ -42,6 +43,16 @@ struct observer {
 	struct opened_file *files;
 	size_t file_count, file_room, files_left_out;
 	uint32_t *places; /* 4 * file_room of them, by hash: 1 + the file's index; 0: free */
+	struct {
+		int fd;
+		uint16_t port;
+	} bound[8]; /* the last ones, in a ring */
+	size_t bound_count;
+	uint16_t ports[16]; /* that it listened on */
+	size_t port_count;
+	pid_t service; /* the first that started a program: itself */
+	char *programs[16]; /* that others of it started, each once */
+	size_t program_count;
 	uint64_t hidden; /* calls that may not be looked into */
 };
 

@@ -43,7 +43,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		                           .message = record.message,
 		                           .fix = record.fix };
 	for (size_t i = 0; i < report_format_count; i++) {
-		size_t commands = 0, allowed = strcmp(report_formats[i].name, "github") == 0 ? 2 : 0;
+		size_t commands = 0,
+		       allowed = strcmp(report_formats[i].name, "github") == 0 ? 2 : 0;
 		char *text = NULL;
 		size_t length = 0;
 		FILE *out = report_formats[i].write == NULL ? NULL : open_memstream(&text, &length);

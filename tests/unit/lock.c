@@ -190,9 +190,11 @@ static void nothing_is_drafted_of_nothing(void **state)
 /* Notes are sorted, each once; a repository of the path of which nothing is there is one that it looked for. */
 static void what_was_opened_becomes_notes(void **state)
 {
-	struct opened_file files[] = { { .path = (char *)(uintptr_t)"/nowhere/models--o--n/refs/main" },
-		                       { .path = (char *)(uintptr_t)"/nowhere/models--o--n/refs/main" },
-		                       { .path = (char *)(uintptr_t)"/nowhere/models--" } };
+	struct opened_file files[] = {
+		{ .path = (char *)(uintptr_t) "/nowhere/models--o--n/refs/main" },
+		{ .path = (char *)(uintptr_t) "/nowhere/models--o--n/refs/main" },
+		{ .path = (char *)(uintptr_t) "/nowhere/models--" }
+	};
 	struct observer *observer = calloc(1, sizeof(*observer));
 	char sentence[512];
 	struct text why = TEXT_OVER(sentence);
@@ -209,8 +211,7 @@ static void what_was_opened_becomes_notes(void **state)
 	assert_int_equal(draft.count, 0);
 	assert_int_equal(draft.note_count, 2);
 	assert_string_equal(draft.notes[0], "it asked DNS for hub.invalid");
-	assert_string_equal(draft.notes[1],
-	                    "it looked for models--o--n, which is not in /nowhere");
+	assert_string_equal(draft.notes[1], "it looked for models--o--n, which is not in /nowhere");
 	draft_release(&draft);
 	free(observer);
 }

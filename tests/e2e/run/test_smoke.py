@@ -660,3 +660,34 @@ def test_the_locks_of_the_cache_are_no_model_files(world):
     lock.parent.mkdir(parents=True)
     result = run_smoke(world, "exit", *python(f"open({str(lock)!r}, 'w')"), service="files = refuse")
     assert result.status == 0, result
+
+
+def test_what_it_offers_and_starts(world):
+    after = "import subprocess; subprocess.run(['/bin/true']); subprocess.run(['nothing-of-that-name || :'], shell=True)"
+    result = smoke(world, SERVER, "tcp:{port}", after=after)
+    service = result.json["service"]
+    port = int(re.search(r"tcp:(\d+)", world.policy_file.read_text())[1])
+    assert result.status == 0 and service["ports"] == [port] and "/bin/true" in service["programs"] and "/bin/sh" in service["programs"], service
+    assert not any("nothing-of-that-name" in program or "python" in program for program in service["programs"]), service
+    world_schema(result)
+    human = world.run("smoke", "-p", str(world.policy_file), "--", PYTHON, "-u", str(world.path / "service.py")).err
+    assert f"listened on {port}" in " ".join(human.split()), human
+
+
+@pytest.mark.parametrize("look", ["os.path.exists", "os.stat", "lambda p: os.access(p, os.R_OK)", "os.lstat"])
+@pytest.mark.parametrize("path, words", [("models--org--other", "no [model] section names its repository"), ("models--org--m/refs/v2", "a revision that is not aboard"),
+                                         ("models--org--m/snapshots/" + "e" * 40, "a revision that is not aboard")])
+def test_what_it_looks_for_in_vain(world, look, path, words):
+    """A library asks with stat(2) first, and opens only what is there."""
+    code = f"import os\ntry: ({look})({str(world.hub / path)!r})\nexcept OSError: pass"
+    result = run_smoke(world, "exit", *python(code))
+    said = {finding["path"]: finding["message"] for finding in result.json["findings"] if finding["code"] == "service.files"}
+    assert result.status == 0 and "not there" in said[str(world.hub / path)] and words in said[str(world.hub / path)], said
+
+
+def test_what_a_library_looks_for_by_the_way_is_no_lack(world):
+    """A commit beneath refs/, and files that a model need not have."""
+    snapshot = complete(world.hub).snapshot
+    looked = [snapshot / "adapter_config.json", world.hub / "models--org--m/refs" / snapshot.name, world.hub / "models--org--m/.no_exist" / snapshot.name / "x"]
+    result = run_smoke(world, "exit", *python(f"import os\nfor p in {[str(p) for p in looked]!r}: os.path.exists(p)"), service="files = refuse")
+    assert result.status == 0 and not any("not there" in f["message"] for f in result.json["findings"]), result
