@@ -416,6 +416,75 @@ def test_compose(engine, tmp_path):
             compose("--profile", "setup", "down", "-v")
 
 
+def test_compose_together(engine, tmp_path):
+    """`wait`: the services start before the volume has anything, and the prep is killed once in the middle."""
+    if not shutil.which("docker-compose"):
+        missing("docker-compose")
+    folder = tmp_path / "homeiq"
+    shutil.copytree(ROOT / "policies/shared-volume", folder)
+    (folder / "root/usr/bin").mkdir(parents=True)
+    (folder / "root/tmp").mkdir()
+    shutil.copy(ROOT / "build/aweigh", folder / "root")
+    shutil.copy(ROOT / "build/programs/worker", folder / "root/usr/bin/python")
+    image = f"{engine.name}-together"
+    engine.build(image, folder, "FROM scratch\nCOPY root/ /\nENV PATH=/usr/bin\n")
+    repos = {}
+    for name in ("sentence-transformers/all-MiniLM-L6-v2", "BAAI/bge-reranker-base", "google/flan-t5-small"):
+        repos |= one_repo({**bert_files(), "model.safetensors": safetensors({"w": 2_000_000})}, repo=name)
+    names = ["openvino-service", "ml-service", "ai-core-service"]
+    with Hub(repos) as hub:
+        hub.fault("flan-t5-small.*safetensors", drip=50_000)
+        added = {"model-prep": {"image": image, "network_mode": "host", "environment": {"HF_ENDPOINT": hub.url}}} | {name: {"image": image, "network_mode": "none"} for name in names}
+        (folder / "test.json").write_text(json.dumps({"services": added}))
+        policy = folder / "policy.ini"
+        text = policy.read_text()
+        assert "; wait = 10m" in text
+        policy.write_text(text.replace("; wait = 10m", "wait = 10m") + "\n[fetch]\nallow_http = yes\n")
+
+        def compose(*args):
+            return subprocess.run(["docker-compose", "-p", f"aweighw{os.getpid()}", "-f", "compose.yaml", "-f", "test.json", "--profile", "setup", *args], cwd=folder,
+                                  capture_output=True, text=True, timeout=HANG_LIMIT, stdin=subprocess.DEVNULL)
+
+        try:
+            up = compose("up", "-d", "--no-deps", *names, "model-prep")
+            assert up.returncode == 0, up
+            wait_for(lambda: any("flan-t5-small" in str(request) and "safetensors" in str(request) for request in list(hub.requests)))
+            assert compose("kill", "-s", "KILL", "model-prep").returncode == 0
+            containers = [Container(compose("ps", "-q", name).stdout.strip()) for name in names]
+            assert not any("ready\n" in container.logs() for container in containers), "a model is half aboard"
+            with hub.lock:
+                hub.faults.clear()
+            assert compose("run", "--rm", "model-prep").returncode == 0
+            for container in containers:
+                container.ready()
+                assert container.stop() == 0
+        finally:
+            compose("down", "-v")
+
+
+# Observed
+
+@pytest.mark.parametrize("options", [[], ["--user", "65534:65534"], ["--read-only"], ["--cap-drop", "ALL"], ["--init"], ["--security-opt", "no-new-privileges"]],
+                         ids=lambda options: " ".join(options) or "as PID 1")
+def test_smoke_in_a_container(engine, options):
+    policy = "[policy]\nhub_cache = /models/hub\n[model m]\nrepo = org/m\n[service]\nready = tcp:8080\nsettle = 100ms\nnetwork = refuse\n"
+    name = f"{engine.name}-{next(NUMBERS)}"
+    engine.containers.append(name)
+    result = docker("run", "--name", name, "--network", "none", "--entrypoint", "/aweigh", *options, *engine.policy(policy), engine.name, "smoke", "--format", "json", "--", "/worker", "offer", "8080", check=False)
+    report = json.loads(result.stderr[result.stderr.find("{\n"):])
+    service = report["service"]
+    assert result.returncode == 0 and service["observed"] and service["ready"] and service["ports"] == [8080] and "ready\n" in result.stdout, result
+    assert not [f for f in report["findings"] if f["code"] == "service.unobserved"], report
+
+
+def test_who_reaches_out_of_a_container_is_seen(engine):
+    """As another user, and so not to be looked into by a root without CAP_SYS_PTRACE."""
+    policy = "[policy]\nhub_cache = /models/hub\nuser = 1000:1000\n[model m]\nrepo = org/m\n[service]\nready = exit\nnetwork = refuse\n"
+    result = docker("run", "--rm", "--network", "none", "--entrypoint", "/aweigh", *engine.policy(policy), engine.name, "smoke", "--format", "json", "--", "/worker", "reach", check=False)
+    report = json.loads(result.stderr[result.stderr.find("{\n"):])
+    assert result.returncode == 76 and [a["host"] for a in report["service"]["attempts"]] == ["192.0.2.1"], result
+
+
 def catalyst(root):
     from models import minilm_files
     hub = root / "home/catalyst/.cache/huggingface/hub"

@@ -293,3 +293,13 @@ def test_two_sandboxes_fetch_into_one_volume(sandbox, tmp_path):
             assert started.status() == 0, started.err()
     snapshot = tmp_path / "models/hub/models--org--m/snapshots" / COMMIT
     assert {name: (snapshot / name).read_bytes() for name in files} == files
+
+
+@pytest.mark.parametrize("rule, status, severity", [("report", 0, "note"), ("refuse", 71, "error")])
+def test_smoke_in_gvisor(sandbox, rule, status, severity):
+    """It starts, watches and stops the service; what it cannot see it says, and a demand about that is not met."""
+    policy = policy_text() + f"[service]\nready = tcp:8080\nsettle = 100ms\nready_within = 60s\nnetwork = {rule}\n"
+    result = sandbox.run(["/aweigh", "smoke", "--format", "json", "--", "/worker", "offer", "8080"], policy=policy)
+    report = json.loads(result.stderr[result.stderr.find("{\n"):])
+    assert result.returncode == status and report["service"]["ready"] and not report["service"]["observed"] and report["service"]["exit_status"] == 0, result
+    assert [f["severity"] for f in report["findings"] if f["code"] == "service.unobserved"] == [severity], result
