@@ -9,12 +9,13 @@ import shutil
 import subprocess
 
 import pytest
+import yaml
 from container import CONFINED, INIT
 from hub_server import Hub, one_repo
 from image import ENVIRONMENT, fill, policy_text, reachable
 from models import COMMIT, Repo, bert_files, safetensors
 from waiting import wait_for
-from world import HANG_LIMIT, missing
+from world import HANG_LIMIT, ROOT, missing
 
 NUMBERS = itertools.count()
 CAPABILITIES = ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_KILL", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID"]
@@ -303,3 +304,24 @@ def test_smoke_in_gvisor(sandbox, rule, status, severity):
     report = json.loads(result.stderr[result.stderr.find("{\n"):])
     assert result.returncode == status and report["service"]["ready"] and not report["service"]["observed"] and report["service"]["exit_status"] == 0, result
     assert [f["severity"] for f in report["findings"] if f["code"] == "service.unobserved"] == [severity], result
+
+
+@pytest.mark.parametrize("filled", [True, False])
+def test_the_cloud_run_service(sandbox, tmp_path, filled):
+    """policies/bucket-on-cloud-run with the environment of its service.yaml, as the first generation runs it; the bucket is a directory here."""
+    folder = ROOT / "policies/bucket-on-cloud-run"
+    (container,) = yaml.safe_load((folder / "service.yaml").read_text())["spec"]["template"]["spec"]["containers"]
+    text = (folder / "policy.ini").read_text()
+    assert "mount./cache = fuse*" in text
+    cache = reachable(tmp_path) / "cache"
+    (cache / "huggingface/hub").mkdir(parents=True)
+    if filled:
+        Repo(cache / "huggingface/hub", "nanonets/Nanonets-OCR-s").all(bert_files()).ref().manifest()
+    result = sandbox.service("/payload", "0", policy=text.replace("mount./cache = fuse*", "mount./cache = *") + "\n[fetch]\nretries = 0\n", binds=[(cache, "/cache", "rw")],
+                             env=[f"{row['name']}={row['value']}" for row in container["env"]] + ["HF_ENDPOINT=https://127.0.0.1:9", "K_SERVICE=gnosis-ocr"])
+    if filled:
+        environ = json.loads(result.stdout)["environ"]
+        assert result.returncode == 0 and "HF_HUB_OFFLINE=1" in environ and any(row.startswith("NANONETS_PATH=/cache/huggingface/hub/models--nanonets--") for row in environ), result
+    else:
+        lines = [json.loads(line) for line in result.stderr.splitlines() if line.startswith("{")]
+        assert result.returncode == 75 and lines[-1]["severity"] == "ERROR" and "run the prefill job" in result.stderr, result

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The examples of policies/ and docs/ that are of a platform or an engine: by the platform's own judges, and read by aweigh."""
 
+import json
 import re
 import subprocess
 
@@ -19,9 +20,50 @@ def explained(world, path):
     return result.out
 
 
-@pytest.mark.parametrize("name", ["kubernetes", "systemd-service"])
-def test_the_policy_is_read(world, name):
-    assert "[model minilm]" in explained(world, POLICIES / name / "policy.ini")
+@pytest.mark.parametrize("name, model", [("kubernetes", "minilm"), ("systemd-service", "minilm"), ("kserve", "served")])
+def test_the_policy_is_read(world, name, model):
+    assert f"[model {model}]" in explained(world, POLICIES / name / "policy.ini")
+
+
+def cloud_run(name):
+    spec = yaml.safe_load((POLICIES / f"bucket-on-cloud-run/{name}.yaml").read_text())["spec"]["template"]["spec"]
+    return spec if name == "service" else spec["template"]["spec"]
+
+
+@pytest.mark.parametrize("name", ["service", "prefill"])
+def test_cloud_run_gives_what_the_policy_wants(world, name):
+    """The variables that it requires, the bucket beneath the cache, and more time than it takes."""
+    spec = cloud_run(name)
+    (container,) = spec["containers"]
+    env = {row["name"]: row["value"] for row in container["env"]}
+    result = world.run("explain", "-p", str(POLICIES / "bucket-on-cloud-run/policy.ini"), "--format", "json", env={"HF_HOME": None, **env})
+    assert result.status == 0, result
+    rows = {(row["section"], row["name"]): row["value"] for row in json.loads(result.out)}
+    assert env["HF_HOME"] + "/hub" == rows["[policy]", "hub_cache"]
+    (mount,), (volume,) = container["volumeMounts"], spec["volumes"]
+    assert env["HF_HOME"].startswith(mount["mountPath"] + "/") and mount["name"] == volume["name"] and volume["csi"]["driver"] == "gcsfuse.run.googleapis.com"
+    assert set(re.findall(r"^(\w+) +=$", (POLICIES / "bucket-on-cloud-run/policy.ini").read_text(), re.M)) <= set(env)
+    probe = container.get("startupProbe")
+    budget = probe["timeoutSeconds"] * probe["failureThreshold"] if probe else int(spec["timeoutSeconds"])
+    assert seconds(rows["[policy]", "deadline"]) < budget, "the platform would end it first"
+
+
+def seconds(duration):
+    number, unit = re.fullmatch(r"(\d+)(ms|s|m|h)", duration).groups()
+    return int(number) * {"ms": 0.001, "s": 1, "m": 60, "h": 3600}[unit]
+
+
+def test_kserves_container(tmp_path):
+    runtime = yaml.safe_load((POLICIES / "kserve/servingruntime.yaml").read_text())
+    (container,) = runtime["spec"]["containers"]
+    assert runtime["kind"] == "ServingRuntime" and container["name"] == "kserve-container" and container["command"][0] == "/aweigh" and container["command"][-1] == "--"
+    # KServe merges it into a pod: what it has must be a pod's.
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [container]}}
+    (tmp_path / "pod.yaml").write_text(yaml.safe_dump(pod))
+    judged = subprocess.run([ROOT / "build/venv/bin/kubernetes-validate", "-k", "1.37", "--strict", tmp_path / "pod.yaml"], capture_output=True, text=True)
+    assert judged.returncode == 0, judged.stdout + judged.stderr
+    probe = container["startupProbe"]
+    assert seconds(re.search(r"ready_within = (\w+)", (POLICIES / "kserve/policy.ini").read_text())[1]) <= probe["periodSeconds"] * probe["failureThreshold"]
 
 
 def test_kustomize_builds_what_kubernetes_takes(tmp_path):
