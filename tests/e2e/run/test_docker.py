@@ -462,6 +462,35 @@ def test_compose_together(engine, tmp_path):
             compose("down", "-v")
 
 
+def test_the_readmes_image(engine, tmp_path):
+    """Its Dockerfile and policy as printed, from an empty folder; the images that it begins with are small ones of the test's."""
+    readme = (ROOT / "README.md").read_text()
+    dockerfile = next(text for text in re.findall(r"^```dockerfile\n(.*?)^```", readme, re.M | re.S) if "HEALTHCHECK" in text)
+    policy = next(text for text in re.findall(r"^```ini\n(.*?)^```", readme, re.M | re.S) if "policy.ini;" in text)
+    base, tool, image = (f"{engine.name}-readme-{part}" for part in ("base", "tool", "image"))
+    for folder in ("base/bin", "tool/src/build", "context"):
+        (tmp_path / folder).mkdir(parents=True)
+    shutil.copy(ROOT / "build/programs/worker", tmp_path / "base/bin/uvicorn")
+    engine.build(base, tmp_path / "base", "FROM scratch\nCOPY bin/ /bin/\nENV PATH=/bin\n")
+    shutil.copy(ROOT / "build/aweigh", tmp_path / "tool/src/build")
+    engine.build(tool, tmp_path / "tool", "FROM scratch\nCOPY src/ /src/\n")
+    (tmp_path / "context/policy.ini").write_text(policy)
+    Repo(tmp_path / "context/models/hub", "sentence-transformers/all-MiniLM-L6-v2").all({**bert_files(), "modules.json": b"[]"}).ref()
+    assert "FROM python:3.12-slim\n" in dockerfile and "--from=aweigh " in dockerfile
+    engine.build(image, tmp_path / "context", dockerfile.replace("python:3.12-slim", base).replace("--from=aweigh ", f"--from={tool} "))
+    health = json.loads(docker("inspect", "-f", "{{json .Config.Healthcheck.Test}}", image).stdout)
+    name = f"{engine.name}-{next(NUMBERS)}"
+    engine.containers.append(name)
+    docker("run", "-d", "--name", name, "--network", "none", image)
+    container = Container(name)
+    container.ready()
+    assert health[0] == "CMD" and docker("exec", name, *health[1:], check=False).returncode == 0
+    assert container.stop() == 0, "remap.143"
+    for words in (["check", "--format", "json"], ["--version"], ["smoke", "--", "uvicorn", "app:app", "--port", "8001"]):
+        result = docker("run", "--rm", "--network", "none", image, *words, check=False)
+        assert result.returncode == 0, result
+
+
 # Observed
 
 @pytest.mark.parametrize("options", [[], ["--user", "65534:65534"], ["--read-only"], ["--cap-drop", "ALL"], ["--init"], ["--security-opt", "no-new-privileges"]],

@@ -54,6 +54,19 @@ def test_policies_of_the_readme(world):
         assert result.status == 0, result
 
 
+def test_each_claim_of_the_comparison_is_shown():
+    text = (ROOT / "docs/comparison.md").read_text()
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ") and not line.startswith(("| claim", "| ---"))]
+    assert len(rows) > 12
+    for claim, shown in rows:
+        assert re.search(r"`tests/|https://|`make bench", shown), claim
+    for path, name in re.findall(r"`(tests/[\w/.]+)::(\w+)`", text):
+        assert f"def {name}(" in (ROOT / path).read_text(), (path, name)
+    # The figures are those of the benchmark's page.
+    page = (ROOT / "docs/benchmarks.md").read_text()
+    assert re.search(r"hf cache verify +\d+ ms +20\.\d times", page) and re.search(r"model_signing, its hashing alone +\d+ ms +3\.\d times", page)
+
+
 @pytest.mark.parametrize("page", ["aweigh.1", "aweigh-policy.5"])
 def test_manual_pages_format_without_a_warning(page):
     try:
