@@ -19,7 +19,7 @@ static const struct command commands[] = {
 	{ "fetch", "[options]", "fetch what is missing, then check", command_fetch, COMMAND_LOOKS },
 	{ "lock", "[options]", "write the lock file: each model's commit, files and digests",
 	  command_lock, COMMAND_LOOKS },
-	{ "draft", "[options] [DIR...] [-- COMMAND [ARG...]]",
+	{ "draft", "[options] [DIR | MANIFEST...] [-- COMMAND [ARG...]]",
 	  "write a policy for the models in DIR, or for what COMMAND opens", command_draft,
 	  COMMAND_LISTS },
 	{ "probe", "[options] URL | tcp:PORT | unix:PATH",

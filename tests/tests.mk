@@ -28,8 +28,8 @@ test check: tools
 	$(Q)$(BUILD) all
 	$(Q)$(MAKE) --no-print-directory arrow
 	$(Q)$(BUILD) unit
-	$(Q)$(MAKE) --no-print-directory sanitize
 	$(Q)$(MAKE) --no-print-directory emulated
+	$(Q)$(MAKE) --no-print-directory sanitize
 	$(Q)$(MAKE) --no-print-directory fuzz TIME=3 DIFFERENTIAL="--batches 3 --time 600"
 	$(Q)$(MAKE) --no-print-directory e2e
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "base/file.h"
@@ -11,6 +13,7 @@
 #include "gate/gate.h"
 #include "gate/opened.h"
 #include "gate/seen.h"
+#include "hub/cache.h"
 #include "hub/variables.h"
 #include "policy/read.h"
 #include "report/complain.h"
@@ -128,6 +131,62 @@ static enum status look(struct run *run, struct draft *draft, struct text *why)
 	trial_end(trial);
 	free(text);
 	return status;
+}
+
+/* From a manifest: policy.manifest's file says which models, and the cache which commits and files. */
+
+static bool take_listed(struct draft *draft, const struct gate *gate, size_t index,
+                        struct text *why)
+{
+	const struct model *model = &gate->policy.models[index];
+	char path[MAX_PATH_BYTES], directory[MAX_PATH_BYTES];
+	bool well;
+
+	report_model_path(&gate->report, index, path, sizeof(path));
+	if (!gate->report.models[index].found || !revision_is_commit(path_name(path)) ||
+	    !repo_path(gate->hub_cache, model->repo, directory, sizeof(directory))) {
+		text_addf(why, "%s is not in %s: fetch it, or take it out of the manifest",
+		          model->repo, gate->hub_cache);
+		return false;
+	}
+	draft->as = model;
+	well = draft_take_repository(draft, gate->hub_cache, path_name(directory), path_name(path),
+	                             why);
+	draft->as = NULL;
+	return well;
+}
+
+static enum status take_manifest(struct run *run, struct draft *draft, const char *file,
+                                 struct text *why)
+{
+	char text[MAX_PATH_BYTES + 64], real[PATH_MAX];
+	struct text policy = TEXT_OVER(text);
+	enum status status = STATUS_MISSING;
+	struct trial *trial;
+
+	if (realpath(file, real) == NULL || !draft_is_plain(real)) {
+		text_addf(why, "%s: a policy cannot name it as it is", file);
+		return status;
+	}
+	text_addf(&policy, "[policy]\nmode = offline\nmanifest = %s\n", real);
+	trial = try_policy(run, text, policy.length, &status, why);
+	for (size_t i = 0; trial != NULL && i < trial->gate.policy.model_count; i++)
+		if (!take_listed(draft, &trial->gate, i, why)) {
+			status = STATUS_MISSING;
+			break;
+		}
+	trial_end(trial);
+	return status;
+}
+
+static enum status take_word(struct run *run, struct draft *draft, const char *word,
+                             struct text *why)
+{
+	struct stat st;
+
+	if (stat(word, &st) == 0 && S_ISREG(st.st_mode))
+		return take_manifest(run, draft, word, why);
+	return draft_take(draft, word, why) ? STATUS_OK : STATUS_MISSING;
 }
 
 /* From a run */
@@ -297,9 +356,10 @@ static enum status draft_all(struct run *run, struct draft *draft, struct text *
 	size_t length;
 	char *text;
 
-	for (size_t i = 0; i < options->word_count; i++)
-		if (!draft_take(draft, options->words[i], why))
-			return STATUS_MISSING;
+	for (size_t i = 0; i < options->word_count && status == STATUS_OK; i++)
+		status = take_word(run, draft, options->words[i], why);
+	if (status != STATUS_OK)
+		return status;
 	if (options->service != NULL)
 		status = take_run(run, draft, why);
 	else if (options->word_count == 0 && !take_usual(run, draft, why))

@@ -120,13 +120,16 @@ static void write_export(const struct draft *draft, const struct drafted_model *
 	(void)fprintf(out, "export   = %s\n", name);
 }
 
-/* Of what lies there the service opened only a part: that is all that it wants. */
-static void write_files(const struct drafted_model *model, FILE *out)
+/* Where only a part of what lies there is wanted. */
+static void write_files(const struct draft *draft, const struct drafted_model *model, FILE *out)
 {
 	if (model->unopened == 0 || model->count > LISTED_FILES)
 		return;
-	(void)fprintf(out, "; what the service opened; %s besides were never opened\nfiles    =",
+	(void)fprintf(out,
+	              draft->ran ? "; what the service opened; %s besides were never opened\n" :
+	                           "; what the manifest selects; %s besides lie there\n",
 	              size_text(model->unopened).text);
+	(void)fputs("files    =", out);
 	for (size_t i = 0; i < model->count; i++) {
 		(void)fputs(i == 0 ? " " : ",\n           ", out);
 		write_pattern(model->files[i].path, out);
@@ -150,7 +153,7 @@ static void write_model(const struct draft *draft, const struct drafted_model *m
 		(void)fprintf(out, "repo     = %s\nrevision = %s\n", model->repo, model->commit);
 	else
 		(void)fprintf(out, "path     = %s\n", model->path);
-	write_files(model, out);
+	write_files(draft, model, out);
 	write_exclude(model, out);
 	write_require(model, out);
 	write_formats(model, out);

@@ -10,6 +10,7 @@
 #include "base/array.h"
 #include "base/dir.h"
 #include "base/scan.h"
+#include "engine/locate.h"
 #include "formats/formats.h"
 #include "hub/cache.h"
 #include "service/observer.h"
@@ -62,8 +63,9 @@ static enum dir_step take_file(void *context, const char *path, const struct sta
 		return DIR_PASS_BY;
 	if (!S_ISREG(st->st_mode))
 		return DIR_ON;
-	if (listing->draft->opened != NULL &&
-	    !identified_has(listing->draft->opened, listing->draft->opened_count, st)) {
+	if ((listing->draft->as != NULL && !model_selects(listing->draft->as, path)) ||
+	    (listing->draft->opened != NULL &&
+	     !identified_has(listing->draft->opened, listing->draft->opened_count, st))) {
 		model->unopened += (uint64_t)st->st_size;
 		return DIR_ON;
 	}

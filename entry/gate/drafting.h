@@ -15,6 +15,7 @@
 
 struct arena;
 struct identified;
+struct model;
 struct drafted_file {
 	const char *path; /* beneath the model's directory */
 	uint64_t size;
@@ -38,6 +39,7 @@ struct draft {
 	const char *hub_cache; /* absolute; NULL: none was met */
 	struct drafted_model *models; /* by the bytes of their names */
 	size_t count, room;
+	const struct model *as; /* only the files that it selects count; NULL: all */
 	const struct identified *opened; /* only these files count; NULL: all */
 	size_t opened_count;
 	bool ran; /* a service, of which it tells */

@@ -243,3 +243,26 @@ def test_where_a_run_cannot_be_observed(world):
     inner = f"{world.binary} draft -p drafted.ini -- /bin/true 2>said; test $? = 71"
     assert world.run("smoke", "-p", str(world.policy_file), "--", "/bin/sh", "-c", inner).status == 0
     assert "name the folders instead" in (world.path / "said").read_text() and not (world.path / "drafted.ini").exists()
+
+
+# From a manifest
+
+def test_what_a_manifest_lists_is_drafted(world):
+    Repo(world.hub, "org/a").all().ref()
+    Repo(world.hub, "org/unlisted").all().ref()
+    Repo(world.hub, "org/g").all({"g.Q4.gguf": gguf(), "g.Q8.gguf": gguf(), "README.md": b"x"}).ref()
+    (world.path / "models.txt").write_text("# what we serve\norg/a\norg/g gguf:g.Q4.gguf\n")
+    result = world.run("draft", "-p", "drafted.ini", "models.txt", env={"HF_HUB_CACHE": str(world.hub)})
+    text = (world.path / "drafted.ini").read_text()
+    assert result.status == 0 and text.count("[model ") == 2 and "unlisted" not in text and "files    = g.Q4.gguf\n" in text and "Q8" not in text and text.count(COMMIT) == 2, text
+    assert check(world).status == 0
+    os.unlink(Repo(world.hub, "org/g").snapshot / "g.Q4.gguf")
+    assert check(world).status in (65, 66)
+
+
+@pytest.mark.parametrize("line, status, words", [("org/absent", 66, "org/absent is not in"), ("org/a onnx:x", 78, "unknown selector"), ("", 66, "no model was found")])
+def test_a_manifest_that_cannot_be_drafted(world, line, status, words):
+    Repo(world.hub, "org/a").all().ref()
+    (world.path / "models.txt").write_text(line + "\n")
+    result = world.run("draft", "models.txt", env={"HF_HUB_CACHE": str(world.hub)})
+    assert result.status == status and words in result.err and result.out == "", result
