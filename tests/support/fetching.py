@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fetcher as a user starts it, and what must hold of a cache afterwards."""
 
-import contextlib
 import json
 import os
 import subprocess
@@ -23,10 +22,8 @@ def tls(tmp_path_factory):
 
 
 def partials_of(folder):
-    """While a fetch goes on: its probes come and go under the walk's feet, which then begins anew."""
-    while True:
-        with contextlib.suppress(FileNotFoundError):
-            return list(folder.rglob("*.incomplete"))
+    """While a fetch goes on: its probes come and go under the walk's feet, and os.walk passes by what is gone."""
+    return [Path(parent) / name for parent, _, names in os.walk(folder) for name in names if name.endswith(".incomplete")]
 
 
 def is_alive(pid):
