@@ -193,6 +193,8 @@ static void publish(struct session *session, struct plan_model *model)
 		session_tell_model(session, model, RECORD_FETCH_DONE);
 		return;
 	}
+	if ((error == -ENOENT || error == -EINVAL) && !volume_holds(model->repo.fd, at))
+		error = -EILSEQ;
 	session_fail(session, model, volume_finding(error), at, volume_fix(error),
 	             "the snapshot in %s cannot be written: %s", session->store.path,
 	             volume_words(error));

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -157,6 +158,8 @@ const char *volume_words(int error)
 		return "the volume cannot move files between directories";
 	case EINVAL:
 		return "the volume refuses a call that a cache needs, such as writing at an offset, or a name that it cannot hold";
+	case EILSEQ:
+		return "the volume cannot hold a file of this name";
 	case ESPIPE:
 		return "the volume cannot write at an offset (rclone: --vfs-cache-mode writes)";
 	default:
@@ -167,6 +170,8 @@ const char *volume_words(int error)
 const char *volume_fix(int error)
 {
 	switch (-error) {
+	case EILSEQ:
+		return "use a volume that takes such names, or leave the file out by files or exclude";
 	case ENAMETOOLONG:
 		return "use a volume that takes longer names, or leave the file out by files or exclude";
 	case ENOSYS:
@@ -180,6 +185,36 @@ const char *volume_fix(int error)
 	default:
 		return NULL;
 	}
+}
+
+static bool holds_name(int directory_fd, const char *name, size_t length)
+{
+	char probe[NAME_MAX + 1];
+	struct text text = TEXT_OVER(probe);
+	int fd;
+
+	text_add(&text, ".probe.");
+	text_add_bytes(&text, name, length);
+	fd = openat(directory_fd, probe, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+	            0600);
+	if (fd < 0)
+		return errno == EEXIST;
+	(void)close(fd);
+	(void)unlinkat(directory_fd, probe, 0);
+	return true;
+}
+
+bool volume_holds(int directory_fd, const char *path)
+{
+	bool plain = holds_name(directory_fd, "plain", 5), each = true;
+
+	for (const char *at = path; plain && each && *at != '\0';) {
+		size_t length = strcspn(at, "/");
+
+		each = holds_name(directory_fd, at, length);
+		at += length + (at[length] == '/');
+	}
+	return each;
 }
 
 bool volume_refuses(int error)

@@ -23,6 +23,8 @@ const char *volume_words(int error);
 const char *volume_fix(int error);
 /* Whether it refuses whoever asks, or has not what is asked for: what is said of it is about the directory, not the disk. */
 bool volume_refuses(int error);
+/* Whether a file of each part of that path can be made in the directory: FAT and its relatives know no colons, say. */
+bool volume_holds(int directory_fd, const char *path);
 /* How volumes say that they rename files alone: gcsfuse by EMFILE, mergerfs by EXDEV, others by the rest. */
 bool volume_renames_no_directory(int error);
 

@@ -284,3 +284,17 @@ def test_each_directory_is_synced_before_the_ref(fetcher, tmp_path, links):
     # And the ref's own name is on disk when the fetch says that it is done.
     rest = events[max(i for i, event in enumerate(events) if event[2] == ref):]
     assert ("synced", str(fetcher.repo / "refs"), "") in rest or any(event[0] == "all" for event in rest)
+
+
+@pytest.mark.parametrize("name", ["a:b.json", "what?.json", "bar|.json", "star*.json", "sub:folder/x.json"])
+def test_a_name_that_a_volume_cannot_hold(fetcher, tmp_path, name):
+    """FAT and its relatives know no such names: that is said of the name, and not that there is no such file."""
+    need("mount.exfat-fuse")
+    with loop_device(tmp_path / "image", 128, "mkfs.exfat") as device:
+        with fuse(["mount.exfat-fuse", "-d", device, tmp_path / "volume"], tmp_path / "volume", tmp_path / "log") as volume:
+            with Hub(one_repo({**bert_files(), name: b"{}"})) as hub:
+                fetcher.hub = volume / "hub"
+                result = fetcher.write(hub.url).fetch()
+                said = [finding for finding in result.report["findings"] if finding["severity"] == "error"]
+                assert result.status == 74 and [f["path"] for f in said] == [name] and "cannot hold a file of this name" in said[0]["message"] and "exclude" in said[0]["fix"], said
+                assert fetcher.write(hub.url, model="exclude = " + re.sub(r"[*:|]", "?", name)).fetch().status == 0
