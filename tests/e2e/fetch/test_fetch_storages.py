@@ -297,4 +297,4 @@ def test_a_name_that_a_volume_cannot_hold(fetcher, tmp_path, name):
                 result = fetcher.write(hub.url).fetch()
                 said = [finding for finding in result.report["findings"] if finding["severity"] == "error"]
                 assert result.status == 74 and [f["path"] for f in said] == [name] and "cannot hold a file of this name" in said[0]["message"] and "exclude" in said[0]["fix"], said
-                assert fetcher.write(hub.url, model="exclude = " + re.sub(r"[*:|]", "?", name)).fetch().status == 0
+                assert fetcher.write(hub.url, model="repo = org/m\nexclude = " + re.sub(r"[*:|]", "?", name)).fetch().status == 0
