@@ -24,8 +24,8 @@ SMALL = $(if $(filter -O2,$(CFLAGS)),-Os)
 TRIPLE_amd64 := x86_64-linux-gnu
 TRIPLE_arm64 := aarch64-linux-gnu
 NATIVE := $(shell dpkg --print-architecture)
-ARCH ?= $(NATIVE)
-CROSS := $(if $(filter-out $(NATIVE),$(ARCH)),$(TRIPLE_$(ARCH)))
+ARCH := $(NATIVE)
+CROSS := $(if $(filter-out $(NATIVE),$(ARCH)),$(or $(TRIPLE_$(ARCH)),$(error ARCH=$(ARCH): amd64 and arm64 can be built for)))
 OUT := build$(if $(CROSS),/$(ARCH))
 
 # What the build needs survives `make CFLAGS=-O0`.
@@ -132,6 +132,11 @@ completion: $(COMPLETIONS)
 build/completion/aweigh: SHELL_OF = bash
 build/completion/_aweigh: SHELL_OF = zsh
 build/completion/aweigh.fish: SHELL_OF = fish
+# The program that runs here, whatever else is being built.
+ifneq ($(TARGET),build/aweigh)
+build/aweigh: FORCE
+	$(Q)$(MAKE) --no-print-directory all ARCH=$(NATIVE) FETCH=yes SANITIZE=
+endif
 $(COMPLETIONS): build/aweigh .ci/completion
 	@mkdir -p $(@D)
 	$(Q).ci/completion build/aweigh $(SHELL_OF) >$@
@@ -155,9 +160,10 @@ ARCHES ?= $(NATIVE) $(filter-out $(NATIVE),amd64 arm64)
 RELEASE := build/release-files
 folder = build$(if $(filter-out $(NATIVE),$(1)),/$(1))
 binaries:
-	$(Q)for arch in $(ARCHES); do $(MAKE) --no-print-directory all ARCH=$$arch && $(MAKE) --no-print-directory all ARCH=$$arch FETCH=no || exit 1; done
+	$(Q)for arch in $(ARCHES); do $(MAKE) --no-print-directory all ARCH=$$arch FETCH=yes SANITIZE= && $(MAKE) --no-print-directory all ARCH=$$arch FETCH=no SANITIZE= || exit 1; done
 
-deb: binaries completion
+deb: binaries
+	$(Q)$(MAKE) --no-print-directory completion ARCH=$(NATIVE) FETCH=yes SANITIZE=
 	$(Q)set -e; $(foreach a,$(ARCHES),for package in aweigh aweigh-nofetch; do .ci/deb $$package $(a) $(call folder,$(a)) $(RELEASE); done; )
 
 image: binaries
@@ -172,4 +178,4 @@ dist:
 	git archive --prefix=aweigh/ -o build/aweigh.tar.gz HEAD
 
 clean:
-	rm -rf $(filter-out $(DEPS),$(wildcard build/*))
+	rm -rf $(filter-out build/deps build/amd64 build/arm64 build/amd64/deps build/arm64/deps,$(wildcard build/* build/amd64/* build/arm64/*))

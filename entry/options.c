@@ -552,7 +552,7 @@ static void report_misfit(size_t i, const struct command *command, struct text *
 		at += length + !last;
 	}
 	text_addf(why,
-	          table[i].option >= FIRST_OPTION_OF_RUN ? ": %s starts no service" :
+	          table[i].option >= FIRST_OPTION_OF_RUN && command->kind != COMMAND_LISTS ? ": %s starts no service" :
 	                                                   ", not with %s",
 	          command->name);
 }

@@ -124,9 +124,11 @@ static enum status look(struct run *run, struct draft *draft, struct text *why)
 		struct drafted_model *model =
 		        finding->model == NO_MODEL ? NULL : &draft->models[finding->model];
 
-		if (model != NULL && finding->id == FINDING_MODEL_REMOTE_CODE &&
-		    model->code == NULL)
+		if (model == NULL)
+			continue;
+		if (finding->id == FINDING_MODEL_REMOTE_CODE && model->code == NULL)
 			model->code = draft_keep(draft, finding->message);
+		model->of_many_formats |= finding->id == FINDING_MODEL_FORMAT;
 	}
 	trial_end(trial);
 	free(text);
@@ -239,9 +241,14 @@ static char *compose_run(const struct options *options, size_t *length)
 	return NULL;
 }
 
+static bool ends_by_itself(const struct options *options)
+{
+	return options->ready == NULL || strcmp(options->ready, "exit") == 0;
+}
+
 /* A draft of what failed would be one of half of the files. */
 static enum status judge_run(const struct options *options, const struct watched *seen,
-                             struct text *why)
+                             const struct observer *observer, struct text *why)
 {
 	if (!seen->observed) {
 		text_add(
@@ -249,10 +256,17 @@ static enum status judge_run(const struct options *options, const struct watched
 		        "this platform does not let aweigh see what a service opens; name the folders instead");
 		return STATUS_SYSTEM;
 	}
+	if (observer->files_left_out > 0) {
+		text_addf(
+		        why,
+		        "it opened more than %u files, too many to tell; name the folders instead",
+		        MAX_OBSERVED_FILES);
+		return STATUS_SYSTEM;
+	}
 	if (options->ready != NULL && !seen->ready && seen->asked)
 		text_addf(why, "the service was not ready in time: %s",
 		          seen->why[0] != '\0' ? seen->why : options->ready);
-	else if (!seen->ready && !seen->asked)
+	else if (!seen->asked && !(seen->ready && ends_by_itself(options)))
 		text_addf(why, "the command ended %s %d; its last line: %s",
 		          WIFSIGNALED(seen->status) ? "by signal" : "with status",
 		          WIFSIGNALED(seen->status) ? WTERMSIG(seen->status) :
@@ -262,10 +276,26 @@ static enum status judge_run(const struct options *options, const struct watched
 	return why->length == 0 ? STATUS_OK : STATUS_SYSTEM;
 }
 
+/* A policy on standard output has none of what the service says there. */
+static int lend_stdout(const struct options *options)
+{
+	int fd = options->policy != NULL ? -1 : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+
+	if (fd >= 0)
+		(void)dup2(STDERR_FILENO, STDOUT_FILENO);
+	return fd;
+}
+
+static void take_stdout_back(int fd)
+{
+	if (fd >= 0)
+		(void)dup2(fd, STDOUT_FILENO);
+	cleanup_fd(&fd);
+}
+
 static enum status watch(struct run *run, struct draft *draft, struct gate *gate, struct text *why)
 {
-	const char *directories[1];
-	struct observer *observer = gate_observe(gate, directories, LENGTH_OF(directories));
+	struct observer *observer = gate_observe(gate);
 	struct watched *seen = calloc(1, sizeof(*seen));
 	enum status status = STATUS_SYSTEM;
 
@@ -274,15 +304,23 @@ static enum status watch(struct run *run, struct draft *draft, struct gate *gate
 	if (seen == NULL) {
 		text_add(why, "out of memory");
 	} else if (command_check_targets(gate)) {
+		int out = lend_stdout(&run->options);
+
 		status = command_watch(run, gate, observer, seen, why);
+		take_stdout_back(out);
 	} else {
 		status = STATUS_USAGE;
 		text_addf(why, "--%s", gate->report.findings[gate->report.count - 1].message);
 	}
 	if (status == STATUS_OK)
-		status = judge_run(&run->options, seen, why);
+		status = judge_run(&run->options, seen, observer, why);
 	if (status == STATUS_OK && !draft_take_opened(draft, observer, why))
 		status = STATUS_MISSING;
+	if (status == STATUS_OK && draft->count == 0) {
+		status = STATUS_MISSING;
+		text_addf(why, "no file of a model was opened%s",
+		          observer->hidden > 0 ? ", as far as it could be seen" : "");
+	}
 	if (observer != NULL)
 		observer_release(observer);
 	free(observer);
@@ -348,6 +386,20 @@ static enum status write_policy(struct run *run, const char *text, size_t length
 	return (enum status)error;
 }
 
+/* Before anything is looked at or started. */
+static bool may_write(const struct options *options, struct text *why)
+{
+	struct stat st;
+	bool is_there = lstat(options->policy, &st) == 0;
+
+	if (is_there && !S_ISREG(st.st_mode))
+		text_addf(why, "%s is no regular file, and cannot be written as a whole",
+		          options->policy);
+	else if (is_there && !options->force)
+		text_addf(why, "%s is there already: --force writes over it", options->policy);
+	return why->length == 0;
+}
+
 static enum status draft_all(struct run *run, struct draft *draft, struct text *why)
 {
 	const struct options *options = &run->options;
@@ -356,6 +408,8 @@ static enum status draft_all(struct run *run, struct draft *draft, struct text *
 	size_t length;
 	char *text;
 
+	if (lock && !may_write(options, why))
+		return STATUS_USAGE;
 	for (size_t i = 0; i < options->word_count && status == STATUS_OK; i++)
 		status = take_word(run, draft, options->words[i], why);
 	if (status != STATUS_OK)
@@ -367,8 +421,7 @@ static enum status draft_all(struct run *run, struct draft *draft, struct text *
 	if (status != STATUS_OK)
 		return status;
 	if (draft->count == 0) {
-		text_add(why, options->service != NULL ? "no file of a model was opened" :
-		                                         "no model was found");
+		text_add(why, "no model was found");
 		return STATUS_MISSING;
 	}
 	draft_finish(draft);
@@ -395,6 +448,11 @@ int command_draft(struct run *run)
 	struct draft draft;
 	enum status status = STATUS_SYSTEM;
 
+	if (run->options.ready != NULL &&
+	    (run->options.ready[0] == '\0' || strpbrk(run->options.ready, "\n\r;#") != NULL))
+		return complain(
+		        STATUS_USAGE,
+		        "--ready takes one line, as [service] ready has it, without comments");
 	if (run->options.service == NULL && run->options.ready != NULL)
 		return complain(STATUS_USAGE,
 		                "--ready is of a run: aweigh draft --ready TARGET -- COMMAND");

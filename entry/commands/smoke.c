@@ -10,8 +10,7 @@
 
 static enum status watch(struct run *run, struct gate *gate, struct text *why)
 {
-	const char *directories[MAX_PLACES];
-	struct observer *observer = gate_observe(gate, directories, LENGTH_OF(directories));
+	struct observer *observer = gate_observe(gate);
 	struct watched *seen = calloc(1, sizeof(*seen));
 	enum status status = STATUS_SYSTEM;
 

@@ -39,7 +39,7 @@
 
 static const uint32_t calls[] = { SYS_socket,    SYS_connect,    SYS_sendto,  SYS_sendmmsg,
 	                          SYS_sendmsg,   SYS_openat,     SYS_openat2, SYS_io_uring_setup,
-	                          SYS_bind,      SYS_listen,     SYS_execve,  SYS_statx,
+	                          SYS_bind,      SYS_listen,     SYS_execve,   SYS_execveat,  SYS_statx,
 	                          SYS_faccessat, SYS_faccessat2,
 #ifdef SYS_open
 	                          SYS_open,      SYS_stat,       SYS_access

@@ -9,6 +9,7 @@
 #include "report/escape.h"
 #include "util.h"
 
+#define NOTE_BYTES 1000u /* of a line of the policy, which has less than 4,096 */
 #define LISTED_FILES 60u /* more than that is named by patterns: MAX_MARKED_ELEMENTS */
 
 static void write_require(const struct drafted_model *model, FILE *out)
@@ -33,6 +34,8 @@ static void write_formats(const struct drafted_model *model, FILE *out)
 	static const char *const certain[] = { "safetensors", "gguf", "onnx" };
 	const char *only = NULL;
 
+	if (model->of_many_formats || (model->unopened > 0 && model->count > LISTED_FILES))
+		return;
 	for (size_t i = 0; i < model->count; i++) {
 		const struct format *format = format_by_name(model->files[i].path);
 
@@ -78,48 +81,6 @@ static void write_exclude(const struct drafted_model *model, FILE *out)
 	(void)fputc('\n', out);
 }
 
-/* llama.cpp, CTranslate2 and whoever loads from a folder wants a path. */
-static bool loads_by_path(const struct drafted_model *model)
-{
-	return model->path != NULL || draft_has(model, ".gguf");
-}
-
-/*
- * No variable that means anything to anybody else, whatever the repository is called: MODEL_NAME_PATH, with a number
- * where another model has that.
- */
-static void export_name(const struct drafted_model *model, size_t number, char *out, size_t size)
-{
-	struct text text = text_over(out, size);
-
-	text_add(&text, "MODEL_");
-	for (const char *at = path_name(model->name); *at != '\0'; at++) {
-		char c = (char)(*at >= 'a' && *at <= 'z' ? *at - ('a' - 'A') : *at);
-
-		text_add_bytes(&text, scan_is_name(*at) ? &c : "_", 1);
-	}
-	if (number > 0)
-		text_addf(&text, "_%zu", number);
-	text_add(&text, "_PATH");
-}
-
-static void write_export(const struct draft *draft, const struct drafted_model *model, FILE *out)
-{
-	char name[2 * SECTION_NAME_BYTES], other[2 * SECTION_NAME_BYTES];
-	size_t number = 0;
-
-	if (!loads_by_path(model))
-		return;
-	export_name(model, 0, name, sizeof(name));
-	for (const struct drafted_model *at = draft->models; at < model; at++) {
-		export_name(at, 0, other, sizeof(other));
-		number += strcmp(name, other) == 0;
-	}
-	if (number > 0)
-		export_name(model, number, name, sizeof(name));
-	(void)fprintf(out, "export   = %s\n", name);
-}
-
 /* Where only a part of what lies there is wanted. */
 static void write_files(const struct draft *draft, const struct drafted_model *model, FILE *out)
 {
@@ -163,7 +124,8 @@ static void write_model(const struct draft *draft, const struct drafted_model *m
 		(void)escape_print(out, model->code);
 		(void)fputs("\nremote_code = allow\n", out);
 	}
-	write_export(draft, model, out);
+	if (model->export != NULL)
+		(void)fprintf(out, "export   = %s\n", model->export);
 }
 
 static void write_notes(const struct draft *draft, FILE *out)
@@ -171,9 +133,10 @@ static void write_notes(const struct draft *draft, FILE *out)
 	if (draft->note_count > 0)
 		(void)fputs("; When the service ran for it:\n", out);
 	for (size_t i = 0; i < draft->note_count; i++) {
-		(void)fputs(";   ", out);
-		(void)escape_print(out, draft->notes[i]);
-		(void)fputc('\n', out);
+		char shown[NOTE_BYTES];
+
+		escape_into(shown, sizeof(shown), draft->notes[i]);
+		(void)fprintf(out, ";   %s\n", shown);
 	}
 }
 
@@ -201,13 +164,9 @@ void draft_write(const struct draft *draft, bool lock, FILE *out)
 		        out,
 		        "; where it lies here; in an image, where it is copied to\nhub_cache = %s\n",
 		        draft->hub_cache);
-	for (size_t i = 0; i < draft->count; i++)
-		if (draft->models[i].uid != 0) {
-			(void)fprintf(out, "; the files' owner\nuser      = %u:%u\n",
-			              (unsigned)draft->models[i].uid,
-			              (unsigned)draft->models[i].gid);
-			break;
-		}
+	if (draft->is_owned && !draft->is_mixed && draft->uid != 0)
+		(void)fprintf(out, "; the files' owner\nuser      = %u:%u\n", (unsigned)draft->uid,
+		              (unsigned)draft->gid);
 	if (lock)
 		(void)fputs("lock      = aweigh.lock\n", out);
 	(void)fputs(

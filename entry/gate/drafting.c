@@ -16,6 +16,8 @@
 #include "service/observer.h"
 #include "util.h"
 
+#define NAMELESS "a policy cannot name it as it is; rename it, or a folder above it"
+
 bool draft_begin(struct draft *draft, struct text *why)
 {
 	memset(draft, 0, sizeof(*draft));
@@ -54,6 +56,15 @@ struct listing {
 	struct drafted_model *model;
 };
 
+static void take_owner(struct draft *draft, const struct stat *st)
+{
+	if (!draft->is_owned)
+		draft->uid = st->st_uid, draft->gid = st->st_gid;
+	else if (draft->uid != st->st_uid || draft->gid != st->st_gid)
+		draft->is_mixed = true;
+	draft->is_owned = true;
+}
+
 static enum dir_step take_file(void *context, const char *path, const struct stat *st)
 {
 	struct listing *listing = context;
@@ -75,8 +86,7 @@ static enum dir_step take_file(void *context, const char *path, const struct sta
 	model->files[model->count++] =
 	        (struct drafted_file){ .path = draft_keep(listing->draft, path),
 		                       .size = (uint64_t)st->st_size };
-	model->uid = st->st_uid;
-	model->gid = st->st_gid;
+	take_owner(listing->draft, st);
 	return DIR_ON;
 }
 
@@ -143,6 +153,10 @@ static bool is_taken_already(const struct draft *draft, const char *repo, const 
 
 static bool set_cache(struct draft *draft, const char *cache, struct text *why)
 {
+	if (!draft_is_plain(cache)) {
+		text_addf(why, "%s: " NAMELESS, cache);
+		return false;
+	}
 	if (draft->hub_cache != NULL && strcmp(draft->hub_cache, cache) != 0) {
 		text_addf(why, "%s and %s are two caches; a policy has one", draft->hub_cache,
 		          cache);
@@ -160,8 +174,12 @@ bool draft_take_repository(struct draft *draft, const char *cache, const char *d
 	CLEANUP(cleanup_fd) int fd = -1;
 	struct listing listing = { .draft = draft };
 
-	if (!repo_of(directory, repo, sizeof(repo)) || is_taken_already(draft, repo, commit) ||
+	if (!repo_of(directory, repo, sizeof(repo)) ||
 	    !path_join(path, sizeof(path), cache, directory))
+		return true;
+	if (draft->hub_cache != NULL && !set_cache(draft, cache, why))
+		return false;
+	if (is_taken_already(draft, repo, commit))
 		return true;
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (commit == NULL && fd >= 0 && commit_of(fd, found))
@@ -174,6 +192,7 @@ bool draft_take_repository(struct draft *draft, const char *cache, const char *d
 		text_add(why, "out of memory");
 		return false;
 	}
+	listing.model->partly = draft->opened != NULL || draft->as != NULL;
 	listing.model->repo = draft_keep(draft, repo);
 	listing.model->commit = draft_keep(draft, commit);
 	dir_walk(open(snapshot, O_RDONLY | O_DIRECTORY | O_CLOEXEC), take_file, &listing);
@@ -206,11 +225,19 @@ bool draft_take_folder(struct draft *draft, const char *path, struct text *why)
 	struct listing listing = { .draft = draft };
 	bool weights = false;
 
+	if (strcmp(path, "/") == 0) {
+		text_add(why, "/ is no model's folder: name the one that has it");
+		return false;
+	}
+	for (size_t i = 0; i < draft->count; i++)
+		if (draft->models[i].path != NULL && path_is_beneath(path, draft->models[i].path))
+			return true;
 	listing.model = add_model(draft);
 	if (listing.model == NULL) {
 		text_add(why, "out of memory");
 		return false;
 	}
+	listing.model->partly = draft->opened != NULL || draft->as != NULL;
 	listing.model->path = draft_keep(draft, path);
 	dir_walk(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), take_file, &listing);
 	for (size_t i = 0; i < listing.model->count; i++) {
@@ -226,10 +253,14 @@ bool draft_take_folder(struct draft *draft, const char *path, struct text *why)
 /* A name that means itself in a policy: alone, and as a pattern in a list between commas and bars. */
 bool draft_is_plain(const char *path)
 {
-	for (const char *at = path; *at != '\0'; at++)
-		if ((unsigned char)*at < 0x20 || strchr("*?[,|;#\"$", *at) != NULL)
+	for (const char *at = path; *at != '\0';) {
+		size_t length = scan_utf8((const unsigned char *)at, strlen(at));
+
+		if (length == 0 || (unsigned char)*at < 0x20 || strchr("*?[,|;#\"$", *at) != NULL)
 			return false;
-	return path[0] != ' ' && path[strlen(path) - 1] != ' ';
+		at += length;
+	}
+	return path[0] != ' ' && path[0] != '\0' && path[strlen(path) - 1] != ' ';
 }
 
 bool draft_take(struct draft *draft, const char *directory, struct text *why)
@@ -243,9 +274,7 @@ bool draft_take(struct draft *draft, const char *directory, struct text *why)
 		return false;
 	}
 	if (!draft_is_plain(real)) {
-		text_addf(why,
-		          "%s: a policy cannot name it as it is; rename it, or a folder above it",
-		          real);
+		text_addf(why, "%s: " NAMELESS, real);
 		return false;
 	}
 	name = strrchr(real, '/');
@@ -274,7 +303,12 @@ static const char *whole_name(const struct drafted_model *model)
 
 static int by_whole_name(const void *a, const void *b)
 {
-	return strcmp(whole_name(a), whole_name(b));
+	const struct drafted_model *one = a, *other = b;
+	int order = strcmp(whole_name(one), whole_name(other));
+
+	return order != 0 || one->commit == NULL || other->commit == NULL ?
+	               order :
+	               strcmp(one->commit, other->commit);
 }
 
 static int by_name(const void *a, const void *b)
@@ -349,6 +383,41 @@ static void name_model(struct draft *draft, struct drafted_model *model)
 	model->name = name;
 }
 
+static bool is_exported(const struct draft *draft, const char *name)
+{
+	for (size_t i = 0; i < draft->count; i++)
+		if (draft->models[i].export != NULL && strcmp(draft->models[i].export, name) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * No variable that means anything to anybody else, whatever the repository is called: MODEL_NAME_PATH, with a number
+ * where another model has that. For llama.cpp, CTranslate2 and whoever loads from a folder.
+ */
+static void name_export(struct draft *draft, struct drafted_model *model)
+{
+	char name[2 * SECTION_NAME_BYTES];
+
+	if (model->path == NULL && !draft_has(model, ".gguf"))
+		return;
+	for (size_t number = 0; model->export == NULL && number < 1000; number++) {
+		struct text text = TEXT_OVER(name);
+
+		text_add(&text, "MODEL_");
+		for (const char *at = path_name(model->name); *at != '\0'; at++) {
+			char c = (char)(*at >= 'a' && *at <= 'z' ? *at - ('a' - 'A') : *at);
+
+			text_add_bytes(&text, scan_is_name(*at) ? &c : "_", 1);
+		}
+		if (number > 0)
+			text_addf(&text, "_%zu", number);
+		text_add(&text, "_PATH");
+		if (!is_exported(draft, name))
+			model->export = draft_keep(draft, name);
+	}
+}
+
 void draft_finish(struct draft *draft)
 {
 	if (draft->count > 1)
@@ -358,8 +427,11 @@ void draft_finish(struct draft *draft)
 
 		name_model(draft, model);
 		qsort(model->files, model->count, sizeof(model->files[0]), by_path);
-		choose(model);
+		if (!model->partly)
+			choose(model);
 	}
 	if (draft->count > 1)
 		qsort(draft->models, draft->count, sizeof(draft->models[0]), by_name);
+	for (size_t i = 0; i < draft->count; i++)
+		name_export(draft, &draft->models[i]);
 }

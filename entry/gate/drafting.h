@@ -31,8 +31,9 @@ struct drafted_model {
 	size_t count, room;
 	uint64_t
 	        unopened; /* bytes of it that the service never opened; what it opened is all that is wanted */
-	uid_t uid;
-	gid_t gid;
+	bool partly; /* what is in files is all that is wanted of it */
+	bool of_many_formats; /* a file of it is of none that `formats` may name */
+	const char *export; /* NULL: it is not loaded by its path */
 };
 struct draft {
 	struct arena *arena;
@@ -42,6 +43,9 @@ struct draft {
 	const struct model *as; /* only the files that it selects count; NULL: all */
 	const struct identified *opened; /* only these files count; NULL: all */
 	size_t opened_count;
+	bool is_owned, is_mixed; /* by the owner below, or by several */
+	uid_t uid;
+	gid_t gid;
 	bool ran; /* a service, of which it tells */
 	const char *ready; /* what the service was ready by; NULL: nobody said */
 	const char **notes; /* what a reader should know besides */

@@ -108,6 +108,25 @@ static bool is_path_configuration(const char *directory)
 	return strcmp(name, "site-packages") == 0 || strcmp(name, "dist-packages") == 0;
 }
 
+/* A *.bin or *.pth alone may be anything: there is a configuration beside it, or the format is one of models alone. */
+static bool is_certain(const struct format *format, const char *directory)
+{
+	return strcmp(format->name, "safetensors") == 0 || strcmp(format->name, "gguf") == 0 ||
+	       strcmp(format->name, "onnx") == 0 || is_in(directory, "config.json") ||
+	       is_in(directory, "modules.json") || is_in(directory, "model_index.json");
+}
+
+/* A link led there: it is the repository's, which other files of it name. */
+static bool is_of_a_snapshot(const char *directory)
+{
+	char path[PATH_MAX + 2];
+	struct text text = TEXT_OVER(path);
+	struct place place;
+
+	text_addf(&text, "%s/x", directory);
+	return !text.cut && place_of_path(&place, path) && place.file != NULL;
+}
+
 static void take_weights(struct folders *folders, const char *path)
 {
 	const struct format *format = format_by_name(path);
@@ -129,6 +148,8 @@ static void take_weights(struct folders *folders, const char *path)
 	memcpy(real, copy, strlen(copy) + 1);
 	free(copy);
 	climb(real);
+	if (!is_certain(format, real) || is_of_a_snapshot(real))
+		return;
 	copy = strdup(real);
 	if (copy != NULL && ARRAY_MAKE_ROOM(folders->at, folders->count, folders->room))
 		folders->at[folders->count++] = copy;
@@ -136,29 +157,24 @@ static void take_weights(struct folders *folders, const char *path)
 		free(copy);
 }
 
-/* A folder within another that has weights is a part of that. */
 static bool take_folders(struct draft *draft, const struct observer *observer, struct text *why)
 {
 	struct folders folders = { 0 };
-	const char *last = NULL;
 	bool well = true;
 
+	/* What lies above comes first: what is beneath a folder that is taken is a part of that. */
 	for (size_t i = 0; i < observer->file_count; i++)
 		if (observer->files[i].opened)
 			take_weights(&folders, observer->files[i].path);
 	if (folders.count > 1)
 		qsort(folders.at, folders.count, sizeof(folders.at[0]), by_bytes);
-	for (size_t i = 0; i < folders.count && well; i++) {
-		if (last != NULL && path_is_beneath(folders.at[i], last))
-			continue;
-		last = folders.at[i];
-		if (draft_is_plain(last))
-			well = draft_take_folder(draft, last, why);
+	for (size_t i = 0; i < folders.count && well; i++)
+		if (strcmp(folders.at[i], "/") != 0 && draft_is_plain(folders.at[i]))
+			well = draft_take_folder(draft, folders.at[i], why);
 		else
 			draft_note(
 			        draft,
 			        "a folder that it loads from has a name that no policy can have");
-	}
 	for (size_t i = 0; i < folders.count; i++)
 		free(folders.at[i]);
 	free(folders.at);
@@ -195,7 +211,8 @@ static void note_absent(struct draft *draft, const struct observer *observer)
 		struct place place;
 		struct stat st;
 
-		if (stat(path, &st) == 0 || !place_of_path(&place, path))
+		if (stat(path, &st) == 0 || !place_of_path(&place, path) ||
+		    path_name(place.cache)[0] == '.')
 			continue;
 		if (!is_in(place.cache, place.directory))
 			text_addf(&text, "it looked for %s, which is not in %s", place.directory,

@@ -2,6 +2,7 @@
 #include "gate/seen.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -152,22 +153,65 @@ static bool is_of_a_repository(const struct gate *gate, const char *path)
 	       strncmp(path + length, "/models--", 9) == 0;
 }
 
-static bool is_of_a_model(const struct gate *gate, const char *path)
+/* The directories of the policy's repositories, models--ORG--NAME, sorted. */
+struct repositories {
+	char **names;
+	size_t count;
+};
+
+static int by_bytes(const void *a, const void *b)
 {
-	char directory[MAX_PATH_BYTES], repo[MAX_PATH_BYTES];
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
 
-	for (size_t i = 0; i < gate->policy.model_count; i++) {
-		const struct model *model = &gate->policy.models[i];
+static void repositories_add(struct repositories *all, const char *name, size_t length)
+{
+	char *copy = strndup(name, length);
 
-		report_model_path(&gate->report, i, directory, sizeof(directory));
-		if (directory[0] != '\0' && path_is_beneath(path, directory))
-			return true;
-		if (model->repo != NULL && gate->hub_cache_origin != NULL &&
-		    repo_path(gate->hub_cache, model->repo, repo, sizeof(repo)) &&
-		    path_is_beneath(path, repo))
-			return true;
+	if (copy != NULL)
+		all->names[all->count++] = copy;
+}
+
+/* By their repositories, and those whose path lies in the cache. */
+static void repositories_take(struct repositories *all, const struct gate *gate)
+{
+	char path[MAX_PATH_BYTES];
+
+	all->count = 0;
+	all->names = calloc(gate->policy.model_count + 1, sizeof(*all->names));
+	for (size_t i = 0; all->names != NULL && i < gate->policy.model_count; i++) {
+		const char *repo = gate->policy.models[i].repo;
+
+		report_model_path(&gate->report, i, path, sizeof(path));
+		if (gate->policy.models[i].path != NULL && is_of_a_repository(gate, path)) {
+			const char *name = path + strlen(gate->hub_cache) + 1;
+
+			repositories_add(all, name, strcspn(name, "/"));
+		} else if (repo != NULL && repo_path(gate->hub_cache, repo, path, sizeof(path))) {
+			repositories_add(all, path_name(path), strlen(path_name(path)));
+		}
 	}
-	return false;
+	if (all->count > 1)
+		qsort(all->names, all->count, sizeof(all->names[0]), by_bytes);
+}
+
+static void repositories_release(struct repositories *all)
+{
+	for (size_t i = 0; i < all->count; i++)
+		free(all->names[i]);
+	free(all->names);
+}
+
+/* Of a path in the cache. */
+static bool is_of_a_model(const struct gate *gate, const struct repositories *all, const char *path)
+{
+	char name[MAX_NAME_BYTES], *key = name;
+	struct text text = TEXT_OVER(name);
+	const char *repo = path + strlen(gate->hub_cache) + 1;
+
+	text_add_bytes(&text, repo, strcspn(repo, "/"));
+	return !text.cut &&
+	       bsearch(&key, all->names, all->count, sizeof(all->names[0]), by_bytes) != NULL;
 }
 
 /*
@@ -197,15 +241,20 @@ static bool is_absent_revision(const struct gate *gate, const char *path)
 static void raise_files(struct gate *gate, const struct observer *observer)
 {
 	bool refuse = gate->policy.files_opened == OBSERVED_REFUSE;
+	struct repositories all;
 	size_t raised = 0;
 
+	repositories_take(&all, gate);
 	for (size_t i = 0; i < observer->file_count; i++) {
 		const struct opened_file *file = &observer->files[i];
-		bool of_a_model = is_of_a_model(gate, file->path);
+		bool is_there, of_a_model;
 		struct stat st;
-		bool is_there = stat(file->path, &st) == 0;
 
-		if (!is_of_a_repository(gate, file->path) || (is_there && !file->opened) ||
+		if (!is_of_a_repository(gate, file->path))
+			continue;
+		is_there = stat(file->path, &st) == 0;
+		of_a_model = is_of_a_model(gate, &all, file->path);
+		if ((is_there && !file->opened) ||
 		    (of_a_model && !is_absent_revision(gate, file->path)) ||
 		    raised++ >= FINDINGS_PER_KIND)
 			continue;
@@ -221,6 +270,7 @@ static void raise_files(struct gate *gate, const struct observer *observer)
 		                "was looked for and is not there, and no [model] section names its repository" :
 		                "was opened, and no [model] section names its repository");
 	}
+	repositories_release(&all);
 }
 
 struct unopened {
@@ -297,6 +347,21 @@ static void raise_unobserved(struct gate *gate, const char *sentence)
 	              "%s", sentence);
 }
 
+/* The names along PATH that are not there are no programs. */
+static void keep_programs(struct gate *gate, const struct observer *observer)
+{
+	struct report_service *service = &gate->report.service;
+	size_t kept = 0;
+	struct stat st;
+
+	for (size_t i = 0; i < observer->program_count && kept + 1 < LENGTH_OF(service->programs);
+	     i++)
+		if (stat(observer->programs[i], &st) == 0 && S_ISREG(st.st_mode) &&
+		    (st.st_mode & 0111) != 0)
+			service->programs[kept++] =
+			        report_keep(&gate->report, observer->programs[i]);
+}
+
 static void raise_observed(struct gate *gate, const struct watched *seen,
                            const struct observer *observer)
 {
@@ -313,8 +378,7 @@ static void raise_observed(struct gate *gate, const struct watched *seen,
 	}
 	service->attempts = keep_attempts(gate, observer);
 	service->attempt_count = service->attempts == NULL ? 0 : observer->attempt_count;
-	for (size_t i = 0; i < observer->program_count; i++)
-		service->programs[i] = report_keep(&gate->report, observer->programs[i]);
+	keep_programs(gate, observer);
 	memcpy(service->ports, observer->ports, sizeof(observer->ports));
 	raise_attempts(gate, observer);
 	raise_files(gate, observer);
@@ -359,34 +423,46 @@ void gate_take_service(struct gate *gate, const struct watched *seen,
 	raise_observed(gate, seen, observer);
 }
 
-/* The cache, and the directories of models outside of it. */
-static size_t list_directories(struct gate *gate, const char **at, size_t room)
+/* The cache, and the directories of models outside of it, as they are named and without links. */
+static bool list_directories(struct gate *gate, struct observer *observer)
 {
-	char path[MAX_PATH_BYTES];
+	size_t room = gate->policy.model_count + 1;
+	const char **at = arena_take(gate->report.arena, room * sizeof(*at));
+	const char **real = arena_take(gate->report.arena, room * sizeof(*real));
+	char path[MAX_PATH_BYTES], resolved[PATH_MAX];
 	size_t count = 0;
 
+	if (at == NULL || real == NULL)
+		return false;
 	if (gate->hub_cache_origin != NULL && gate->hub_cache[0] == '/')
 		at[count++] = gate->hub_cache;
-	for (size_t i = 0; i < gate->policy.model_count && count < room; i++)
+	for (size_t i = 0; i < gate->policy.model_count; i++)
 		if (gate->policy.models[i].path != NULL) {
 			report_model_path(&gate->report, i, path, sizeof(path));
 			at[count++] = report_keep(&gate->report, path);
 		}
-	return count;
+	for (size_t i = 0; i < count; i++)
+		real[i] = at[i][0] == '/' && realpath(at[i], resolved) != NULL ?
+		                  report_keep(&gate->report, resolved) :
+		                  NULL;
+	observer->directories = at;
+	observer->real = real;
+	observer->directory_count = count;
+	return true;
 }
 
 /*
  * The filter of egress answers socket(2) by itself before anybody sees it: where the service is observed, whoever does so
  * answers for it, by the numbers that the call has in registers, which no thread can change meanwhile.
  */
-struct observer *gate_observe(struct gate *gate, const char **at, size_t room)
+struct observer *gate_observe(struct gate *gate)
 {
 	struct observer *observer = observe_try() == 0 ? calloc(1, sizeof(*observer)) : NULL;
 
-	if (observer == NULL)
+	if (observer == NULL || !list_directories(gate, observer)) {
+		free(observer);
 		return NULL;
-	observer->directories = at;
-	observer->directory_count = list_directories(gate, at, room);
+	}
 	observer->refuses = gate->policy.egress.kind == EGRESS_DENY;
 	observer->demands = demands(gate);
 	gate->limits.observed = gate->limits.filter && observer->refuses;

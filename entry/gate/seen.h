@@ -9,10 +9,7 @@
 /* Findings for what is wrong, and the report's account of the service. `observer` NULL: nothing was observed. */
 void gate_take_service(struct gate *gate, const struct watched *seen,
                        const struct observer *observer);
-/*
- * Makes ready to observe: NULL where the platform has no notification of system calls. `at` gets the directories that
- * are looked at, and must outlive it.
- */
-struct observer *gate_observe(struct gate *gate, const char **at, size_t room);
+/* Makes ready to observe; it lives no longer than the gate. NULL: the platform has no notification of system calls. */
+struct observer *gate_observe(struct gate *gate);
 
 #endif

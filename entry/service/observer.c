@@ -155,8 +155,8 @@ static void take_payload(struct observer *observer, struct observed *observed, u
 
 static void take_message(struct observer *observer, struct observed *observed, uint64_t address)
 {
-	struct msghdr message;
-	struct iovec io;
+	struct msghdr message = { 0 };
+	struct iovec io = { 0 };
 	uintptr_t name, vector, base;
 
 	if (observe_read(observed, address, &message, sizeof(message)) != sizeof(message))
@@ -190,6 +190,42 @@ static bool is_of_interest(const struct observer *observer, const char *path)
 			return true;
 	return observer->anywhere && !path_is_beneath(path, "/proc") &&
 	       !path_is_beneath(path, "/sys") && !path_is_beneath(path, "/dev");
+}
+
+/* "a//b", "a/./b" -> "a/b"; what goes up is left as it is: a link may lie before it. */
+static void squeeze(char *path)
+{
+	char *to = path;
+
+	for (const char *at = path; *at != '\0';) {
+		size_t length = strcspn(at + 1, "/");
+
+		if (length > 0 && !(length == 1 && at[1] == '.')) {
+			memmove(to, at, length + 1);
+			to += length + 1;
+		}
+		at += length + 1;
+	}
+	*to = '\0';
+}
+
+/* A directory's real path is told as the policy and the environment name it. */
+static void name_as_policy(const struct observer *observer, char path[static MAX_PATH_BYTES])
+{
+	char named[MAX_PATH_BYTES];
+
+	for (size_t i = 0; i < observer->directory_count && observer->real != NULL; i++) {
+		const char *real = observer->real[i], *directory = observer->directories[i];
+		struct text text = TEXT_OVER(named);
+
+		if (real == NULL || !path_is_beneath(path, real) ||
+		    path_is_beneath(path, directory))
+			continue;
+		text_addf(&text, "%s%s", directory, path + strlen(real));
+		if (!text.cut)
+			memcpy(path, named, text.length + 1);
+		return;
+	}
 }
 
 /* The path as it was named: from the working directory, or from the descriptor. */
@@ -268,6 +304,7 @@ static void read_name(struct observed *observed, uint64_t address, char name[sta
 {
 	size_t got = 0;
 
+	name[0] = '\0';
 	while (got < MAX_PATH_BYTES - 1 && memchr(name, '\0', got) == NULL) {
 		size_t piece = 256 - ((address + got) & 255), left = MAX_PATH_BYTES - 1 - got;
 		size_t more = observe_read(observed, address + got, name + got,
@@ -281,22 +318,29 @@ static void read_name(struct observed *observed, uint64_t address, char name[sta
 }
 
 /* In the service's own place; false: there is no name. */
-static bool read_path(struct observed *observed, int directory, uint64_t address,
-                      char path[static MAX_PATH_BYTES])
+static bool read_path(const struct observer *observer, struct observed *observed, int directory,
+                      uint64_t address, char path[static MAX_PATH_BYTES])
 {
 	char name[MAX_PATH_BYTES];
 
 	read_name(observed, address, name);
-	return name[0] != '\0' && absolute(observed, directory, name, path);
+	if (name[0] == '\0' || !absolute(observed, directory, name, path))
+		return false;
+	squeeze(path);
+	name_as_policy(observer, path);
+	return true;
 }
 
+/* What it makes or writes is none of its models. */
 static void take_open(struct observer *observer, struct observed *observed, int directory,
-                      uint64_t address)
+                      uint64_t address, uint64_t flags)
 {
+	bool makes = (flags & O_ACCMODE) == O_WRONLY || (flags & (O_CREAT | O_TRUNC)) != 0;
 	char path[MAX_PATH_BYTES];
 
-	if (read_path(observed, directory, address, path) && is_of_interest(observer, path))
-		note_file(observer, path, true);
+	if (read_path(observer, observed, directory, address, path) &&
+	    is_of_interest(observer, path))
+		note_file(observer, path, !makes);
 }
 
 /* Where all files count, only those of hub caches are worth a look. */
@@ -305,41 +349,46 @@ static void take_look(struct observer *observer, struct observed *observed, int 
 {
 	char path[MAX_PATH_BYTES];
 
-	if (read_path(observed, directory, address, path) && is_of_interest(observer, path) &&
+	if (read_path(observer, observed, directory, address, path) &&
+	    is_of_interest(observer, path) &&
 	    (!observer->anywhere || strstr(path, "/models--") != NULL))
 		note_file(observer, path, false);
 }
 
 /* What it offers and starts */
 
+/* A descriptor's number means the same to the threads of a process only, and they have numbers of their own. */
 static void take_bind(struct observer *observer, struct observed *observed)
 {
 	struct sockaddr_storage storage = { 0 };
 	uint64_t size = observed->args[2];
+	size_t at = observer->bound_count++ % LENGTH_OF(observer->bound);
 	char host[INET6_ADDRSTRLEN];
-	uint16_t port;
+	uint16_t port = 0;
 
 	(void)observe_read(observed, observed->args[1], &storage,
 	                   size < sizeof(storage) ? (size_t)size : sizeof(storage));
-	if (storage.ss_family != AF_INET && storage.ss_family != AF_INET6)
-		return;
-	(void)is_local(&storage, host, &port);
-	observer->bound[observer->bound_count % LENGTH_OF(observer->bound)].fd =
-	        (int)observed->args[0];
-	observer->bound[observer->bound_count++ % LENGTH_OF(observer->bound)].port = port;
+	if (storage.ss_family == AF_INET || storage.ss_family == AF_INET6)
+		(void)is_local(&storage, host, &port);
+	observer->bound[at].pid = observed->pid;
+	observer->bound[at].fd = (int)observed->args[0];
+	observer->bound[at].port = port;
 }
 
-/* By the last that was bound with this descriptor's number. */
+/* By what it last bound with this descriptor's number. */
 static void take_listen(struct observer *observer, const struct observed *observed)
 {
 	size_t room = LENGTH_OF(observer->bound);
 	uint16_t port = 0;
 
-	for (size_t i = 0; i < room && i < observer->bound_count && port == 0; i++) {
+	for (size_t i = 0; i < room && i < observer->bound_count; i++) {
 		size_t at = (observer->bound_count - 1 - i) % room;
 
-		if (observer->bound[at].fd == (int)observed->args[0])
+		if (observer->bound[at].pid == observed->pid &&
+		    observer->bound[at].fd == (int)observed->args[0]) {
 			port = observer->bound[at].port;
+			break;
+		}
 	}
 	for (size_t i = 0; i < observer->port_count; i++)
 		if (observer->ports[i] == port)
@@ -348,8 +397,12 @@ static void take_listen(struct observer *observer, const struct observed *observ
 		observer->ports[observer->port_count++] = port;
 }
 
-/* The names along PATH that are not there are no programs. */
-static void take_program(struct observer *observer, struct observed *observed)
+/*
+ * Whether it is a program is asked when the service has ended: a file system that the service serves itself would wait for
+ * the service, and that for this answer.
+ */
+static void take_program(struct observer *observer, struct observed *observed, int directory,
+                         uint64_t address)
 {
 	char path[MAX_PATH_BYTES];
 
@@ -357,7 +410,7 @@ static void take_program(struct observer *observer, struct observed *observed)
 		observer->service = observed->pid;
 	if (observed->pid == observer->service ||
 	    observer->program_count == LENGTH_OF(observer->programs) ||
-	    !read_path(observed, AT_FDCWD, observed->args[0], path) || access(path, X_OK) != 0)
+	    !read_path(observer, observed, directory, address, path))
 		return;
 	for (size_t i = 0; i < observer->program_count; i++)
 		if (strcmp(observer->programs[i], path) == 0)
@@ -372,6 +425,7 @@ static void take_program(struct observer *observer, struct observed *observed)
 static int take_call(struct observer *observer, struct observed *observed)
 {
 	const uint64_t *args = observed->args;
+	uint64_t flags = 0;
 
 	switch (observed->call) {
 	case SYS_socket:
@@ -393,8 +447,11 @@ static int take_call(struct observer *observer, struct observed *observed)
 		take_messages(observer, observed);
 		break;
 	case SYS_openat:
-	case SYS_openat2:
-		take_open(observer, observed, (int)args[0], args[1]);
+		take_open(observer, observed, (int)args[0], args[1], args[2]);
+		break;
+	case SYS_openat2: /* open_how begins with the flags */
+		(void)observe_read(observed, args[2], &flags, sizeof(flags));
+		take_open(observer, observed, (int)args[0], args[1], flags);
 		break;
 	case SYS_newfstatat:
 	case SYS_statx:
@@ -404,7 +461,7 @@ static int take_call(struct observer *observer, struct observed *observed)
 		break;
 #ifdef SYS_open
 	case SYS_open:
-		take_open(observer, observed, AT_FDCWD, args[0]);
+		take_open(observer, observed, AT_FDCWD, args[0], args[1]);
 		break;
 	case SYS_stat:
 	case SYS_access:
@@ -418,7 +475,10 @@ static int take_call(struct observer *observer, struct observed *observed)
 		take_listen(observer, observed);
 		break;
 	case SYS_execve:
-		take_program(observer, observed);
+		take_program(observer, observed, AT_FDCWD, args[0]);
+		break;
+	case SYS_execveat:
+		take_program(observer, observed, (int)args[0], args[1]);
 		break;
 	default:
 		break;

@@ -32,6 +32,7 @@ struct opened_file {
 struct observer {
 	/* Set before: */
 	const char *const *directories; /* of models, absolute; those of files that are noted */
+	const char *const *real; /* the same without links, NULL where that is not known; NULL: none is */
 	size_t directory_count;
 	bool anywhere; /* those of all files are, but for the kernel's own */
 	bool demands; /* what is not seen is refused: network or files is */
@@ -44,14 +45,15 @@ struct observer {
 	size_t file_count, file_room, files_left_out;
 	uint32_t *places; /* 4 * file_room of them, by hash: 1 + the file's index; 0: free */
 	struct {
+		pid_t pid;
 		int fd;
-		uint16_t port;
-	} bound[8]; /* the last ones, in a ring */
+		uint16_t port; /* 0: of no network */
+	} bound[16]; /* the last ones, in a ring */
 	size_t bound_count;
 	uint16_t ports[16]; /* that it listened on */
 	size_t port_count;
 	pid_t service; /* the first that started a program: itself */
-	char *programs[16]; /* that others of it started, each once */
+	char *programs[64]; /* that others of it started, or looked for along PATH, each once */
 	size_t program_count;
 	uint64_t hidden; /* calls that may not be looked into */
 };

@@ -266,3 +266,103 @@ def test_a_manifest_that_cannot_be_drafted(world, line, status, words):
     (world.path / "models.txt").write_text(line + "\n")
     result = world.run("draft", "models.txt", env={"HF_HUB_CACHE": str(world.hub)})
     assert result.status == status and words in result.err and result.out == "", result
+
+
+# What a run must not do
+
+def test_the_services_output_is_no_part_of_the_policy(world):
+    snapshot = two_sets(world)
+    result = world.run("draft", "--", sys.executable, "-c", f"print('[environment set]\\nLD_PRELOAD = /x.so'); open({str(snapshot / 'config.json')!r})", env={"HF_HUB_CACHE": str(world.hub)})
+    assert result.status == 0 and "LD_PRELOAD" not in result.out and "LD_PRELOAD = /x.so\n" in result.err, result
+
+
+def test_a_cache_with_a_name_that_commands(world):
+    """A path that a model names itself, and its library opens."""
+    cache = world.path / "x\n[environment set]\nLD_PRELOAD = evil.so\n;"
+    snapshot = Repo(cache, "a/b").all().ref().snapshot
+    result = run_draft(world, snapshot / "model.safetensors", args=(), status=66)
+    assert "rename it" in result.err and result.out == "", result
+
+
+def test_both_formats_were_opened(world):
+    snapshot = two_sets(world)
+    run_draft(world, *[snapshot / name for name in ("config.json", "model.safetensors", "pytorch_model.bin")])
+    text = (world.path / "drafted.ini").read_text()
+    assert "exclude" not in text and "pytorch_model.bin" in text and check(world).status == 0, text
+
+
+def test_folders_within_folders(world):
+    opened = []
+    for name in ("m", "m-v2", "m/onnx", "m b"):
+        folder = lay(world.path / name, bert_files())
+        opened.append(folder / "model.safetensors")
+    text = run_draft(world, *opened, args=()).out
+    assert sorted(line for line in text.splitlines() if line.startswith("path")) == sorted(f"path     = {world.path / name}" for name in ("m", "m-v2", "m b")), text
+
+
+def test_what_is_named_and_opened_too_is_drafted_once(world):
+    folder = lay(world.path / "plain", bert_files())
+    assert run_draft(world, folder / "model.safetensors", args=(), folders=[folder, folder]).out.count("[model ") == 1
+
+
+@pytest.mark.parametrize("name", ["vocab", "template", "imatrix.dat", "notes.bak"])
+def test_a_file_of_no_known_format_beside_them(world, name):
+    folder = lay(world.path / "plain", {**bert_files(), name: b"x" * 100})
+    draft(world, folder)
+    assert check(world).status == 0, (world.path / "drafted.ini").read_text()
+
+
+def test_what_a_service_writes_is_no_model_of_its(world):
+    code = f"open('out.npz', 'wb').write(b'x'); open('ck.safetensors', 'wb').write(b'y'); open('x.bin', 'wb').close(); open('x.bin').close(); open({str(two_sets(world) / 'config.json')!r})"
+    result = world.run("draft", "--", sys.executable, "-c", code, env={"HF_HUB_CACHE": str(world.hub)})
+    assert result.status == 0 and result.out.count("[model ") == 1, result
+
+
+def test_two_caches_are_no_policy(world):
+    other = Repo(world.path / "other", "org/m").all().ref().snapshot
+    assert "two caches" in run_draft(world, two_sets(world) / "config.json", other / "model.safetensors", args=(), status=66).err
+
+
+def test_owners_that_differ(world, need_root):
+    """A user who reads all of one model may read nothing of the other."""
+    Repo(world.hub, "org/a").all().ref()
+    other = Repo(world.hub, "org/b").all().ref()
+    for folder, _, files in os.walk(other.folder):
+        for path in [folder, *(os.path.join(folder, name) for name in files)]:
+            os.chown(path, 1000, 1000, follow_symlinks=False)
+    draft(world, world.hub)
+    assert "user " not in (world.path / "drafted.ini").read_text() and check(world).status == 0
+
+
+def test_ready_and_then_gone(world):
+    command = ["/bin/sh", "-c", f"cat {two_sets(world) / 'config.json'} >/dev/null; echo up; sleep 0.3; exit 3"]
+    result = world.run("draft", "--ready", "log:up", "--", *command, env={"HF_HUB_CACHE": str(world.hub)})
+    assert result.status == 71 and result.out == "" and "status 3" in result.err, result
+
+
+def test_what_cannot_be_written_is_said_before_the_run(world):
+    (world.path / "drafted.ini").write_text("mine")
+    os.symlink("drafted.ini", world.path / "link.ini")
+    for args, words in ((["-p", "drafted.ini"], "--force"), (["-p", "link.ini", "--force"], "no regular file")):
+        result = world.run("draft", *args, "--", "/bin/sh", "-c", ": >started")
+        assert result.status == 64 and words in result.err and not (world.path / "started").exists(), result
+    assert (world.path / "drafted.ini").read_text() == "mine"
+
+
+def test_names_without_end_and_of_no_alphabet(world):
+    snapshot = two_sets(world)
+    result = run_draft(world, snapshot / "config.json", snapshot / ("é\x01" * 100) / ("x" * 200), args=())
+    assert all(len(line.encode()) < 2000 for line in result.out.splitlines()), result
+    folder = os.fsencode(world.path) + b"/\xff\xfe"
+    os.mkdir(folder)
+    lay(world.path / os.fsdecode(b"\xff\xfe"), bert_files())
+    result = subprocess.run([world.binary, "draft", folder], env=world.env, capture_output=True, timeout=HANG_LIMIT)
+    assert result.returncode == 66 and b"rename it" in result.stderr, result
+
+
+def test_no_variable_for_two_models(world):
+    for name in ("org/a-b", "org/a.b", "org/a-b-1", "org/a_b"):
+        Repo(world.hub, name).all({"g.gguf": gguf()}).ref()
+    draft(world, world.hub)
+    exports = [line.split()[-1] for line in (world.path / "drafted.ini").read_text().splitlines() if line.startswith("export")]
+    assert len(exports) == len(set(exports)) == 4, exports

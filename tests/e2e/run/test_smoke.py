@@ -691,3 +691,33 @@ def test_what_a_library_looks_for_by_the_way_is_no_lack(world):
     looked = [snapshot / "adapter_config.json", world.hub / "models--org--m/refs" / snapshot.name, world.hub / "models--org--m/.no_exist" / snapshot.name / "x"]
     result = run_smoke(world, "exit", *python(f"import os\nfor p in {[str(p) for p in looked]!r}: os.path.exists(p)"), service="files = refuse")
     assert result.status == 0 and not any("not there" in f["message"] for f in result.json["findings"]), result
+
+
+@pytest.mark.parametrize("how", ["open(real + path)", "os.chdir(named); open(path[1:])", "os.chdir(real); open(path[1:])", "open(named + '/' + path)", "open(named + '/.' + path)",
+                                 "os.open(path[1:], os.O_RDONLY, dir_fd=os.open(named, os.O_RDONLY))"])
+def test_a_cache_behind_a_link_by_any_name(world, how):
+    complete(world.hub, "not/named")
+    complete(world.hub)
+    os.symlink(world.hub, world.path / "link")
+    code = f"import os\nreal, named, path = {str(world.hub)!r}, {str(world.path / 'link')!r}, '/models--not--named/refs/main'\n{how}"
+    result = run_smoke(world, "exit", *python(code), policy=f"hub_cache = {world.path / 'link'}", service="files = refuse", env={"HF_HOME": None})
+    assert result.status == 65 and codes(result) == {"service.files"}, result
+    model = "models--org--m/snapshots"
+    code = f"import os\nos.chdir({str(world.path / 'link')!r})\nfor d, _, n in os.walk({model!r}):\n    for f in n: open(d + '/' + f).close()"
+    result = run_smoke(world, "exit", *python(code), policy=f"hub_cache = {world.path / 'link'}", service="files = refuse", env={"HF_HOME": None})
+    assert result.status == 0 and not [f for f in result.json["findings"] if "never" in f["message"]], result
+
+
+def test_ports_that_are_not_offered(world):
+    """A number that was given back, another family on it, another process."""
+    ports = [free_port() for _ in range(3)]
+    code = f"""
+import os, socket
+a = socket.socket(); a.bind(("127.0.0.1", {ports[0]})); number = a.fileno(); a.close()
+b = socket.socket(socket.AF_UNIX); b.bind("\\0x{ports[0]}"); b.listen(); b.close()
+if os.fork() == 0:
+    c = socket.socket(); c.bind(("127.0.0.1", {ports[1]})); os._exit(0)
+os.wait()
+d = socket.socket(); d.bind(("127.0.0.1", {ports[2]})); d.listen()
+"""
+    assert run_smoke(world, "exit", *python(code)).json["service"]["ports"] == [ports[2]]
