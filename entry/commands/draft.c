@@ -250,7 +250,7 @@ static bool ends_by_itself(const struct options *options)
 static enum status judge_run(const struct options *options, const struct watched *seen,
                              const struct observer *observer, struct text *why)
 {
-	if (!seen->observed) {
+	if (observer == NULL || !seen->observed) {
 		text_add(
 		        why,
 		        "this platform does not let aweigh see what a service opens; name the folders instead");

@@ -37,12 +37,12 @@
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP 1ul
 #endif
 
-static const uint32_t calls[] = { SYS_socket,    SYS_connect,    SYS_sendto,  SYS_sendmmsg,
-	                          SYS_sendmsg,   SYS_openat,     SYS_openat2, SYS_io_uring_setup,
-	                          SYS_bind,      SYS_listen,     SYS_execve,   SYS_execveat,  SYS_statx,
-	                          SYS_faccessat, SYS_faccessat2,
+static const uint32_t calls[] = { SYS_socket,  SYS_connect,   SYS_sendto,     SYS_sendmmsg,
+	                          SYS_sendmsg, SYS_openat,    SYS_openat2,    SYS_io_uring_setup,
+	                          SYS_bind,    SYS_listen,    SYS_execve,     SYS_execveat,
+	                          SYS_statx,   SYS_faccessat, SYS_faccessat2,
 #ifdef SYS_open
-	                          SYS_open,      SYS_stat,       SYS_access
+	                          SYS_open,    SYS_stat,      SYS_access
 #endif
 };
 
@@ -298,11 +298,13 @@ static ssize_t read_at_once(const struct observed *observed, uint64_t address, v
                             size_t size)
 {
 	const struct iovec here = { out, size };
-	const struct iovec there = { (void *)(uintptr_t)address, size };
-	ssize_t got = observed->memory_fd >= 0 ?
-	                      -1 :
-	                      process_vm_readv(observed->pid, &here, 1, &there, 1, 0);
+	const uintptr_t from = (uintptr_t)address;
+	struct iovec there = { NULL, size };
+	ssize_t got = -1;
 
+	memcpy(&there.iov_base, &from, sizeof(from));
+	if (observed->memory_fd < 0)
+		got = process_vm_readv(observed->pid, &here, 1, &there, 1, 0);
 	return got > 0 && ask(observed->listener_fd, SECCOMP_IOCTL_NOTIF_ID_VALID, &observed->id) ==
 	                               0 ?
 	               got :

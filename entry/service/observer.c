@@ -421,31 +421,12 @@ static void take_program(struct observer *observer, struct observed *observed, i
 
 /* Answering */
 
-/* An errno that answers the call, or 0. */
-static int take_call(struct observer *observer, struct observed *observed)
+static void take_file_call(struct observer *observer, struct observed *observed)
 {
 	const uint64_t *args = observed->args;
 	uint64_t flags = 0;
 
 	switch (observed->call) {
-	case SYS_socket:
-		return take_socket(observer, observed);
-	case SYS_io_uring_setup: /* what goes that way is not seen */
-		observed->hidden = !observer->demands;
-		return observer->demands ? EPERM : 0;
-	case SYS_connect:
-		take_address(observer, observed, args[1], args[2]);
-		break;
-	case SYS_sendto:
-		take_payload(observer, observed, args[1], args[2]);
-		take_address(observer, observed, args[4], args[5]);
-		break;
-	case SYS_sendmsg:
-		take_message(observer, observed, args[1]);
-		break;
-	case SYS_sendmmsg:
-		take_messages(observer, observed);
-		break;
 	case SYS_openat:
 		take_open(observer, observed, (int)args[0], args[1], args[2]);
 		break;
@@ -468,6 +449,35 @@ static int take_call(struct observer *observer, struct observed *observed)
 		take_look(observer, observed, AT_FDCWD, args[0]);
 		break;
 #endif
+	default:
+		break;
+	}
+}
+
+/* An errno that answers the call, or 0. */
+static int take_call(struct observer *observer, struct observed *observed)
+{
+	const uint64_t *args = observed->args;
+
+	switch (observed->call) {
+	case SYS_socket:
+		return take_socket(observer, observed);
+	case SYS_io_uring_setup: /* what goes that way is not seen */
+		observed->hidden = !observer->demands;
+		return observer->demands ? EPERM : 0;
+	case SYS_connect:
+		take_address(observer, observed, args[1], args[2]);
+		break;
+	case SYS_sendto:
+		take_payload(observer, observed, args[1], args[2]);
+		take_address(observer, observed, args[4], args[5]);
+		break;
+	case SYS_sendmsg:
+		take_message(observer, observed, args[1]);
+		break;
+	case SYS_sendmmsg:
+		take_messages(observer, observed);
+		break;
 	case SYS_bind:
 		take_bind(observer, observed);
 		break;
@@ -481,6 +491,7 @@ static int take_call(struct observer *observer, struct observed *observed)
 		take_program(observer, observed, (int)args[0], args[1]);
 		break;
 	default:
+		take_file_call(observer, observed);
 		break;
 	}
 	return 0;
