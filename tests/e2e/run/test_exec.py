@@ -237,3 +237,32 @@ def test_pid_1_in_a_namespace(world, payload, need_root):
     result = world.run("-p", str(world.policy_file), "--", payload, "5", prefix=prefix)
     assert seen(result, 5)["pid"] == 1
     assert world.policy(repo="org/gone").run("-p", str(world.policy_file), "--", payload, prefix=prefix).status == 66
+
+
+def odd_signals():
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1, signal.SIGRTMIN + 3])
+    for number in (signal.SIGHUP, signal.SIGPIPE, signal.SIGTTOU, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def odd_limits():
+    os.umask(0o037)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (200, 300))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+@pytest.mark.parametrize("more", ["", "user = 65534:65534\n", "init"])
+@pytest.mark.parametrize("unusual", [None, odd_signals, odd_limits], ids=["plain", "signals", "limits"])
+def test_the_same_under_observation(world, payload, unusual, more, need_root):
+    """What smoke's service finds is what run's finds, but for no_new_privs, which observing needs, and the parent."""
+    complete(world.hub)
+    world.readable()
+    kept = os.open("/dev/null", os.O_RDONLY)
+    init = "init = yes\n" if more == "init" else ""
+    world.policy(f"[policy]\n{'' if init else more}[model m]\nrepo = org/m\n[confine]\nno_new_privileges = yes\n[service]\nready = exit\n{init}")
+    options = {"env": {**world.env, "A": "1"}, "capture_output": True, "timeout": HANG_LIMIT, "cwd": "/", "stdin": subprocess.DEVNULL, "preexec_fn": unusual,
+               "restore_signals": False, "pass_fds": (kept,)}
+    plain, watched = (json.loads(subprocess.run([world.binary, command, "--policy", str(world.policy_file), "--", payload], **options).stdout) for command in ("run", "smoke"))
+    os.close(kept)
+    same(plain, watched, but=("pid", "ppid"))
+    assert kept in watched["descriptors"]
