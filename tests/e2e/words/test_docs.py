@@ -54,6 +54,21 @@ def test_policies_of_the_readme(world):
         assert result.status == 0, result
 
 
+@pytest.mark.parametrize("page", ["docker", "kubernetes", "cloud-run", "ci", "systemd"])
+def test_pages_quote_what_other_tests_run(page):
+    """Each example is a part of the file that is named before it, which the tests of policies/ judge and start."""
+    text = (ROOT / f"docs/{page}.md").read_text()
+    named, quoted = None, 0
+    for path, block in re.findall(r"\]\((\.\./[\w./-]+)\)|^```\w+\n(.*?)^```", text, re.M | re.S):
+        if path:
+            assert (ROOT / "docs" / path).exists(), path
+            named = ROOT / "docs" / path
+        else:
+            assert block in named.read_text(), (named, block)
+            quoted += 1
+    assert quoted
+
+
 def test_each_claim_of_the_comparison_is_shown():
     text = (ROOT / "docs/comparison.md").read_text()
     rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ") and not line.startswith(("| claim", "| ---"))]
