@@ -80,10 +80,10 @@ static const struct {
 	  "lock" },
 	{ "force", 0, OPTION_FORCE, NULL, "write over a policy that is there", "draft" },
 	{ "ready", 0, OPTION_READY, "TARGET",
-	  "what the service of a run is ready by, as [service] ready", "draft" },
+	  "what the command is ready by, as [service] ready has it", "draft" },
 	{ "body", 0, OPTION_BODY, "PATTERN", "what the answer's first 64 KiB must hold", "probe" },
 	{ "timeout", 0, OPTION_TIMEOUT, "DURATION",
-	  "how long the answer may take, 2s, or the run, 60s", "probe draft" },
+	  "how long the answer may take (probe, 2s), or the command (draft, 60s)", "probe draft" },
 	{ "allow-remote", 0, OPTION_ALLOW_REMOTE, NULL, "ask another machine, by its address",
 	  "probe smoke" },
 	{ "color", 0, OPTION_COLOR, "WHEN", "auto, always or never; NO_COLOR is honoured", NULL },
@@ -552,8 +552,9 @@ static void report_misfit(size_t i, const struct command *command, struct text *
 		at += length + !last;
 	}
 	text_addf(why,
-	          table[i].option >= FIRST_OPTION_OF_RUN && command->kind != COMMAND_LISTS ? ": %s starts no service" :
-	                                                   ", not with %s",
+	          table[i].option >= FIRST_OPTION_OF_RUN && command->kind != COMMAND_LISTS ?
+	                  ": %s starts no service" :
+	                  ", not with %s",
 	          command->name);
 }
 

@@ -250,6 +250,13 @@ static bool ends_by_itself(const struct options *options)
 static enum status judge_run(const struct options *options, const struct watched *seen,
                              const struct observer *observer, struct text *why)
 {
+	if (seen->occupied != NULL) {
+		text_addf(
+		        why,
+		        "%.200s answers already: nobody could tell the service's answer from that",
+		        seen->occupied);
+		return STATUS_TEMPORARY;
+	}
 	if (observer == NULL || !seen->observed) {
 		text_add(
 		        why,
@@ -263,10 +270,12 @@ static enum status judge_run(const struct options *options, const struct watched
 		        MAX_OBSERVED_FILES);
 		return STATUS_SYSTEM;
 	}
-	if (options->ready != NULL && !seen->ready && seen->asked)
+	if (options->ready != NULL && !seen->ready && seen->asked) {
 		text_addf(why, "the service was not ready in time: %s",
 		          seen->why[0] != '\0' ? seen->why : options->ready);
-	else if (!seen->asked && !(seen->ready && ends_by_itself(options)))
+		return STATUS_TEMPORARY;
+	}
+	if (!seen->asked && !(seen->ready && ends_by_itself(options)))
 		text_addf(why, "the command ended %s %d; its last line: %s",
 		          WIFSIGNALED(seen->status) ? "by signal" : "with status",
 		          WIFSIGNALED(seen->status) ? WTERMSIG(seen->status) :
@@ -314,6 +323,10 @@ static enum status watch(struct run *run, struct draft *draft, struct gate *gate
 	}
 	if (status == STATUS_OK)
 		status = judge_run(&run->options, seen, observer, why);
+	if (status == STATUS_OK && seen->asked && !seen->ready)
+		draft_note(
+		        draft,
+		        "it was stopped before it ended: what it loads later is not here (--ready says when it has all, --timeout how long it is watched)");
 	if (status == STATUS_OK && !draft_take_opened(draft, observer, why))
 		status = STATUS_MISSING;
 	if (status == STATUS_OK && draft->count == 0) {
@@ -338,6 +351,7 @@ static enum status take_run(struct run *run, struct draft *draft, struct text *w
 	if (trial != NULL)
 		status = watch(run, draft, &trial->gate, why);
 	draft->ran = true;
+	draft->named = run->options.word_count > 0;
 	draft->ready = run->options.ready;
 	note_environment(run, draft);
 	trial_end(trial);
@@ -389,6 +403,8 @@ static enum status write_policy(struct run *run, const char *text, size_t length
 /* Before anything is looked at or started. */
 static bool may_write(const struct options *options, struct text *why)
 {
+	char lock[MAX_PATH_BYTES];
+	struct text text = TEXT_OVER(lock);
 	struct stat st;
 	bool is_there = lstat(options->policy, &st) == 0;
 
@@ -397,6 +413,12 @@ static bool may_write(const struct options *options, struct text *why)
 		          options->policy);
 	else if (is_there && !options->force)
 		text_addf(why, "%s is there already: --force writes over it", options->policy);
+	policy_directory(options->policy, &text);
+	text_add(&text, "aweigh.lock");
+	if (why->length == 0 && !options->force && lstat(lock, &st) == 0)
+		text_addf(why,
+		          "%s is there already, of another policy perhaps: --force writes over it",
+		          lock);
 	return why->length == 0;
 }
 
@@ -448,6 +470,8 @@ int command_draft(struct run *run)
 	struct draft draft;
 	enum status status = STATUS_SYSTEM;
 
+	if (run->options.policy != NULL && strcmp(run->options.policy, "-") == 0)
+		run->options.policy = NULL; /* standard output */
 	if (run->options.ready != NULL &&
 	    (run->options.ready[0] == '\0' || strpbrk(run->options.ready, "\n\r;#") != NULL))
 		return complain(

@@ -156,7 +156,9 @@ void draft_write(const struct draft *draft, bool lock, FILE *out)
 {
 	(void)fprintf(out,
 	              "; Drafted by aweigh from what %s. Read it, and say what else must hold.\n",
-	              draft->ran ? "the service opened" : "lay there");
+	              draft->ran && draft->named ? "lay there and what the service opened" :
+	              draft->ran                 ? "the service opened" :
+	                                           "lay there");
 	write_notes(draft, out);
 	(void)fputs("[policy]\nmode      = offline\n", out);
 	if (draft->hub_cache != NULL)
@@ -167,6 +169,10 @@ void draft_write(const struct draft *draft, bool lock, FILE *out)
 	if (draft->is_owned && !draft->is_mixed && draft->uid != 0)
 		(void)fprintf(out, "; the files' owner\nuser      = %u:%u\n", (unsigned)draft->uid,
 		              (unsigned)draft->gid);
+	else if (draft->is_mixed)
+		(void)fputs(
+		        "; its files have several owners: say as whom the service runs (user)\n",
+		        out);
 	if (lock)
 		(void)fputs("lock      = aweigh.lock\n", out);
 	(void)fputs(
@@ -181,6 +187,10 @@ void draft_write(const struct draft *draft, bool lock, FILE *out)
 	if (draft->hub_cache != NULL)
 		(void)fputs(";   COPY hub /models/hub     (and hub_cache = /models/hub above)\n",
 		            out);
+	for (size_t i = 0; i < draft->count; i++)
+		if (draft->models[i].path != NULL)
+			(void)fprintf(out, ";   COPY %s %s\n", path_name(draft->models[i].path),
+			              draft->models[i].path);
 	(void)fputs(";   RUN [\"/aweigh\", \"check\"]\n;   ENTRYPOINT [\"/aweigh\", \"--\"]\n",
 	            out);
 }

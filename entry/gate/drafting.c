@@ -54,6 +54,8 @@ void draft_note(struct draft *draft, const char *sentence)
 struct listing {
 	struct draft *draft;
 	struct drafted_model *model;
+	const char
+	        *cache; /* a repository's directory of a hub cache that lies within; NULL: none */
 };
 
 static void take_owner(struct draft *draft, const struct stat *st)
@@ -72,6 +74,10 @@ static enum dir_step take_file(void *context, const char *path, const struct sta
 
 	if (strcmp(path, ".git") == 0 || strcmp(path, ".cache") == 0)
 		return DIR_PASS_BY;
+	if (S_ISDIR(st->st_mode) && strncmp(path_name(path), "models--", 8) == 0) {
+		listing->cache = draft_keep(listing->draft, path);
+		return DIR_END;
+	}
 	if (!S_ISREG(st->st_mode))
 		return DIR_ON;
 	if ((listing->draft->as != NULL && !model_selects(listing->draft->as, path)) ||
@@ -245,6 +251,10 @@ bool draft_take_folder(struct draft *draft, const char *path, struct text *why)
 
 		weights = weights || (format != NULL && format->weights);
 	}
+	if (listing.cache != NULL) {
+		text_addf(why, "%s has a hub cache in it (%s): name that", path, listing.cache);
+		return false;
+	}
 	if (!weights)
 		text_addf(why, "%s holds neither a hub cache nor a model's weights", path);
 	return weights;
@@ -265,7 +275,7 @@ bool draft_is_plain(const char *path)
 
 bool draft_take(struct draft *draft, const char *directory, struct text *why)
 {
-	char real[PATH_MAX];
+	char real[PATH_MAX], hub[PATH_MAX];
 	char *name;
 	bool any;
 
@@ -283,6 +293,9 @@ bool draft_take(struct draft *draft, const char *directory, struct text *why)
 		return draft_take_repository(draft, real, name + 1, NULL, why);
 	}
 	if (!take_cache(draft, real, &any, why))
+		return false;
+	/* HF_HOME, whose cache is hub. */
+	if (!any && path_join(hub, sizeof(hub), real, "hub") && !take_cache(draft, hub, &any, why))
 		return false;
 	return any || draft_take_folder(draft, real, why);
 }

@@ -46,6 +46,7 @@ struct draft {
 	bool is_owned, is_mixed; /* by the owner below, or by several */
 	uid_t uid;
 	gid_t gid;
+	bool named; /* folders or a manifest were, besides */
 	bool ran; /* a service, of which it tells */
 	const char *ready; /* what the service was ready by; NULL: nobody said */
 	const char **notes; /* what a reader should know besides */

@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/dir.h"
 #include "base/scan.h"
+#include "engine/locate.h"
 #include "gate/verdict.h"
 #include "hub/cache.h"
 #include "util.h"
@@ -274,6 +275,7 @@ static void raise_files(struct gate *gate, const struct observer *observer)
 }
 
 struct unopened {
+	const struct model *model;
 	const struct identified *seen;
 	size_t seen_count;
 	size_t opened, files, entries;
@@ -291,7 +293,7 @@ static enum dir_step count_file(void *context, const char *path, const struct st
 		return DIR_END;
 	if (path_name(path)[0] == '.')
 		return DIR_PASS_BY;
-	if (!S_ISREG(st->st_mode))
+	if (!S_ISREG(st->st_mode) || !model_selects(unopened->model, path))
 		return DIR_ON;
 	if (identified_has(unopened->seen, unopened->seen_count, st)) {
 		unopened->opened++;
@@ -313,7 +315,9 @@ static void raise_unopened(struct gate *gate, const struct observer *observer)
 	struct identified *seen = observer_identify(observer, &count);
 
 	for (size_t i = 0; seen != NULL && i < gate->policy.model_count; i++) {
-		struct unopened unopened = { .seen = seen, .seen_count = count };
+		struct unopened unopened = { .model = &gate->policy.models[i],
+			                     .seen = seen,
+			                     .seen_count = count };
 		char directory[MAX_PATH_BYTES], path[MAX_PATH_BYTES];
 
 		report_model_path(&gate->report, i, directory, sizeof(directory));
@@ -399,6 +403,16 @@ void gate_take_service(struct gate *gate, const struct watched *seen,
 	size_t before = gate->report.count;
 	bool died = ended_by_itself(gate, seen);
 
+	if (seen->occupied != NULL) {
+		gate_raise_at(
+		        gate, FINDING_SERVICE_NOT_READY,
+		        (struct report_at){
+		                .line = gate->policy.said[KEY_READY].line,
+		                .fix = "stop what answers there, or let the service use another port" },
+		        "%.200s answers already: the service was not started, since nobody could tell its answer from that",
+		        seen->occupied);
+		return;
+	}
 	if (died)
 		raise_end(gate, seen);
 	else if (!seen->ready && seen->forbidden == NULL)

@@ -257,7 +257,7 @@ static bool is_of_service(const struct report_finding *finding)
 	return strncmp(finding_kinds[finding->id].code, "service.", 8) == 0;
 }
 
-/* Of the findings about no model: those about a service that smoke has seen, or the others. */
+/* Of the findings about no model: those about a service that smoke has seen or that cannot start, or the others. */
 static enum severity worst_of_rest(const struct report *report, bool of_service)
 {
 	enum severity worst = SEVERITY_OFF;
@@ -265,7 +265,9 @@ static enum severity worst_of_rest(const struct report *report, bool of_service)
 	for (size_t i = report->rest.first; i != 0; i = report->findings[i - 1].next) {
 		const struct report_finding *finding = &report->findings[i - 1];
 
-		if ((report->service.looked_at && is_of_service(finding)) == of_service &&
+		if ((is_of_service(finding) &&
+		     (report->service.looked_at || finding->severity == SEVERITY_ERROR)) ==
+		            of_service &&
 		    finding->severity > worst)
 			worst = finding->severity;
 	}
@@ -324,9 +326,13 @@ static void print_service(const struct paint *paint)
 	char line[LINE_BYTES];
 	struct text text = TEXT_OVER(line);
 
-	if (!service->looked_at)
+	if (!service->looked_at && worst_of_rest(paint->report, true) == SEVERITY_OFF)
 		return;
 	print_subject(paint, worst_of_rest(paint->report, true), "service");
+	if (!service->looked_at) {
+		print_wrapped(paint, "not started");
+		return;
+	}
 	if (service->ready)
 		text_addf(&text, "ready after %.2f s", (double)service->ready_ms / 1e3);
 	else

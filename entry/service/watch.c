@@ -594,6 +594,22 @@ static int start_writers(struct watching *watching)
 	return error;
 }
 
+/* Somebody else's answer would be taken for the service's. */
+static const char *find_occupied(const struct watching *watching)
+{
+	char sentence[512];
+
+	for (size_t i = 0; i < watching->target_count; i++) {
+		const struct target *target = &watching->targets[i];
+		struct text why = TEXT_OVER(sentence);
+
+		if (target_can_be_tried(target) && target->kind != TARGET_FILE &&
+		    target_try(target, NULL, TRY_WITHIN_MS, &why))
+			return target->text;
+	}
+	return NULL;
+}
+
 int watch_service(const struct watch *watch, struct watched *seen)
 {
 	CLEANUP(cleanup_free) struct watching *watching = calloc(1, sizeof(*watching));
@@ -624,6 +640,9 @@ int watch_service(const struct watch *watch, struct watched *seen)
 		                 watch->policy->ready.items[i], true, &why))
 			watching->target_count++;
 	}
+	seen->occupied = find_occupied(watching);
+	if (seen->occupied != NULL)
+		return 0;
 	/* Whoever has the same user may read a dumpable process's environment; orphans come here to be ended. */
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);

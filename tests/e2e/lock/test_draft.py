@@ -130,10 +130,9 @@ def test_what_a_repository_says_commands_no_policy(world):
 
 
 def test_a_draft_that_cannot_be_locked_leaves_nothing(world):
-    Repo(world.hub).all().ref()
-    (world.path / "aweigh.lock").mkdir()
+    Repo(world.hub).all({**bert_files(), "a\nb.txt": b"a name that no lock file takes"}).ref()
     draft(world, world.hub, status=78)
-    assert not (world.path / "drafted.ini").exists()
+    assert not (world.path / "drafted.ini").exists() and not (world.path / "aweigh.lock").exists()
 
 
 # From a manifest

@@ -55,8 +55,10 @@ def test_what_a_service_opens_is_drafted(world):
 
 def test_a_run_gives_the_same_bytes(world):
     used = [two_sets(world) / "config.json", two_sets(world) / "model.safetensors"]
-    out = {run_draft(world, *used, args=()).out for _ in range(2)} | {run_draft(world, *used, args=("--timeout", "1s"), seconds=60).out}
-    assert len(out) == 1, out
+    (out,) = {run_draft(world, *used, args=()).out for _ in range(2)}
+    stopped = {run_draft(world, *used, args=("--timeout", "1s"), seconds=60).out for _ in range(2)}
+    (text,) = stopped
+    assert [line for line in text.splitlines() if line not in out.splitlines()] == [line for line in text.splitlines() if "it was stopped before it ended" in line] != [], text
 
 
 def test_a_drafted_service_starts_without_a_network(world):
@@ -73,7 +75,7 @@ def test_a_drafted_service_starts_without_a_network(world):
 @pytest.mark.parametrize("command, args, status, words", [
     (["/bin/sh", "-c", "echo no such model; exit 3"], [], 71, "ended with status 3; its last line: no such model"),
     (["/bin/sh", "-c", "exit 0"], ["--ready", "log:up"], 71, "ended with status 0"),
-    (["/bin/sleep", "60"], ["--ready", "log:up", "--timeout", "300ms"], 71, "not ready in time"),
+    (["/bin/sleep", "60"], ["--ready", "log:up", "--timeout", "300ms"], 75, "not ready in time"),
     (["/bin/true"], [], 66, "no file of a model was opened"),
     (["nothing-of-that-name"], [], 127, "no such command"),
     (["/bin/true"], ["--ready", "http://192.0.2.1/"], 64, "--ready: 'http://192.0.2.1/' is another machine's"),
@@ -212,3 +214,34 @@ def test_no_variable_for_two_models(world):
     draft(world, world.hub)
     exports = [line.split()[-1] for line in (world.path / "drafted.ini").read_text().splitlines() if line.startswith("export")]
     assert len(exports) == len(set(exports)) == 4, exports
+
+
+def test_what_answers_already_is_not_the_service(world):
+    import socket
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ready = f"tcp:{server.getsockname()[1]}"
+        result = world.run("draft", "--ready", ready, "--", "/bin/sh", "-c", ": >started")
+    assert result.status == 75 and "answers already" in result.err and not (world.path / "started").exists(), result
+
+
+def test_a_lock_file_of_another_policy(world):
+    folder = lay(world.path / "plain", bert_files())
+    (world.path / "aweigh.lock").write_text("theirs")
+    assert "aweigh.lock is there already" in draft(world, folder, status=64).err and (world.path / "aweigh.lock").read_text() == "theirs"
+    result = world.run("draft", "-p", "-", str(folder))
+    assert result.status == 0 and "[model plain]" in result.out and not (world.path / "-").exists(), result
+
+
+def test_what_people_name_instead_of_the_cache(world):
+    """HF_HOME is the folder above; a project's folder has a cache in it, and is no model for that."""
+    Repo(world.path / "home/hub").all().ref()
+    result = world.run("draft", str(world.path / "home"))
+    assert result.status == 0 and f"hub_cache = {world.path / 'home/hub'}" in result.out and result.out.count("[model ") == 1, result
+    (world.path / "app.bin").write_bytes(b"x")
+    result = world.run("draft", ".")
+    assert result.status == 66 and "has a hub cache in it" in result.err and result.out == "", result
+
+
+def test_an_image_gets_the_folders_too(world):
+    folder = lay(world.path / "plain", bert_files())
+    assert f";   COPY plain {folder}\n" in world.run("draft", str(folder)).out

@@ -721,3 +721,18 @@ os.wait()
 d = socket.socket(); d.bind(("127.0.0.1", {ports[2]})); d.listen()
 """
     assert run_smoke(world, "exit", *python(code)).json["service"]["ports"] == [ports[2]]
+
+
+def test_somebody_else_answers_already(world):
+    import socket
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        result = run_smoke(world, f"tcp:{server.getsockname()[1]}", "/bin/sh", "-c", ": >started; sleep 60")
+    assert result.status == 75 and codes(result) == {"service.not-ready"} and "answers already" in message(result, "service.not-ready"), result
+    assert not (world.path / "started").exists()
+
+
+def test_what_cannot_start_is_the_services_fault(world):
+    complete(world.hub)
+    world.policy("[policy]\n[model m]\nrepo = org/m\n[service]\nready = exit\n")
+    lines = world.run("smoke", "-p", str(world.policy_file), "--", "nothing-of-that-name").err.splitlines()
+    assert any(line.split()[:2] == ["refused", "service"] for line in lines) and any(line.split()[:2] == ["ok", "environment"] for line in lines), lines
