@@ -61,6 +61,16 @@ static void fill(char *out, size_t size, const char *value)
 	text_mark_cut(&text);
 }
 
+/* Nothing can be fetched for a folder whose repository nobody has named. */
+static const char *usual_fix(enum finding_id id, const struct model *model)
+{
+	const char *fix = finding_kinds[id].fix;
+
+	return model == NULL || model->repo != NULL || strncmp(fix, "fetch ", 6) != 0 ?
+	               fix :
+	               "copy the model there again, or name its repository (repo = ORG/NAME) for aweigh fetch";
+}
+
 void finding_make(struct record *record, enum finding_id id, const struct model *model, int index,
                   struct report_at at, const char *format, va_list arguments)
 {
@@ -76,7 +86,7 @@ void finding_make(struct record *record, enum finding_id id, const struct model 
 	text_addv(&message, format, arguments);
 	text_mark_cut(&message);
 	fill(record->path, sizeof(record->path), at.path != NULL ? at.path : "");
-	fill(record->fix, sizeof(record->fix), at.fix != NULL ? at.fix : finding_kinds[id].fix);
+	fill(record->fix, sizeof(record->fix), at.fix != NULL ? at.fix : usual_fix(id, model));
 	if (model != NULL) {
 		record->line = model->line;
 		record->source = model->source;

@@ -364,3 +364,11 @@ def test_a_model_elsewhere_is_mended_where_the_place_was_said(world):
     world.policy("[policy]\n[model m]\nrepo = org/m\n")
     fix = world.check(env={"HF_HOME": None, "HF_HUB_CACHE": str(elsewhere)}).finding("model.elsewhere")["fix"]
     assert f"HF_HUB_CACHE={world.hub}" in fix and "policy.hub_cache" not in fix
+
+
+def test_a_folder_without_a_repository_is_not_to_be_fetched(world):
+    """"fetch the file again" would send its reader in a circle: nobody knows from where."""
+    files = bert_files()
+    files["model.safetensors"] = files["model.safetensors"][:-9]
+    fixes = {finding["fix"] for finding in judge(world, files).report["findings"] if finding["severity"] == "error"}
+    assert fixes and all("repo = ORG/NAME" in fix for fix in fixes), fixes
