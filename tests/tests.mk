@@ -72,6 +72,8 @@ build/fuzz/all.a: $(FUZZ_OBJECTS)
 build/fuzz/%: tests/fuzz/%.c build/fuzz/all.a
 	$(Q)clang $(STD) $(WARN) $(FUZZ_FLAGS) -fsanitize=fuzzer $< -o $@ build/fuzz/all.a -lcurl -linih -lcap -lyajl -lssl -lcrypto -lpthread
 
+-include $(FUZZ_OBJECTS:.o=.d)
+
 # The same files in each run of the tests; `make fuzz` goes on for as long as it is told to.
 DIFFERENTIAL ?= --time $(TIME)
 differential: $(TARGET) $(VENV)/ready

@@ -181,12 +181,17 @@ static void store_known(struct reader *reader, const struct key *key, const char
 		value_store(policy, model, id, value, line, SOURCE_POLICY);
 }
 
-/* The lines of a list are elements; those of anything else are words. */
+/* The lines of a list are elements, with a comma at their ends or not; those of anything else are words. */
 static void join_lines(char *value, char with)
 {
-	for (; *value != '\0'; value++)
+	char last = '\0';
+
+	for (; *value != '\0'; value++) {
 		if (*value == '\n')
-			*value = with;
+			*value = last == with ? ' ' : with;
+		if (*value != ' ' && *value != '\t')
+			last = *value;
+	}
 }
 
 static void on_value(void *context, const char *name, const char *said, unsigned line)

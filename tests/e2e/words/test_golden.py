@@ -111,3 +111,10 @@ def test_report_files(world):
     assert failed.status == 65 and "report.failed" in failed.out
     world.policy(model=f"[report]\njson = {world.path}/from-policy.json", repo="org/good")
     assert human(world).status == 0 and json.loads((world.path / "from-policy.json").read_text())["verdict"] == "pass"
+
+
+@pytest.mark.parametrize("lines", ["a.json,\n  b.json", "a.json\n  b.json", "\n  a.json,\n  b.json,", "a.json ,\n\tb.json"])
+def test_a_list_over_several_lines_is_explained_as_one(world, lines):
+    world.policy(f"[policy]\n[model m]\npath = /m\nfiles = {lines}\n")
+    (row,) = [line for line in world.run("explain", "-p", str(world.policy_file)).out.splitlines() if line.split()[:1] == ["files"]]
+    assert ",," not in row.replace(" ", "") and "a.json" in row and "b.json" in row, row
