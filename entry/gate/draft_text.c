@@ -9,7 +9,8 @@
 #include "report/escape.h"
 #include "util.h"
 
-#define NOTE_BYTES 1000u /* of a line of the policy, which has less than 4,096 */
+#define NOTE_BYTES 1000u
+#define NOTE_LINE_BYTES 180u
 #define LISTED_FILES 60u /* more than that is named by patterns: MAX_MARKED_ELEMENTS */
 
 static void write_require(const struct drafted_model *model, FILE *out)
@@ -128,15 +129,35 @@ static void write_model(const struct draft *draft, const struct drafted_model *m
 		(void)fprintf(out, "export   = %s\n", model->export);
 }
 
+/* Of whole characters, as long as a line of a comment may be. */
+static size_t first_piece(const char *text)
+{
+	size_t length = 0, more;
+
+	while (text[length] != '\0') {
+		more = scan_utf8((const unsigned char *)text + length, strlen(text + length));
+		if (length + more > NOTE_LINE_BYTES)
+			break;
+		length += more > 0 ? more : 1;
+	}
+	return length;
+}
+
 static void write_notes(const struct draft *draft, FILE *out)
 {
 	if (draft->note_count > 0)
 		(void)fputs("; When the service ran for it:\n", out);
 	for (size_t i = 0; i < draft->note_count; i++) {
 		char shown[NOTE_BYTES];
+		const char *indent = "";
 
 		escape_into(shown, sizeof(shown), draft->notes[i]);
-		(void)fprintf(out, ";   %s\n", shown);
+		for (const char *at = shown; *at != '\0'; indent = "  ") {
+			size_t length = first_piece(at);
+
+			(void)fprintf(out, ";   %s%.*s\n", indent, (int)length, at);
+			at += length;
+		}
 	}
 }
 
