@@ -188,7 +188,7 @@ static void join_lines(char *value, char with)
 
 	for (; *value != '\0'; value++) {
 		if (*value == '\n')
-			*value = last == with ? ' ' : with;
+			*value = (char)(last == with ? ' ' : with);
 		if (*value != ' ' && *value != '\t')
 			last = *value;
 	}
