@@ -43,7 +43,7 @@ def test_rclone(fetcher, s3, tmp_path, mode, write_back):  # noqa: F811
     with rclone(s3, bucket, tmp_path / "one", mode, write_back) as volume:
         result = all_is_well(fetcher, volume, files, kills=2, longest=1.5)
         assert "not support symbolic links" in result.finding("fetch.volume")["message"]
-        time.sleep(float(write_back[:-1]) + 1)
+        time.sleep(float(write_back[:-1]) + 4)  # what a mount holds back, and what it still takes away on a machine that does more besides
     assert_the_bucket_has_it(fetcher, rclone(s3, bucket, tmp_path / "two", mode, write_back), files)
 
 
