@@ -16,6 +16,7 @@
 #include "service/observer.h"
 #include "util.h"
 
+#define SECTION_NAME_BYTES 43u /* with "model " in front, and a NUL: what inih keeps */
 #define NAMELESS "a policy cannot name it as it is; rename it, or a folder above it"
 
 bool draft_begin(struct draft *draft, struct text *why)
@@ -353,7 +354,7 @@ static bool is_taken(const struct draft *draft, const struct drafted_model *mode
 	return false;
 }
 
-bool draft_has(const struct drafted_model *model, const char *ending)
+static bool has(const struct drafted_model *model, const char *ending)
 {
 	for (size_t i = 0; i < model->count; i++)
 		if (format_has_ending(model->files[i].path, ending))
@@ -364,7 +365,7 @@ bool draft_has(const struct drafted_model *model, const char *ending)
 /* Where safetensors lie beside the same weights of other frameworks, these are left out. */
 static void choose(struct drafted_model *model)
 {
-	bool safetensors = draft_has(model, ".safetensors");
+	bool safetensors = has(model, ".safetensors");
 
 	for (size_t i = 0; safetensors && i < model->count; i++) {
 		const char *name = path_name(model->files[i].path);
@@ -412,7 +413,7 @@ static void name_export(struct draft *draft, struct drafted_model *model)
 {
 	char name[2 * SECTION_NAME_BYTES];
 
-	if (model->path == NULL && !draft_has(model, ".gguf"))
+	if (model->path == NULL && !has(model, ".gguf"))
 		return;
 	for (size_t number = 0; model->export == NULL && number < 1000; number++) {
 		struct text text = TEXT_OVER(name);

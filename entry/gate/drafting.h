@@ -11,8 +11,6 @@
 #include "base/text.h"
 #include "bounds.h"
 
-#define SECTION_NAME_BYTES 43u /* with "model " in front, and a NUL: what inih keeps */
-
 struct arena;
 struct identified;
 struct model;
@@ -29,8 +27,7 @@ struct drafted_model {
 	        code; /* what its own code is needed for: the sentence of a finding; NULL: nothing */
 	struct drafted_file *files;
 	size_t count, room;
-	uint64_t
-	        unopened; /* bytes of it that the service never opened; what it opened is all that is wanted */
+	uint64_t unopened; /* bytes of it that are not wanted: never opened, or not selected */
 	bool partly; /* what is in files is all that is wanted of it */
 	bool of_many_formats; /* a file of it is of none that `formats` may name */
 	const char *export; /* NULL: it is not loaded by its path */
@@ -69,8 +66,6 @@ const char *draft_keep(struct draft *draft, const char *text);
 void draft_release(struct draft *draft);
 /* A name that means itself in a policy: alone, and as a pattern in a list between commas and bars. */
 bool draft_is_plain(const char *path);
-/* Whether a file of it has that ending. */
-bool draft_has(const struct drafted_model *model, const char *ending);
 /* The policy; `lock`: it has a lock file beside it. */
 void draft_write(const struct draft *draft, bool lock, FILE *out);
 

@@ -78,6 +78,11 @@ static bool is_in(const char *directory, const char *name)
 	return path_join(path, sizeof(path), directory, name) && stat(path, &st) == 0;
 }
 
+static bool lists_components(const char *directory)
+{
+	return is_in(directory, "modules.json") || is_in(directory, "model_index.json");
+}
+
 /* Weights in a component belong to the model whose list of components lies above. */
 static void climb(char *directory)
 {
@@ -90,7 +95,7 @@ static void climb(char *directory)
 		if (slash == NULL || slash == above)
 			return;
 		*slash = '\0';
-		if (is_in(above, "modules.json") || is_in(above, "model_index.json"))
+		if (lists_components(above))
 			memcpy(directory, above, strlen(above) + 1);
 	}
 }
@@ -113,7 +118,7 @@ static bool is_certain(const struct format *format, const char *directory)
 {
 	return strcmp(format->name, "safetensors") == 0 || strcmp(format->name, "gguf") == 0 ||
 	       strcmp(format->name, "onnx") == 0 || is_in(directory, "config.json") ||
-	       is_in(directory, "modules.json") || is_in(directory, "model_index.json");
+	       lists_components(directory);
 }
 
 /* A link led there: it is the repository's, which other files of it name. */
@@ -131,22 +136,16 @@ static void take_weights(struct folders *folders, const char *path)
 {
 	const struct format *format = format_by_name(path);
 	struct place place;
-	char real[PATH_MAX], *slash, *copy;
+	char parent[PATH_MAX], real[PATH_MAX], *copy;
+	struct text text = TEXT_OVER(parent);
 	struct stat st;
 
 	if (format == NULL || !format->weights || place_of_path(&place, path) ||
-	    stat(path, &st) != 0 || !S_ISREG(st.st_mode) || strlen(path) >= sizeof(real))
+	    stat(path, &st) != 0 || !S_ISREG(st.st_mode))
 		return;
-	memcpy(real, path, strlen(path) + 1);
-	slash = strrchr(real, '/');
-	*slash = '\0';
-	copy = realpath(slash == real ? "/" : real, NULL);
-	if (copy == NULL || is_path_configuration(copy)) {
-		free(copy);
+	text_add_bytes(&text, path, (size_t)(path_name(path) - path));
+	if (text.cut || realpath(parent, real) == NULL || is_path_configuration(real))
 		return;
-	}
-	memcpy(real, copy, strlen(copy) + 1);
-	free(copy);
 	climb(real);
 	if (!is_certain(format, real) || is_of_a_snapshot(real))
 		return;
@@ -217,7 +216,7 @@ static void note_absent(struct draft *draft, const struct observer *observer)
 		if (!is_in(place.cache, place.directory))
 			text_addf(&text, "it looked for %s, which is not in %s", place.directory,
 			          place.cache);
-		else if (place.file != NULL && is_in(place.cache, place.directory))
+		else if (place.file != NULL)
 			text_addf(&text, "it looked for %s in %s, which has none", place.file,
 			          place.directory);
 		else

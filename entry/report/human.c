@@ -323,12 +323,13 @@ static void print_confinement(const struct paint *paint)
 static void print_service(const struct paint *paint)
 {
 	const struct report_service *service = &paint->report->service;
+	enum severity worst = worst_of_rest(paint->report, true);
 	char line[LINE_BYTES];
 	struct text text = TEXT_OVER(line);
 
-	if (!service->looked_at && worst_of_rest(paint->report, true) == SEVERITY_OFF)
+	if (!service->looked_at && worst == SEVERITY_OFF)
 		return;
-	print_subject(paint, worst_of_rest(paint->report, true), "service");
+	print_subject(paint, worst, "service");
 	if (!service->looked_at) {
 		print_wrapped(paint, "not started");
 		return;
