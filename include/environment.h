@@ -13,6 +13,16 @@ struct environment {
 };
 
 /* The value of `name`, or NULL. The first of several rows wins, as in getenv(3) and in CPython's os.environ. */
+/* Over rows that end with NULL, as environ(7) does. */
+static inline struct environment environment_over(char *const *rows)
+{
+	struct environment environment = { (const char *const *)rows, 0 };
+
+	while (environment.rows[environment.count] != NULL)
+		environment.count++;
+	return environment;
+}
+
 static inline const char *environment_get(const struct environment *environment, const char *name)
 {
 	size_t length = strlen(name);

@@ -123,6 +123,11 @@ const char *path_name(const char *path)
 	return slash == NULL ? path : slash + 1;
 }
 
+int text_order(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 bool path_ends(const char *path, const char *ending)
 {
 	size_t length = strlen(path), more = strlen(ending);

@@ -434,11 +434,6 @@ static bool visit(void *context, const struct json_value *value)
 	return value->depth != 5 || take_file_field(reader, value);
 }
 
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 /* The models stay in the order of the file. */
 static bool check_names(struct reader *reader)
 {
@@ -450,7 +445,7 @@ static bool check_names(struct reader *reader)
 		return refuse(reader, "cannot be kept: out of memory");
 	for (size_t i = 0; i < lock->count; i++)
 		names[i] = lock->models[i].name;
-	qsort(names, lock->count, sizeof(*names), by_text);
+	qsort(names, lock->count, sizeof(*names), text_order);
 	for (size_t i = 1; well && i < lock->count; i++)
 		if (strcmp(names[i - 1], names[i]) == 0)
 			well = refuse(reader, "names [model %.128s] twice", names[i]);

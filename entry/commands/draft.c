@@ -11,6 +11,7 @@
 #include "commands/commands.h"
 #include "gate/drafting.h"
 #include "gate/gate.h"
+#include "gate/locked.h"
 #include "gate/opened.h"
 #include "gate/seen.h"
 #include "hub/cache.h"
@@ -22,19 +23,10 @@
 
 #define RUN_WITHIN_MS 60000u /* of a service that nobody says is ready */
 
-static struct environment environment_of(const struct run *run)
-{
-	struct environment env = { (const char *const *)run->environ, 0 };
-
-	while (env.rows[env.count] != NULL)
-		env.count++;
-	return env;
-}
-
 /* Where the libraries look, for whoever names no folder. */
 static bool take_usual(struct run *run, struct draft *draft, struct text *why)
 {
-	const struct environment env = environment_of(run);
+	const struct environment env = environment_over(run->environ);
 	char directory[MAX_PATH_BYTES], cache[MAX_PATH_BYTES];
 	const char *origin;
 
@@ -203,7 +195,7 @@ static void note_environment(const struct run *run, struct draft *draft)
 		                              "HUGGINGFACE_HUB_CACHE",
 		                              "XDG_CACHE_HOME",
 		                              "SENTENCE_TRANSFORMERS_HOME" };
-	const struct environment env = environment_of(run);
+	const struct environment env = environment_over(run->environ);
 	char sentence[MAX_PATH_BYTES];
 	struct text text;
 
@@ -414,7 +406,7 @@ static bool may_write(const struct options *options, struct text *why)
 	else if (is_there && !options->force)
 		text_addf(why, "%s is there already: --force writes over it", options->policy);
 	policy_directory(options->policy, &text);
-	text_add(&text, "aweigh.lock");
+	text_add(&text, USUAL_LOCK);
 	if (why->length == 0 && !options->force && lstat(lock, &st) == 0)
 		text_addf(why,
 		          "%s is there already, of another policy perhaps: --force writes over it",

@@ -107,14 +107,12 @@ static enum status judge_and_launch(struct run *run, struct gate *gate, struct t
 
 int command_run(struct run *run)
 {
-	struct environment given = { (const char *const *)run->environ, 0 };
+	const struct environment given = environment_over(run->environ);
 
 	if (run->options.service == NULL)
 		return complain(
 		        STATUS_USAGE,
 		        "run needs the service's command: aweigh [options] -- COMMAND [ARG...]");
-	while (given.rows[given.count] != NULL)
-		given.count++;
 	if (is_ours(run, &given))
 		return run_ours(run);
 	return command_with_gate(run, judge_and_launch);

@@ -6,6 +6,7 @@
 #include "base/scan.h"
 #include "formats/formats.h"
 #include "gate/drafting.h"
+#include "gate/locked.h"
 #include "report/escape.h"
 #include "util.h"
 
@@ -195,7 +196,7 @@ void draft_write(const struct draft *draft, bool lock, FILE *out)
 		        "; its files have several owners: say as whom the service runs (user)\n",
 		        out);
 	if (lock)
-		(void)fputs("lock      = aweigh.lock\n", out);
+		(void)fputs("lock      = " USUAL_LOCK "\n", out);
 	(void)fputs(
 	        "; every byte, at every start; structure is faster, and finds what is missing or cut off\nverify    = digest\n",
 	        out);
@@ -204,7 +205,7 @@ void draft_write(const struct draft *draft, bool lock, FILE *out)
 	write_service(draft, out);
 	(void)fputs("\n; In a Dockerfile:\n;   COPY policy.ini /etc/aweigh/policy.ini\n", out);
 	if (lock)
-		(void)fputs(";   COPY aweigh.lock /etc/aweigh/aweigh.lock\n", out);
+		(void)fputs(";   COPY " USUAL_LOCK " /etc/aweigh/" USUAL_LOCK "\n", out);
 	if (draft->hub_cache != NULL)
 		(void)fputs(";   COPY hub /models/hub     (and hub_cache = /models/hub above)\n",
 		            out);

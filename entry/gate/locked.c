@@ -11,8 +11,6 @@
 #include "policy/errors.h"
 #include "util.h"
 
-#define USUAL_LOCK "aweigh.lock"
-
 static void __attribute__((format(printf, 4, 5)))
 raise_error(struct gate *gate, enum finding_id id, const char *fix, const char *format, ...)
 {

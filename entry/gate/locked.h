@@ -5,6 +5,8 @@
 
 #include "gate/gate.h"
 
+#define USUAL_LOCK "aweigh.lock" /* beside the policy */
+
 /* What is wrong with it is an error of the policy. While one is made, it need not be there nor fit. */
 void gate_read_lock(struct gate *gate);
 

@@ -14,11 +14,6 @@
 #define MAX_NOTES 64u /* of each kind */
 #define MAX_LEVELS_UP 4u /* from weights in a component to the model that has it */
 
-static int by_bytes(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 /* Hub caches */
 
 /* CACHE/models--ORG--NAME[/snapshots/COMMIT[/FILE]] */
@@ -166,7 +161,7 @@ static bool take_folders(struct draft *draft, const struct observer *observer, s
 		if (observer->files[i].opened)
 			take_weights(&folders, observer->files[i].path);
 	if (folders.count > 1)
-		qsort(folders.at, folders.count, sizeof(folders.at[0]), by_bytes);
+		qsort(folders.at, folders.count, sizeof(folders.at[0]), text_order);
 	for (size_t i = 0; i < folders.count && well; i++)
 		if (strcmp(folders.at[i], "/") != 0 && draft_is_plain(folders.at[i]))
 			well = draft_take_folder(draft, folders.at[i], why);
@@ -232,7 +227,7 @@ static void sort_notes(struct draft *draft, size_t from)
 
 	if (draft->note_count - from > 1)
 		qsort(draft->notes + from, draft->note_count - from, sizeof(draft->notes[0]),
-		      by_bytes);
+		      text_order);
 	for (size_t i = from; i < draft->note_count; i++)
 		if (kept == from || strcmp(draft->notes[kept - 1], draft->notes[i]) != 0)
 			draft->notes[kept++] = draft->notes[i];

@@ -210,16 +210,13 @@ enum status gate_prepare(struct gate *gate, const struct options *options,
 		                      .user = options->user };
 	enum status status;
 	bool home_follows;
-	size_t count = 0;
 
 	memset(gate, 0, sizeof(*gate));
 	gate->started_ns = clock_now_ns();
 	gate->options = options;
 	gate->signals = signals;
 	gate->tree.root_fd = gate->host.root_fd = gate->limits.ruleset_fd = -1;
-	while (rows[count] != NULL)
-		count++;
-	gate->own = (struct environment){ (const char *const *)rows, count };
+	gate->own = environment_over(rows);
 	gate->format = choose_format(gate);
 	gate->report.arena = arena_new();
 	if (open_trees(gate, why) != STATUS_OK || !gate_take_environment(gate, why))

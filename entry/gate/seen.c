@@ -160,11 +160,6 @@ struct repositories {
 	size_t count;
 };
 
-static int by_bytes(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static void repositories_add(struct repositories *all, const char *name, size_t length)
 {
 	char *copy = strndup(name, length);
@@ -193,7 +188,7 @@ static void repositories_take(struct repositories *all, const struct gate *gate)
 		}
 	}
 	if (all->count > 1)
-		qsort(all->names, all->count, sizeof(all->names[0]), by_bytes);
+		qsort(all->names, all->count, sizeof(all->names[0]), text_order);
 }
 
 static void repositories_release(struct repositories *all)
@@ -212,7 +207,7 @@ static bool is_of_a_model(const struct gate *gate, const struct repositories *al
 
 	text_add_bytes(&text, repo, strcspn(repo, "/"));
 	return !text.cut &&
-	       bsearch(&key, all->names, all->count, sizeof(all->names[0]), by_bytes) != NULL;
+	       bsearch(&key, all->names, all->count, sizeof(all->names[0]), text_order) != NULL;
 }
 
 /*
