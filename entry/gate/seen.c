@@ -439,6 +439,7 @@ static bool list_directories(struct gate *gate, struct observer *observer)
 	const char **at = arena_take(gate->report.arena, room * sizeof(*at));
 	const char **real = arena_take(gate->report.arena, room * sizeof(*real));
 	char path[MAX_PATH_BYTES], resolved[PATH_MAX];
+	bool any = false;
 	size_t count = 0;
 
 	if (at == NULL || real == NULL)
@@ -450,12 +451,15 @@ static bool list_directories(struct gate *gate, struct observer *observer)
 			report_model_path(&gate->report, i, path, sizeof(path));
 			at[count++] = report_keep(&gate->report, path);
 		}
-	for (size_t i = 0; i < count; i++)
-		real[i] = at[i][0] == '/' && realpath(at[i], resolved) != NULL ?
-		                  report_keep(&gate->report, resolved) :
-		                  NULL;
+	for (size_t i = 0; i < count; i++) {
+		bool other = at[i][0] == '/' && realpath(at[i], resolved) != NULL &&
+		             strcmp(at[i], resolved) != 0;
+
+		real[i] = other ? report_keep(&gate->report, resolved) : NULL;
+		any = any || other;
+	}
 	observer->directories = at;
-	observer->real = real;
+	observer->real = any ? real : NULL;
 	observer->directory_count = count;
 	return true;
 }

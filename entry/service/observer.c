@@ -107,21 +107,28 @@ static bool is_local(const struct sockaddr_storage *address, char host[static IN
 	       (IN6_IS_ADDR_V4MAPPED(&six->sin6_addr) && six->sin6_addr.s6_addr[12] == 127);
 }
 
+/* false: it is of no network. */
+static bool read_address(struct observed *observed, uint64_t address, uint64_t size,
+                         struct sockaddr_storage *storage)
+{
+	memset(storage, 0, sizeof(*storage));
+	(void)observe_read(observed, address, storage,
+	                   size < sizeof(*storage) ? (size_t)size : sizeof(*storage));
+	return storage->ss_family == AF_INET || storage->ss_family == AF_INET6;
+}
+
 /* A connection is noted only: Landlock refuses it within the call, where egress says so. */
 static void take_address(struct observer *observer, struct observed *observed, uint64_t address,
                          uint64_t size)
 {
-	struct sockaddr_storage storage = { 0 };
+	struct sockaddr_storage storage;
 	char host[INET6_ADDRSTRLEN] = "";
 	struct attempt *attempt;
 	uint16_t port;
 
-	if (address == 0 || size < sizeof(sa_family_t))
-		return;
-	(void)observe_read(observed, address, &storage,
-	                   size < sizeof(storage) ? (size_t)size : sizeof(storage));
-	if ((storage.ss_family != AF_INET && storage.ss_family != AF_INET6) ||
-	    is_local(&storage, host, &port) || is_own(&storage))
+	if (address == 0 || size < sizeof(sa_family_t) ||
+	    !read_address(observed, address, size, &storage) || is_local(&storage, host, &port) ||
+	    is_own(&storage))
 		return;
 	attempt = note(observer, observed, ATTEMPT_ADDRESS, host, port);
 	if (attempt != NULL)
@@ -360,15 +367,12 @@ static void take_look(struct observer *observer, struct observed *observed, int 
 /* A descriptor's number means the same to the threads of a process only, and they have numbers of their own. */
 static void take_bind(struct observer *observer, struct observed *observed)
 {
-	struct sockaddr_storage storage = { 0 };
-	uint64_t size = observed->args[2];
+	struct sockaddr_storage storage;
 	size_t at = observer->bound_count++ % LENGTH_OF(observer->bound);
 	char host[INET6_ADDRSTRLEN];
 	uint16_t port = 0;
 
-	(void)observe_read(observed, observed->args[1], &storage,
-	                   size < sizeof(storage) ? (size_t)size : sizeof(storage));
-	if (storage.ss_family == AF_INET || storage.ss_family == AF_INET6)
+	if (read_address(observed, observed->args[1], observed->args[2], &storage))
 		(void)is_local(&storage, host, &port);
 	observer->bound[at].pid = observed->pid;
 	observer->bound[at].fd = (int)observed->args[0];
