@@ -29,9 +29,12 @@ struct observer;
 struct watched;
 /* Every `ready` of the policy is looked at before the service is; false: a finding says what is wrong. */
 bool command_check_targets(struct gate *gate);
-/* The service from its start to its end, as the gate has judged it. `observer` NULL: nothing is observed. */
-enum status command_watch(struct run *run, struct gate *gate, struct observer *observer,
-                          struct watched *seen, struct text *why);
+/* What is made of what was seen. `observer` NULL: nothing was observed. */
+typedef enum status command_take(void *context, struct gate *gate, const struct watched *seen,
+                                 const struct observer *observer, struct text *why);
+/* The service from its start to its end, as the gate has judged it; `anywhere`: files that it opens are noted wherever. */
+enum status command_watch(struct run *run, struct gate *gate, bool anywhere, command_take *take,
+                          void *context, struct text *why);
 
 /* Does what the options say: the command, its help, or the version. */
 int command_dispatch(struct run *run);

@@ -13,7 +13,6 @@
 #include "gate/gate.h"
 #include "gate/locked.h"
 #include "gate/opened.h"
-#include "gate/seen.h"
 #include "hub/cache.h"
 #include "hub/variables.h"
 #include "policy/read.h"
@@ -294,42 +293,47 @@ static void take_stdout_back(int fd)
 	cleanup_fd(&fd);
 }
 
-static enum status watch(struct run *run, struct draft *draft, struct gate *gate, struct text *why)
+struct drafting {
+	const struct options *options;
+	struct draft *draft;
+};
+
+static enum status take_seen(void *context, struct gate *gate, const struct watched *seen,
+                             const struct observer *observer, struct text *why)
 {
-	struct observer *observer = gate_observe(gate);
-	struct watched *seen = calloc(1, sizeof(*seen));
-	enum status status = STATUS_SYSTEM;
+	struct drafting *drafting = context;
+	struct draft *draft = drafting->draft;
+	enum status status = judge_run(drafting->options, seen, observer, why);
 
-	if (observer != NULL)
-		observer->anywhere = true;
-	if (seen == NULL) {
-		text_add(why, "out of memory");
-	} else if (command_check_targets(gate)) {
-		int out = lend_stdout(&run->options);
-
-		status = command_watch(run, gate, observer, seen, why);
-		take_stdout_back(out);
-	} else {
-		status = STATUS_USAGE;
-		text_addf(why, "--%s", gate->report.findings[gate->report.count - 1].message);
-	}
-	if (status == STATUS_OK)
-		status = judge_run(&run->options, seen, observer, why);
-	if (status == STATUS_OK && seen->asked && !seen->ready)
+	(void)gate;
+	if (status != STATUS_OK)
+		return status;
+	if (seen->asked && !seen->ready)
 		draft_note(
 		        draft,
 		        "it was stopped before it ended: what it loads later is not here (--ready says when it has all, --timeout how long it is watched)");
-	if (status == STATUS_OK && !draft_take_opened(draft, observer, why))
-		status = STATUS_MISSING;
-	if (status == STATUS_OK && draft->count == 0) {
-		status = STATUS_MISSING;
-		text_addf(why, "no file of a model was opened%s",
-		          observer->hidden > 0 ? ", as far as it could be seen" : "");
+	if (!draft_take_opened(draft, observer, why))
+		return STATUS_MISSING;
+	if (draft->count > 0)
+		return STATUS_OK;
+	text_addf(why, "no file of a model was opened%s",
+	          observer->hidden > 0 ? ", as far as it could be seen" : "");
+	return STATUS_MISSING;
+}
+
+static enum status watch(struct run *run, struct draft *draft, struct gate *gate, struct text *why)
+{
+	struct drafting drafting = { &run->options, draft };
+	enum status status;
+	int out;
+
+	if (!command_check_targets(gate)) {
+		text_addf(why, "--%s", gate->report.findings[gate->report.count - 1].message);
+		return STATUS_USAGE;
 	}
-	if (observer != NULL)
-		observer_release(observer);
-	free(observer);
-	free(seen);
+	out = lend_stdout(&run->options);
+	status = command_watch(run, gate, true, take_seen, &drafting, why);
+	take_stdout_back(out);
 	return status;
 }
 

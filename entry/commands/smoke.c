@@ -5,26 +5,15 @@
 #include "gate/refetch.h"
 #include "gate/seen.h"
 #include "report/complain.h"
-#include "service/watch.h"
 #include "util.h"
 
-static enum status watch(struct run *run, struct gate *gate, struct text *why)
+static enum status take_service(void *context, struct gate *gate, const struct watched *seen,
+                                const struct observer *observer, struct text *why)
 {
-	struct observer *observer = gate_observe(gate);
-	struct watched *seen = calloc(1, sizeof(*seen));
-	enum status status = STATUS_SYSTEM;
-
-	if (seen == NULL)
-		text_add(why, "out of memory");
-	else
-		status = command_watch(run, gate, observer, seen, why);
-	if (status == STATUS_OK)
-		gate_take_service(gate, seen, observer);
-	if (observer != NULL)
-		observer_release(observer);
-	free(observer);
-	free(seen);
-	return status;
+	(void)context;
+	(void)why;
+	gate_take_service(gate, seen, observer);
+	return STATUS_OK;
 }
 
 static enum status smoke_service(struct run *run, struct gate *gate, struct text *why)
@@ -40,7 +29,7 @@ static enum status smoke_service(struct run *run, struct gate *gate, struct text
 	if (!targets)
 		gate->report.enforced = true;
 	else if (gate->report.status == STATUS_OK || !gate->report.enforced)
-		status = watch(run, gate, why);
+		status = command_watch(run, gate, false, take_service, NULL, why);
 	if (status != STATUS_OK)
 		return status;
 	status = gate_report(gate, STDERR_FILENO);

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "commands/commands.h"
 #include "gate/gate.h"
+#include "gate/seen.h"
 #include "gate/verdict.h"
 #include "service/target.h"
 #include "service/watch.h"
@@ -96,14 +97,14 @@ static int open_notify(struct gate *gate, int *fd)
 	return 0;
 }
 
-enum status command_watch(struct run *run, struct gate *gate, struct observer *observer,
-                          struct watched *seen, struct text *why)
+static enum status watch(struct starting *starting, struct observer *observer, struct watched *seen,
+                         struct text *why)
 {
-	struct starting starting = { run, gate };
+	struct gate *gate = starting->gate;
 	struct watch watch = { .policy = &gate->policy,
-		               .signals = &run->signals,
+		               .signals = &starting->run->signals,
 		               .start = start,
-		               .context = &starting,
+		               .context = starting,
 		               .observer = observer,
 		               .notify_fd = -1,
 		               .who = &gate->who };
@@ -121,4 +122,27 @@ enum status command_watch(struct run *run, struct gate *gate, struct observer *o
 		return (enum status)seen->refused;
 	}
 	return seen->stop != 0 ? (enum status)(STATUS_SIGNAL + seen->stop) : STATUS_OK;
+}
+
+enum status command_watch(struct run *run, struct gate *gate, bool anywhere, command_take *take,
+                          void *context, struct text *why)
+{
+	struct starting starting = { run, gate };
+	struct observer *observer = gate_observe(gate);
+	struct watched *seen = calloc(1, sizeof(*seen));
+	enum status status = STATUS_SYSTEM;
+
+	if (observer != NULL)
+		observer->anywhere = anywhere;
+	if (seen == NULL)
+		text_add(why, "out of memory");
+	else
+		status = watch(&starting, observer, seen, why);
+	if (status == STATUS_OK)
+		status = take(context, gate, seen, observer, why);
+	if (observer != NULL)
+		observer_release(observer);
+	free(observer);
+	free(seen);
+	return status;
 }
