@@ -215,21 +215,12 @@ static void note_environment(const struct run *run, struct draft *draft)
 }
 
 /* It is as it would be without aweigh: online, in its own environment, and at the end it is stopped. */
-static char *compose_run(const struct options *options, size_t *length)
+static void compose_run(const struct options *options, struct text *policy)
 {
 	uint64_t within_ms = options->timeout_ms != 0 ? options->timeout_ms : RUN_WITHIN_MS;
-	char *text = NULL;
-	FILE *memory = open_memstream(&text, length);
 
-	if (memory == NULL)
-		return NULL;
-	(void)fprintf(
-	        memory, "[policy]\nmode = online\n[service]\nready = %s\nready_within = %llums\n",
-	        options->ready != NULL ? options->ready : "exit", (unsigned long long)within_ms);
-	if (fclose(memory) == 0)
-		return text;
-	free(text);
-	return NULL;
+	text_addf(policy, "[policy]\nmode = online\n[service]\nready_within = %llums\nready = %s\n",
+	          (unsigned long long)within_ms, options->ready != NULL ? options->ready : "exit");
 }
 
 static bool ends_by_itself(const struct options *options)
@@ -339,11 +330,13 @@ static enum status watch(struct run *run, struct draft *draft, struct gate *gate
 
 static enum status take_run(struct run *run, struct draft *draft, struct text *why)
 {
-	enum status status = STATUS_SYSTEM;
-	size_t length = 0;
-	char *text = compose_run(&run->options, &length);
-	struct trial *trial = text == NULL ? NULL : try_policy(run, text, length, &status, why);
+	char text[2 * MAX_PATH_BYTES]; /* what is cut off here is longer than a line may be */
+	struct text policy = TEXT_OVER(text);
+	enum status status;
+	struct trial *trial;
 
+	compose_run(&run->options, &policy);
+	trial = try_policy(run, text, policy.length, &status, why);
 	if (trial != NULL)
 		status = watch(run, draft, &trial->gate, why);
 	draft->ran = true;
@@ -351,7 +344,6 @@ static enum status take_run(struct run *run, struct draft *draft, struct text *w
 	draft->ready = run->options.ready;
 	note_environment(run, draft);
 	trial_end(trial);
-	free(text);
 	return status;
 }
 
