@@ -20,7 +20,7 @@ static const struct command commands[] = {
 	{ "lock", "[options]", "write the lock file: each model's commit, files and digests",
 	  command_lock, COMMAND_LOOKS },
 	{ "draft", "[options] [DIR | MANIFEST...] [-- COMMAND [ARG...]]",
-	  "write a policy for the models in DIR, or for what COMMAND opens", command_draft,
+	  "write a policy, to --policy FILE or standard output, for what is in DIR or COMMAND opens", command_draft,
 	  COMMAND_LISTS },
 	{ "probe", "[options] URL | tcp:PORT | unix:PATH",
 	  "0 if it answers, for health checks of images without curl", command_probe,

@@ -10,6 +10,7 @@
 
 #include "base/scan.h"
 #include "base/text.h"
+#include "base/tree.h"
 #include "bounds.h"
 #include "util.h"
 
@@ -88,6 +89,8 @@ int dir_next_descriptor(struct dir *dir)
 }
 
 struct dir_walk {
+	const struct tree *tree;
+	const char *from;
 	dir_visit *visit;
 	void *context;
 	struct text path;
@@ -95,13 +98,26 @@ struct dir_walk {
 
 static enum dir_step walk(struct dir_walk *walking, int fd, unsigned depth);
 
+/* Where a link leads to, it leads within the tree. */
+static bool look(const struct dir_walk *walking, int directory_fd, const char *name,
+                 struct stat *st)
+{
+	char path[MAX_PATH_BYTES];
+
+	if (walking->path.cut || fstatat(directory_fd, name, st, AT_SYMLINK_NOFOLLOW) != 0)
+		return false;
+	return !S_ISLNK(st->st_mode) ||
+	       (path_join(path, sizeof(path), walking->from, walking->path.at) &&
+	        tree_stat(walking->tree, path, st) == 0);
+}
+
 static enum dir_step walk_name(struct dir_walk *walking, int directory_fd, const char *name,
                                unsigned depth)
 {
 	enum dir_step step;
 	struct stat st;
 
-	if (walking->path.cut || fstatat(directory_fd, name, &st, 0) != 0)
+	if (!look(walking, directory_fd, name, &st))
 		return DIR_ON;
 	step = walking->visit(walking->context, walking->path.at, &st);
 	if (step != DIR_ON || !S_ISDIR(st.st_mode) || depth + 1 >= MAX_DEPTH_DIRECTORIES)
@@ -127,12 +143,12 @@ static enum dir_step walk(struct dir_walk *walking, int fd, unsigned depth)
 	return step;
 }
 
-void dir_walk(int fd, dir_visit *visit, void *context)
+void dir_walk(const struct tree *tree, const char *path, dir_visit *visit, void *context)
 {
-	char path[MAX_PATH_BYTES];
-	struct dir_walk walking = { visit, context, TEXT_OVER(path) };
+	char beneath[MAX_PATH_BYTES];
+	struct dir_walk walking = { tree, path, visit, context, TEXT_OVER(beneath) };
 
-	(void)walk(&walking, fd, 0);
+	(void)walk(&walking, tree_open(tree, path, O_RDONLY | O_DIRECTORY), 0);
 }
 
 void descriptor_name(int fd, char *out, size_t size)

@@ -35,12 +35,13 @@ enum dir_step {
 };
 /* `path` from where the walk began; `st` of what a link leads to. */
 typedef enum dir_step dir_visit(void *context, const char *path, const struct stat *st);
+struct tree;
 /*
- * All that lies beneath the directory `fd`, which it takes, and which may be a negative errno instead: at most
- * MAX_DIRECTORY_ENTRIES names of a directory, MAX_DEPTH_DIRECTORIES deep. Links to directories are not entered; what
- * cannot be looked at is left out.
+ * All that lies beneath the directory `path` of the tree, which no link leads out of: at most MAX_DIRECTORY_ENTRIES
+ * names of a directory, MAX_DEPTH_DIRECTORIES deep. Links to directories are not entered; what cannot be looked at
+ * is left out.
  */
-void dir_walk(int fd, dir_visit *visit, void *context);
+void dir_walk(const struct tree *tree, const char *path, dir_visit *visit, void *context);
 /* What /proc says that the descriptor is: a path, or "anon_inode:[io_uring]"; "" where it says nothing. */
 void descriptor_name(int fd, char *out, size_t size);
 /* The process's own descriptors, from /proc/self/fd: error says that there is no /proc. */

@@ -120,6 +120,45 @@ bool repo_path(const char *hub_cache, const char *id, char *out, size_t size)
 	       path_join(out, size, hub_cache, directory);
 }
 
+static bool is_in_repository(const char *beneath)
+{
+	static const char *const kept[] = { "/snapshots/", "/blobs/", "/refs/", "/.no_exist/",
+		                            "/trees/" };
+
+	for (size_t i = 0; i < LENGTH_OF(kept); i++)
+		if (strncmp(beneath, kept[i], strlen(kept[i])) == 0)
+			return true;
+	return false;
+}
+
+bool cache_path_read(const char *path, struct cache_path *out)
+{
+	const char *commit, *slash;
+
+	memset(out, 0, sizeof(*out));
+	for (const char *at = path; (at = strstr(at, "/models--")) != NULL; at++) {
+		size_t length = strcspn(at + 1, "/");
+
+		if (!is_in_repository(at + 1 + length))
+			continue;
+		out->cache = (size_t)(at - path);
+		out->repository = at + 1;
+		out->repository_length = length;
+		out->beneath = at + 1 + length;
+		break;
+	}
+	if (out->repository == NULL || strncmp(out->beneath, "/snapshots/", 11) != 0)
+		return out->repository != NULL;
+	commit = out->beneath + 11;
+	slash = strchr(commit, '/');
+	if (!scan_is_hex(commit, slash == NULL ? strlen(commit) : (size_t)(slash - commit),
+	                 COMMIT_HEX))
+		return false;
+	memcpy(out->commit, commit, COMMIT_HEX);
+	out->file = slash == NULL || slash[1] == '\0' ? NULL : slash + 1;
+	return true;
+}
+
 static int open_ref(const struct tree *tree, const struct model_place *place, const char *revision)
 {
 	char name[MAX_REVISION_BYTES + 8];

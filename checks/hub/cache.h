@@ -44,6 +44,18 @@ bool repo_directory_name(const char *id, char *out, size_t size);
 /* The repository's directory in a cache; false: its path is too long. */
 bool repo_path(const char *hub_cache, const char *id, char *out, size_t size);
 
+/* A path in a cache, taken apart: CACHE/models--ORG--NAME/{snapshots,blobs,refs,.no_exist,trees}/... */
+struct cache_path {
+	size_t cache; /* the length of CACHE */
+	const char *repository; /* models--ORG--NAME... */
+	size_t repository_length;
+	const char *beneath; /* "/snapshots/COMMIT/FILE" */
+	char commit[COMMIT_HEX + 1]; /* of a snapshot; "": it is in none */
+	const char *file; /* beneath the snapshot; NULL: none */
+};
+/* false: no part of it is a repository's directory, by its name and by what follows; or the snapshot is of no commit. */
+bool cache_path_read(const char *path, struct cache_path *out);
+
 /* Resolves revision to commit and opens the snapshot; fills kind, paths, commit, descriptors. */
 enum cache_outcome hub_cache_locate(const struct tree *tree, const char *hub_cache,
                                     const char *repo, const char *revision,

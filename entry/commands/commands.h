@@ -14,6 +14,7 @@ struct run {
 	struct options options;
 	struct signals signals;
 	char *const *environ;
+	bool watched; /* what is started does not outlive aweigh */
 };
 
 struct gate;

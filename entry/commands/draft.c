@@ -22,21 +22,6 @@
 
 #define RUN_WITHIN_MS 60000u /* of a service that nobody says is ready */
 
-/* Where the libraries look, for whoever names no folder. */
-static bool take_usual(struct run *run, struct draft *draft, struct text *why)
-{
-	const struct environment env = environment_over(run->environ);
-	char directory[MAX_PATH_BYTES], cache[MAX_PATH_BYTES];
-	const char *origin;
-
-	if (getcwd(directory, sizeof(directory)) != NULL &&
-	    library_hub_cache(&env, environment_get(&env, "HOME"), directory, cache, sizeof(cache),
-	                      &origin) == LOCATION_OK)
-		return draft_take(draft, cache, why);
-	text_add(why, "name the folders that hold models: the hub cache cannot be told");
-	return false;
-}
-
 static char *compose(const struct draft *draft, bool lock, size_t *length)
 {
 	char *text = NULL;
@@ -149,18 +134,14 @@ static bool take_listed(struct draft *draft, const struct gate *gate, size_t ind
 	return well;
 }
 
-static enum status take_manifest(struct run *run, struct draft *draft, const char *file,
+static enum status take_manifest(struct run *run, struct draft *draft, const char *real,
                                  struct text *why)
 {
-	char text[MAX_PATH_BYTES + 64], real[PATH_MAX];
+	char text[MAX_PATH_BYTES + 64];
 	struct text policy = TEXT_OVER(text);
-	enum status status = STATUS_MISSING;
+	enum status status;
 	struct trial *trial;
 
-	if (realpath(file, real) == NULL || !draft_is_plain(real)) {
-		text_addf(why, "%s: a policy cannot name it as it is", file);
-		return status;
-	}
 	text_addf(&policy, "[policy]\nmode = offline\nmanifest = %s\n", real);
 	trial = try_policy(run, text, policy.length, &status, why);
 	for (size_t i = 0; trial != NULL && i < trial->gate.policy.model_count; i++)
@@ -172,13 +153,33 @@ static enum status take_manifest(struct run *run, struct draft *draft, const cha
 	return status;
 }
 
+/* Where the libraries look, for whoever names no folder. */
+static enum status take_usual(struct run *run, struct draft *draft, struct text *why)
+{
+	static const char policy[] = "[policy]\nmode = offline\n";
+	enum status status;
+	struct trial *trial = try_policy(run, policy, sizeof(policy) - 1, &status, why);
+
+	if (trial != NULL && trial->gate.hub_cache_origin == NULL) {
+		text_add(why, "name the folders that hold models: the hub cache cannot be told");
+		status = STATUS_MISSING;
+	} else if (trial != NULL && !draft_take(draft, trial->gate.hub_cache, why)) {
+		status = STATUS_MISSING;
+	}
+	trial_end(trial);
+	return status;
+}
+
 static enum status take_word(struct run *run, struct draft *draft, const char *word,
                              struct text *why)
 {
+	char real[PATH_MAX];
 	struct stat st;
 
-	if (stat(word, &st) == 0 && S_ISREG(st.st_mode))
-		return take_manifest(run, draft, word, why);
+	if (!draft_find(draft, word, real, &st, why))
+		return STATUS_MISSING;
+	if (S_ISREG(st.st_mode))
+		return take_manifest(run, draft, real, why);
 	return draft_take(draft, word, why) ? STATUS_OK : STATUS_MISSING;
 }
 
@@ -337,6 +338,8 @@ static enum status take_run(struct run *run, struct draft *draft, struct text *w
 
 	compose_run(&run->options, &policy);
 	trial = try_policy(run, text, policy.length, &status, why);
+	if (status == STATUS_POLICY) /* of --ready: the rest is ours */
+		status = STATUS_USAGE;
 	if (trial != NULL)
 		status = watch(run, draft, &trial->gate, why);
 	draft->ran = true;
@@ -367,9 +370,21 @@ static int put_policy(const struct options *options, const char *text, size_t le
 	return error;
 }
 
+/* NULL: there is none, or none that could be put back. */
+static char *read_old(const struct options *options)
+{
+	CLEANUP(cleanup_fd)
+	int fd = options->force ? open(options->policy, O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1;
+	size_t length;
+	char *old;
+
+	return fd >= 0 && read_whole(fd, MAX_POLICY_BYTES, &old, &length) == 0 ? old : NULL;
+}
+
 /* Beside the lock file that is made of it. */
 static enum status write_policy(struct run *run, const char *text, size_t length, struct text *why)
 {
+	CLEANUP(cleanup_free) char *old = read_old(&run->options);
 	int error = put_policy(&run->options, text, length);
 
 	if (error == -EEXIST) {
@@ -383,8 +398,11 @@ static enum status write_policy(struct run *run, const char *text, size_t length
 	run->options.aboard = true;
 	run->options.as = -1;
 	error = command_lock(run);
-	if (error != STATUS_OK && !run->options.force)
-		(void)unlink(run->options.policy); /* so that the next try finds nothing */
+	/* So that all is as it was. */
+	if (error != STATUS_OK && old != NULL)
+		(void)put_policy(&run->options, old, strlen(old));
+	else if (error != STATUS_OK)
+		(void)unlink(run->options.policy);
 	return (enum status)error;
 }
 
@@ -418,16 +436,17 @@ static enum status draft_all(struct run *run, struct draft *draft, struct text *
 	size_t length;
 	char *text;
 
+	draft->signals = &run->signals;
 	if (lock && !may_write(options, why))
 		return STATUS_USAGE;
 	for (size_t i = 0; i < options->word_count && status == STATUS_OK; i++)
 		status = take_word(run, draft, options->words[i], why);
-	if (status != STATUS_OK)
-		return status;
-	if (options->service != NULL)
+	if (status == STATUS_OK && options->service != NULL)
 		status = take_run(run, draft, why);
-	else if (options->word_count == 0 && !take_usual(run, draft, why))
-		return STATUS_MISSING;
+	else if (status == STATUS_OK && options->word_count == 0)
+		status = take_usual(run, draft, why);
+	if (draft->stop != 0)
+		return (enum status)(STATUS_SIGNAL + draft->stop);
 	if (status != STATUS_OK)
 		return status;
 	if (draft->count == 0) {
@@ -468,8 +487,20 @@ int command_draft(struct run *run)
 	if (run->options.service == NULL && run->options.ready != NULL)
 		return complain(STATUS_USAGE,
 		                "--ready is of a run: aweigh draft --ready TARGET -- COMMAND");
-	if (draft_begin(&draft, &why))
+	if (run->options.service != NULL && run->options.root != NULL)
+		return complain(STATUS_USAGE,
+		                "what lies beneath --root is not started: leave COMMAND away");
+	if (run->options.root == NULL &&
+	    (run->options.env_file != NULL || run->options.image_config != NULL))
+		return complain(
+		        STATUS_USAGE,
+		        "--env-file and --image-config are of an image that lies beneath --root");
+	if (draft_begin(&draft, run->options.root, &why))
 		status = draft_all(run, &draft, &why);
+	else if (run->options.root != NULL)
+		status = STATUS_USAGE;
+	if (draft.stop != 0)
+		why.length = 0;
 	if (why.length > 0)
 		(void)complain(status, sentence);
 	draft_release(&draft);

@@ -20,13 +20,11 @@ static enum status smoke_service(struct run *run, struct gate *gate, struct text
 {
 	enum status status =
 	        gate_judge(gate, &run->options, &run->signals, run->environ, FETCHING_BY_MODE, why);
-	bool targets;
 
 	if (status != STATUS_OK)
 		return status;
 	gate_tell_models(gate);
-	targets = command_check_targets(gate);
-	if (!targets)
+	if (gate->policy.error_count == 0 && !command_check_targets(gate))
 		gate->report.enforced = true;
 	else if (gate->report.status == STATUS_OK || !gate->report.enforced)
 		status = command_watch(run, gate, false, take_service, NULL, why);

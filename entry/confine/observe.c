@@ -37,12 +37,12 @@
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP 1ul
 #endif
 
-static const uint32_t calls[] = { SYS_socket,  SYS_connect,   SYS_sendto,     SYS_sendmmsg,
-	                          SYS_sendmsg, SYS_openat,    SYS_openat2,    SYS_io_uring_setup,
-	                          SYS_bind,    SYS_listen,    SYS_execve,     SYS_execveat,
-	                          SYS_statx,   SYS_faccessat, SYS_faccessat2,
+static const uint32_t calls[] = {
+	SYS_socket,  SYS_connect,        SYS_sendto,     SYS_sendmmsg, SYS_sendmsg,    SYS_openat,
+	SYS_openat2, SYS_io_uring_setup, SYS_bind,       SYS_listen,   SYS_execve,     SYS_execveat,
+	SYS_statx,   SYS_faccessat,      SYS_faccessat2, SYS_chroot,   SYS_pivot_root,
 #ifdef SYS_open
-	                          SYS_open,    SYS_stat,      SYS_access
+	SYS_open,    SYS_stat,           SYS_access
 #endif
 };
 

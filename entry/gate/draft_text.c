@@ -171,6 +171,9 @@ static void write_service(const struct draft *draft, FILE *out)
 		(void)fputs(
 		        "\n; What aweigh smoke waits for:\n; [service]\n; ready     = http://127.0.0.1:8000/health\n",
 		        out);
+	(void)fputs(
+	        "; what smoke refuses besides: reaching out, and lines that tell of a download\n; network    = refuse\n; log_forbid = huggingface\n",
+	        out);
 	(void)fputs("; what docker stop wants of PID 1\n; init      = yes\n; remap.143 = 0\n", out);
 }
 

@@ -13,19 +13,25 @@
 #include "engine/locate.h"
 #include "formats/formats.h"
 #include "hub/cache.h"
+#include "process/signals.h"
 #include "service/observer.h"
 #include "util.h"
 
 #define SECTION_NAME_BYTES 43u /* with "model " in front, and a NUL: what inih keeps */
 #define NAMELESS "a policy cannot name it as it is; rename it, or a folder above it"
 
-bool draft_begin(struct draft *draft, struct text *why)
+bool draft_begin(struct draft *draft, const char *root, struct text *why)
 {
+	int error;
+
 	memset(draft, 0, sizeof(*draft));
 	draft->arena = arena_new();
-	if (draft->arena == NULL)
+	error = tree_init(&draft->tree, root);
+	if (error != 0)
+		text_addf(why, "--root %s cannot be opened: %s", root, strerror(-error));
+	else if (draft->arena == NULL)
 		text_add(why, "out of memory");
-	return draft->arena != NULL;
+	return error == 0 && draft->arena != NULL;
 }
 
 void draft_release(struct draft *draft)
@@ -35,6 +41,7 @@ void draft_release(struct draft *draft)
 	free(draft->models);
 	free(draft->notes);
 	arena_free(draft->arena);
+	tree_release(&draft->tree);
 }
 
 const char *draft_keep(struct draft *draft, const char *text)
@@ -73,6 +80,10 @@ static enum dir_step take_file(void *context, const char *path, const struct sta
 	struct listing *listing = context;
 	struct drafted_model *model = listing->model;
 
+	if (listing->draft->signals != NULL && listing->draft->stop == 0)
+		listing->draft->stop = signals_stop_request(listing->draft->signals);
+	if (listing->draft->stop != 0)
+		return DIR_END;
 	if (strcmp(path, ".git") == 0 || strcmp(path, ".cache") == 0)
 		return DIR_PASS_BY;
 	if (S_ISDIR(st->st_mode) && strncmp(path_name(path), "models--", 8) == 0) {
@@ -124,10 +135,10 @@ static bool repo_of(const char *directory, char *out, size_t size)
 }
 
 /* The commit of refs/main, or of the only snapshot. */
-static bool commit_of(int repo_fd, char commit[static COMMIT_HEX + 1])
+static bool commit_of(const struct draft *draft, int repo_fd, char commit[static COMMIT_HEX + 1])
 {
 	CLEANUP(cleanup_fd)
-	int fd = openat(repo_fd, "refs/main", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = tree_open_beneath(&draft->tree, repo_fd, "refs/main", O_RDONLY);
 	CLEANUP(dir_close) struct dir dir = dir_open(repo_fd, "snapshots", MAX_DIRECTORY_ENTRIES);
 	ssize_t got = fd < 0 ? -1 : read(fd, commit, COMMIT_HEX);
 	struct dirent *entry;
@@ -173,12 +184,43 @@ static bool set_cache(struct draft *draft, const char *cache, struct text *why)
 	return true;
 }
 
+/* false: no file of it counts. */
+static bool take_snapshot(struct listing *listing, const char *repository, const char *commit)
+{
+	char snapshots[MAX_PATH_BYTES], snapshot[MAX_PATH_BYTES];
+
+	if (!path_join(snapshots, sizeof(snapshots), repository, "snapshots") ||
+	    !path_join(snapshot, sizeof(snapshot), snapshots, commit))
+		return false;
+	listing->model->unopened = 0;
+	listing->model->commit = draft_keep(listing->draft, commit);
+	dir_walk(&listing->draft->tree, snapshot, take_file, listing);
+	return listing->model->count > 0;
+}
+
+/* Of several: refs/main is the first to be asked, and then the one that has what was opened. */
+static bool take_any_snapshot(struct listing *listing, const char *repository)
+{
+	struct draft *draft = listing->draft;
+	CLEANUP(cleanup_fd)
+	int fd = tree_open(&draft->tree, repository, O_RDONLY | O_DIRECTORY);
+	CLEANUP(dir_close)
+	struct dir dir = dir_open(fd, "snapshots", MAX_DIRECTORY_ENTRIES);
+	char commit[COMMIT_HEX + 1];
+	struct dirent *entry;
+	bool taken = fd >= 0 && commit_of(draft, fd, commit) &&
+	             take_snapshot(listing, repository, commit);
+
+	while (!taken && draft->opened != NULL && (entry = dir_next(&dir)) != NULL)
+		taken = revision_is_commit(entry->d_name) &&
+		        take_snapshot(listing, repository, entry->d_name);
+	return taken;
+}
+
 bool draft_take_repository(struct draft *draft, const char *cache, const char *directory,
                            const char *commit, struct text *why)
 {
-	char path[MAX_PATH_BYTES], snapshots[MAX_PATH_BYTES], snapshot[MAX_PATH_BYTES],
-	        repo[MAX_NAME_BYTES], found[COMMIT_HEX + 1];
-	CLEANUP(cleanup_fd) int fd = -1;
+	char path[MAX_PATH_BYTES], repo[MAX_NAME_BYTES];
 	struct listing listing = { .draft = draft };
 
 	if (!repo_of(directory, repo, sizeof(repo)) ||
@@ -188,12 +230,6 @@ bool draft_take_repository(struct draft *draft, const char *cache, const char *d
 		return false;
 	if (is_taken_already(draft, repo, commit))
 		return true;
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (commit == NULL && fd >= 0 && commit_of(fd, found))
-		commit = found;
-	if (commit == NULL || !path_join(snapshots, sizeof(snapshots), path, "snapshots") ||
-	    !path_join(snapshot, sizeof(snapshot), snapshots, commit))
-		return true;
 	listing.model = add_model(draft);
 	if (listing.model == NULL) {
 		text_add(why, "out of memory");
@@ -201,9 +237,8 @@ bool draft_take_repository(struct draft *draft, const char *cache, const char *d
 	}
 	listing.model->partly = draft->opened != NULL || draft->as != NULL;
 	listing.model->repo = draft_keep(draft, repo);
-	listing.model->commit = draft_keep(draft, commit);
-	dir_walk(open(snapshot, O_RDONLY | O_DIRECTORY | O_CLOEXEC), take_file, &listing);
-	if (listing.model->count > 0)
+	if (commit != NULL ? take_snapshot(&listing, path, commit) :
+	                     take_any_snapshot(&listing, path))
 		return set_cache(draft, cache, why);
 	drop_last(draft);
 	return true;
@@ -213,8 +248,8 @@ bool draft_take_repository(struct draft *draft, const char *cache, const char *d
 static bool take_cache(struct draft *draft, const char *cache, bool *any, struct text *why)
 {
 	CLEANUP(dir_close)
-	struct dir dir =
-	        dir_over(open(cache, O_RDONLY | O_DIRECTORY | O_CLOEXEC), MAX_DIRECTORY_ENTRIES);
+	struct dir dir = dir_over(tree_open(&draft->tree, cache, O_RDONLY | O_DIRECTORY),
+	                          MAX_DIRECTORY_ENTRIES);
 	struct dirent *entry;
 
 	*any = false;
@@ -246,7 +281,7 @@ bool draft_take_folder(struct draft *draft, const char *path, struct text *why)
 	}
 	listing.model->partly = draft->opened != NULL || draft->as != NULL;
 	listing.model->path = draft_keep(draft, path);
-	dir_walk(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), take_file, &listing);
+	dir_walk(&draft->tree, path, take_file, &listing);
 	for (size_t i = 0; i < listing.model->count; i++) {
 		const struct format *format = format_by_name(listing.model->files[i].path);
 
@@ -274,20 +309,50 @@ bool draft_is_plain(const char *path)
 	return path[0] != ' ' && path[0] != '\0' && path[strlen(path) - 1] != ' ';
 }
 
+static int open_word(const struct draft *draft, const char *word)
+{
+	char path[MAX_PATH_BYTES];
+	int fd;
+
+	if (draft->tree.root_fd >= 0)
+		return path_join(path, sizeof(path), "/", word) ?
+		               tree_open(&draft->tree, path, O_PATH) :
+		               -ENAMETOOLONG;
+	fd = open(word, O_PATH | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+bool draft_find(const struct draft *draft, const char *word, char real[static PATH_MAX],
+                struct stat *st, struct text *why)
+{
+	CLEANUP(cleanup_fd) int fd = open_word(draft, word);
+	char root[PATH_MAX] = "";
+
+	if (fd < 0 || fstat(fd, st) != 0) {
+		text_addf(why, "%s cannot be opened: %s", word, strerror(fd < 0 ? -fd : errno));
+		return false;
+	}
+	descriptor_name(fd, real, PATH_MAX);
+	if (draft->tree.root_fd >= 0)
+		descriptor_name(draft->tree.root_fd, root, sizeof(root));
+	if (strcmp(root, "/") != 0 && path_is_beneath(real, root))
+		memmove(real, real + strlen(root), strlen(real + strlen(root)) + 1);
+	if (real[0] == '\0')
+		memcpy(real, "/", 2);
+	if (!draft_is_plain(real))
+		text_addf(why, "%s: " NAMELESS, real);
+	return draft_is_plain(real);
+}
+
 bool draft_take(struct draft *draft, const char *directory, struct text *why)
 {
 	char real[PATH_MAX], hub[PATH_MAX];
+	struct stat st;
 	char *name;
 	bool any;
 
-	if (realpath(directory, real) == NULL) {
-		text_addf(why, "%s cannot be opened: %s", directory, strerror(errno));
+	if (!draft_find(draft, directory, real, &st, why))
 		return false;
-	}
-	if (!draft_is_plain(real)) {
-		text_addf(why, "%s: " NAMELESS, real);
-		return false;
-	}
 	name = strrchr(real, '/');
 	if (strncmp(name + 1, "models--", 8) == 0) {
 		*name = '\0';

@@ -3,12 +3,14 @@
 #ifndef AWEIGH_DRAFTING_H
 #define AWEIGH_DRAFTING_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/types.h>
 
 #include "base/text.h"
+#include "base/tree.h"
 #include "bounds.h"
 
 struct arena;
@@ -34,6 +36,9 @@ struct drafted_model {
 };
 struct draft {
 	struct arena *arena;
+	struct tree tree; /* that all paths are of: this machine's, or an unpacked image's */
+	const struct signals *signals; /* NULL: nobody asks to stop */
+	int stop; /* the signal that asked to */
 	const char *hub_cache; /* absolute; NULL: none was met */
 	struct drafted_model *models; /* by the bytes of their names */
 	size_t count, room;
@@ -50,8 +55,11 @@ struct draft {
 	size_t note_count, note_room;
 };
 
-/* false: a sentence in `why`. Release it in either case. */
-bool draft_begin(struct draft *draft, struct text *why);
+/* Of what lies beneath `root`, NULL: on this machine. false: a sentence in `why`. Release it in either case. */
+bool draft_begin(struct draft *draft, const char *root, struct text *why);
+/* What a word names: its path in the tree without links. A word that is relative begins at the root of an image. */
+bool draft_find(const struct draft *draft, const char *word, char real[static PATH_MAX],
+                struct stat *st, struct text *why);
 /* A hub cache, a repository of one, or a folder with a model's files. */
 bool draft_take(struct draft *draft, const char *directory, struct text *why);
 /* Its part with a repository, models--ORG--NAME; `commit` NULL: that of refs/main, or of the only snapshot. */

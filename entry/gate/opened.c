@@ -16,31 +16,20 @@
 
 /* Hub caches */
 
-/* CACHE/models--ORG--NAME[/snapshots/COMMIT[/FILE]] */
 struct place {
-	char cache[PATH_MAX], directory[MAX_NAME_BYTES], commit[COMMIT_HEX + 1];
-	const char *file; /* beneath the snapshot; NULL: it is none of one */
+	struct cache_path parts;
+	char cache[PATH_MAX], directory[MAX_NAME_BYTES];
 };
 
 static bool place_of_path(struct place *place, const char *path)
 {
-	const char *at = strstr(path, "/models--"), *rest = at == NULL ? NULL : strchr(at + 1, '/');
 	struct text cache = TEXT_OVER(place->cache), directory = TEXT_OVER(place->directory);
 
-	if (rest == NULL)
+	if (!cache_path_read(path, &place->parts))
 		return false;
-	text_add_bytes(&cache, path, (size_t)(at - path));
-	text_add_bytes(&directory, at + 1, (size_t)(rest - at - 1));
-	place->commit[0] = '\0';
-	place->file = NULL;
-	if (strncmp(rest, "/snapshots/", 11) == 0 && strlen(rest) > 12 + COMMIT_HEX &&
-	    rest[11 + COMMIT_HEX] == '/') {
-		memcpy(place->commit, rest + 11, COMMIT_HEX);
-		place->commit[COMMIT_HEX] = '\0';
-		place->file = rest + 12 + COMMIT_HEX;
-	}
-	return !cache.cut && !directory.cut &&
-	       (place->file == NULL || revision_is_commit(place->commit));
+	text_add_bytes(&cache, path, place->parts.cache);
+	text_add_bytes(&directory, place->parts.repository, place->parts.repository_length);
+	return !cache.cut && !directory.cut;
 }
 
 /* First those by their snapshot: another file of a repository does not say which. */
@@ -53,11 +42,12 @@ static bool take_repositories(struct draft *draft, const struct observer *observ
 		struct stat st;
 
 		if (!observer->files[i].opened || !place_of_path(&place, observer->files[i].path) ||
-		    (place.file != NULL) != by_commit || stat(observer->files[i].path, &st) != 0 ||
-		    !S_ISREG(st.st_mode) || realpath(place.cache, real) == NULL)
+		    (place.parts.file != NULL) != by_commit ||
+		    stat(observer->files[i].path, &st) != 0 || !S_ISREG(st.st_mode) ||
+		    realpath(place.cache, real) == NULL)
 			continue;
 		if (!draft_take_repository(draft, real, place.directory,
-		                           by_commit ? place.commit : NULL, why))
+		                           by_commit ? place.parts.commit : NULL, why))
 			return false;
 	}
 	return true;
@@ -124,7 +114,7 @@ static bool is_of_a_snapshot(const char *directory)
 	struct place place;
 
 	text_addf(&text, "%s/x", directory);
-	return !text.cut && place_of_path(&place, path) && place.file != NULL;
+	return !text.cut && place_of_path(&place, path) && place.parts.file != NULL;
 }
 
 static void take_weights(struct folders *folders, const char *path)
@@ -211,8 +201,8 @@ static void note_absent(struct draft *draft, const struct observer *observer)
 		if (!is_in(place.cache, place.directory))
 			text_addf(&text, "it looked for %s, which is not in %s", place.directory,
 			          place.cache);
-		else if (place.file != NULL)
-			text_addf(&text, "it looked for %s in %s, which has none", place.file,
+		else if (place.parts.file != NULL)
+			text_addf(&text, "it looked for %s in %s, which has none", place.parts.file,
 			          place.directory);
 		else
 			continue;

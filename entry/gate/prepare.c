@@ -18,6 +18,7 @@
 #include "policy/errors.h"
 #include "process/clock.h"
 #include "report/format.h"
+#include "service/target.h"
 #include "util.h"
 
 #define USUAL_POLICY "/etc/aweigh/policy.ini"
@@ -137,6 +138,37 @@ static void check_wait(struct policy *policy)
 		        mode_words[policy->mode]);
 }
 
+/* Whatever the command is: a check of the image says what its smoke would refuse. Where it may ask is smoke's alone. */
+static void check_ready(struct policy *policy)
+{
+	char sentence[512];
+	struct text why = TEXT_OVER(sentence);
+	unsigned line = policy->said[KEY_READY].line;
+	bool ends = false;
+
+	if (policy->ready.count > MAX_READY_TARGETS)
+		text_addf(&why, "ready has more than %u elements", MAX_READY_TARGETS);
+	for (size_t i = 0; why.length == 0 && i < policy->ready.count; i++) {
+		char fault[256];
+		struct text text = TEXT_OVER(fault);
+		struct target target;
+
+		if (!target_parse(&target, policy->ready.items[i], true, &text))
+			text_addf(&why, "ready: %s", fault);
+		ends = ends || target.kind == TARGET_EXIT;
+	}
+	if (why.length == 0 && ends && policy->ready.count > 1)
+		text_add(&why,
+		         "ready: a command that must end by itself (exit) answers nothing else");
+	if (why.length == 0 && policy->log_expect.count > MAX_MARKED_ELEMENTS) {
+		line = policy->said[KEY_LOG_EXPECT].line;
+		text_addf(&why, "log_expect has more than %u elements", MAX_MARKED_ELEMENTS);
+	}
+	if (why.length > 0)
+		policy_error(policy, FINDING_POLICY_VALUE, SOURCE_POLICY, line, NULL, "%s",
+		             sentence);
+}
+
 static enum status open_trees(struct gate *gate, struct text *why)
 {
 	int error = tree_init(&gate->host, NULL);
@@ -232,6 +264,7 @@ enum status gate_prepare(struct gate *gate, const struct options *options,
 	take_stops(gate);
 	check_report_rows(&gate->policy);
 	check_wait(&gate->policy);
+	check_ready(&gate->policy);
 	gate->deadline_ns = gate->started_ns + gate->policy.deadline_ms * 1000000u;
 	resolve_identity(gate);
 	status = gate_choose_home(gate, &home_follows, why);

@@ -14,6 +14,7 @@
 #include "engine/locate.h"
 #include "gate/verdict.h"
 #include "hub/cache.h"
+#include "process/clock.h"
 #include "util.h"
 
 /* What was seen, for the report. */
@@ -43,16 +44,27 @@ static void raise_end(struct gate *gate, const struct watched *seen)
 	const char *last = seen->lines == 0 ? "it said nothing" :
 	                                      seen->last[(seen->lines - 1) % LENGTH_OF(seen->last)];
 
+	const struct report_at at = {
+		.line = gate->policy.said[seen->ready ? KEY_SETTLE : KEY_READY].line,
+		.fix = by_signal && number == SIGKILL ?
+		               "somebody killed it, as the kernel does where memory ends: hold its peak against the limit" :
+		       by_signal && number == SIGILL ?
+		               "it is built for instructions that this processor lacks: take a build for older ones" :
+		       seen->ready && !by_signal && number == 0 ?
+		               "a command that ends by itself is ready by its end: ready = exit" :
+		               NULL,
+	};
+
 	if (seen->ready)
-		gate_raise(gate, FINDING_SERVICE_DIED, gate->policy.said[KEY_SETTLE].line,
-		           "ended %s %d, %llu ms after it was ready; its last line: %s",
-		           by_signal ? "by signal" : "with status", number,
-		           (unsigned long long)(seen->end_ms - seen->ready_ms), last);
+		gate_raise_at(gate, FINDING_SERVICE_DIED, at,
+		              "ended %s %d, %llu ms after it was ready; its last line: %s",
+		              by_signal ? "by signal" : "with status", number,
+		              (unsigned long long)(seen->end_ms - seen->ready_ms), last);
 	else
-		gate_raise(gate, FINDING_SERVICE_DIED, gate->policy.said[KEY_READY].line,
-		           "ended %s %d after %llu ms, before it was ready; its last line: %s",
-		           by_signal ? "by signal" : "with status", number,
-		           (unsigned long long)seen->end_ms, last);
+		gate_raise_at(gate, FINDING_SERVICE_DIED, at,
+		              "ended %s %d after %llu ms, before it was ready; its last line: %s",
+		              by_signal ? "by signal" : "with status", number,
+		              (unsigned long long)seen->end_ms, last);
 }
 
 static void raise_log(struct gate *gate, const struct watched *seen)
@@ -214,24 +226,20 @@ static bool is_of_a_model(const struct gate *gate, const struct repositories *al
  * A revision that is not aboard: refs/NAME that is not there, or a snapshot. A commit is looked for beneath refs/ by
  * whoever asks for a commit, and lies in snapshots/ alone (huggingface_hub, try_to_load_from_cache()).
  */
-static bool is_absent_revision(const struct gate *gate, const char *path)
+static bool is_absent_revision(const char *path)
 {
-	const char *repo = path + strlen(gate->hub_cache) + 1, *inner = strchr(repo, '/');
-	char snapshot[MAX_PATH_BYTES], name[COMMIT_HEX + 1];
-	struct text text = TEXT_OVER(name);
+	char snapshot[MAX_PATH_BYTES];
+	struct text text = TEXT_OVER(snapshot);
+	struct cache_path parts;
 	struct stat st;
 
-	if (inner == NULL || stat(path, &st) == 0)
+	if (!cache_path_read(path, &parts) || stat(path, &st) == 0)
 		return false;
-	if (strncmp(inner, "/refs/", 6) == 0)
-		return !revision_is_commit(inner + 6);
-	if (strncmp(inner, "/snapshots/", 11) != 0)
-		return false;
-	text_add_bytes(&text, inner + 11, strcspn(inner + 11, "/"));
-	text = TEXT_OVER(snapshot);
-	text_add_bytes(&text, path, (size_t)(inner - path));
-	text_addf(&text, "/snapshots/%s", name);
-	return revision_is_commit(name) && !text.cut && stat(snapshot, &st) != 0;
+	if (strncmp(parts.beneath, "/refs/", 6) == 0)
+		return !revision_is_commit(parts.beneath + 6);
+	text_add_bytes(&text, path, (size_t)(parts.beneath - path));
+	text_addf(&text, "/snapshots/%s", parts.commit);
+	return parts.commit[0] != '\0' && !text.cut && stat(snapshot, &st) != 0;
 }
 
 static void raise_files(struct gate *gate, const struct observer *observer)
@@ -251,7 +259,7 @@ static void raise_files(struct gate *gate, const struct observer *observer)
 		is_there = stat(file->path, &st) == 0;
 		of_a_model = is_of_a_model(gate, &all, file->path);
 		if ((is_there && !file->opened) ||
-		    (of_a_model && !is_absent_revision(gate, file->path)) ||
+		    (of_a_model && !is_absent_revision(file->path)) ||
 		    raised++ >= FINDINGS_PER_KIND)
 			continue;
 		gate_raise_at(
@@ -318,8 +326,7 @@ static void raise_unopened(struct gate *gate, const struct observer *observer)
 		report_model_path(&gate->report, i, directory, sizeof(directory));
 		if (directory[0] != '/' || !gate->report.models[i].found)
 			continue;
-		dir_walk(open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC), count_file,
-		         &unopened);
+		dir_walk(&gate->tree, directory, count_file, &unopened);
 		if (unopened.files > 0 && path_join(path, sizeof(path), directory, unopened.first))
 			gate_raise_at(
 			        gate, FINDING_SERVICE_FILES, (struct report_at){ .path = path },
@@ -428,6 +435,7 @@ void gate_take_service(struct gate *gate, const struct watched *seen,
 		                "may not be signalled, and did not end within %llu ms: CAP_KILL is missing" :
 		                "did not end within %llu ms of SIGTERM, and was killed",
 		        (unsigned long long)gate->policy.stop_within_ms);
+	gate->report.elapsed_ns = clock_now_ns() - gate->started_ns;
 	keep(gate, seen, gate->report.count > before);
 	raise_observed(gate, seen, observer);
 }

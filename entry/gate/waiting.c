@@ -174,8 +174,7 @@ static bool is_one_young(const struct gate *gate)
 
 		report_model_path(&gate->report, i, path, sizeof(path));
 		if (gate->report.models[i].found && path[0] == '/')
-			dir_walk(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), look_for_young,
-			         &youth);
+			dir_walk(&gate->tree, path, look_for_young, &youth);
 		if (youth.found)
 			return true;
 	}

@@ -165,6 +165,9 @@ enum status launch_exec(const struct launch *launch, struct text *why)
 		text_addf(why, "the service cannot be observed: %s", strerror(-error));
 		return STATUS_SYSTEM;
 	}
+	/* Late: a change of identity takes it back (prctl(2)). */
+	if (launch->dies_with_parent && launch->supervision == NULL)
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signals_restore(launch->signals);
 	(void)execve(path, launch->argv, rows);
 	return command_explain_failure(path, errno, why);

@@ -73,6 +73,8 @@ static void add_models(const struct report *report, struct text *out)
 		text_addf(out, ": %zu model%s", selected, selected == 1 ? "" : "s");
 	else if (report->policy->error_count == 0)
 		text_add(out, ": no model");
+	if (report->service.looked_at)
+		text_add(out, ", and the service");
 }
 
 void report_verdict(const struct report *report, struct text *out)

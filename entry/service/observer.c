@@ -406,15 +406,17 @@ static void take_listen(struct observer *observer, const struct observed *observ
  * the service, and that for this answer.
  */
 static void take_program(struct observer *observer, struct observed *observed, int directory,
-                         uint64_t address)
+                         uint64_t address, uint64_t flags)
 {
+	bool by_descriptor = (flags & AT_EMPTY_PATH) != 0;
 	char path[MAX_PATH_BYTES];
 
 	if (observer->service == 0)
 		observer->service = observed->pid;
 	if (observed->pid == observer->service ||
 	    observer->program_count == LENGTH_OF(observer->programs) ||
-	    !read_path(observer, observed, directory, address, path))
+	    (!read_path(observer, observed, directory, address, path) &&
+	     !(by_descriptor && absolute(observed, directory, "", path))))
 		return;
 	for (size_t i = 0; i < observer->program_count; i++)
 		if (strcmp(observer->programs[i], path) == 0)
@@ -467,6 +469,8 @@ static int take_call(struct observer *observer, struct observed *observed)
 	case SYS_socket:
 		return take_socket(observer, observed);
 	case SYS_io_uring_setup: /* what goes that way is not seen */
+	case SYS_chroot: /* nor which files the names mean from there on */
+	case SYS_pivot_root:
 		observed->hidden = !observer->demands;
 		return observer->demands ? EPERM : 0;
 	case SYS_connect:
@@ -489,10 +493,10 @@ static int take_call(struct observer *observer, struct observed *observed)
 		take_listen(observer, observed);
 		break;
 	case SYS_execve:
-		take_program(observer, observed, AT_FDCWD, args[0]);
+		take_program(observer, observed, AT_FDCWD, args[0], 0);
 		break;
 	case SYS_execveat:
-		take_program(observer, observed, (int)args[0], args[1]);
+		take_program(observer, observed, (int)args[0], args[1], args[4]);
 		break;
 	default:
 		take_file_call(observer, observed);

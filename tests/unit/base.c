@@ -348,9 +348,12 @@ static enum dir_step meet(void *context, const char *path, const struct stat *st
 static void all_beneath_a_directory_is_met(void **state)
 {
 	struct place place = place_make();
+	struct tree here, image;
 	struct met met;
 
 	(void)state;
+	assert_int_equal(tree_init(&here, NULL), 0);
+	assert_int_equal(tree_init(&image, place.path), 0);
 	place_text(&place, "sub/a", "1");
 	place_text(&place, "sub/deep/b", "2");
 	place_text(&place, "passed/c", "3");
@@ -359,7 +362,7 @@ static void all_beneath_a_directory_is_met(void **state)
 	assert_int_equal(symlinkat("sub/a", place.fd, "link"), 0);
 	met.text = TEXT_OVER(met.paths);
 	met.end_at = NULL;
-	dir_walk(dup(place.fd), meet, &met);
+	dir_walk(&here, place.path, meet, &met);
 	assert_non_null(strstr(met.paths, "sub/ "));
 	assert_non_null(strstr(met.paths, "sub/a "));
 	assert_non_null(strstr(met.paths, "sub/deep/b "));
@@ -369,12 +372,21 @@ static void all_beneath_a_directory_is_met(void **state)
 	assert_null(strstr(met.paths, "passed/c"));
 	assert_null(strstr(met.paths, "self/s"));
 	assert_null(strstr(met.paths, "broken"));
-	assert_int_equal(lseek(place.fd, 0, SEEK_SET), 0);
 	met.text = TEXT_OVER(met.paths);
 	met.end_at = "sub/deep/b";
-	dir_walk(dup(place.fd), meet, &met);
+	dir_walk(&here, place.path, meet, &met);
 	assert_string_equal(met.paths + strlen(met.paths) - strlen("sub/deep/b "), "sub/deep/b ");
-	dir_walk(-ENOENT, meet, &met);
+	dir_walk(&here, "/nowhere", meet, &met);
+	/* In an image a link leads to the image's own file. */
+	assert_int_equal(symlinkat("/sub/a", place.fd, "inner"), 0);
+	assert_int_equal(symlinkat("/proc/self/status", place.fd, "outer"), 0);
+	met.text = TEXT_OVER(met.paths);
+	met.end_at = NULL;
+	dir_walk(&image, "/", meet, &met);
+	assert_non_null(strstr(met.paths, "inner "));
+	assert_null(strstr(met.paths, "outer"));
+	tree_release(&image);
+	tree_release(&here);
 	place_remove(&place);
 }
 

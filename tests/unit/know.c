@@ -69,6 +69,40 @@ static void names_in_a_repository(void **state)
 	assert_false(repo_path_is_legal("a\0b", 3));
 }
 
+static void paths_of_a_cache(void **state)
+{
+	static const char commit[] = "0123456789abcdef0123456789abcdef01234567";
+	static const char *const none[] = { "",
+		                            "/",
+		                            "/hub/models--o--n",
+		                            "/hub/models--o--n/x/y",
+		                            "/hub/models--o--n/snapshots/main/x",
+		                            "/hub/models--o--n/snapshots/",
+		                            "models--o--n/refs/main" };
+	char path[128];
+	struct text text = TEXT_OVER(path);
+	struct cache_path parts;
+
+	(void)state;
+	text_addf(&text, "/models--x/hub/models--o--n/snapshots/%s/a/b.json", commit);
+	assert_true(cache_path_read(path, &parts));
+	assert_int_equal(parts.cache, strlen("/models--x/hub"));
+	assert_int_equal(parts.repository_length, strlen("models--o--n"));
+	assert_ptr_equal(parts.repository, path + parts.cache + 1);
+	assert_string_equal(parts.commit, commit);
+	assert_string_equal(parts.file, "a/b.json");
+	text_shorten(&text, text.length - strlen("/a/b.json"));
+	assert_true(cache_path_read(path, &parts));
+	assert_string_equal(parts.commit, commit);
+	assert_null(parts.file);
+	assert_true(cache_path_read("/h/models--o--n/refs/pr/1", &parts));
+	assert_string_equal(parts.beneath, "/refs/pr/1");
+	assert_string_equal(parts.commit, "");
+	for (size_t i = 0; i < LENGTH_OF(none); i++)
+		if (cache_path_read(none[i], &parts))
+			fail_msg("'%s' is taken", none[i]);
+}
+
 static void truth_as_the_hub_reads_it(void **state)
 {
 	static const char *const yes[] = { "1", "on", "ON", "Yes", "true", "TRUE" };
@@ -258,6 +292,7 @@ int main(void)
 		cmocka_unit_test(digests_have_their_known_values),
 		cmocka_unit_test(repository_names),
 		cmocka_unit_test(names_in_a_repository),
+		cmocka_unit_test(paths_of_a_cache),
 		cmocka_unit_test(truth_as_the_hub_reads_it),
 		cmocka_unit_test(where_the_cache_is),
 		cmocka_unit_test(users_and_groups),

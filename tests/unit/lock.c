@@ -179,7 +179,7 @@ static void nothing_is_drafted_of_nothing(void **state)
 	struct draft draft;
 
 	(void)state;
-	assert_true(draft_begin(&draft, &why));
+	assert_true(draft_begin(&draft, NULL, &why));
 	assert_false(draft_take(&draft, "/nowhere", &why));
 	assert_true(why.length > 0);
 	draft_finish(&draft);
@@ -206,7 +206,7 @@ static void what_was_opened_becomes_notes(void **state)
 	observer->file_count = LENGTH_OF(files);
 	observer->attempts[0] = (struct attempt){ .kind = ATTEMPT_NAME, .host = "hub.invalid" };
 	observer->attempt_count = 1;
-	assert_true(draft_begin(&draft, &why));
+	assert_true(draft_begin(&draft, NULL, &why));
 	assert_true(draft_take_opened(&draft, observer, &why));
 	assert_int_equal(draft.count, 0);
 	assert_int_equal(draft.note_count, 2);

@@ -96,7 +96,7 @@ static void mistakes_have_a_sentence(void **state)
 		{ { "--remap", "256" }, "takes an exit status" },
 		{ { "check", "model" }, "check takes no argument 'model'" },
 		{ { "-Z", "" }, "unknown option '-Z'" },
-		{ { "--root", "/" }, "--root goes with check and explain, not with run" },
+		{ { "--root", "/" }, "--root goes with check, draft and explain, not with run" },
 		{ { "--", "" }, NULL }, /* no command behind it: run says so itself */
 	};
 	struct options options;

@@ -3,9 +3,12 @@
 
 import os
 import shutil
+import signal
+import subprocess
 
 import pytest
 from models import COMMIT, Repo, bert_files, gguf, minilm_files
+from world import HANG_LIMIT
 
 
 def lay(folder, files):
@@ -156,3 +159,82 @@ def test_a_manifest_that_cannot_be_drafted(world, line, status, words):
     (world.path / "models.txt").write_text(line + "\n")
     result = world.run("draft", "models.txt", env={"HF_HUB_CACHE": str(world.hub)})
     assert result.status == status and words in result.err and result.out == "", result
+
+
+# Of an unpacked image
+
+def image_with(world):
+    image = world.path / "image"
+    repo = Repo(image / "models/hub").all().ref()
+    (image / "link").symlink_to("/models")
+    return image, repo
+
+
+@pytest.mark.parametrize("word", ["/models/hub", "models/hub", "/models", "/link/hub", "/models/hub/models--org--m", None])
+def test_an_image_is_drafted_by_its_own_paths(world, word):
+    image, repo = image_with(world)
+    config = world.path / "config.json"
+    config.write_text('{"config": {"Env": ["HF_HOME=/models"]}}')
+    judged = ["--root", str(image), "--image-config", str(config)]
+    draft(world, *judged, *([] if word is None else [word]))
+    text = (world.path / "drafted.ini").read_text()
+    assert "hub_cache = /models/hub\n" in text and str(image) not in text and (world.path / "aweigh.lock").exists(), text
+    policy = ["check", "-p", str(world.path / "drafted.ini"), "--user", "unchanged", *judged]
+    assert world.run(*policy).status == 0, world.run(*policy)
+    next(p for p in (repo.folder / "blobs").iterdir() if p.stat().st_size > 100).write_bytes(b"something else")
+    assert world.run(*policy).status == 65
+
+
+def test_an_image_of_somebody_hostile_is_drafted_of_itself(world):
+    """Its links lead to this machine's files, which are none of its."""
+    outside = Repo(world.hub, "org/secret").all().ref()
+    image, repo = image_with(world)
+    hostile = image / "models/hub/models--org--evil"
+    hostile.mkdir()
+    (hostile / "snapshots").symlink_to(outside.folder / "snapshots")
+    (hostile / "refs").symlink_to(outside.folder / "refs")
+    (image / "models/hub/models--org--secret").symlink_to(outside.folder)
+    (repo.snapshot / "passwd.txt").symlink_to("/etc/passwd")
+    (image / "out").symlink_to(world.hub)
+    result = world.run("draft", "--root", str(image), "/models/hub")
+    assert result.status == 0 and result.out.count("[model ") == 1 and "passwd" not in result.out, result
+    assert world.run("draft", "--root", str(image), "/out").status == 66
+
+
+@pytest.mark.parametrize("args, words", [(["--", "true"], "not started"), (["--root", "/nowhere", "/x"], "--root /nowhere cannot be opened"), (["--env-file", "/dev/null"], "beneath --root")])
+def test_what_an_image_is_not_asked_for(world, args, words):
+    image, _ = image_with(world)
+    result = world.run("draft", *([] if "-" in args[0] and args[0] != "--" else ["--root", str(image)]), *args)
+    assert result.status == 64 and words in result.err and result.out == "", result
+
+
+def test_a_manifest_of_an_image(world):
+    image, _ = image_with(world)
+    (image / "models.txt").write_text("org/m\n")
+    config = world.path / "config.json"
+    config.write_text('{"config": {"Env": ["HF_HOME=/models"]}}')
+    result = world.run("draft", "--root", str(image), "--image-config", str(config), "models.txt")
+    assert result.status == 0 and "repo     = org/m\n" in result.out and "hub_cache = /models/hub\n" in result.out, result
+
+
+def test_what_was_there_is_there_after_a_failure(world):
+    """--force writes over a policy; where no lock file can be made, the old one is back."""
+    STATES["a cache"](world)
+    draft(world, world.hub)
+    before = {name: (world.path / name).read_bytes() for name in ("drafted.ini", "aweigh.lock")}
+    Repo(world.hub, "org/odd").all({**bert_files(), "a\nb.txt": b"a name that no lock file takes"}).ref()
+    draft(world, "--force", world.hub, status=78)
+    assert before == {name: (world.path / name).read_bytes() for name in before} and not [p for p in world.path.iterdir() if p.name.startswith(".")]
+
+
+def test_a_stop_request_is_heard_while_it_looks(world):
+    """A folder of very many names, on the way through which it is stopped."""
+    folder = world.path / "many"
+    for i in range(200):
+        (folder / str(i)).mkdir(parents=True)
+        for k in range(100):
+            (folder / str(i) / str(k)).touch()
+    (folder / "model.safetensors").touch()
+    with subprocess.Popen([world.binary, "draft", str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])) as process:
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=HANG_LIMIT) == (None, b"") and process.returncode == 128 + signal.SIGTERM

@@ -245,3 +245,25 @@ def test_what_people_name_instead_of_the_cache(world):
 def test_an_image_gets_the_folders_too(world):
     folder = lay(world.path / "plain", bert_files())
     assert f";   COPY plain {folder}\n" in world.run("draft", str(folder)).out
+
+
+def test_weights_beneath_a_folder_that_is_called_like_a_repository(world):
+    folder = lay(world.path / "models--old/mine", bert_files())
+    text = run_draft(world, folder / "config.json", folder / "model.safetensors", args=()).out
+    assert f"path     = {folder}\n" in text, text
+
+
+@pytest.mark.parametrize("of_main", [True, False])
+def test_blobs_that_are_opened_by_their_own_names(world, of_main):
+    """Whoever opens what the snapshot's links lead to says no commit: it is that which has the file, refs/main first."""
+    other = "e" * 40
+    snapshot = two_sets(world)
+    new = snapshot.parent / other
+    new.mkdir()
+    blob = snapshot.parents[1] / "blobs" / ("a" * 40)
+    blob.write_bytes((snapshot / "model.safetensors").read_bytes())
+    for name in ("config.json", "model.safetensors"):
+        (new / name).symlink_to(os.readlink(snapshot / name) if name == "config.json" else f"../../blobs/{blob.name}")
+    opened = [os.path.realpath((snapshot if of_main else new) / "model.safetensors")]
+    text = run_draft(world, *opened, args=()).out
+    assert f"revision = {COMMIT if of_main else other}\n" in text and text.count("[model ") == 1, text

@@ -227,7 +227,9 @@ def test_a_ready_that_says_nothing(world, service, words):
     complete(world.hub)
     world.policy(f"[policy]\nenforce = no\n[model m]\nrepo = org/m\n[service]\n{service}\n")
     result = world.run("smoke", "--policy", str(world.policy_file), "--", "/bin/true")
-    assert result.status == 78 and words in " ".join(result.err.split()), result
+    assert result.status == 78 and words in " ".join(result.err.split()) and result.err.count("policy.value") == 1, result
+    # A check of the image says so, too; where smoke may ask is smoke's own affair, and that it must ask as well.
+    assert world.check().status == (0 if service == "" or words == "--allow-remote" else 78)
 
 
 def test_what_the_gate_refuses_is_not_started(world):
@@ -617,6 +619,36 @@ def test_what_is_said_at_the_stop_is_no_expectation_met(world):
 
 
 RING = "import ctypes; print(ctypes.CDLL(None, use_errno=True).syscall(425, 8, ctypes.create_string_buffer(120)), ctypes.get_errno())"
+
+
+CHROOT = "import ctypes; print(ctypes.CDLL(None, use_errno=True).chroot(b'/'), ctypes.get_errno())"
+
+
+def test_another_root_that_names_begin_at(world, need_root):
+    """What a name means after chroot(2) is not seen: refused where that would break a demand, otherwise told."""
+    result = run_smoke(world, "exit", *python(CHROOT), service="files = refuse")
+    assert result.status == 0 and result.out == "-1 1\n", result
+    result = run_smoke(world, "exit", *python(CHROOT))
+    assert result.status == 0 and result.out == "0 0\n" and "service.unobserved" in codes(result, "note"), result
+
+
+def test_a_program_that_is_started_by_its_descriptor(world):
+    code = "import os\nif os.fork() == 0: os.execve(os.open('/bin/true', os.O_PATH), ['true'], {})\nos.wait()"
+    result = run_smoke(world, "exit", *python(code))
+    assert result.status == 0 and os.path.realpath("/bin/true") in map(os.path.realpath, result.json["service"]["programs"]), result
+
+
+@pytest.mark.parametrize("init", [[], ["--init"]])
+@pytest.mark.parametrize("policy", ["", "user = 1234:1234\n"])
+def test_what_is_watched_does_not_outlive_smoke(world, need_root, init, policy):
+    """Killed without a word: nobody answers the service's calls any more."""
+    complete(world.hub)
+    world.policy(f"[policy]\nmode = offline\n{policy}[model m]\nrepo = org/m\n[service]\nready = log:never\n")
+    world.readable()
+    with subprocess.Popen([world.binary, "smoke", *init, "--policy", str(world.policy_file), "--", "/bin/sh", "-c", "echo $$; sleep 600 & wait"], stdout=subprocess.PIPE, env=world.env) as process:
+        pid = int(process.stdout.readline())
+        process.kill()
+        wait_for(lambda: not os.path.exists(f"/proc/{pid}"))
 
 
 def test_a_ring_that_nobody_sees_through(world):
