@@ -70,6 +70,14 @@ def test_a_package_in_an_empty_root(files, tmp_path, package, architecture, need
     assert "Depends:" not in fields and "Static-Built-Using: openssl (= " in fields and ("curl (= " in fields) == (package == "aweigh"), fields
 
 
+@pytest.mark.parametrize("package", ["aweigh", "aweigh-nofetch"])
+def test_what_debians_own_judge_says_of_a_package(files, package):
+    if not shutil.which("lintian"):
+        missing("lintian")
+    said = subprocess.run(["lintian", "--allow-root", "--fail-on", "error,warning", files / f"{package}_{VERSION}_amd64.deb"], capture_output=True, text=True)
+    assert said.returncode == 0 and said.stdout == "", said
+
+
 def test_the_image_is_a_layout(files, tmp_path):
     with tarfile.open(files / "aweigh-image.tar") as archive:
         archive.extractall(tmp_path, filter="data")
@@ -106,6 +114,16 @@ def test_copy_from_the_image(files, tmp_path, engine):  # noqa: F811
         assert "without network code" in docker("run", "--rm", name, "--version").stdout
     finally:
         docker("rmi", "-f", f"aweigh:{VERSION}", f"aweigh:{VERSION}-arm64", check=False)
+
+
+@pytest.mark.parametrize("architecture", ARCHES)
+def test_the_image_by_skopeo(files, tmp_path, architecture):
+    if not shutil.which("skopeo"):
+        missing("skopeo")
+    subprocess.run(["skopeo", "copy", "-q", "--insecure-policy", "--override-arch", architecture, f"oci-archive:{files / 'aweigh-image.tar'}", f"dir:{tmp_path / 'copy'}"], check=True)
+    manifest = json.loads((tmp_path / "copy/manifest.json").read_text())
+    config = json.loads((tmp_path / "copy" / manifest["config"]["digest"].removeprefix("sha256:")).read_text())
+    assert config["architecture"] == architecture
 
 
 def test_the_image_in_containerd(files, tmp_path, need_root):
