@@ -28,10 +28,15 @@ test check: tools
 	$(Q)$(BUILD) all
 	$(Q)$(MAKE) --no-print-directory arrow
 	$(Q)$(BUILD) unit
-	$(Q)$(MAKE) --no-print-directory emulated
-	$(Q)$(MAKE) --no-print-directory sanitize
-	$(Q)$(MAKE) --no-print-directory fuzz TIME=3 DIFFERENTIAL="--batches 3 --time 600"
+	$(Q)$(MAKE) --no-print-directory $(PROGRAMS) $(VENV)/ready built-emulated built-address built-thread fuzzers
+	$(Q)$(MAKE) --no-print-directory --output-sync=recurse -j2 address lane
 	$(Q)$(MAKE) --no-print-directory e2e
+
+# Beside the longest of the instrumented runs, what else keeps one core busy. Each was built before: they share folders.
+lane:
+	$(Q)$(MAKE) --no-print-directory emulated
+	$(Q)$(MAKE) --no-print-directory thread
+	$(Q)$(MAKE) --no-print-directory fuzz TIME=3 DIFFERENTIAL="--batches 3 --time 600"
 
 e2e: $(TARGET) $(PROGRAMS) $(VENV)/ready
 	$(Q)$(VENV)/bin/python -m pytest -q -p no:cacheprovider -rs tests/e2e $(PYTEST)
@@ -88,8 +93,8 @@ fuzz: tools
 .PHONY: fuzzers differential
 fuzzers: $(FUZZERS)
 
-# What runs in images of its own starts build/aweigh there, and real mounts are slow: both once, with the release.
-IMAGES := $(foreach name,docker gvisor kubernetes podman systemd debian,--ignore tests/e2e/run/test_$(name).py) --ignore tests/e2e/fetch/test_fetch_storages.py
+# What runs in images of its own starts build/aweigh there, packages and builds are of that, and real mounts are slow: once, with the release.
+IMAGES := $(foreach name,docker gvisor kubernetes podman systemd debian packages,--ignore tests/e2e/run/test_$(name).py) --ignore tests/e2e/fetch/test_fetch_storages.py --ignore tests/e2e/words/test_build.py --ignore tests/e2e/words/test_workflows.py
 
 # The other architecture's executable under an emulator: what it reads, fetches, locks and starts. Landlock, seccomp and
 # the dispositions of signals are the emulator's there, and what asks about them is left out.
@@ -97,19 +102,30 @@ OTHER := $(firstword $(filter-out $(NATIVE),arm64 amd64))
 EMULATOR := qemu-$(patsubst %-linux-gnu,%,$(TRIPLE_$(OTHER)))-static
 EMULATED := $(addprefix tests/e2e/,check/test_families.py check/test_oracle.py check/test_hostile.py fetch/test_fetch_answers.py run/test_exec.py run/test_probe.py lock/test_draft.py) \
 	-k "not landlock_withheld and not a_pause_until and not everything_is_as_without and not mask_and_dispositions"
-emulated: tools $(PROGRAMS) $(VENV)/ready
+built-emulated: tools
 	$(Q)$(BUILD) all ARCH=$(OTHER)
 	$(Q)$(BUILD) all ARCH=$(OTHER) FETCH=no
+
+emulated: built-emulated $(PROGRAMS) $(VENV)/ready
 	$(Q)$(EMULATOR) build/$(OTHER)/nofetch/aweigh --version
 	$(Q)printf '#!/bin/sh\nexec $(EMULATOR) $(CURDIR)/build/$(OTHER)/aweigh "$$@"\n' >build/$(OTHER)/emulated && chmod +x build/$(OTHER)/emulated
 	$(Q)AWEIGH=$(CURDIR)/build/$(OTHER)/emulated $(VENV)/bin/python -m pytest -q -p no:cacheprovider -rs $(EMULATED)
 
-sanitize: tools
+sanitize: address thread
+
+built-address: tools
 	$(Q)$(BUILD) all SANITIZE=address,undefined
-	$(Q)AWEIGH=$(CURDIR)/build/sanitize-address-undefined/aweigh $(MAKE) --no-print-directory e2e PYTEST="$(IMAGES)"
+
+built-thread: tools
 	$(Q)$(BUILD) all SANITIZE=thread
+
+address: built-address
+	$(Q)AWEIGH=$(CURDIR)/build/sanitize-address-undefined/aweigh $(MAKE) --no-print-directory e2e PYTEST="$(IMAGES)"
+
+thread: built-thread
 	$(Q)TSAN_OPTIONS=halt_on_error=1 AWEIGH=$(CURDIR)/build/sanitize-thread/aweigh $(MAKE) --no-print-directory e2e PYTEST='$(IMAGES) -k "(test_fetch or verify_digest) and not passthrough"'
 
+.PHONY: lane address thread built-emulated built-address built-thread
 bench: $(TARGET) $(PROGRAMS) $(VENV)/ready
 	$(Q)$(VENV)/bin/python tests/bench/bench.py $(BENCH)
 
