@@ -94,7 +94,7 @@ fuzz: tools
 fuzzers: $(FUZZERS)
 
 # What runs in images of its own starts build/aweigh there, packages and builds are of that, and real mounts are slow: once, with the release.
-IMAGES := $(foreach name,docker gvisor kubernetes podman systemd debian packages,--ignore tests/e2e/run/test_$(name).py) --ignore tests/e2e/fetch/test_fetch_storages.py --ignore tests/e2e/words/test_build.py --ignore tests/e2e/words/test_workflows.py
+IMAGES := $(foreach name,docker gvisor kubernetes podman systemd debian packages,--ignore tests/e2e/run/test_$(name).py) --ignore tests/e2e/fetch/test_fetch_storages.py --ignore tests/e2e/words/test_build.py
 
 # The other architecture's executable under an emulator: what it reads, fetches, locks and starts. Landlock, seccomp and
 # the dispositions of signals are the emulator's there, and what asks about them is left out.
