@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/json.h"
+#include "process/patient.h"
 #include "util.h"
 
 /* Rows as they are found, at most `room`, the NULL at the end not counted. */
@@ -95,7 +96,7 @@ static bool take_file(struct gate *gate, const char *option, const char *file, s
 {
 	CLEANUP(cleanup_free) char *text = NULL;
 	size_t size;
-	int error = tree_read(&gate->host, file, limit, &text, &size);
+	int error = patient_read(&gate->host, file, limit, gate->signals, &text, &size);
 
 	if (error == 0)
 		error = take(gate, text, size);
@@ -103,7 +104,7 @@ static bool take_file(struct gate *gate, const char *option, const char *file, s
 		text_addf(why, "%s %.400s is not the JSON of an image's configuration", option,
 		          file);
 	else if (error < 0)
-		text_addf(why, "%s %.400s cannot be read: %s", option, file, strerror(-error));
+		text_addf(why, "%s %.400s cannot be read: %s", option, file, patient_words(error));
 	return error == 0;
 }
 

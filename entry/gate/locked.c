@@ -9,6 +9,7 @@
 #include "engine/locate.h"
 #include "hub/cache.h"
 #include "policy/errors.h"
+#include "process/patient.h"
 #include "util.h"
 
 static void __attribute__((format(printf, 4, 5)))
@@ -138,13 +139,13 @@ void gate_read_lock(struct gate *gate)
 	check_code_rules(gate);
 	if (gate->policy.error_count > 0 || (gate->policy.lock == NULL && !locking))
 		return;
-	fd = tree_open(gate->lock_tree, gate->lock_path, O_RDONLY);
+	fd = patient_open(gate->lock_tree, gate->lock_path, MAX_LOCK_BYTES, gate->signals);
 	if (fd < 0 && locking && fd == -ENOENT)
 		return;
 	if (fd < 0) {
 		raise_error(gate, FINDING_LOCK_MISSING, NULL,
 		            "the lock file %.512s cannot be read: %s", gate->lock_path,
-		            strerror(-fd));
+		            patient_words(fd));
 		return;
 	}
 	gate->has_lock = true;

@@ -199,8 +199,34 @@ static enum status write_file(struct gate *gate, const struct report_format *for
 	return STATUS_OK;
 }
 
+/* In a child, as at first. */
+static void run_again(void *context, int pipe_fd)
+{
+	const struct gate *gate = context;
+	struct sender sender = { .fd = pipe_fd };
+
+	for (size_t i = 0; i < gate->kept_count; i++) {
+		const struct kept_report *kept = &gate->kept[i];
+
+		if (ftruncate(kept->fd, 0) == 0)
+			(void)write_report(gate, kept->format, file_style, kept->limit, kept->fd);
+	}
+	_exit(sender_done(&sender) == 0 ? 0 : STATUS_SYSTEM);
+}
+
+static void take_nothing(void *context, const struct record *record)
+{
+	(void)context;
+	(void)record;
+}
+
 void gate_report_again(struct gate *gate, enum status status, const char *sentence)
 {
+	struct child_limits limits = { .signals = gate->signals,
+		                       .deadline_ns =
+		                               clock_now_ns() + REPORT_WITHIN_MS * 1000000ull };
+	struct child child;
+
 	gate_raise(gate,
 	           status == STATUS_NOT_FOUND      ? FINDING_SERVICE_COMMAND :
 	           status == STATUS_NOT_EXECUTABLE ? FINDING_SERVICE_EXECUTABLE :
@@ -208,12 +234,8 @@ void gate_report_again(struct gate *gate, enum status status, const char *senten
 	           0, "%.900s", sentence);
 	gate->report.status = status;
 	gate->report.enforced = true;
-	for (size_t i = 0; i < gate->kept_count; i++) {
-		const struct kept_report *kept = &gate->kept[i];
-
-		if (ftruncate(kept->fd, 0) == 0)
-			(void)write_report(gate, kept->format, file_style, kept->limit, kept->fd);
-	}
+	if (gate->kept_count > 0 && child_start(&child, run_again, gate) == 0)
+		(void)child_follow(&child, &limits, take_nothing, NULL);
 }
 
 /* COLUMNS goes before what the terminal says, as in ls(1); neither makes lines that nobody reads. */

@@ -17,6 +17,7 @@
 #include "hub/variables.h"
 #include "policy/errors.h"
 #include "process/clock.h"
+#include "process/patient.h"
 #include "report/format.h"
 #include "service/target.h"
 #include "util.h"
@@ -207,14 +208,18 @@ static int guard_usual_policy(struct gate *gate, const struct policy_input *name
 		                      .tree = &gate->host,
 		                      .models_tree = &gate->host,
 		                      .environment = &gate->given,
+		                      .signals = gate->signals,
 		                      .level = -1 };
 	CLEANUP(cleanup_free) struct policy *usual = NULL;
-	struct stat st;
+	CLEANUP(cleanup_fd) int fd = -1;
 	int error;
 
 	if (named->tree != &gate->host || strcmp(named->file, USUAL_POLICY) == 0 ||
-	    gate->options->root != NULL || stat(USUAL_POLICY, &st) != 0)
+	    gate->options->root != NULL)
 		return 0;
+	fd = patient_open(&gate->host, USUAL_POLICY, MAX_POLICY_BYTES, gate->signals);
+	if (fd == -ENOENT || fd == -ENOTDIR || fd == -ETIMEDOUT)
+		return fd == -ETIMEDOUT ? fd : 0;
 	usual = calloc(1, sizeof(*usual));
 	if (usual == NULL)
 		return -ENOMEM;
@@ -232,11 +237,35 @@ static int guard_usual_policy(struct gate *gate, const struct policy_input *name
 	return error;
 }
 
+static enum status read_policy(struct gate *gate, struct policy_input *input, struct text *why)
+{
+	int error;
+
+	if (open_trees(gate, why) != STATUS_OK || !gate_take_environment(gate, why))
+		return STATUS_USAGE;
+	input->file = policy_file(gate, &input->tree);
+	gate->policy_tree = input->tree;
+	gate->policy_is_of_tree = input->tree == &gate->tree || is_beneath_root(gate, input->file);
+	error = gate->report.arena == NULL ? -ENOMEM : policy_read(&gate->policy, input);
+	if (error == 0)
+		error = guard_usual_policy(gate, input);
+	if (error == 0)
+		return STATUS_OK;
+	if (error != -ETIMEDOUT) {
+		text_add(why, "out of memory");
+		return STATUS_SYSTEM;
+	}
+	text_addf(why, "the policy %.900s, or the list of models that it names, cannot be read: %s",
+	          input->file, patient_words(error));
+	return STATUS_TEMPORARY;
+}
+
 enum status gate_prepare(struct gate *gate, const struct options *options,
                          const struct signals *signals, char *const *rows, struct text *why)
 {
 	struct policy_input input = { .models_tree = &gate->tree,
 		                      .environment = &gate->given,
+		                      .signals = signals,
 		                      .only = options->only,
 		                      .level = options->level,
 		                      .user = options->user };
@@ -251,16 +280,11 @@ enum status gate_prepare(struct gate *gate, const struct options *options,
 	gate->own = environment_over(rows);
 	gate->format = choose_format(gate);
 	gate->report.arena = arena_new();
-	if (open_trees(gate, why) != STATUS_OK || !gate_take_environment(gate, why))
-		return STATUS_USAGE;
-	input.file = policy_file(gate, &input.tree);
-	gate->policy_tree = input.tree;
-	gate->policy_is_of_tree = input.tree == &gate->tree || is_beneath_root(gate, input.file);
 	input.report = take_policy_error;
 	input.report_context = gate;
-	if (gate->report.arena == NULL || policy_read(&gate->policy, &input) < 0 ||
-	    guard_usual_policy(gate, &input) < 0)
-		goto memory;
+	status = read_policy(gate, &input, why);
+	if (status != STATUS_OK)
+		return status;
 	take_stops(gate);
 	check_report_rows(&gate->policy);
 	check_wait(&gate->policy);

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "gate/verdict.h"
 #include "hub/variables.h"
+#include "process/patient.h"
 #include "util.h"
 
 #define RAISE(gate, row, id, about, ...)                                                           \
@@ -16,21 +17,20 @@
 /* NULL: a finding says why; otherwise to be freed. */
 static char *read_secret(struct gate *gate, const struct named_row *row)
 {
-	CLEANUP(cleanup_fd) int fd = tree_open(&gate->tree, row->value, O_RDONLY);
+	CLEANUP(cleanup_fd)
+	int fd = patient_open(&gate->tree, row->value, MAX_SECRET_BYTES, gate->signals);
 	char *data = NULL;
 	struct stat st;
 	size_t length = 0;
 	int error = fd < 0 ? fd : fstat(fd, &st) != 0 ? -errno : 0;
 
-	if (error == 0 && !S_ISREG(st.st_mode))
-		error = -EINVAL;
 	if (error == 0)
 		error = read_whole(fd, MAX_SECRET_BYTES, &data, &length);
 	if (error != 0) {
 		RAISE(gate, row, FINDING_ENV_FILE, row->name, "its file cannot be read: %s",
-		      error == -EFBIG  ? "it is larger than 64 KiB" :
-		      error == -EINVAL ? "it is no regular file" :
-		                         strerror(-error));
+		      error == -EFBIG                      ? "it is larger than 64 KiB" :
+		      error == -EINVAL || error == -EISDIR ? "it is no regular file" :
+		                                             patient_words(error));
 		return NULL;
 	}
 	if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0)

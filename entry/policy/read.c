@@ -16,6 +16,7 @@
 #include "policy/models_file.h"
 #include "policy/rows.h"
 #include "policy/values.h"
+#include "process/patient.h"
 #include "util.h"
 
 struct reader {
@@ -270,7 +271,7 @@ void policy_directory(const char *file, struct text *out)
 		text_add_bytes(out, file, (size_t)(slash - file) + 1);
 }
 
-static void read_models_file(struct policy *policy, const struct policy_input *input)
+static int read_models_file(struct policy *policy, const struct policy_input *input)
 {
 	const char *named = policy->manifest;
 	char path[MAX_PATH_BYTES];
@@ -280,20 +281,23 @@ static void read_models_file(struct policy *policy, const struct policy_input *i
 	int error;
 
 	if (named == NULL)
-		return;
+		return 0;
 	if (named[0] != '/')
 		policy_directory(input->file, &text);
 	text_add(&text, named);
-	error = tree_read(named[0] == '/' ? input->models_tree : input->tree, path,
-	                  MAX_POLICY_BYTES, &data, &length);
+	error = patient_read(named[0] == '/' ? input->models_tree : input->tree, path,
+	                     MAX_POLICY_BYTES, input->signals, &data, &length);
+	if (error == -ETIMEDOUT)
+		return error;
 	policy->file[SOURCE_MANIFEST] = arena_copy(policy->arena, path, text.length);
 	if (error < 0)
 		policy_error(policy, FINDING_POLICY_MISSING, SOURCE_POLICY,
 		             policy->said[KEY_MANIFEST].line, "name a readable file in manifest",
 		             "the models file %.512s cannot be read: %s", path,
-		             error == -EFBIG ? "larger than 4 MiB" : strerror(-error));
+		             error == -EFBIG ? "larger than 4 MiB" : patient_words(error));
 	else
 		models_file_parse(policy, data, length);
+	return 0;
 }
 
 int policy_parse(struct policy *policy, const struct policy_input *input, const char *text,
@@ -320,7 +324,7 @@ static void report_unreadable(struct policy *policy, const char *file, int error
 	const char *why = error == -EISDIR ? "it is a directory" :
 	                  error == -EINVAL ? "it is not a regular file" :
 	                  error == -EFBIG  ? "it is larger than 4 MiB, no policy is" :
-	                                     strerror(-error);
+	                                     patient_words(error);
 
 	policy_error(policy, FINDING_POLICY_MISSING, SOURCE_POLICY, 0, NULL,
 	             "the policy %.900s cannot be read: %s", file, why);
@@ -345,16 +349,21 @@ int policy_read(struct policy *policy, const struct policy_input *input)
 {
 	CLEANUP(cleanup_free) char *text = NULL;
 	size_t length = 0;
-	int error = tree_read(input->tree, input->file, MAX_POLICY_BYTES, &text, &length);
+	int error = patient_read(input->tree, input->file, MAX_POLICY_BYTES, input->signals, &text,
+	                         &length);
 	int result = policy_parse(policy, input, error < 0 ? "" : text, error < 0 ? 0 : length);
 
+	if (error == -ETIMEDOUT)
+		return error;
 	if (result < 0)
 		return result;
 	if (error < 0) {
 		report_unreadable(policy, input->file, error);
 		return 0;
 	}
-	read_models_file(policy, input);
+	error = read_models_file(policy, input);
+	if (error < 0)
+		return error;
 	check_models(policy);
 	return apply_options(policy, input);
 }

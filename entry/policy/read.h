@@ -11,10 +11,12 @@
 #include "base/text.h"
 #include "policy.h"
 
+struct signals;
 struct policy_input {
 	const char *file; /* as the user named it */
 	const struct tree *tree; /* where the file lies */
 	const struct tree *models_tree; /* where policy.manifest lies, if it is absolute */
+	const struct signals *signals; /* that end a reading that hangs; NULL: none */
 	const struct environment *environment; /* for ${NAME} */
 	const char *only; /* --only; NULL: policy.only */
 	int level; /* --verify; -1: policy.verify */
@@ -24,7 +26,7 @@ struct policy_input {
 	void *report_context;
 };
 
-/* 0, with policy->error_count errors; -ENOMEM. Release the policy in either case. */
+/* 0, with policy->error_count errors; -ENOMEM; -ETIMEDOUT: a volume does not answer. Release the policy in either case. */
 int policy_read(struct policy *policy, const struct policy_input *input);
 void policy_release(struct policy *policy);
 

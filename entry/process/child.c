@@ -63,7 +63,7 @@ static bool reap(struct child *child)
  * SIGKILL waits for nothing but the disk, and a disk that never answers is not waited for. One that is done
  * gets half of the time for leaving by itself.
  */
-static void end(struct child *child)
+void child_end(struct child *child)
 {
 	uint64_t now = clock_now_ns(), half = now + KILLED_WITHIN_MS * 500000ull;
 	CLEANUP(cleanup_fd) int pidfd = (int)syscall(SYS_pidfd_open, child->pid, 0);
@@ -125,7 +125,7 @@ enum child_ending child_follow(struct child *child, const struct child_limits *l
                                child_take *take, void *context)
 {
 	child->ending = follow(child, limits, take, context);
-	end(child);
+	child_end(child);
 	return child->ending;
 }
 

@@ -56,6 +56,8 @@ typedef void child_take(void *context, const struct record *record);
  */
 enum child_ending child_follow(struct child *child, const struct child_limits *limits,
                                child_take *take, void *context);
+/* Kills what is not done, closes the pipe and reaps, as child_follow() does in the end; for who reads the pipe by himself. */
+void child_end(struct child *child);
 /* What ended it, as half a sentence that begins with `who`; nothing for CHILD_DONE. */
 void child_explain(const struct child *child, const char *who, struct text *out);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* entry/process/: children that send records, stop requests, and the clock that both are held to. */
 #include "unit.h"
+#include "place.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +14,7 @@
 #include "process/child.h"
 #include "process/clock.h"
 #include "process/family.h"
+#include "process/patient.h"
 #include "process/signals.h"
 #include "util.h"
 
@@ -211,6 +213,45 @@ static void a_family_is_signalled_but_for_its_exceptions(void **state)
 	family_release(&family);
 }
 
+/* By a child, as where a mount lies on the way, it is the same file with the same mode. */
+static void files_are_read_with_patience(void **state)
+{
+	struct place place = place_make();
+	struct tree trees[2];
+	char path[96];
+	struct text text = TEXT_OVER(path);
+
+	place_text(&place, "sub/file", "content");
+	text_addf(&text, "%s/sub/file", place.path);
+	assert_int_equal(chmod(path, 0640), 0);
+	for (int i = 0; i < 2; i++) {
+		char *data = NULL, parent[96];
+		struct text above = TEXT_OVER(parent);
+		size_t length;
+		struct stat st;
+		int fd;
+
+		assert_int_equal(tree_init(&trees[i], NULL), 0);
+		trees[i].by_hand |= i == 1;
+		fd = patient_open(&trees[i], path, 7, *state);
+		assert_true(fd >= 0 && fstat(fd, &st) == 0);
+		assert_int_equal(st.st_mode, S_IFREG | 0640);
+		(void)close(fd);
+		assert_int_equal(patient_read(&trees[i], path, 7, *state, &data, &length), 0);
+		assert_int_equal(length, 7);
+		assert_string_equal(data, "content");
+		free(data);
+		text_addf(&above, "%s/sub", place.path);
+		assert_int_equal(patient_open(&trees[i], path, 6, *state), -EFBIG);
+		assert_int_equal(patient_open(&trees[i], parent, 6, NULL), -EISDIR);
+		assert_int_equal(patient_open(&trees[i], "/nowhere", 6, NULL), -ENOENT);
+		assert_int_equal(patient_open(&trees[i], "/dev/null", 6, NULL), -EINVAL);
+		tree_release(&trees[i]);
+	}
+	assert_string_equal(patient_words(-ETIMEDOUT), "its volume does not answer");
+	place_remove(&place);
+}
+
 static int begin(void **state)
 {
 	static struct signals signals;
@@ -233,6 +274,7 @@ int main(void)
 		cmocka_unit_test(records_are_whole_or_nothing),
 		cmocka_unit_test(signals_have_their_numbers),
 		cmocka_unit_test(the_clock_rounds_up_and_ends_at_zero),
+		cmocka_unit_test(files_are_read_with_patience),
 		cmocka_unit_test(a_family_is_signalled_but_for_its_exceptions),
 	};
 
