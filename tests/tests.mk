@@ -30,13 +30,19 @@ test check: tools
 	$(Q)$(BUILD) unit
 	$(Q)$(MAKE) --no-print-directory $(PROGRAMS) $(VENV)/ready built-emulated built-address built-thread fuzzers
 	$(Q)$(MAKE) --no-print-directory --output-sync=recurse -j2 address lane
-	$(Q)$(MAKE) --no-print-directory e2e
+	$(Q)$(MAKE) --no-print-directory e2e PYTEST="$(addprefix --deselect ,$(APART))"
+
+# What builds for minutes, and asks nothing of the program under test.
+APART := tests/e2e/run/test_packages.py tests/e2e/words/test_build.py tests/e2e/run/test_docker.py::test_the_readmes_image_of_the_source
+apart: $(TARGET) $(PROGRAMS) $(VENV)/ready
+	$(Q)$(VENV)/bin/python -m pytest -q -p no:cacheprovider -rs $(APART)
 
 # Beside the longest of the instrumented runs, what else keeps one core busy. Each was built before: they share folders.
 lane:
 	$(Q)$(MAKE) --no-print-directory emulated
 	$(Q)$(MAKE) --no-print-directory thread
 	$(Q)$(MAKE) --no-print-directory fuzz TIME=3 DIFFERENTIAL="--batches 3 --time 600"
+	$(Q)$(MAKE) --no-print-directory apart
 
 e2e: $(TARGET) $(PROGRAMS) $(VENV)/ready
 	$(Q)$(VENV)/bin/python -m pytest -q -p no:cacheprovider -rs tests/e2e $(PYTEST)
@@ -125,7 +131,7 @@ address: built-address
 thread: built-thread
 	$(Q)TSAN_OPTIONS=halt_on_error=1 AWEIGH=$(CURDIR)/build/sanitize-thread/aweigh $(MAKE) --no-print-directory e2e PYTEST='$(IMAGES) -k "(test_fetch or verify_digest) and not passthrough"'
 
-.PHONY: lane address thread built-emulated built-address built-thread
+.PHONY: apart lane address thread built-emulated built-address built-thread
 bench: $(TARGET) $(PROGRAMS) $(VENV)/ready
 	$(Q)$(VENV)/bin/python tests/bench/bench.py $(BENCH)
 

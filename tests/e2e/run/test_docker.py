@@ -22,8 +22,8 @@ from container import CONFINED, INIT
 NUMBERS = itertools.count()
 LANDLOCK = ["landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"]
 EPERM, ENOSYS, EOPNOTSUPP = 1, 38, 95
-def docker(*args, check=True, **options):
-    return subprocess.run(["docker", *map(str, args)], check=check, capture_output=True, timeout=HANG_LIMIT, text=True,
+def docker(*args, check=True, timeout=HANG_LIMIT, **options):
+    return subprocess.run(["docker", *map(str, args)], check=check, capture_output=True, timeout=timeout, text=True,
                           env={**os.environ, "DOCKER_BUILDKIT": "0"}, stdin=subprocess.DEVNULL, **options)
 
 
@@ -489,6 +489,32 @@ def test_the_readmes_image(engine, tmp_path):
     for words in (["check", "--format", "json"], ["--version"], ["smoke", "--", "uvicorn", "app:app", "--port", "8001"]):
         result = docker("run", "--rm", "--network", "none", image, *words, check=False)
         assert result.returncode == 0, result
+
+
+def test_the_readmes_image_of_the_source(engine, tmp_path, need_root):
+    """Its first Dockerfile as printed, upon a Debian that mmdebstrap makes. The libraries' archives come along, which take minutes to build."""
+    dockerfile = next(text for text in re.findall(r"^```dockerfile\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S) if "COPY . /src" in text)
+    mirror = subprocess.run(["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME)", "Created-By: Packages"], capture_output=True, text=True, check=True).stdout
+    mirror = next((line.split()[0] for line in mirror.splitlines() if line.endswith(" bookworm")), None)
+    if mirror is None or shutil.which("mmdebstrap") is None:
+        missing("mmdebstrap and a mirror of Debian 12")
+    base, image = f"{engine.name}-debian", f"{engine.name}-source"
+    subprocess.run(["mmdebstrap", "--quiet", "--variant=apt", "bookworm", tmp_path / "base.tar", mirror], check=True, timeout=HANG_LIMIT)
+    engine.images.append(base)
+    docker("import", tmp_path / "base.tar", base)
+    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True).stdout.split(b"\0")[:-1]
+    for name in map(os.fsdecode, listed):
+        if (ROOT / name).exists():
+            (tmp_path / "context" / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, tmp_path / "context" / name)
+    shutil.copytree(ROOT / "build/deps", tmp_path / "context/build/deps", symlinks=True)
+    compiler = tmp_path / "context/build/deps/bin/mcc"
+    compiler.write_text(compiler.read_text().replace(str(ROOT), "/src"))
+    (tmp_path / "context/build/deps/out/VERSIONS").touch()
+    (tmp_path / "context/Dockerfile").write_text(dockerfile.replace("debian:12", base))
+    engine.images.append(image)
+    docker("build", "-q", "--network", "host", "-t", image, tmp_path / "context", timeout=4 * HANG_LIMIT)
+    assert docker("run", "--rm", "--network", "none", image, "/src/build/aweigh", "--version").stdout.startswith("aweigh ")
 
 
 # Observed
