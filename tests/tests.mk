@@ -29,7 +29,7 @@ test check: tools
 	$(Q)$(MAKE) --no-print-directory arrow
 	$(Q)$(BUILD) unit
 	$(Q)$(MAKE) --no-print-directory $(PROGRAMS) $(VENV)/ready built-emulated built-address built-thread fuzzers
-	$(Q)$(MAKE) --no-print-directory --output-sync=recurse -j2 address lane
+	$(Q)$(MAKE) --no-print-directory -j2 address lane
 	$(Q)$(MAKE) --no-print-directory e2e PYTEST="$(addprefix --deselect ,$(APART))"
 
 # What builds for minutes, and asks nothing of the program under test.
