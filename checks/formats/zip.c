@@ -30,19 +30,28 @@ static bool read_large(int fd, const unsigned char *locator, struct directory *o
 	return true;
 }
 
-/* The record that ends the file, its comment and its directory where they must be; a stored archive has one of its own. */
+/*
+ * The record that ends the file, its comment and its directory where they must be; a stored archive has one of its own.
+ * Readers pass over what lies behind it (zipfile's _EndRecData(), miniz): there its directory's place is the proof.
+ */
 static bool find_directory(int fd, const unsigned char *tail, size_t length, uint64_t size,
                            struct directory *out)
 {
 	for (size_t at = length < 22 ? 0 : length - 21; at-- > 0;) {
 		const unsigned char *record = tail + at;
 		uint64_t start = size - length + at;
+		size_t end = at + 22 + (record[20] | (size_t)record[21] << 8);
 		bool large = at >= 20 && memcmp(record - 20, "PK\6\7", 4) == 0;
 
-		if (memcmp(record, "PK\5\6", 4) != 0 ||
-		    at + 22 + (record[20] | (size_t)record[21] << 8) != length)
+		if (memcmp(record, "PK\5\6", 4) != 0 || end > length)
 			continue;
 		*out = (struct directory){ load_le32(record + 16), load_le32(record + 12) };
+		if (end < length) {
+			if ((large && read_large(fd, record - 20, out)) ||
+			    (out->bytes > 0 && out->offset + out->bytes == start))
+				return true;
+			continue;
+		}
 		/* torch writes a locator in any case, and the true numbers may be there alone. */
 		if (large && (out->bytes == UINT32_MAX || out->offset == UINT32_MAX))
 			(void)read_large(fd, record - 20, out);

@@ -33,6 +33,26 @@ def archive(*names):
 
 # Archives
 
+def zipped(stored):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as file:
+        file.writestr("a.npy", b"x" * 5000)
+        file.writestr("inner.zip", stored)
+        file.writestr("last.npy", b"y" * 5000)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("behind", [b"\n", b"\0" * 4096, b"a signature" * 100])
+def test_what_lies_behind_an_archive_is_passed_over_as_its_readers_do(world, behind):
+    """Cut short it is none, also where a whole archive is stored in what is left."""
+    whole = zipped(archive("b.npy"))
+    assert zipfile.ZipFile(io.BytesIO(whole + behind)).testzip() is None
+    assert judge(world, {**WHOLE, "x.npz": whole + behind}).status == 0
+    for size in range(len(whole) - 600, len(whole), 37):
+        assert "file.truncated" in judge(world, {**WHOLE, "x.npz": whole[:size]}).codes("error"), size
+        assert "file.truncated" in judge(world, {**WHOLE, "x.npz": whole[:size] + behind}).codes("error"), size
+
+
 @pytest.mark.parametrize("name", ["x.bin", "x.npz", "x.pt"])
 def test_an_archive_is_what_its_directory_says(world, name):
     """A reader goes by the archive's directory: an array in front makes no array of what follows."""
