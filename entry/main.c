@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include "bounds.h"
 #include "commands/commands.h"
 #include "launch/init.h"
 #include "report/complain.h"
@@ -20,8 +22,8 @@ static const struct command commands[] = {
 	{ "lock", "[options]", "write the lock file: each model's commit, files and digests",
 	  command_lock, COMMAND_LOOKS },
 	{ "draft", "[options] [DIR | MANIFEST...] [-- COMMAND [ARG...]]",
-	  "write a policy, to --policy FILE or standard output, for what is in DIR or COMMAND opens", command_draft,
-	  COMMAND_LISTS },
+	  "write a policy, to --policy FILE or standard output, for what is in DIR or COMMAND opens",
+	  command_draft, COMMAND_LISTS },
 	{ "probe", "[options] URL | tcp:PORT | unix:PATH",
 	  "0 if it answers, for health checks of images without curl", command_probe,
 	  COMMAND_ASKS },
@@ -50,6 +52,31 @@ static void hold_streams(void)
 		(void)close(fd);
 }
 
+/* With less it would end by a signal, or by an error that names a file. */
+static bool has_room(struct text *why)
+{
+	static const struct {
+		int resource;
+		rlim_t least;
+		const char *words;
+	} limits[] = {
+		{ RLIMIT_NOFILE, MIN_OPEN_FILES,
+		  "open files (RLIMIT_NOFILE: ulimit -n, docker run --ulimit nofile)" },
+		{ RLIMIT_STACK, MIN_STACK_BYTES, "bytes of stack (RLIMIT_STACK: ulimit -s)" },
+	};
+	struct rlimit limit;
+
+	for (size_t i = 0; i < LENGTH_OF(limits); i++)
+		if (getrlimit(limits[i].resource, &limit) == 0 &&
+		    limit.rlim_cur < limits[i].least) {
+			text_addf(why, "%llu %s are too few: aweigh needs %llu",
+			          (unsigned long long)limit.rlim_cur, limits[i].words,
+			          (unsigned long long)limits[i].least);
+			return false;
+		}
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	struct run run = { .environ = environ };
@@ -70,5 +97,7 @@ int main(int argc, char **argv)
 		(void)fputs("try 'aweigh --help'\n", stderr);
 		return STATUS_USAGE;
 	}
+	if (run.options.command->kind != COMMAND_ASKS && !has_room(&why))
+		return complain(STATUS_SYSTEM, sentence);
 	return command_dispatch(&run);
 }

@@ -56,6 +56,8 @@
 #define MAX_IDLE_WAIT_S 10u /* for a server that asks for a pause, while another has the same */
 #define MAX_REDIRECTS 10u /* a renamed repository and a CDN need two */
 #define MAX_HEADERS_BYTES (256ul << 10) /* of one response; curl's own limit is 300 kB */
+#define MIN_OPEN_FILES 24u /* of a gate; with fewer an inspector cannot work */
+#define MIN_STACK_BYTES (256ul << 10)
 #define PATIENCE_MS 20000u /* for the policy and what it names, before its deadline is known */
 #define REPORT_WITHIN_MS 1000u /* for a report, where the deadline has passed already */
 #define MAX_TERMINATION_BYTES                                                                      \

@@ -21,7 +21,10 @@ struct reading {
 	int copy_fd;
 };
 
-/* A descriptor, or -EXDEV where a mount lies on the way: without one, it waits for nothing but the root's disk. */
+/*
+ * A descriptor, or why there is none; -EXDEV where a mount may lie on the way: without one, it waits for nothing but the
+ * root's disk.
+ */
 static int open_without_mounts(const struct tree *tree, const char *path)
 {
 	char here[MAX_PATH_BYTES], whole[MAX_PATH_BYTES];
@@ -35,7 +38,9 @@ static int open_without_mounts(const struct tree *tree, const char *path)
 	    (getcwd(here, sizeof(here)) == NULL || !path_join(whole, sizeof(whole), here, path)))
 		return -EXDEV;
 	fd = (int)syscall(SYS_openat2, AT_FDCWD, path[0] == '/' ? path : whole, &how, sizeof(how));
-	return fd < 0 ? -EXDEV : fd;
+	if (fd < 0)
+		return errno == ENOENT || errno == ENOTDIR || errno == EACCES ? -errno : -EXDEV;
+	return fd;
 }
 
 /* In the child. */
@@ -119,6 +124,8 @@ int patient_open(const struct tree *tree, const char *path, size_t limit,
 
 	if (fd == -EXDEV)
 		return open_by_child(&reading, signals);
+	if (fd < 0)
+		return fd;
 	if (fstat(fd, &st) != 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode))

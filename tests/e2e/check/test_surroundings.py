@@ -4,6 +4,7 @@
 import json
 import os
 
+import pytest
 from models import Repo, bert_files, complete, safetensors
 
 
@@ -229,3 +230,15 @@ def test_memory_that_cannot_hold_the_model(world, need_root):
     assert "count as memory" in under(copy, limit.format(10_000_000)).finding("model.tmpfs")["message"]
     (world.path / "keep").rename(world.path / "kept")
     assert "count twice" in under(copy, limit.format(1000)).finding("model.memory")["message"]
+
+
+@pytest.mark.parametrize("limit, least, words", [("-n", 24, "open files"), ("-s", 256, "bytes of stack")])
+def test_less_room_than_it_needs(world, limit, least, words):
+    """One less is told; with what is said it works, at the closest level."""
+    complete(world.hub)
+    world.policy("[policy]\nmode = offline\nverify = digest\n[model m]\nrepo = org/m\n")
+    enough = [] if "sanitize" in world.binary else [(least, 0)]   # whose frames are larger
+    for allowed, status in [(least - 1, 71), *enough]:
+        shell = ["bash", "-c", f'ulimit {limit} {allowed} && exec "$@"', "bash"]
+        result = world.check(prefix=shell)
+        assert result.status == status and (status == 0 or f"{words} (" in result.err), result
