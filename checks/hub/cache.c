@@ -122,11 +122,12 @@ bool repo_path(const char *hub_cache, const char *id, char *out, size_t size)
 
 static bool is_in_repository(const char *beneath)
 {
-	static const char *const kept[] = { "/snapshots/", "/blobs/", "/refs/", "/.no_exist/",
-		                            "/trees/" };
+	static const char *const kept[] = { "/snapshots", "/blobs", "/refs", "/.no_exist",
+		                            "/trees" };
+	size_t length = beneath[0] == '\0' ? 0 : 1 + strcspn(beneath + 1, "/");
 
 	for (size_t i = 0; i < LENGTH_OF(kept); i++)
-		if (strncmp(beneath, kept[i], strlen(kept[i])) == 0)
+		if (strlen(kept[i]) == length && strncmp(beneath, kept[i], length) == 0)
 			return true;
 	return false;
 }

@@ -14,7 +14,7 @@ struct run {
 	struct options options;
 	struct signals signals;
 	char *const *environ;
-	bool watched; /* what is started does not outlive aweigh */
+	pid_t watched; /* by this process, which what is started does not outlive; 0: by none */
 };
 
 struct gate;

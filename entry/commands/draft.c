@@ -2,9 +2,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "base/file.h"
@@ -124,7 +126,9 @@ static bool take_listed(struct draft *draft, const struct gate *gate, size_t ind
 	if (!gate->report.models[index].found || !revision_is_commit(path_name(path)) ||
 	    !repo_path(gate->hub_cache, model->repo, directory, sizeof(directory))) {
 		text_addf(why, "%s is not in %s: fetch it, or take it out of the manifest",
-		          model->repo, gate->hub_cache);
+		          model->repo,
+		          gate->hub_cache_origin != NULL ? gate->hub_cache :
+		                                           "the hub cache, which cannot be told");
 		return false;
 	}
 	draft->as = model;
@@ -370,23 +374,37 @@ static int put_policy(const struct options *options, const char *text, size_t le
 	return error;
 }
 
-/* NULL: there is none, or none that could be put back. */
-static char *read_old(const struct options *options)
+/* What is to be put back where no lock file can be made; *old NULL: there is none. false: it could not be. */
+static bool read_old(const struct options *options, char **old, struct text *why)
 {
 	CLEANUP(cleanup_fd)
 	int fd = options->force ? open(options->policy, O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1;
-	size_t length;
-	char *old;
+	size_t length = 0;
+	int error = fd < 0 && errno != ENOENT ? -errno : 0;
 
-	return fd >= 0 && read_whole(fd, MAX_POLICY_BYTES, &old, &length) == 0 ? old : NULL;
+	if (!options->force)
+		return true;
+	if (fd >= 0)
+		error = read_whole(fd, MAX_POLICY_BYTES, old, &length);
+	if (error == 0 && *old != NULL && strlen(*old) != length)
+		error = -EINVAL;
+	if (error != 0)
+		text_addf(
+		        why,
+		        "%s cannot be kept for the case that no lock file can be made (%s): move it away",
+		        options->policy, strerror(-error));
+	return error == 0;
 }
 
 /* Beside the lock file that is made of it. */
 static enum status write_policy(struct run *run, const char *text, size_t length, struct text *why)
 {
-	CLEANUP(cleanup_free) char *old = read_old(&run->options);
-	int error = put_policy(&run->options, text, length);
+	CLEANUP(cleanup_free) char *old = NULL;
+	int error;
 
+	if (!read_old(&run->options, &old, why))
+		return STATUS_IO;
+	error = put_policy(&run->options, text, length);
 	if (error == -EEXIST) {
 		text_addf(why, "%s is there already: --force writes over it", run->options.policy);
 		return STATUS_USAGE;
@@ -399,11 +417,22 @@ static enum status write_policy(struct run *run, const char *text, size_t length
 	run->options.as = -1;
 	error = command_lock(run);
 	/* So that all is as it was. */
-	if (error != STATUS_OK && old != NULL)
-		(void)put_policy(&run->options, old, strlen(old));
-	else if (error != STATUS_OK)
+	if (error != STATUS_OK && old != NULL && put_policy(&run->options, old, strlen(old)) != 0)
+		text_addf(why, "%s could not be put back", run->options.policy);
+	else if (error != STATUS_OK && old == NULL)
 		(void)unlink(run->options.policy);
 	return (enum status)error;
+}
+
+/* Whether a link lies on the way; where the kernel cannot tell (openat2(2), Linux 5.6), no. */
+static bool leads_away(const char *directory)
+{
+	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+		                .resolve = RESOLVE_NO_SYMLINKS };
+	CLEANUP(cleanup_fd)
+	int fd = (int)syscall(SYS_openat2, AT_FDCWD, directory, &how, sizeof(how));
+
+	return fd < 0 && errno == ELOOP;
 }
 
 /* Before anything is looked at or started. */
@@ -420,6 +449,11 @@ static bool may_write(const struct options *options, struct text *why)
 	else if (is_there && !options->force)
 		text_addf(why, "%s is there already: --force writes over it", options->policy);
 	policy_directory(options->policy, &text);
+	if (why->length == 0 && options->root != NULL && leads_away(text.length == 0 ? "." : lock))
+		text_addf(
+		        why,
+		        "a link lies on the way to %s: an image's would lead to this machine's files",
+		        options->policy);
 	text_add(&text, USUAL_LOCK);
 	if (why->length == 0 && !options->force && lstat(lock, &st) == 0)
 		text_addf(why,

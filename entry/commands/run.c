@@ -43,11 +43,11 @@ enum status command_launch(struct run *run, struct gate *gate, int observe_fd, s
 		                 .policy = &gate->policy,
 		                 .limits = &gate->limits,
 		                 .observe_fd = observe_fd,
-		                 .dies_with_parent = run->watched,
+		                 .dies_with = run->watched,
 		                 .supervision = stays_as_init(gate) ? &supervision : NULL };
 
-	if (run->watched && supervision.death_signal == 0)
-		supervision.death_signal = SIGTERM;
+	if (run->watched != 0)
+		supervision.death_signal = SIGKILL;
 	return launch_exec(&launch, why);
 }
 

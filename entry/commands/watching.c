@@ -17,13 +17,14 @@
 struct starting {
 	struct run *run;
 	struct gate *gate;
+	pid_t parent;
 };
 
 static int start(void *context, int observe_fd, struct text *why)
 {
 	struct starting *starting = context;
 
-	starting->run->watched = true;
+	starting->run->watched = starting->parent;
 	return (int)command_launch(starting->run, starting->gate, observe_fd, why);
 }
 
@@ -112,7 +113,7 @@ static enum status watch(struct starting *starting, struct observer *observer, s
 enum status command_watch(struct run *run, struct gate *gate, bool anywhere, command_take *take,
                           void *context, struct text *why)
 {
-	struct starting starting = { run, gate };
+	struct starting starting = { run, gate, getpid() };
 	struct observer *observer = gate_observe(gate);
 	struct watched *seen = calloc(1, sizeof(*seen));
 	enum status status = STATUS_SYSTEM;

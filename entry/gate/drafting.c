@@ -75,14 +75,19 @@ static void take_owner(struct draft *draft, const struct stat *st)
 	draft->is_owned = true;
 }
 
+static bool is_stopped(struct draft *draft)
+{
+	if (draft->signals != NULL && draft->stop == 0)
+		draft->stop = signals_stop_request(draft->signals);
+	return draft->stop != 0;
+}
+
 static enum dir_step take_file(void *context, const char *path, const struct stat *st)
 {
 	struct listing *listing = context;
 	struct drafted_model *model = listing->model;
 
-	if (listing->draft->signals != NULL && listing->draft->stop == 0)
-		listing->draft->stop = signals_stop_request(listing->draft->signals);
-	if (listing->draft->stop != 0)
+	if (is_stopped(listing->draft))
 		return DIR_END;
 	if (strcmp(path, ".git") == 0 || strcmp(path, ".cache") == 0)
 		return DIR_PASS_BY;
@@ -198,23 +203,48 @@ static bool take_snapshot(struct listing *listing, const char *repository, const
 	return listing->model->count > 0;
 }
 
-/* Of several: refs/main is the first to be asked, and then the one that has what was opened. */
-static bool take_any_snapshot(struct listing *listing, const char *repository)
+/* The one that has most of what was opened: refs/main, or else the first by name, where several have as much. */
+static void choose_opened(struct listing *listing, const char *repository, int fd,
+                          char commit[static COMMIT_HEX + 1])
 {
-	struct draft *draft = listing->draft;
-	CLEANUP(cleanup_fd)
-	int fd = tree_open(&draft->tree, repository, O_RDONLY | O_DIRECTORY);
 	CLEANUP(dir_close)
 	struct dir dir = dir_open(fd, "snapshots", MAX_DIRECTORY_ENTRIES);
-	char commit[COMMIT_HEX + 1];
+	char main[COMMIT_HEX + 1];
+	bool has_main = commit_of(listing->draft, fd, main);
 	struct dirent *entry;
-	bool taken = fd >= 0 && commit_of(draft, fd, commit) &&
-	             take_snapshot(listing, repository, commit);
+	size_t best = 0;
 
-	while (!taken && draft->opened != NULL && (entry = dir_next(&dir)) != NULL)
-		taken = revision_is_commit(entry->d_name) &&
-		        take_snapshot(listing, repository, entry->d_name);
-	return taken;
+	commit[0] = '\0';
+	while (!is_stopped(listing->draft) && (entry = dir_next(&dir)) != NULL) {
+		bool first;
+		size_t count;
+
+		if (!revision_is_commit(entry->d_name))
+			continue;
+		(void)take_snapshot(listing, repository, entry->d_name);
+		count = listing->model->count;
+		listing->model->count = 0;
+		first = (has_main && strcmp(entry->d_name, main) == 0) ||
+		        (!(has_main && strcmp(commit, main) == 0) &&
+		         strcmp(entry->d_name, commit) < 0);
+		if (count > best || (count > 0 && count == best && first)) {
+			memcpy(commit, entry->d_name, COMMIT_HEX + 1);
+			best = count;
+		}
+	}
+}
+
+static bool take_any_snapshot(struct listing *listing, const char *repository)
+{
+	CLEANUP(cleanup_fd)
+	int fd = tree_open(&listing->draft->tree, repository, O_RDONLY | O_DIRECTORY);
+	char commit[COMMIT_HEX + 1];
+
+	if (fd >= 0 && listing->draft->opened != NULL)
+		choose_opened(listing, repository, fd, commit);
+	else if (fd < 0 || !commit_of(listing->draft, fd, commit))
+		return false;
+	return commit[0] != '\0' && take_snapshot(listing, repository, commit);
 }
 
 bool draft_take_repository(struct draft *draft, const char *cache, const char *directory,
@@ -253,7 +283,7 @@ static bool take_cache(struct draft *draft, const char *cache, bool *any, struct
 	struct dirent *entry;
 
 	*any = false;
-	while ((entry = dir_next(&dir)) != NULL)
+	while (!is_stopped(draft) && (entry = dir_next(&dir)) != NULL)
 		if (strncmp(entry->d_name, "models--", 8) == 0) {
 			*any = true;
 			if (!draft_take_repository(draft, cache, entry->d_name, NULL, why))
@@ -333,15 +363,21 @@ bool draft_find(const struct draft *draft, const char *word, char real[static PA
 		return false;
 	}
 	descriptor_name(fd, real, PATH_MAX);
+	if (real[0] != '/') {
+		text_addf(why, "%s: its name cannot be told without /proc", word);
+		return false;
+	}
 	if (draft->tree.root_fd >= 0)
 		descriptor_name(draft->tree.root_fd, root, sizeof(root));
 	if (strcmp(root, "/") != 0 && path_is_beneath(real, root))
 		memmove(real, real + strlen(root), strlen(real + strlen(root)) + 1);
 	if (real[0] == '\0')
 		memcpy(real, "/", 2);
-	if (!draft_is_plain(real))
+	if (st->st_nlink == 0)
+		text_addf(why, "%s is not there any more", word);
+	else if (!draft_is_plain(real))
 		text_addf(why, "%s: " NAMELESS, real);
-	return draft_is_plain(real);
+	return why->length == 0;
 }
 
 bool draft_take(struct draft *draft, const char *directory, struct text *why)

@@ -240,7 +240,7 @@ bool draft_take_opened(struct draft *draft, const struct observer *observer, str
 	free(opened);
 	note_attempts(draft, observer);
 	note_absent(draft, observer);
-	if (observer->hidden > 0 || observer->files_left_out > 0)
+	if (observer->hidden > 0 || observer->moved || observer->files_left_out > 0)
 		draft_note(draft, "some of what it did could not be seen: it may have opened more");
 	sort_notes(draft, before);
 	return well;

@@ -199,18 +199,22 @@ static enum status write_file(struct gate *gate, const struct report_format *for
 	return STATUS_OK;
 }
 
-/* In a child, as at first. */
-static void run_again(void *context, int pipe_fd)
+static void write_kept(const struct gate *gate)
 {
-	const struct gate *gate = context;
-	struct sender sender = { .fd = pipe_fd };
-
 	for (size_t i = 0; i < gate->kept_count; i++) {
 		const struct kept_report *kept = &gate->kept[i];
 
 		if (ftruncate(kept->fd, 0) == 0)
 			(void)write_report(gate, kept->format, file_style, kept->limit, kept->fd);
 	}
+}
+
+/* In a child, as at first. */
+static void run_again(void *context, int pipe_fd)
+{
+	struct sender sender = { .fd = pipe_fd };
+
+	write_kept(context);
 	_exit(sender_done(&sender) == 0 ? 0 : STATUS_SYSTEM);
 }
 
@@ -234,8 +238,12 @@ void gate_report_again(struct gate *gate, enum status status, const char *senten
 	           0, "%.900s", sentence);
 	gate->report.status = status;
 	gate->report.enforced = true;
-	if (gate->kept_count > 0 && child_start(&child, run_again, gate) == 0)
+	if (gate->kept_count == 0)
+		return;
+	if (child_start(&child, run_again, gate) == 0)
 		(void)child_follow(&child, &limits, take_nothing, NULL);
+	else /* no room for a process may be what is to be told */
+		write_kept(gate);
 }
 
 /* COLUMNS goes before what the terminal says, as in ls(1); neither makes lines that nobody reads. */

@@ -202,7 +202,7 @@ static const char *policy_file(const struct gate *gate, const struct tree **tree
 }
 
 /* Whoever may set the environment or the arguments of an image is not to take its policy away, if that says so. */
-static int guard_usual_policy(struct gate *gate, const struct policy_input *named)
+static int guard_usual_policy(struct gate *gate, struct policy_input *named)
 {
 	struct policy_input input = { .file = USUAL_POLICY,
 		                      .tree = &gate->host,
@@ -218,8 +218,12 @@ static int guard_usual_policy(struct gate *gate, const struct policy_input *name
 	    gate->options->root != NULL)
 		return 0;
 	fd = patient_open(&gate->host, USUAL_POLICY, MAX_POLICY_BYTES, gate->signals);
-	if (fd == -ENOENT || fd == -ENOTDIR || fd == -ETIMEDOUT)
-		return fd == -ETIMEDOUT ? fd : 0;
+	if (fd == -ENOENT || fd == -ENOTDIR)
+		return 0;
+	if (fd == -ETIMEDOUT) {
+		named->file = USUAL_POLICY;
+		return fd;
+	}
 	usual = calloc(1, sizeof(*usual));
 	if (usual == NULL)
 		return -ENOMEM;

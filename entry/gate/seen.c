@@ -50,7 +50,7 @@ static void raise_end(struct gate *gate, const struct watched *seen)
 		               "somebody killed it, as the kernel does where memory ends: hold its peak against the limit" :
 		       by_signal && number == SIGILL ?
 		               "it is built for instructions that this processor lacks: take a build for older ones" :
-		       seen->ready && !by_signal && number == 0 ?
+		       !by_signal && number == 0 ?
 		               "a command that ends by itself is ready by its end: ready = exit" :
 		               NULL,
 	};
@@ -388,8 +388,13 @@ static void raise_observed(struct gate *gate, const struct watched *seen,
 	memcpy(service->ports, observer->ports, sizeof(observer->ports));
 	raise_attempts(gate, observer);
 	raise_files(gate, observer);
+	if (observer->moved)
+		gate_raise(
+		        gate, FINDING_SERVICE_UNOBSERVED, 0,
+		        "it has another root directory: the files that it opened since are not told");
 	if (observer->hidden == 0 && observer->files_left_out == 0) {
-		raise_unopened(gate, observer);
+		if (!observer->moved)
+			raise_unopened(gate, observer);
 		return;
 	}
 	text_addf(
@@ -486,6 +491,7 @@ struct observer *gate_observe(struct gate *gate)
 	}
 	observer->refuses = gate->policy.egress.kind == EGRESS_DENY;
 	observer->demands = demands(gate);
+	observer->demands_files = gate->policy.files_opened == OBSERVED_REFUSE;
 	gate->limits.observed = gate->limits.filter && observer->refuses;
 	return observer;
 }

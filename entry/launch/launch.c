@@ -166,8 +166,9 @@ enum status launch_exec(const struct launch *launch, struct text *why)
 		return STATUS_SYSTEM;
 	}
 	/* Late: a change of identity takes it back (prctl(2)). */
-	if (launch->dies_with_parent && launch->supervision == NULL)
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (launch->dies_with != 0 &&
+	    child_die_with(launch->supervision != NULL ? before : launch->dies_with) == -ESRCH)
+		return STATUS_SYSTEM;
 	signals_restore(launch->signals);
 	(void)execve(path, launch->argv, rows);
 	return command_explain_failure(path, errno, why);

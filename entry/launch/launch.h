@@ -17,7 +17,7 @@ struct launch {
 	const struct signals *signals;
 	const struct limits *limits;
 	int observe_fd; /* where the listener for its system calls goes (observe.h); -1: it is not observed */
-	bool dies_with_parent; /* where it takes aweigh's place; an init has a signal of its own for that */
+	pid_t dies_with; /* the process that it does not outlive, nor an init in between; 0: none */
 	struct supervision *supervision; /* NULL: the service takes aweigh's place */
 };
 

@@ -469,10 +469,12 @@ static int take_call(struct observer *observer, struct observed *observed)
 	case SYS_socket:
 		return take_socket(observer, observed);
 	case SYS_io_uring_setup: /* what goes that way is not seen */
-	case SYS_chroot: /* nor which files the names mean from there on */
-	case SYS_pivot_root:
 		observed->hidden = !observer->demands;
 		return observer->demands ? EPERM : 0;
+	case SYS_chroot: /* which files the names mean from there on is not seen */
+	case SYS_pivot_root:
+		observer->moved |= !observer->demands_files;
+		return observer->demands_files ? EPERM : 0;
 	case SYS_connect:
 		take_address(observer, observed, args[1], args[2]);
 		break;

@@ -32,10 +32,12 @@ struct opened_file {
 struct observer {
 	/* Set before: */
 	const char *const *directories; /* of models, absolute; those of files that are noted */
-	const char *const *real; /* the same without links, NULL where that is no other name; NULL: nowhere */
+	const char *const
+	        *real; /* the same without links, NULL where that is no other name; NULL: nowhere */
 	size_t directory_count;
 	bool anywhere; /* those of all files are, but for the kernel's own */
 	bool demands; /* what is not seen is refused: network or files is */
+	bool demands_files; /* files is */
 	bool refuses; /* egress = deny: sockets other than TCP's are answered with EACCES */
 	uint64_t started_ns;
 
@@ -56,6 +58,7 @@ struct observer {
 	char *programs[64]; /* that others of it started, or looked for along PATH, each once */
 	size_t program_count;
 	uint64_t hidden; /* calls that may not be looked into */
+	bool moved; /* to another root, from which on its files' names are not those of ours */
 };
 
 /* Reads and answers what waits; false: the listener is of no more use. */

@@ -25,6 +25,28 @@ def stopped(volume):
         os.kill(server, signal.SIGCONT)
 
 
+@pytest.mark.parametrize("number", range(3, 9))
+def test_a_descriptor_that_nobody_gave_is_no_policy(world, number):
+    assert world.run("check", "-p", f"/dev/fd/{number}").status == 78
+
+
+def test_a_policy_of_another_mount_where_no_process_is_to_be_had(world, need_root):
+    """It is read nevertheless, and the report says what is wrong: to the end, where it has to be written again."""
+    import resource
+
+    def none():
+        resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+
+    world.policy_file = Path("/dev/shm") / f"aweigh-{os.getpid()}.ini"
+    try:
+        world.policy("[policy]\n")
+        for policy in (world.policy_file, world.path / "policy.ini"):
+            result = world.run("check", "-p", str(policy), user=4321, group=4321, env={"ASAN_OPTIONS": "detect_leaks=0"}, preexec_fn=none)
+            assert result.status == 75 and "inspector" in result.out + result.err, result
+    finally:
+        world.policy_file.unlink()
+
+
 PLACES = {
     "the policy": ("", "policy.ini"),
     "the list of models": ("manifest = {}\n", "models.txt"),

@@ -238,3 +238,33 @@ def test_a_stop_request_is_heard_while_it_looks(world):
     with subprocess.Popen([world.binary, "draft", str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])) as process:
         process.send_signal(signal.SIGTERM)
         assert process.communicate(timeout=HANG_LIMIT) == (None, b"") and process.returncode == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize("old", [b"[policy]\n; " + b"x" * (4 << 20) + b"\n", b"[policy]\n\0; rest\n"], ids=["too large to keep", "no text"])
+def test_what_could_not_be_put_back_is_not_written_over(world, old):
+    STATES["a cache"](world)
+    (world.path / "drafted.ini").write_bytes(old)
+    assert "move it away" in draft(world, "--force", world.hub, status=74).err
+    assert (world.path / "drafted.ini").read_bytes() == old and not (world.path / "aweigh.lock").exists()
+
+
+def test_repositories_without_files_are_walked_no_longer_than_asked(world):
+    for i in range(20000):
+        os.makedirs(world.hub / f"models--o--m{i}/snapshots")
+    with subprocess.Popen([world.binary, "draft", str(world.hub)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=HANG_LIMIT) == (None, b"") and process.returncode in (128 + signal.SIGTERM, -signal.SIGTERM)
+
+
+def test_an_images_link_takes_no_draft_to_this_machine(world):
+    image, _ = image_with(world)
+    (world.path / "outside").mkdir()
+    (image / "etc").symlink_to(world.path / "outside")
+    result = world.run("draft", "--root", str(image), "-p", str(image / "etc/p.ini"), "/models/hub")
+    assert result.status == 64 and "link" in result.err and not list((world.path / "outside").iterdir()), result
+
+
+def test_without_proc(world, need_root):
+    STATES["a cache"](world)
+    result = world.run("draft", str(world.hub), prefix=["unshare", "-m", "sh", "-c", 'umount -l /proc && exec "$@"', "sh"])
+    assert result.status == 66 and "without /proc" in result.err, result

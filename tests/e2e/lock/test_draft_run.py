@@ -267,3 +267,20 @@ def test_blobs_that_are_opened_by_their_own_names(world, of_main):
     opened = [os.path.realpath((snapshot if of_main else new) / "model.safetensors")]
     text = run_draft(world, *opened, args=()).out
     assert f"revision = {COMMIT if of_main else other}\n" in text and text.count("[model ") == 1, text
+
+
+def test_the_snapshot_that_has_most_of_what_was_opened(world):
+    """A blob that two commits share says nothing of which it is: the other one does."""
+    snapshot = two_sets(world)
+    others = [snapshot.parent / (c * 40) for c in "0e"]
+    for other in others:
+        other.mkdir()
+        (other / "config.json").symlink_to(os.readlink(snapshot / "config.json"))
+        blob = snapshot.parents[1] / "blobs" / (other.name[:1] * 64)
+        blob.write_bytes((snapshot / "model.safetensors").read_bytes())
+        (other / "model.safetensors").symlink_to(f"../../blobs/{blob.name}")
+    for other in others:
+        opened = [os.path.realpath(other / "config.json"), os.path.realpath(other / "model.safetensors")]
+        text = run_draft(world, *opened, args=()).out
+        assert f"revision = {other.name}\n" in text and "model.safetensors" in text, text
+    assert f"revision = {COMMIT}\n" in run_draft(world, os.path.realpath(others[0] / "config.json"), args=()).out
