@@ -26,10 +26,15 @@
 #include "confine/probe.h"
 #include "util.h"
 
+/* And of the processor's other calls (32 bit) those by which such a program opens and connects: that it does is seen. */
 #if defined(__x86_64__)
 #define ARCHITECTURE AUDIT_ARCH_X86_64
+static const uint32_t others[] = { 5 /* open */, 102 /* socketcall */, 295 /* openat */,
+	                           362 /* connect */, 369 /* sendto */ };
 #elif defined(__aarch64__)
 #define ARCHITECTURE AUDIT_ARCH_AARCH64
+static const uint32_t others[] = { 5 /* open */, 283 /* connect */, 290 /* sendto */,
+	                           322 /* openat */ };
 #endif
 
 #ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS /* of Linux 6.6 */
@@ -46,18 +51,32 @@ static const uint32_t calls[] = {
 #endif
 };
 
+static const struct sock_filter load_call =
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+
+/* Whoever listens is asked about these. */
+static unsigned short ask_about(struct sock_filter *at, const uint32_t *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		at[2 * i] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, list[i], 0, 1);
+		at[2 * i + 1] =
+		        (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF);
+	}
+	return (unsigned short)(2 * count);
+}
+
 static unsigned short build(struct sock_filter *at)
 {
 	unsigned short length = 0;
-	const struct sock_filter begin[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-	};
 
-	memcpy(at, begin, sizeof(begin));
-	length = LENGTH_OF(begin);
+	at[length++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+	                                            offsetof(struct seccomp_data, arch));
+	at[length++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE,
+	                                            2 * LENGTH_OF(others) + 2, 0);
+	at[length++] = load_call;
+	length = (unsigned short)(length + ask_about(at + length, others, LENGTH_OF(others)));
+	at[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	at[length++] = load_call;
 	/* fstat(3) is this call without a name: there is nothing to see, and it is asked of each file that is opened. */
 	at[length++] =
 	        (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_newfstatat, 0, 4);
@@ -67,12 +86,7 @@ static unsigned short build(struct sock_filter *at)
 	        (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, AT_EMPTY_PATH, 0, 1);
 	at[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	at[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF);
-	for (size_t i = 0; i < LENGTH_OF(calls); i++) {
-		at[length++] =
-		        (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[i], 0, 1);
-		at[length++] =
-		        (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF);
-	}
+	length = (unsigned short)(length + ask_about(at + length, calls, LENGTH_OF(calls)));
 	at[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	return length;
 }
@@ -117,7 +131,7 @@ static int send_fd(int socket_fd, int fd)
 
 static int listen_to_self(void)
 {
-	struct sock_filter at[16 + 2 * LENGTH_OF(calls)];
+	struct sock_filter at[16 + 2 * (LENGTH_OF(calls) + LENGTH_OF(others))];
 	struct sock_fprog program = { .len = build(at), .filter = at };
 	int fd = -1;
 
@@ -249,6 +263,7 @@ int observe_next(int listener_fd, struct observed *observed)
 	*observed = (struct observed){ .id = question.id,
 		                       .pid = (pid_t)question.pid,
 		                       .call = question.data.nr,
+		                       .hidden = question.data.arch != ARCHITECTURE,
 		                       .listener_fd = listener_fd,
 		                       .memory_fd = -1,
 		                       .uid = geteuid(),

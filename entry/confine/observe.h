@@ -30,7 +30,7 @@ struct observed {
 	pid_t pid;
 	int call; /* SYS_ of this machine */
 	uint64_t args[6];
-	bool hidden; /* its memory was wanted, and may not be read */
+	bool hidden; /* its memory was wanted, and may not be read; or set already: it is of the other architecture */
 	/* private: */
 	int listener_fd, memory_fd;
 	uid_t uid;

@@ -517,7 +517,7 @@ bool observer_turn(struct observer *observer, int listener_fd)
 			return true;
 		if (error != 0)
 			return false;
-		error = take_call(observer, &observed);
+		error = observed.hidden ? 0 : take_call(observer, &observed);
 		observer->hidden += observed.hidden;
 		observe_answer(&observed, error);
 	}

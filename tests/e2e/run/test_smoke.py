@@ -14,7 +14,7 @@ import pytest
 from models import complete
 from network import free_port
 from waiting import wait_for
-from world import HANG_LIMIT
+from world import HANG_LIMIT, missing
 
 PYTHON = sys.executable
 SERVER = """
@@ -352,12 +352,29 @@ def test_many_opens(world):
     assert smoke(world, code, "log:READY").status == 0
 
 
-def test_a_program_of_32_bits_and_exits_under_observation(world):
-    """Calls of another architecture go on unseen, and status and signals are what they were."""
+def test_exits_under_observation(world):
+    """Status and signals are what they were."""
     for command, status in (("exit 3", 71), ("kill -9 $$", 71), ("exit 0", 0)):
         complete(world.hub)
         world.policy("[policy]\n[model m]\nrepo = org/m\n[service]\nready = exit\n")
         assert world.run("smoke", "--policy", str(world.policy_file), "--", "/bin/sh", "-c", command).status == status
+
+
+@pytest.mark.parametrize("service, severity, status", [("", "note", 0), ("network = refuse", "error", 71)])
+def test_a_program_of_32_bits(world, worker, service, severity, status):
+    """Whom it reaches is not seen, and that is told: what is to be refused must be seen."""
+    if subprocess.run([worker, "reach32"]).returncode == 3:
+        missing("a kernel with the calls of 32-bit programs")
+    result = run_smoke(world, "exit", worker, "reach32", service=service)
+    assert result.status == status and "service.unobserved" in codes(result, severity) and "may not be looked into" in message(result, "service.unobserved"), result
+
+
+def test_a_name_that_is_written_to_a_socket(world):
+    """As Go's resolver does: the address is known, and that it is a resolver's; not the name."""
+    code = "import os, socket\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ns.connect(('192.0.2.9', 53))\ntry: os.write(s.fileno(), b'x' * 30)\nexcept OSError: pass"
+    result = run_smoke(world, "exit", *python(code))
+    assert result.status == 0 and set(attempts(result)) == {("192.0.2.9", 53)}, result
+
 
 
 @pytest.mark.parametrize("rule, severity, status", [("report", "note", 0), ("refuse", "error", 71)])
