@@ -360,6 +360,18 @@ def test_exits_under_observation(world):
         assert world.run("smoke", "--policy", str(world.policy_file), "--", "/bin/sh", "-c", command).status == status
 
 
+@pytest.mark.parametrize("init", [[], ["--init"], ["--init", "--subreaper", "--group"]], ids=" ".join)
+@pytest.mark.parametrize("command, status", [(["orphans", "200", "0"], 0), (["orphans", "20", "7"], 7), (["two", "0"], 0), (["two", "9"], 9), (["busy", "300", "0"], 0), (["hold", "15"], 0)], ids=lambda c: " ".join(c) if isinstance(c, list) else str(c))
+def test_orphans_and_signals_under_observation(world, worker, init, command, status):
+    """What init reaps and forwards, and the status that it ends with, are the same where its service is watched."""
+    complete(world.hub)
+    ready = "log:ready" if command[0] == "orphans" else "exit"   # those are stopped by SIGTERM, and end with the status all the same
+    world.policy(f"[policy]\n[model m]\nrepo = org/m\n[service]\nready = {ready}\nsettle = 100ms\ngrace = 200ms\n")
+    result = world.run("smoke", *init, "--policy", str(world.policy_file), "--format", "json", "--", worker, *command)
+    report = json.loads(result.err[result.err.find("{\n"):])
+    assert report["service"]["exit_status"] == status and report["service"]["observed"] and result.status == (0 if status == 0 or ready != "exit" else 71), result
+
+
 @pytest.mark.parametrize("service, severity, status", [("", "note", 0), ("network = refuse", "error", 71)])
 def test_a_program_of_32_bits(world, worker, service, severity, status):
     """Whom it reaches is not seen, and that is told: what is to be refused must be seen."""
