@@ -28,7 +28,7 @@ test check: tools
 	$(Q)$(BUILD) all
 	$(Q)$(MAKE) --no-print-directory arrow
 	$(Q)$(BUILD) unit
-	$(Q)$(MAKE) --no-print-directory $(PROGRAMS) $(VENV)/ready built-emulated built-address built-thread fuzzers
+	$(Q)$(MAKE) --no-print-directory -j2 $(VENV)/ready $(PROGRAMS) built-emulated built-address built-thread fuzzers
 	$(Q)$(MAKE) --no-print-directory -j2 address lane
 	$(Q)$(MAKE) --no-print-directory e2e PYTEST="$(addprefix --deselect ,$(APART))"
 
