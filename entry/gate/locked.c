@@ -142,6 +142,17 @@ void gate_read_lock(struct gate *gate)
 	fd = patient_open(gate->lock_tree, gate->lock_path, MAX_LOCK_BYTES, gate->signals);
 	if (fd < 0 && locking && fd == -ENOENT)
 		return;
+	if (fd == -EFBIG) {
+		raise_error(gate, FINDING_LOCK_INVALID, NULL,
+		            "the lock file %.512s is larger than %lu MiB, which no lock file is",
+		            gate->lock_path, MAX_LOCK_BYTES >> 20);
+		return;
+	}
+	if (fd == -EISDIR || fd == -EINVAL) {
+		raise_error(gate, FINDING_LOCK_INVALID, NULL,
+		            "the lock file %.512s is not a regular file", gate->lock_path);
+		return;
+	}
 	if (fd < 0) {
 		raise_error(gate, FINDING_LOCK_MISSING, NULL,
 		            "the lock file %.512s cannot be read: %s", gate->lock_path,
