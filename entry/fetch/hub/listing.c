@@ -20,9 +20,11 @@ static bool copy_path(char path[static MAX_JSON_KEY_BYTES], const struct json_va
 /* One that is none, as of a directory, is as if it were not stated. */
 static void take_size(struct manifest_file *file, const struct json_value *value)
 {
+	uint64_t size = 0;
+
 	file->has_size = value->kind == JSON_NUMBER &&
-	                 scan_u64(value->text, value->length, &file->size) &&
-	                 file->size <= MAX_FETCH_BYTES;
+	                 scan_u64(value->text, value->length, &size) && size <= MAX_FETCH_BYTES;
+	file->size = file->has_size ? size : 0;
 }
 
 /* Fields of an element at `level`; its "lfs" object lies one deeper. */
