@@ -132,6 +132,7 @@ thread: built-thread
 	$(Q)TSAN_OPTIONS=halt_on_error=1 AWEIGH=$(CURDIR)/build/sanitize-thread/aweigh $(MAKE) --no-print-directory e2e PYTEST='$(IMAGES) -k "(test_fetch or verify_digest) and not passthrough"'
 
 .PHONY: apart lane address thread built-emulated built-address built-thread
+
 bench: $(TARGET) $(PROGRAMS) $(VENV)/ready
 	$(Q)$(VENV)/bin/python tests/bench/bench.py $(BENCH)
 

@@ -161,11 +161,14 @@ static enum status take_usual(struct run *run, struct draft *draft, struct text 
 	static const char policy[] = "[policy]\nmode = offline\n";
 	enum status status;
 	struct trial *trial = try_policy(run, policy, sizeof(policy) - 1, &status, why);
+	char real[PATH_MAX];
+	struct stat st;
 
 	if (trial != NULL && trial->gate.hub_cache_origin == NULL) {
 		text_add(why, "name the folders that hold models: the hub cache cannot be told");
 		status = STATUS_MISSING;
-	} else if (trial != NULL && !draft_take(draft, trial->gate.hub_cache, why)) {
+	} else if (trial != NULL && !(draft_find(draft, trial->gate.hub_cache, real, &st, why) &&
+	                              draft_take(draft, real, why))) {
 		status = STATUS_MISSING;
 	}
 	trial_end(trial);
@@ -182,7 +185,7 @@ static enum status take_word(struct run *run, struct draft *draft, const char *w
 		return STATUS_MISSING;
 	if (S_ISREG(st.st_mode))
 		return take_manifest(run, draft, real, why);
-	return draft_take(draft, word, why) ? STATUS_OK : STATUS_MISSING;
+	return draft_take(draft, real, why) ? STATUS_OK : STATUS_MISSING;
 }
 
 /* From a run */
@@ -376,15 +379,13 @@ static int put_policy(const struct options *options, const char *text, size_t le
 static bool read_old(const struct options *options, char **old, struct text *why)
 {
 	CLEANUP(cleanup_fd)
-	int fd = options->force ? open(options->policy, O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1;
+	int fd = open(options->policy, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	size_t length = 0;
-	int error = fd < 0 && errno != ENOENT ? -errno : 0;
+	int error = fd < 0 ? -errno : read_whole(fd, MAX_POLICY_BYTES, old, &length);
 
-	if (!options->force)
+	if (error == -ENOENT)
 		return true;
-	if (fd >= 0)
-		error = read_whole(fd, MAX_POLICY_BYTES, old, &length);
-	if (error == 0 && *old != NULL && strlen(*old) != length)
+	if (error == 0 && strlen(*old) != length)
 		error = -EINVAL;
 	if (error != 0)
 		text_addf(
@@ -400,7 +401,7 @@ static enum status write_policy(struct run *run, const char *text, size_t length
 	CLEANUP(cleanup_free) char *old = NULL;
 	int error;
 
-	if (!read_old(&run->options, &old, why))
+	if (run->options.force && !read_old(&run->options, &old, why))
 		return STATUS_IO;
 	error = put_policy(&run->options, text, length);
 	if (error == -EEXIST) {
@@ -414,11 +415,13 @@ static enum status write_policy(struct run *run, const char *text, size_t length
 	run->options.aboard = true;
 	run->options.as = -1;
 	error = command_lock(run);
+	if (error == STATUS_OK)
+		return STATUS_OK;
 	/* So that all is as it was. */
-	if (error != STATUS_OK && old != NULL && put_policy(&run->options, old, strlen(old)) != 0)
-		text_addf(why, "%s could not be put back", run->options.policy);
-	else if (error != STATUS_OK && old == NULL)
+	if (old == NULL)
 		(void)unlink(run->options.policy);
+	else if (put_policy(&run->options, old, strlen(old)) != 0)
+		text_addf(why, "%s could not be put back", run->options.policy);
 	return (enum status)error;
 }
 
@@ -485,8 +488,10 @@ static enum status draft_all(struct run *run, struct draft *draft, struct text *
 		status = take_run(run, draft, why);
 	else if (status == STATUS_OK && options->word_count == 0)
 		status = take_usual(run, draft, why);
-	if (draft->stop != 0)
+	if (draft->stop != 0) {
+		text_shorten(why, 0);
 		return (enum status)(STATUS_SIGNAL + draft->stop);
+	}
 	if (status != STATUS_OK)
 		return status;
 	if (draft->count == 0) {
@@ -510,8 +515,24 @@ static enum status draft_all(struct run *run, struct draft *draft, struct text *
 	return status;
 }
 
+/* NULL: the options go together. */
+static const char *find_misuse(const struct options *options)
+{
+	if (options->ready != NULL &&
+	    (options->ready[0] == '\0' || strpbrk(options->ready, "\n\r;#") != NULL))
+		return "--ready takes one line, as [service] ready has it, without comments";
+	if (options->service == NULL && options->ready != NULL)
+		return "--ready is of a run: aweigh draft --ready TARGET -- COMMAND";
+	if (options->service != NULL && options->root != NULL)
+		return "what lies beneath --root is not started: leave COMMAND away";
+	if (options->root == NULL && (options->env_file != NULL || options->image_config != NULL))
+		return "--env-file and --image-config are of an image that lies beneath --root";
+	return NULL;
+}
+
 int command_draft(struct run *run)
 {
+	const char *fault = find_misuse(&run->options);
 	char sentence[2 * MAX_PATH_BYTES];
 	struct text why = TEXT_OVER(sentence);
 	struct draft draft;
@@ -519,28 +540,12 @@ int command_draft(struct run *run)
 
 	if (run->options.policy != NULL && strcmp(run->options.policy, "-") == 0)
 		run->options.policy = NULL; /* standard output */
-	if (run->options.ready != NULL &&
-	    (run->options.ready[0] == '\0' || strpbrk(run->options.ready, "\n\r;#") != NULL))
-		return complain(
-		        STATUS_USAGE,
-		        "--ready takes one line, as [service] ready has it, without comments");
-	if (run->options.service == NULL && run->options.ready != NULL)
-		return complain(STATUS_USAGE,
-		                "--ready is of a run: aweigh draft --ready TARGET -- COMMAND");
-	if (run->options.service != NULL && run->options.root != NULL)
-		return complain(STATUS_USAGE,
-		                "what lies beneath --root is not started: leave COMMAND away");
-	if (run->options.root == NULL &&
-	    (run->options.env_file != NULL || run->options.image_config != NULL))
-		return complain(
-		        STATUS_USAGE,
-		        "--env-file and --image-config are of an image that lies beneath --root");
+	if (fault != NULL)
+		return complain(STATUS_USAGE, fault);
 	if (draft_begin(&draft, run->options.root, &why))
 		status = draft_all(run, &draft, &why);
 	else if (run->options.root != NULL)
 		status = STATUS_USAGE;
-	if (draft.stop != 0)
-		why.length = 0;
 	if (why.length > 0)
 		(void)complain(status, sentence);
 	draft_release(&draft);

@@ -17,14 +17,12 @@
 struct starting {
 	struct run *run;
 	struct gate *gate;
-	pid_t parent;
 };
 
 static int start(void *context, int observe_fd, struct text *why)
 {
 	struct starting *starting = context;
 
-	starting->run->watched = starting->parent;
 	return (int)command_launch(starting->run, starting->gate, observe_fd, why);
 }
 
@@ -113,11 +111,12 @@ static enum status watch(struct starting *starting, struct observer *observer, s
 enum status command_watch(struct run *run, struct gate *gate, bool anywhere, command_take *take,
                           void *context, struct text *why)
 {
-	struct starting starting = { run, gate, getpid() };
+	struct starting starting = { run, gate };
 	struct observer *observer = gate_observe(gate);
 	struct watched *seen = calloc(1, sizeof(*seen));
 	enum status status = STATUS_SYSTEM;
 
+	run->watched = getpid();
 	if (observer != NULL)
 		observer->anywhere = anywhere;
 	if (seen == NULL)

@@ -203,6 +203,14 @@ static bool take_snapshot(struct listing *listing, const char *repository, const
 	return listing->model->count > 0;
 }
 
+/* Of two commits that have as much: `main`, "" where there is none, or else the first by name. */
+static bool goes_before(const char *one, const char *other, const char *main)
+{
+	if (strcmp(one, main) == 0 || strcmp(other, main) == 0)
+		return strcmp(one, main) == 0;
+	return strcmp(one, other) < 0;
+}
+
 /* The one that has most of what was opened: refs/main, or else the first by name, where several have as much. */
 static void choose_opened(struct listing *listing, const char *repository, int fd,
                           char commit[static COMMIT_HEX + 1])
@@ -210,13 +218,13 @@ static void choose_opened(struct listing *listing, const char *repository, int f
 	CLEANUP(dir_close)
 	struct dir dir = dir_open(fd, "snapshots", MAX_DIRECTORY_ENTRIES);
 	char main[COMMIT_HEX + 1];
-	bool has_main = commit_of(listing->draft, fd, main);
 	struct dirent *entry;
 	size_t best = 0;
 
+	if (!commit_of(listing->draft, fd, main))
+		main[0] = '\0';
 	commit[0] = '\0';
 	while (!is_stopped(listing->draft) && (entry = dir_next(&dir)) != NULL) {
-		bool first;
 		size_t count;
 
 		if (!revision_is_commit(entry->d_name))
@@ -224,10 +232,8 @@ static void choose_opened(struct listing *listing, const char *repository, int f
 		(void)take_snapshot(listing, repository, entry->d_name);
 		count = listing->model->count;
 		listing->model->count = 0;
-		first = (has_main && strcmp(entry->d_name, main) == 0) ||
-		        (!(has_main && strcmp(commit, main) == 0) &&
-		         strcmp(entry->d_name, commit) < 0);
-		if (count > best || (count > 0 && count == best && first)) {
+		if (count > best ||
+		    (count > 0 && count == best && goes_before(entry->d_name, commit, main))) {
 			memcpy(commit, entry->d_name, COMMIT_HEX + 1);
 			best = count;
 		}
@@ -380,16 +386,11 @@ bool draft_find(const struct draft *draft, const char *word, char real[static PA
 	return why->length == 0;
 }
 
-bool draft_take(struct draft *draft, const char *directory, struct text *why)
+bool draft_take(struct draft *draft, char real[static PATH_MAX], struct text *why)
 {
-	char real[PATH_MAX], hub[PATH_MAX];
-	struct stat st;
-	char *name;
+	char hub[PATH_MAX], *name = strrchr(real, '/');
 	bool any;
 
-	if (!draft_find(draft, directory, real, &st, why))
-		return false;
-	name = strrchr(real, '/');
 	if (strncmp(name + 1, "models--", 8) == 0) {
 		*name = '\0';
 		return draft_take_repository(draft, real, name + 1, NULL, why);
@@ -541,7 +542,8 @@ void draft_finish(struct draft *draft)
 		struct drafted_model *model = &draft->models[i];
 
 		name_model(draft, model);
-		qsort(model->files, model->count, sizeof(model->files[0]), by_path);
+		if (model->count > 1)
+			qsort(model->files, model->count, sizeof(model->files[0]), by_path);
 		if (!model->partly)
 			choose(model);
 	}

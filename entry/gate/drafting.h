@@ -60,8 +60,8 @@ bool draft_begin(struct draft *draft, const char *root, struct text *why);
 /* What a word names: its path in the tree without links. A word that is relative begins at the root of an image. */
 bool draft_find(const struct draft *draft, const char *word, char real[static PATH_MAX],
                 struct stat *st, struct text *why);
-/* A hub cache, a repository of one, or a folder with a model's files. */
-bool draft_take(struct draft *draft, const char *directory, struct text *why);
+/* A hub cache, a repository of one, or a folder with a model's files, as draft_find() names it; the name is spent. */
+bool draft_take(struct draft *draft, char real[static PATH_MAX], struct text *why);
 /* Its part with a repository, models--ORG--NAME; `commit` NULL: that of refs/main, or of the only snapshot. */
 bool draft_take_repository(struct draft *draft, const char *cache, const char *directory,
                            const char *commit, struct text *why);

@@ -141,7 +141,7 @@ static void read_by_child(struct reading *reading, const struct signals *signals
 		return;
 	}
 	error = await(&child, signals, until_ns, (char *)answer, sizeof(*answer));
-	if (error == 0 && answer->error == 0 && answer->length <= reading->limit) {
+	if (error == 0 && answer->error == 0) {
 		*data = malloc(answer->length + 1);
 		error = *data == NULL ? -ENOMEM :
 		                        await(&child, signals, until_ns, *data, answer->length);

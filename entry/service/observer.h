@@ -32,8 +32,7 @@ struct opened_file {
 struct observer {
 	/* Set before: */
 	const char *const *directories; /* of models, absolute; those of files that are noted */
-	const char *const
-	        *real; /* the same without links, NULL where that is no other name; NULL: nowhere */
+	const char *const *real; /* the same without links, NULL where that is no other name; NULL: nowhere */
 	size_t directory_count;
 	bool anywhere; /* those of all files are, but for the kernel's own */
 	bool demands; /* what is not seen is refused: network or files is */

@@ -176,11 +176,16 @@ static void nothing_is_drafted_of_nothing(void **state)
 {
 	char sentence[512];
 	struct text why = TEXT_OVER(sentence);
+	char nowhere[PATH_MAX] = "/nowhere";
 	struct draft draft;
+	struct stat st;
 
 	(void)state;
 	assert_true(draft_begin(&draft, NULL, &why));
-	assert_false(draft_take(&draft, "/nowhere", &why));
+	assert_false(draft_find(&draft, nowhere, nowhere, &st, &why));
+	assert_true(why.length > 0);
+	text_shorten(&why, 0);
+	assert_false(draft_take(&draft, nowhere, &why));
 	assert_true(why.length > 0);
 	draft_finish(&draft);
 	draft_write(&draft, false, stdout);
