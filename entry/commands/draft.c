@@ -238,11 +238,9 @@ static bool ends_by_itself(const struct options *options)
 static enum status judge_run(const struct options *options, const struct watched *seen,
                              const struct observer *observer, struct text *why)
 {
-	if (seen->occupied != NULL) {
-		text_addf(
-		        why,
-		        "%.200s answers already: nobody could tell the service's answer from that",
-		        seen->occupied);
+	if (seen->occupied[0] != '\0') {
+		text_addf(why, "%s already: nobody could tell the service's answer from that",
+		          seen->occupied);
 		return STATUS_TEMPORARY;
 	}
 	if (observer == NULL || !seen->observed) {

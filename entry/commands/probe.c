@@ -27,6 +27,9 @@ int command_probe(struct run *run)
 		return complain(
 		        STATUS_USAGE,
 		        "a log, a notification and an end are seen by smoke, which starts the service");
+	if (options->body != NULL && target.kind != TARGET_HTTP)
+		return complain(STATUS_USAGE,
+		                "--body goes with http:// and https://: nothing else has a body");
 	if (target_try(&target, options->body, timeout_ms, &why))
 		return STATUS_OK;
 	(void)complain(STATUS_OK, sentence);

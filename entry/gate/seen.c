@@ -410,13 +410,15 @@ void gate_take_service(struct gate *gate, const struct watched *seen,
 	size_t before = gate->report.count;
 	bool died = ended_by_itself(gate, seen);
 
-	if (seen->occupied != NULL) {
+	if (seen->occupied[0] != '\0') {
 		gate_raise_at(
 		        gate, FINDING_SERVICE_NOT_READY,
 		        (struct report_at){
 		                .line = gate->policy.said[KEY_READY].line,
-		                .fix = "stop what answers there, or let the service use another port" },
-		        "%.200s answers already: the service was not started, since nobody could tell its answer from that",
+		                .fix = strncmp(seen->occupied, "file:", 5) == 0 ?
+		                               "remove the file, which is of an earlier start" :
+		                               "stop what answers there, or let the service use another port" },
+		        "%s already: the service was not started, since nobody could tell its answer from that",
 		        seen->occupied);
 		return;
 	}

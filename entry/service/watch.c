@@ -189,6 +189,9 @@ static void take_tried(struct watching *watching)
 		(void)close(take_fd(&watching->prober_fd));
 		return;
 	}
+	if (watching->phase >=
+	    STOPPING) /* what answers no more says nothing of why it was not ready */
+		return;
 	watching->met |= tried.met;
 	tried.why[sizeof(tried.why) - 1] = '\0';
 	text = TEXT_OVER(watching->seen->why);
@@ -338,6 +341,21 @@ static void drain(struct watching *watching)
 	enter(watching, DRAINING, READ_WITHIN_MS);
 }
 
+/* What no try tells of: a line, a notification, an end. */
+static void name_unseen(struct watching *watching)
+{
+	char tried[sizeof(watching->seen->why)];
+	struct text why;
+
+	memcpy(tried, watching->seen->why, sizeof(tried));
+	why = TEXT_OVER(watching->seen->why);
+	text_add(&why, tried);
+	for (size_t i = 0; i < watching->target_count; i++)
+		if ((watching->met >> i & 1) == 0 && !target_can_be_tried(&watching->targets[i]))
+			text_addf(&why, "%s%s was not seen", why.length > 0 ? "; " : "",
+			          watching->targets[i].text);
+}
+
 static void ask_to_stop(struct watching *watching)
 {
 	const struct policy *policy = watching->watch->policy;
@@ -349,6 +367,8 @@ static void ask_to_stop(struct watching *watching)
 	if (watching->phase >= STOPPING)
 		return;
 	pass_on_what_is_there(watching);
+	if (!watching->seen->ready)
+		name_unseen(watching);
 	watching->seen->asked = true;
 	watching->seen->stop_ms = since_start_ms(watching);
 	watching->seen->unheard = !send_signal(watching, to, SIGTERM, &found);
@@ -595,7 +615,7 @@ static int start_writers(struct watching *watching)
 }
 
 /* Somebody else's answer would be taken for the service's. */
-static const char *find_occupied(const struct watching *watching)
+static bool find_occupied(const struct watching *watching, struct text *occupied)
 {
 	char sentence[512];
 
@@ -603,11 +623,13 @@ static const char *find_occupied(const struct watching *watching)
 		const struct target *target = &watching->targets[i];
 		struct text why = TEXT_OVER(sentence);
 
-		if (target_can_be_tried(target) && target->kind != TARGET_FILE &&
-		    target_try(target, NULL, TRY_WITHIN_MS, &why))
-			return target->text;
+		if (!target_can_be_tried(target) || !target_try(target, NULL, TRY_WITHIN_MS, &why))
+			continue;
+		text_addf(occupied, "%.200s %s", target->text,
+		          target->kind == TARGET_FILE ? "is there" : "answers");
+		return true;
 	}
-	return NULL;
+	return false;
 }
 
 int watch_service(const struct watch *watch, struct watched *seen)
@@ -615,6 +637,7 @@ int watch_service(const struct watch *watch, struct watched *seen)
 	CLEANUP(cleanup_free) struct watching *watching = calloc(1, sizeof(*watching));
 	static const char *const names[] = { "stdout", "stderr" };
 	char sentence[512];
+	struct text occupied;
 	int error;
 
 	memset(seen, 0, sizeof(*seen));
@@ -640,8 +663,8 @@ int watch_service(const struct watch *watch, struct watched *seen)
 		                 watch->policy->ready.items[i], true, &why))
 			watching->target_count++;
 	}
-	seen->occupied = find_occupied(watching);
-	if (seen->occupied != NULL)
+	occupied = TEXT_OVER(seen->occupied);
+	if (find_occupied(watching, &occupied))
 		return 0;
 	/* Whoever has the same user may read a dumpable process's environment; orphans come here to be ended. */
 	(void)prctl(PR_SET_DUMPABLE, 0);

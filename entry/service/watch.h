@@ -30,7 +30,7 @@ struct watched {
 	bool ready, settled, asked, ended, killed; /* asked: to stop */
 	bool unheard; /* it may not be signalled */
 	bool observed; /* its system calls were seen */
-	const char *occupied; /* of ready: what answered before the service was started, and so it was not */
+	char occupied[256]; /* what of ready was met before the service was started, and so it was not; "": nothing */
 	int stop; /* of a stop request; 0: none */
 	int refused; /* a status with a sentence in `why`: it could not be started */
 	int status; /* of its end, as waitpid(2) gives it */

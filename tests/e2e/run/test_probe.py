@@ -197,3 +197,9 @@ def test_usage(world, args, words):
 def test_another_machine_only_when_asked_for(world):
     result = world.run("probe", "tcp:127.255.255.254:1", "--allow-remote")
     assert result.status == 1 and "refused" in result.err
+
+
+@pytest.mark.parametrize("target", ["tcp:1", "unix:/nowhere"])
+def test_a_body_of_what_has_none(world, target):
+    result = world.run("probe", "--body", "ok", target)
+    assert result.status == 64 and "--body goes with http://" in result.err, result

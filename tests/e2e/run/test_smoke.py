@@ -793,6 +793,26 @@ def test_somebody_else_answers_already(world):
     assert not (world.path / "started").exists()
 
 
+def test_a_file_of_an_earlier_start(world):
+    (world.path / "ready").touch()
+    result = run_smoke(world, f"file:{world.path / 'ready'}", "/bin/sh", "-c", ": >started; sleep 60")
+    assert result.status == 75 and "is there already" in message(result, "service.not-ready") and not (world.path / "started").exists(), result
+
+
+@pytest.mark.parametrize("ready, words", [("log:never this", "log:never this was not seen"), ("notify", "notify was not seen"), ("tcp:PORT, log:never", "log:never was not seen")])
+def test_what_was_waited_for_is_named(world, ready, words):
+    result = smoke(world, SERVER, ready.replace("PORT", "{port}"), within="1s")
+    assert result.status == 75 and words in message(result, "service.not-ready"), result
+
+
+def test_the_last_answer_is_the_services(world):
+    """What nobody answers any more when it is stopped is not why it was not ready."""
+    code = SERVER.replace("self.send_response(200)", "self.send_response(503)")
+    for _ in range(5):
+        result = smoke(world, code, "http://127.0.0.1:{port}/", within="1s")
+        assert result.status == 75 and "answers 503" in message(result, "service.not-ready"), result
+
+
 def test_what_cannot_start_is_the_services_fault(world):
     complete(world.hub)
     world.policy("[policy]\n[model m]\nrepo = org/m\n[service]\nready = exit\n")
