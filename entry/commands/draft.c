@@ -383,7 +383,7 @@ static bool read_old(const struct options *options, char **old, struct text *why
 
 	if (error == -ENOENT)
 		return true;
-	if (error == 0 && strlen(*old) != length)
+	if (error == 0 && *old != NULL && strlen(*old) != length)
 		error = -EINVAL;
 	if (error != 0)
 		text_addf(
