@@ -7,7 +7,6 @@ import os
 import random
 import re
 import shutil
-import socket
 import subprocess
 import time
 import urllib.request
@@ -17,6 +16,7 @@ from world import HANG_LIMIT, ROOT, missing
 from hub_server import Hub, one_repo
 from models import bert_files, git_sha1, gguf, safetensors
 from fetching import library, python_of
+from network import free_port
 from waiting import wait_for
 
 
@@ -214,12 +214,6 @@ def passthrough(tmp_path_factory):
         return fuse([program, folder / "volume", folder / "below", *rules], folder / "volume", folder / "passthrough.log")
 
     return volume
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="session")

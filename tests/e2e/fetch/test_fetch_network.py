@@ -132,22 +132,22 @@ def test_a_malformed_token_is_not_printed(fetcher, token):
     assert token not in result.out + result.err
 
 
-def hub_in(ns, files, fault=""):
-    """A hub at 10.99.0.2 in the namespace; closing its standard input makes it print the authorizations that it saw."""
+def hub_at(there, files, fault=""):
+    """A hub at 10.99.0.2, started by the prefix `there`; closing its standard input makes it print the authorizations that it saw."""
     script = (f"import sys, threading; sys.path.insert(0, {str(ROOT / 'tests/support')!r})\nimport hub_server\nfrom models import *\n"
               f"hub = hub_server.Hub(hub_server.one_repo({files}), lfs=('.never',))\n{fault}\n"
               "server = hub_server.Server(('10.99.0.2', 8099), hub.handler())\nthreading.Thread(target=server.serve_forever, daemon=True).start()\n"
               "print('up', flush=True); sys.stdin.read()\nprint([s.get('authorization') for s in hub.seen], flush=True)\n")
-    server = subprocess.Popen(["ip", "netns", "exec", ns, "python3", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen([*there, "python3", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert server.stdout.readline() == "up\n"
     return server
 
 
 def test_a_token_is_not_sent_in_the_clear(fetcher, need_root):
-    """Plain http beyond loopback: allowed by the policy, but never with a token. The host lies in a namespace of its own."""
-    with namespace(need("ip")) as ns:
-        server = hub_in(ns, "bert_files()")
-        result = fetcher.write("http://10.99.0.2:8099").fetch(env={"HF_TOKEN": TOKEN})
+    """Plain http beyond loopback: allowed by the policy, but never with a token. The host is another machine."""
+    with two_machines(need("ip")) as net:
+        server = hub_at(net.there, "bert_files()")
+        result = fetcher.write("http://10.99.0.2:8099").fetch(env={"HF_TOKEN": TOKEN}, prefix=net.here)
         out, _ = server.communicate("", timeout=HANG_LIMIT)
     assert result.status == 0, result
     assert set(eval(out)) == {None}
@@ -337,49 +337,56 @@ def test_olah_in_between(fetcher, tmp_path):
 
 # Names and networks
 
-class namespace:
-    """A network namespace beside this one: 10.99.0.1 here, 10.99.0.2 there."""
+class two_machines:
+    """Two network namespaces with a cable between them: 10.99.0.1 is `here`, 10.99.0.2 is `there`."""
 
     def __init__(self, ip):
-        self.ip, self.name = ip, f"aweigh{os.getpid()}"
+        self.ip, self.names = ip, [f"aweigh{os.getpid()}-{side}" for side in ("here", "there")]
 
     def run(self, *args, check=True):
         return subprocess.run([self.ip, *args], check=check, capture_output=True)
 
+    def inside(self, name):
+        return [self.ip, "netns", "exec", name]
+
+    def plug(self, state):
+        self.run("-n", self.names[0], "link", "set", "cable", state)
+
     def __enter__(self):
-        if self.run("netns", "add", self.name, check=False).returncode != 0:
-            missing("network namespaces")
-        self.run("link", "add", "aweigh0", "type", "veth", "peer", "name", "aweigh1")
-        self.run("link", "set", "aweigh1", "netns", self.name)
-        self.run("addr", "add", "10.99.0.1/24", "dev", "aweigh0")
-        self.run("link", "set", "aweigh0", "up")
-        self.run("-n", self.name, "addr", "add", "10.99.0.2/24", "dev", "aweigh1")
-        self.run("-n", self.name, "link", "set", "aweigh1", "up")
-        self.run("-n", self.name, "link", "set", "lo", "up")
-        return self.name
+        here, there = self.names
+        for name in self.names:
+            if self.run("netns", "add", name, check=False).returncode != 0:
+                missing("network namespaces")
+        self.run("-n", here, "link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns", there)
+        for number, name in enumerate(self.names, 1):
+            self.run("-n", name, "addr", "add", f"10.99.0.{number}/24", "dev", "cable")
+            self.run("-n", name, "link", "set", "cable", "up")
+            self.run("-n", name, "link", "set", "lo", "up")
+        self.here, self.there = self.inside(here), self.inside(there)
+        return self
 
     def __exit__(self, *_):
-        self.run("netns", "del", self.name, check=False)
-        self.run("link", "del", "aweigh0", check=False)
+        for name in self.names:
+            self.run("netns", "del", name, check=False)
 
 
 def test_the_hub_is_cut_off_for_a_while(fetcher, need_root):
     """The network goes away in the middle of a file, and comes back: the fetch goes on where it was."""
-    with namespace(need("ip")) as ns:
-        server = hub_in(ns, "{**bert_files(), 'big.safetensors': safetensors({'w': 5_000_000})}", "hub.fault('big', rate=1_000_000)")
+    with two_machines(need("ip")) as net:
+        server = hub_at(net.there, "{**bert_files(), 'big.safetensors': safetensors({'w': 5_000_000})}", "hub.fault('big', rate=1_000_000)")
         fetcher.write("http://10.99.0.2:8099", fetch="stall_timeout = 1s\nconnect_timeout = 1s\nconnections = 4\nretry_max_delay = 1s")
         text = fetcher.world.policy_file.read_text().replace("retries = 2", "retries = 30")
         fetcher.world.policy_file.write_text(text)
-        ours = subprocess.Popen([fetcher.world.binary, "fetch", "-p", str(fetcher.world.policy_file)], env=fetcher.world.env, stdin=subprocess.DEVNULL,
+        ours = subprocess.Popen([*net.here, fetcher.world.binary, "fetch", "-p", str(fetcher.world.policy_file)], env=fetcher.world.env, stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         limit = time.monotonic() + HANG_LIMIT
         while not fetcher.partials():
             assert time.monotonic() < limit
             time.sleep(0.05)
         time.sleep(1)
-        subprocess.run(["ip", "link", "set", "aweigh0", "down"], check=True)
+        net.plug("down")
         time.sleep(4)
-        subprocess.run(["ip", "link", "set", "aweigh0", "up"], check=True)
+        net.plug("up")
         out, _ = ours.communicate(timeout=HANG_LIMIT)
         server.communicate("", timeout=HANG_LIMIT)
     assert ours.returncode == 0, out.decode()
