@@ -87,7 +87,7 @@ static void count_finding(struct report *report, enum finding_id id, enum severi
 	        model == NO_MODEL || report->models == NULL ? NULL : &report->models[model];
 
 	report->count++;
-	list_append(report, about == NULL ? &report->rest : &about->findings);
+	list_append(report, about == NULL ? &report->rest[finding_subject(id)] : &about->findings);
 	if (about != NULL && severity > about->worst)
 		about->worst = severity;
 	if (severity == SEVERITY_ERROR)
@@ -231,7 +231,7 @@ static void keep_findings(struct gate *gate, bool (*keeps)(const struct gate *ga
 			report->findings[kept++] = report->findings[i];
 	report->count = 0;
 	report->status = report->lost;
-	report->rest = (struct report_list){ 0 };
+	memset(report->rest, 0, sizeof(report->rest));
 	for (size_t i = 0; i < gate->policy.model_count; i++) {
 		report->models[i].findings = (struct report_list){ 0 };
 		report->models[i].worst = SEVERITY_OFF;

@@ -193,12 +193,10 @@ static void print_group(const struct paint *paint, const struct report_finding *
 	print_fix(paint, first);
 }
 
-static void print_findings(const struct paint *paint, int model)
+static void print_findings(const struct paint *paint, const struct report_list *list,
+                           const char *hint)
 {
 	const struct report *report = paint->report;
-	const char *hint = model == NO_MODEL ? NULL : report->policy->models[model].hint;
-	const struct report_list *list =
-	        model == NO_MODEL ? &report->rest : &report->models[model].findings;
 	const struct report_finding *first =
 	        list->first == 0 ? NULL : &report->findings[list->first - 1];
 	bool any = false;
@@ -252,25 +250,21 @@ static void print_model(const struct paint *paint, size_t index)
 	print_wrapped(paint, line);
 }
 
-static bool is_of_service(const struct report_finding *finding)
+/* Of a service that smoke has seen, or that cannot start; what else is told of one belongs to its environment. */
+static bool has_service(const struct report *report)
 {
-	return strncmp(finding_kinds[finding->id].code, "service.", 8) == 0;
+	return report->service.looked_at ||
+	       report_worst(report, &report->rest[SUBJECT_SERVICE]) == SEVERITY_ERROR;
 }
 
-/* Of the findings about no model: those about a service that smoke has seen or that cannot start, or the others. */
-static enum severity worst_of_rest(const struct report *report, bool of_service)
+static enum severity worst_around(const struct report *report)
 {
 	enum severity worst = SEVERITY_OFF;
 
-	for (size_t i = report->rest.first; i != 0; i = report->findings[i - 1].next) {
-		const struct report_finding *finding = &report->findings[i - 1];
-
-		if ((is_of_service(finding) &&
-		     (report->service.looked_at || finding->severity == SEVERITY_ERROR)) ==
-		            of_service &&
-		    finding->severity > worst)
-			worst = finding->severity;
-	}
+	for (int subject = 0; subject < SUBJECT_COUNT; subject++)
+		if ((subject != SUBJECT_SERVICE || !has_service(report)) &&
+		    report_worst(report, &report->rest[subject]) > worst)
+			worst = report_worst(report, &report->rest[subject]);
 	return worst;
 }
 
@@ -292,10 +286,11 @@ static void print_environment(const struct paint *paint)
 	add_variable(&text, report, "HF_HUB_OFFLINE");
 	add_variable(&text, report, "TRANSFORMERS_OFFLINE");
 	add_variable(&text, report, "HF_DATASETS_OFFLINE");
+	add_variable(&text, report, "HF_HUB_CACHE");
 	for (size_t i = 0; i < report->policy->model_count; i++)
 		if (report->policy->models[i].export != NULL && report->policy->models[i].selected)
 			add_variable(&text, report, report->policy->models[i].export);
-	print_subject(paint, worst_of_rest(report, false), "environment");
+	print_subject(paint, worst_around(report), "environment");
 	print_wrapped(paint, text.length > 0 ? line : "no offline variable is set");
 }
 
@@ -323,12 +318,10 @@ static void print_confinement(const struct paint *paint)
 static void print_service(const struct paint *paint)
 {
 	const struct report_service *service = &paint->report->service;
-	enum severity worst = worst_of_rest(paint->report, true);
+	enum severity worst = report_worst(paint->report, &paint->report->rest[SUBJECT_SERVICE]);
 	char line[LINE_BYTES];
 	struct text text = TEXT_OVER(line);
 
-	if (!service->looked_at && worst == SEVERITY_OFF)
-		return;
 	print_subject(paint, worst, "service");
 	if (!service->looked_at) {
 		print_wrapped(paint, "not started");
@@ -420,14 +413,17 @@ void report_write_human(const struct report *report, const struct report_style *
 			continue;
 		print_model(&paint, i);
 		if (report->models[i].worst != SEVERITY_OFF)
-			print_findings(&paint, (int)i);
+			print_findings(&paint, &report->models[i].findings,
+			               report->policy->models[i].hint);
 	}
 	if (!style->quiet)
 		print_confinement(&paint);
-	if (report->env != NULL &&
-	    (!style->quiet || worst_of_rest(report, false) == SEVERITY_ERROR))
+	if (report->env != NULL && (!style->quiet || worst_around(report) == SEVERITY_ERROR))
 		print_environment(&paint);
-	print_service(&paint);
-	print_findings(&paint, NO_MODEL);
+	print_findings(&paint, &report->rest[SUBJECT_POLICY], NULL);
+	print_findings(&paint, &report->rest[SUBJECT_ENVIRONMENT], NULL);
+	if (has_service(report))
+		print_service(&paint);
+	print_findings(&paint, &report->rest[SUBJECT_SERVICE], NULL);
 	print_end(&paint);
 }

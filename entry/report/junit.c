@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * JUnit's XML as CI systems read it (GitLab's lib/gitlab/ci/parsers/test/junit.rb, Jenkins' plugin): a suite a model, a
- * case a finding or what was verified. Names are unique, the text stands in the element's content, and there is no
+ * JUnit's XML as CI systems read it (GitLab's lib/gitlab/ci/parsers/test/junit.rb, Jenkins' plugin): a suite a model, and one
+ * each for the environment, the service that smoke saw, and what is wrong with the policy; a case a finding or what was verified. Names are unique, the text stands in the element's content, and there is no
  * element for a warning: such a case passes and says so.
  */
 #include <string.h>
@@ -56,11 +56,10 @@ static bool is_skipped(const struct report *report, const struct report_finding 
 	       finding_kinds[finding->id].severity == SEVERITY_ERROR;
 }
 
-static const struct report_finding *first_of(const struct report *report, int model)
+static const struct report_finding *first_of(const struct report *report,
+                                             const struct report_list *list)
 {
-	size_t at = model == NO_MODEL ? report->rest.first : report->models[model].findings.first;
-
-	return at == 0 ? NULL : &report->findings[at - 1];
+	return list->first == 0 ? NULL : &report->findings[list->first - 1];
 }
 
 static const struct report_finding *next_of(const struct report *report,
@@ -70,11 +69,11 @@ static const struct report_finding *next_of(const struct report *report,
 }
 
 /* Notes are no tests; a suite has one of its own, which says what was looked at, unless something failed. */
-static struct counts count(const struct report *report, int model)
+static struct counts count(const struct report *report, const struct report_list *list)
 {
 	struct counts counts = { 0 };
 
-	for (const struct report_finding *at = first_of(report, model); at != NULL;
+	for (const struct report_finding *at = first_of(report, list); at != NULL;
 	     at = next_of(report, at)) {
 		counts.tests += at->severity > SEVERITY_NOTE;
 		counts.failures += at->severity == SEVERITY_ERROR;
@@ -121,12 +120,30 @@ static void put_case(FILE *out, const struct report *report, const struct report
 	(void)fprintf(out, "</%s></testcase>\n", element);
 }
 
-static void put_suite(FILE *out, const struct report *report, int model)
+/* The cases of one suite. `looked_at`: what was, for the case that passes where nothing failed. */
+static void put_cases(FILE *out, const struct report *report, const struct report_list *list,
+                      const char *suite, const char *looked_at)
 {
-	const struct model *of = model == NO_MODEL ? NULL : &report->policy->models[model];
-	const char *name = of == NULL ? "environment" : of->name;
-	struct counts counts = count(report, model);
+	struct counts counts = count(report, list);
 	uint16_t which[FINDING_COUNT] = { 0 };
+
+	if (counts.failures + counts.skipped == 0) {
+		(void)fputs("    <testcase", out);
+		put_attribute(out, "classname", suite);
+		put_attribute(out, "name", looked_at);
+		(void)fputs(" time=\"0.000\"/>\n", out);
+	}
+	for (const struct report_finding *at = first_of(report, list); at != NULL;
+	     at = next_of(report, at))
+		if (at->severity > SEVERITY_NOTE)
+			put_case(out, report, at, suite, ++which[at->id]);
+	(void)fputs("  </testsuite>\n", out);
+}
+
+static void put_suite(FILE *out, const struct report *report, const struct report_list *list,
+                      const char *name)
+{
+	struct counts counts = count(report, list);
 
 	(void)fputs("  <testsuite", out);
 	put_attribute(out, "name", name);
@@ -134,46 +151,57 @@ static void put_suite(FILE *out, const struct report *report, int model)
 	        out,
 	        " tests=\"%zu\" failures=\"%zu\" errors=\"0\" skipped=\"%zu\" time=\"0.000\">\n",
 	        counts.tests, counts.failures, counts.skipped);
-	if (of != NULL) {
-		(void)fputs("    <properties><property name=\"model\"", out);
-		put_attribute(out, "value", model_title(of));
-		(void)fputs("/></properties>\n", out);
-	}
-	if (counts.failures + counts.skipped == 0) {
-		(void)fputs("    <testcase", out);
-		put_attribute(out, "classname", name);
-		put_attribute(out, "name",
-		              of == NULL ? "environment" :
-		                           level_words[report->models[model].level]);
-		(void)fputs(" time=\"0.000\"/>\n", out);
-	}
-	for (const struct report_finding *at = first_of(report, model); at != NULL;
-	     at = next_of(report, at))
-		if (at->severity > SEVERITY_NOTE)
-			put_case(out, report, at, name, ++which[at->id]);
-	(void)fputs("  </testsuite>\n", out);
+}
+
+static void put_model(FILE *out, const struct report *report, size_t index)
+{
+	const struct model *model = &report->policy->models[index];
+	const struct report_list *list = &report->models[index].findings;
+
+	put_suite(out, report, list, model->name);
+	(void)fputs("    <properties><property name=\"model\"", out);
+	put_attribute(out, "value", model_title(model));
+	(void)fputs("/></properties>\n", out);
+	put_cases(out, report, list, model->name, level_words[report->models[index].level]);
+}
+
+static void put_subject(FILE *out, const struct report *report, enum subject subject)
+{
+	put_suite(out, report, &report->rest[subject], subject_words[subject]);
+	put_cases(out, report, &report->rest[subject], subject_words[subject],
+	          subject_words[subject]);
+}
+
+static void add_counts(struct counts *all, const struct report *report,
+                       const struct report_list *list)
+{
+	struct counts counts = count(report, list);
+
+	all->tests += counts.tests;
+	all->failures += counts.failures;
+	all->skipped += counts.skipped;
 }
 
 void report_write_junit(const struct report *report, const struct report_style *style, FILE *out)
 {
-	struct counts all = count(report, NO_MODEL);
+	struct counts all = { 0 };
 
 	(void)style;
 	for (size_t i = 0; i < report->policy->model_count; i++)
-		if (report_has_model(report, i)) {
-			struct counts counts = count(report, (int)i);
-
-			all.tests += counts.tests;
-			all.failures += counts.failures;
-			all.skipped += counts.skipped;
-		}
+		if (report_has_model(report, i))
+			add_counts(&all, report, &report->models[i].findings);
+	for (int subject = 0; subject < SUBJECT_COUNT; subject++)
+		if (report_has_subject(report, (enum subject)subject))
+			add_counts(&all, report, &report->rest[subject]);
 	(void)fprintf(
 	        out,
 	        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"aweigh\" tests=\"%zu\" failures=\"%zu\" errors=\"0\" skipped=\"%zu\" time=\"%.3f\">\n",
 	        all.tests, all.failures, all.skipped, (double)report->elapsed_ns / 1e9);
 	for (size_t i = 0; i < report->policy->model_count; i++)
 		if (report_has_model(report, i))
-			put_suite(out, report, (int)i);
-	put_suite(out, report, NO_MODEL);
+			put_model(out, report, i);
+	for (int subject = 0; subject < SUBJECT_COUNT; subject++)
+		if (report_has_subject(report, (enum subject)subject))
+			put_subject(out, report, (enum subject)subject);
 	(void)fputs("</testsuites>\n", out);
 }

@@ -29,8 +29,7 @@ static void put_row(FILE *out, const struct report *report, const struct report_
 
 	report_sentence(report, finding, &words);
 	(void)fputs("| ", out);
-	put(out, finding->model == NO_MODEL ? "environment" :
-	                                      report->policy->models[finding->model].name);
+	put(out, report_about(report, finding));
 	(void)fprintf(out, " | %s | %s | ", severity_words[finding->severity],
 	              finding_kinds[finding->id].code);
 	put(out, text);
@@ -81,6 +80,10 @@ void report_write_markdown(const struct report *report, const struct report_styl
 		    report->models[i].worst < SEVERITY_WARNING &&
 		    (style->most == 0 || i < style->most))
 			put_model(out, report, i);
+	if (report->service.looked_at &&
+	    report_worst(report, &report->rest[SUBJECT_SERVICE]) < SEVERITY_WARNING)
+		(void)fprintf(out, "| service | ok | | ready after %.2f s | |\n",
+		              (double)report->service.ready_ms / 1e3);
 	if (style->most > 0 && put_findings < report->count)
 		(void)fputs("\nMore findings are left out: the whole would be too long here.\n",
 		            out);

@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/text.h"
+#include "engine/findings.h"
 #include "hub/cache.h"
 #include "util.h"
 
@@ -13,6 +14,40 @@ const char *report_keep(struct report *report, const char *text)
 	const char *copy = text[0] == '\0' ? "" : arena_copy(report->arena, text, strlen(text));
 
 	return copy == NULL ? "" : copy;
+}
+
+const char *const subject_words[SUBJECT_COUNT] = {
+	[SUBJECT_POLICY] = "policy",
+	[SUBJECT_ENVIRONMENT] = "environment",
+	[SUBJECT_SERVICE] = "service",
+};
+
+enum subject finding_subject(enum finding_id id)
+{
+	for (int subject = 0; subject < SUBJECT_COUNT; subject++) {
+		size_t length = strlen(subject_words[subject]);
+
+		if (strncmp(finding_kinds[id].code, subject_words[subject], length) == 0 &&
+		    finding_kinds[id].code[length] == '.')
+			return (enum subject)subject;
+	}
+	return SUBJECT_ENVIRONMENT;
+}
+
+const char *report_about(const struct report *report, const struct report_finding *finding)
+{
+	return finding->model == NO_MODEL ? subject_words[finding_subject(finding->id)] :
+	                                    report->policy->models[finding->model].name;
+}
+
+enum severity report_worst(const struct report *report, const struct report_list *list)
+{
+	enum severity worst = SEVERITY_OFF;
+
+	for (size_t at = list->first; at != 0; at = report->findings[at - 1].next)
+		if (report->findings[at - 1].severity > worst)
+			worst = report->findings[at - 1].severity;
+	return worst;
 }
 
 void report_model_path(const struct report *report, size_t index, char *out, size_t size)
@@ -97,4 +132,11 @@ bool report_has_model(const struct report *report, size_t index)
 {
 	return report->models != NULL && report->policy->models[index].selected &&
 	       (report->models[index].seen || report->models[index].findings.first != 0);
+}
+
+bool report_has_subject(const struct report *report, enum subject subject)
+{
+	return subject == SUBJECT_ENVIRONMENT ||
+	       report_worst(report, &report->rest[subject]) > SEVERITY_NOTE ||
+	       (subject == SUBJECT_SERVICE && report->service.looked_at);
 }

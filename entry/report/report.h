@@ -24,10 +24,15 @@ struct report_finding {
 	size_t next; /* of the same model, + 1; 0: the last */
 };
 
-/* The findings of one model, or of none, in the order of their arrival. */
+/* The findings of one model, or of one subject, in the order of their arrival. */
 struct report_list {
 	size_t first, last; /* + 1; 0: none */
 };
+
+/* What a finding that is about no model is about, by its code. */
+enum subject { SUBJECT_POLICY, SUBJECT_ENVIRONMENT, SUBJECT_SERVICE, SUBJECT_COUNT };
+extern const char *const subject_words[SUBJECT_COUNT];
+enum subject finding_subject(enum finding_id id);
 
 struct report_model {
 	uint64_t files, bytes;
@@ -74,7 +79,7 @@ struct report {
 	const struct environment *env;
 	struct report_finding *findings;
 	size_t count, room, dropped; /* dropped: beyond MAX_FINDINGS */
-	struct report_list rest; /* findings about no model */
+	struct report_list rest[SUBJECT_COUNT]; /* findings about no model */
 	struct report_model *models;
 	const char *location
 	        [SOURCE_COUNT]; /* of the policy's files, as a reader of the repository names them; NULL: none */
@@ -103,8 +108,12 @@ void report_sentence(const struct report *report, const struct report_finding *f
                      struct text *out);
 /* "refused (65): 1 of 3 models", "pass with 2 warnings: 1 model". */
 void report_verdict(const struct report *report, struct text *out);
-/* Whether the report says anything of this model. */
+/* Whether the report says anything of this model, of this subject: of the environment always. */
 bool report_has_model(const struct report *report, size_t index);
+bool report_has_subject(const struct report *report, enum subject subject);
+/* The model's name, or the subject's word. */
+const char *report_about(const struct report *report, const struct report_finding *finding);
+enum severity report_worst(const struct report *report, const struct report_list *list);
 /* Where model `index` was found; "" where it was not. */
 void report_model_path(const struct report *report, size_t index, char *out, size_t size);
 

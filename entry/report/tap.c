@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * TAP version 13, which readers of 14 take, too, and Perl's of Debian 12 no other: a test a model and one for the rest;
+ * TAP version 13, which readers of 14 take, too, and Perl's of Debian 12 no other: a test a model, and one each for the environment, the service
+ * that smoke saw, and what is wrong with the policy;
  * what is wrong with it in a YAML block. Policies that cannot be read end it with "Bail out!".
  */
 #include <string.h>
@@ -57,8 +58,9 @@ static void put_finding(FILE *out, const struct report *report,
 
 /* One test, with what is more than a note beneath. */
 static void put_test(FILE *out, const struct report *report, size_t number, const char *name,
-                     const struct report_list *list, enum severity worst, bool optional)
+                     const struct report_list *list, bool optional)
 {
+	enum severity worst = report_worst(report, list);
 	bool any = false;
 
 	(void)fprintf(out, "%s %zu - ", worst == SEVERITY_ERROR ? "not ok" : "ok", number);
@@ -80,22 +82,22 @@ void report_write_tap(const struct report *report, const struct report_style *st
 {
 	char text[256];
 	struct text words = TEXT_OVER(text);
-	size_t count = 1, number = 0;
-	enum severity worst = SEVERITY_OFF;
+	size_t count = 0, number = 0;
 
 	(void)style;
 	for (size_t i = 0; i < report->policy->model_count; i++)
 		count += report_has_model(report, i);
-	for (size_t at = report->rest.first; at != 0; at = report->findings[at - 1].next)
-		if (report->findings[at - 1].severity > worst)
-			worst = report->findings[at - 1].severity;
+	for (int subject = 0; subject < SUBJECT_COUNT; subject++)
+		count += report_has_subject(report, (enum subject)subject);
 	(void)fprintf(out, "TAP version 13\n1..%zu\n", count);
 	for (size_t i = 0; i < report->policy->model_count; i++)
 		if (report_has_model(report, i))
 			put_test(out, report, ++number, report->policy->models[i].name,
-			         &report->models[i].findings, report->models[i].worst,
-			         report->policy->models[i].optional);
-	put_test(out, report, ++number, "environment", &report->rest, worst, false);
+			         &report->models[i].findings, report->policy->models[i].optional);
+	for (int subject = 0; subject < SUBJECT_COUNT; subject++)
+		if (report_has_subject(report, (enum subject)subject))
+			put_test(out, report, ++number, subject_words[subject],
+			         &report->rest[subject], false);
 	report_verdict(report, &words);
 	if (report->policy->error_count > 0)
 		(void)fputs("Bail out! The policy has errors\n", out);

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from xml.etree import ElementTree
 
 import certificates
 import pytest
@@ -62,6 +63,19 @@ def test_a_service_that_is_well(world, ready):
     assert service["memory_bytes"] > 1 << 20 and service["lines"] == 1 and service["last_lines"] == []
     assert service["observed"] and service["attempts"] == [] and "service.files" in codes(result, "note")
     world_schema(result)
+
+
+@pytest.mark.parametrize("after, status", [("pass", 0), ("os._exit(3)", 71)])
+def test_the_service_has_a_place_of_its_own_in_each_report(world, after, status):
+    """A suite, a test, a row: not among what is told of the environment, and there where all is well, too."""
+    args = [word for name in ("junit", "tap", "markdown") for word in ("--report", f"{name}={world.path / name}")]
+    result = smoke(world, SERVER, "tcp:{port}", *args, after=after)
+    assert result.status == status, result
+    junit, tap, markdown = ((world.path / name).read_text() for name in ("junit", "tap", "markdown"))
+    suites = {suite.get("name"): suite for suite in ElementTree.fromstring(junit)}
+    assert list(suites) == ["m", "environment", "service"] and suites["service"].get("failures") == str(int(status != 0)) and suites["environment"].get("failures") == "0"
+    assert "\n1..3\n" in tap and re.search(r"^(ok|not ok) 3 - service", tap, re.M)[1] == ("ok" if status == 0 else "not ok")
+    assert ("| service | ok |" if status == 0 else "| service | error | service.died |") in markdown
 
 
 def world_schema(result):
