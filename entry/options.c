@@ -67,7 +67,7 @@ static const struct {
 	{ "env-file", 0, OPTION_ENV_FILE, "FILE", "judge these NAME=VALUE lines as the environment",
 	  "check draft explain" },
 	{ "image-config", 0, OPTION_IMAGE_CONFIG, "FILE",
-	  "judge the environment that this OCI image configuration declares",
+	  "judge environment and user as this OCI image configuration has them",
 	  "check draft explain" },
 	{ "format", 0, OPTION_FORMAT, "FMT",
 	  "auto, human, json, junit, sarif, tap, github, markdown or gcp", NULL },

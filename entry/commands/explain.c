@@ -162,9 +162,10 @@ static void add_head(struct explanation *explanation, const struct gate *gate)
 	          (unsigned)gate->who.uid, (unsigned)gate->who.gid);
 	explanation_add(explanation, "", "policy", gate->policy.file[SOURCE_POLICY], NULL);
 	explanation_add(explanation, "", "user", user,
-	                !gate->who.change ? "as started" :
-	                gate->who.exact   ? "policy.user" :
-	                                    "policy.user, which aweigh may not become here");
+	                !gate->who.change     ? "as started" :
+	                !gate->who.exact      ? "which aweigh may not become here" :
+	                gate->who_is_of_image ? "--image-config" :
+	                                        "policy.user");
 	explanation_add(explanation, "", "working directory", gate->working_directory, NULL);
 	if (gate->hub_cache_origin != NULL)
 		explanation_add(explanation, "", "hub", gate->hub_cache, gate->hub_cache_origin);

@@ -35,6 +35,7 @@ struct gate {
 	        *format; /* of the terminal: the options', or by where aweigh runs */
 	struct environment
 	        given; /* what is judged: the own, --env-file or --image-config, or with --root alone none */
+	const char *image_user; /* of --image-config; NULL: it says none */
 	struct tree tree; /* of the policy's paths */
 	struct tree host; /* of --policy */
 	bool policy_is_of_tree; /* not named by whoever runs aweigh */
@@ -46,6 +47,7 @@ struct gate {
 	struct lock lock, made; /* the lock file, and what `aweigh lock` makes of the models */
 	struct user_files users;
 	struct identity who;
+	bool who_is_of_image; /* neither the policy nor the command line names one */
 	struct service_environ service;
 	struct environment env; /* the service's */
 	char hub_cache[MAX_PATH_BYTES];

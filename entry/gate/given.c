@@ -14,6 +14,7 @@ struct rows {
 	struct arena *arena;
 	const char **at;
 	size_t count, room;
+	const char *user; /* that an image's configuration names */
 	bool failed;
 };
 
@@ -60,20 +61,23 @@ static int take_lines(struct gate *gate, const char *text, size_t size)
 	return 0;
 }
 
-/* {"config": {"Env": ["NAME=VALUE", ...]}}: OCI image-spec, config.md; `docker inspect` puts it into an array, with a capital. */
+/* {"config": {"User": "app", "Env": ["NAME=VALUE", ...]}}: OCI image-spec, config.md; `docker inspect` puts it into an array, with a capital. */
 static bool take_declared(void *context, const struct json_value *value)
 {
 	struct rows *rows = context;
 	unsigned top = value->depth >= 1 && value->key_length[0] == 0 ? 1 : 0;
 
-	if (value->kind != JSON_STRING || value->depth != top + 3 ||
+	if (value->kind != JSON_STRING || value->depth < top + 2 ||
 	    !(json_key_is(value, top, "config") || json_key_is(value, top, "Config")) ||
-	    !json_key_is(value, top + 1, "Env"))
+	    memchr(value->text, '\0', value->length) != NULL)
 		return true;
-	if (memchr(value->text, '\0', value->length) != NULL ||
-	    memchr(value->text, '=', value->length) == NULL || value->text[0] == '=')
-		return true;
-	rows->failed = !rows_add(rows, value->text, value->length);
+	if (value->depth == top + 2 && json_key_is(value, top + 1, "User")) {
+		rows->user = arena_copy(rows->arena, value->text, value->length);
+		rows->failed = rows->user == NULL;
+	} else if (value->depth == top + 3 && json_key_is(value, top + 1, "Env") &&
+	           memchr(value->text, '=', value->length) != NULL && value->text[0] != '=') {
+		rows->failed = !rows_add(rows, value->text, value->length);
+	}
 	return !rows->failed;
 }
 
@@ -87,6 +91,7 @@ static int take_image_config(struct gate *gate, const char *text, size_t size)
 	if (json_parse(text, size, take_declared, &rows) != JSON_OK)
 		return rows.failed ? -ENOMEM : -EBADMSG;
 	rows_end(&rows, &gate->given);
+	gate->image_user = rows.user != NULL && rows.user[0] != '\0' ? rows.user : NULL;
 	return 0;
 }
 

@@ -77,9 +77,19 @@ static void take_policy_error(void *context, const struct record *record)
 	(void)gate_add_finding(context, record);
 }
 
-static void resolve_identity(struct gate *gate)
+/* The policy's or the command line's, else the image's own; NULL: whoever aweigh was started as. */
+static const char *user_of(const struct gate *gate)
 {
 	const char *user = gate->policy.user;
+
+	if (user != NULL && strcmp(user, "unchanged") != 0)
+		return user;
+	return gate->options->user == NULL ? gate->image_user : NULL;
+}
+
+static void resolve_identity(struct gate *gate)
+{
+	const char *user = user_of(gate);
 	char sentence[512];
 	struct text why = TEXT_OVER(sentence);
 
@@ -91,13 +101,17 @@ static void resolve_identity(struct gate *gate)
 	}
 	identity_name(&gate->who, &gate->users);
 	gate->who.exact = true;
-	if (user == NULL || strcmp(user, "unchanged") == 0)
+	if (user == NULL)
 		return;
+	gate->who_is_of_image = user == gate->image_user;
 	if (!identity_parse(&gate->who, &gate->users, user, &why) ||
 	    !identity_parse_groups(&gate->who, &gate->users, gate->policy.groups, &why)) {
 		policy_error(&gate->policy, FINDING_POLICY_VALUE, SOURCE_POLICY,
 		             gate->policy.said[KEY_USER].line,
-		             "name a user of the image, or a number", "%s", sentence);
+		             gate->who_is_of_image ?
+		                     "build the image with a USER that it knows, or a number" :
+		                     "name a user of the image, or a number",
+		             "%s", sentence);
 		return;
 	}
 	gate->who.exact = identity_is_current(&gate->who) || identity_may_change();

@@ -192,6 +192,24 @@ def test_the_policy_of_an_image_writes_no_file_of_this_machine(world):
         assert victim.read_text() == "precious" and "report.failed" in result.out
 
 
+@pytest.mark.parametrize("user, policy, by, status", [
+    ("app", "", (), 77), ("1000:1000", "", (), 77), ("", "", (), 0), ("root", "", (), 0), ("app", "user = root", (), 0), ("app", "", ("--user", "root"), 0),
+    ("app", "user = unchanged", (), 77), ("nobody-here", "", (), 78)])
+def test_an_image_is_judged_as_the_user_that_it_declares(world, need_root, user, policy, by, status):
+    """USER of its Dockerfile, unless the policy or the command line name another."""
+    image = unpacked(world, f"[policy]\nmode = offline\n{policy}\n[model x]\npath = /x\n")
+    (image / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n")
+    (image / "etc/group").write_text("root:x:0:\napp:x:1000:\n")
+    (image / "x").mkdir()
+    for name, data in bert_files().items():
+        (image / "x" / name).write_bytes(data)
+    (image / "x/model.safetensors").chmod(0o600)
+    declared = world.path / "image.json"
+    declared.write_text(json.dumps([{"Id": "x", "Config": {"User": user, "Env": ["HF_HUB_OFFLINE=1", "TRANSFORMERS_OFFLINE=1", "HF_DATASETS_OFFLINE=1"]}}]))
+    result = world.run("check", "--root", str(image), "--image-config", str(declared), *by)
+    assert result.status == status and ("as app" in result.out) == (status == 77), result
+
+
 def test_the_policy_of_an_image_reads_no_variable_of_this_machine(world):
     image = unpacked(world, "[policy]\nmode = offline\n[model x]\npath = /x\nhint = ${CI_SECRET:-unset} ${DECLARED:-none}\n")
     declared = world.path / "image.env"
