@@ -36,6 +36,15 @@ static bool is_of_policy(const struct gate *gate, const char *name)
 	return false;
 }
 
+/* At the usual name, which two policies of one directory have in common: no model of it is the policy's. */
+static bool is_of_another(const struct gate *gate)
+{
+	for (size_t i = 0; i < gate->lock.count; i++)
+		if (is_of_policy(gate, gate->lock.models[i].name))
+			return false;
+	return gate->policy.lock == NULL && gate->lock.count > 0;
+}
+
 static enum status read_before(const struct gate *gate, struct before *before, struct text *why)
 {
 	size_t count;
@@ -151,6 +160,13 @@ static enum status make_beside(struct run *run, struct gate *gate, struct before
 		        why,
 		        "%s is a list of sha256sum's, which aweigh does not write over: name another file in [policy], such as lock = aweigh.lock",
 		        gate->lock_path);
+		return STATUS_POLICY;
+	}
+	if (status == STATUS_OK && is_of_another(gate)) {
+		text_addf(
+		        why,
+		        "%s has the model %s and none of this policy's: delete it if it is out of date, or name another in [policy], such as lock = other.lock",
+		        gate->lock_path, gate->lock.models[0].name);
 		return STATUS_POLICY;
 	}
 	if (status == STATUS_OK && gate->report.count > 0)

@@ -918,6 +918,19 @@ def test_a_list_is_not_written_over(locker):
     assert "9223372036854775807" not in locker.run("--as", "cog").out and "aweigh:size" not in locker.run("--as", "cyclonedx").out
 
 
+def test_the_lock_of_another_policy_is_not_written_over(locker):
+    """Two policies of one directory, neither of which names a lock file: both mean aweigh.lock."""
+    folder = lay(locker.world.path / "model", bert_files())
+    locker.world.policy(f"[model first]\npath = {folder}\n")
+    assert locker.run().status == 0
+    text = locker.path.read_text()
+    locker.world.policy(f"[model second]\npath = {folder}\n")
+    result = locker.run()
+    assert result.status == 78 and "the model first and none of this policy's" in result.err and locker.path.read_text() == text, result
+    locker.world.policy(f"[policy]\nlock = aweigh.lock\n[model second]\npath = {folder}\n")
+    assert [model["name"] for model in locker.make()["models"]] == ["second"]
+
+
 def test_what_aweigh_prints_as_a_list_it_reads(locker):
     folder = lay(locker.world.path / "model", {**bert_files(), "a\\b.txt": b"x"})
     locker.write(mode="offline", model=f"path = {folder}").make()
