@@ -70,7 +70,7 @@ static const struct {
 	  "judge environment and user as this OCI image configuration has them",
 	  "check draft explain" },
 	{ "format", 0, OPTION_FORMAT, "FMT",
-	  "auto, human, json, junit, sarif, tap, github, markdown or gcp", NULL },
+	  "auto, human, json, junit, sarif, tap, github, markdown or gcp", JUDGING " checks" },
 	{ "report", 0, OPTION_REPORT, "FMT=FILE", "write a report to FILE as well; repeatable",
 	  "run smoke check fetch" },
 	{ "aboard", 0, OPTION_ABOARD, NULL, "lock what is there, and ask no hub", "lock" },
@@ -521,6 +521,10 @@ static bool parse(struct options *options, char *const *argv, struct text *why)
 
 		if (strcmp(*argv, "--") == 0) {
 			options->service = argv[1] != NULL ? argv + 1 : NULL;
+			if (options->service == NULL && options->command->kind == COMMAND_LISTS) {
+				text_add(why, "no command follows --");
+				return false;
+			}
 			break;
 		}
 		if (argv[0][0] == '-' && argv[0][1] != '\0') {
@@ -559,10 +563,11 @@ static void report_misfit(size_t i, const struct command *command, struct text *
 	          command->name);
 }
 
-/* What was given goes with the command, wherever it stands in the line. A question is answered whatever stands beside it. */
+/* What was given goes with the command, wherever it stands in the line. Help is given whatever stands beside it. */
 static bool fits_command(const struct options *options, struct text *why)
 {
-	bool asks = options->command->kind == COMMAND_ASKS || options->help || options->version;
+	bool asks = options->help || options->version ||
+	            strcmp(options->command->name, "help") == 0;
 
 	for (size_t i = 0; i < LENGTH_OF(table) && !asks; i++)
 		if ((options->given >> table[i].option & 1) != 0 &&

@@ -53,7 +53,8 @@ static void report_unknown_model(struct policy *policy, const char *name, unsign
 	for (size_t i = 0; i < policy->model_count; i++)
 		text_addf(&text, "%s%s", i == 0 ? "" : ", ", policy->models[i].name);
 	text_mark_cut(&text);
-	policy_error(policy, FINDING_POLICY_UNKNOWN, SOURCE_POLICY, line, NULL,
+	policy_error(policy, FINDING_POLICY_UNKNOWN, SOURCE_POLICY, line,
+	             "name models of the policy, or add a [model NAME] section",
 	             "unknown model '%.100s'; the models are: %s%s%s%s", name,
 	             policy->model_count == 0 ? "none" : names,
 	             near != NULL ? "; did you mean '" : "", near != NULL ? near : "",

@@ -319,7 +319,7 @@ int policy_parse(struct policy *policy, const struct policy_input *input, const 
 	return ini_read(policy, text, length, &events);
 }
 
-static void report_unreadable(struct policy *policy, const char *file, int error)
+static void report_unreadable(struct policy *policy, const struct policy_input *input, int error)
 {
 	const char *why = error == -EISDIR ? "it is a directory" :
 	                  error == -EINVAL ? "it is not a regular file" :
@@ -327,7 +327,8 @@ static void report_unreadable(struct policy *policy, const char *file, int error
 	                                     patient_words(error);
 
 	policy_error(policy, FINDING_POLICY_MISSING, SOURCE_POLICY, 0, NULL,
-	             "the policy %.900s cannot be read: %s", file, why);
+	             "the policy %.900s%s cannot be read: %s", input->file,
+	             input->tree->root_fd >= 0 ? " beneath --root" : "", why);
 }
 
 /* What the command line says goes before what the policy says; a level only where it is a closer one. */
@@ -358,7 +359,7 @@ int policy_read(struct policy *policy, const struct policy_input *input)
 	if (result < 0)
 		return result;
 	if (error < 0) {
-		report_unreadable(policy, input->file, error);
+		report_unreadable(policy, input, error);
 		return 0;
 	}
 	error = read_models_file(policy, input);

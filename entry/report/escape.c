@@ -20,12 +20,15 @@ static int is_plain(const unsigned char *at, size_t length)
 }
 
 /*
- * Runners of CI systems take "::word" at the start of a line and "##[" or "##vso[" anywhere for commands
- * (actions/runner, ActionCommand.cs; azure-pipelines-agent). Names of files must not give them.
+ * Runners of CI systems take "::word" at the start of a line, whatever blanks of Unicode's come first, and "##[" or
+ * "##vso[" anywhere for commands (actions/runner, ActionCommand.cs; azure-pipelines-agent). Names of files must not
+ * give them. What follows a character of ASCII begins no line: [::1] is an address.
  */
-static int is_command(const unsigned char *at, size_t left)
+static int is_command(const unsigned char *text, const unsigned char *at)
 {
-	return left >= 2 && at[0] == at[1] && (at[0] == ':' || at[0] == '#');
+	bool begins = at == text || at[-1] <= ' ' || at[-1] >= 0x7F;
+
+	return at[0] == at[1] && ((at[0] == ':' && begins) || at[0] == '#');
 }
 
 void escape_into(char *out, size_t size, const char *text)
@@ -37,7 +40,7 @@ void escape_into(char *out, size_t size, const char *text)
 	while (left > 0) {
 		size_t length = scan_utf8(at, left);
 
-		if (length > 0 && is_plain(at, length) && !is_command(at, left)) {
+		if (length > 0 && is_plain(at, length) && !is_command((const unsigned char *)text, at)) {
 			text_add_bytes(&result, (const char *)at, length);
 		} else {
 			length = length == 0 ? 1 : length;

@@ -303,7 +303,7 @@ time.sleep(60)
 
 
 def attempts(result):
-    return {(a["host"].replace("\\x3a", ":"), a["port"]): a for a in result.json["service"]["attempts"]}
+    return {(a["host"], a["port"]): a for a in result.json["service"]["attempts"]}
 
 
 @pytest.mark.parametrize("how", ["tcp(); udp(); six(); local()", "t = threading.Thread(target=lambda: (tcp(), udp(), six())); t.start(); t.join()",
