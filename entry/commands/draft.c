@@ -87,8 +87,44 @@ static struct trial *try_policy(struct run *run, const char *text, size_t length
 	return NULL;
 }
 
+/*
+ * A policy of what lies there damaged would refuse it; what code or formats there are the policy goes on to say. NULL:
+ * all is well.
+ */
+static const struct report_finding *find_damage(const struct report *report)
+{
+	for (size_t i = 0; i < report->count; i++) {
+		const struct report_finding *finding = &report->findings[i];
+
+		if (finding->severity == SEVERITY_ERROR && finding->model != NO_MODEL &&
+		    finding->id != FINDING_MODEL_REMOTE_CODE && finding->id != FINDING_MODEL_FORMAT)
+			return finding;
+	}
+	return NULL;
+}
+
+/* With a lock file nothing is drafted of it; on standard output it is told. */
+static enum status tell_damage(const struct report *report, bool lock, struct text *why)
+{
+	const struct report_finding *damage = find_damage(report);
+	char sentence[REPORT_SENTENCE_BYTES];
+	struct text text = TEXT_OVER(sentence);
+
+	if (damage == NULL)
+		return STATUS_OK;
+	text_addf(&text, "%s: ", report->policy->models[damage->model].name);
+	report_sentence(report, damage, &text);
+	text_add(&text, lock ? "; mend it, or leave the model out" : "; the policy will refuse it");
+	if (lock) {
+		text_add(why, sentence);
+		return finding_kinds[damage->id].status;
+	}
+	(void)complain(STATUS_OK, sentence);
+	return STATUS_OK;
+}
+
 /* The inspector reads what the files hold. */
-static enum status look(struct run *run, struct draft *draft, struct text *why)
+static enum status look(struct run *run, struct draft *draft, bool lock, struct text *why)
 {
 	size_t length = 0;
 	char *text = compose(draft, false, &length);
@@ -106,6 +142,8 @@ static enum status look(struct run *run, struct draft *draft, struct text *why)
 			model->code = draft_keep(draft, finding->message);
 		model->of_many_formats |= finding->id == FINDING_MODEL_FORMAT;
 	}
+	if (trial != NULL)
+		status = tell_damage(&trial->gate.report, lock, why);
 	trial_end(trial);
 	free(text);
 	return status;
@@ -497,7 +535,7 @@ static enum status draft_all(struct run *run, struct draft *draft, struct text *
 		return STATUS_MISSING;
 	}
 	draft_finish(draft);
-	status = look(run, draft, why);
+	status = look(run, draft, lock, why);
 	if (status != STATUS_OK)
 		return status;
 	text = compose(draft, lock, &length);

@@ -72,6 +72,18 @@ def test_passes_as_it_is_and_not_otherwise(world, state, kind):
     assert check(world).status == 0
 
 
+def test_damage_is_told(world):
+    """Beside a lock file nothing is drafted of it, on standard output with a sentence."""
+    folder = world.path / "model"
+    folder.mkdir()
+    for name, data in bert_files().items():
+        (folder / name).write_bytes(data[:100])
+    result = world.run("draft", str(folder))
+    assert result.status == 0 and "model.safetensors: is cut short" in result.err and "[model model]" in result.out, result
+    result = world.run("draft", "-p", str(world.path / "drafted.ini"), str(folder))
+    assert result.status == 65 and "model.safetensors: is cut short" in result.err and not (world.path / "drafted.ini").exists(), result
+
+
 def test_the_same_tree_gives_the_same_bytes(world):
     for name in ("org/b", "org/a", "other/a"):
         Repo(world.hub, name).all().ref()
