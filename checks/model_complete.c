@@ -30,6 +30,9 @@ static bool report_missing(struct inspection *inspection, const char *path, cons
 		return false;
 	inspection_report(inspection, FINDING_MODEL_INCOMPLETE, (struct report_at){ .path = path },
 	                  "is %s: %s names it", there ? "a directory, not a file" : "missing", who);
+	/* One cause, one finding: the policy's own lists have nothing to add. */
+	if (inspection_refuses(inspection, FINDING_MODEL_INCOMPLETE))
+		model_mark_lists(inspection->model, path);
 	return true;
 }
 

@@ -15,7 +15,7 @@ static bool is_told(const struct inspection *inspection)
 		                                  FINDING_MODEL_INCOMPLETE };
 
 	for (size_t i = 0; i < LENGTH_OF(causes); i++)
-		if (inspection->seen[causes[i]] > 0)
+		if (inspection_refuses(inspection, causes[i]))
 			return true;
 	return false;
 }

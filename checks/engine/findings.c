@@ -160,6 +160,17 @@ void inspection_report(struct inspection *inspection, enum finding_id id, struct
 	va_end(arguments);
 }
 
+bool inspection_refuses(const struct inspection *inspection, enum finding_id id)
+{
+	const struct policy *policy = inspection->policy;
+	enum severity severity = finding_kinds[id].severity;
+
+	for (size_t i = 0; i < policy->severities_count; i++)
+		if (policy->severities[i].id == id)
+			severity = policy->severities[i].severity;
+	return inspection->seen[id] > 0 && severity == SEVERITY_ERROR;
+}
+
 static void __attribute__((format(printf, 4, 5)))
 report_more(struct inspection *inspection, enum finding_id id, uint64_t more, const char *format,
             ...)

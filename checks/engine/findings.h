@@ -48,6 +48,8 @@ void fix_refusal(const struct inspection *inspection, const char *path,
 /* Sends a finding about the model that is being inspected; beyond FINDINGS_PER_KIND only counted. */
 void inspection_report(struct inspection *inspection, enum finding_id id, struct report_at at,
                        const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* Whether such a finding about this model was reported, and refuses: the policy makes no less of it. */
+bool inspection_refuses(const struct inspection *inspection, enum finding_id id);
 /* For what was only counted: one line says how many. */
 void inspection_report_rest(struct inspection *inspection);
 

@@ -312,8 +312,7 @@ static void keep_name(char *out, size_t size, const char *name)
 		text_add(&text, name);
 }
 
-/* A name that leads to a file counts for the lists of the policy; a dangling link does not. */
-static void mark_lists(struct model_view *view, const char *path)
+void model_mark_lists(struct model_view *view, const char *path)
 {
 	const struct model *model = view->model;
 
@@ -331,7 +330,7 @@ static void count_file(struct model_view *view, const struct file_view *file)
 	view->files++;
 	if (S_ISREG(file->st.st_mode)) {
 		seen_add(view->seen, file->path, (uint64_t)file->st.st_size);
-		mark_lists(view, file->path);
+		model_mark_lists(view, file->path);
 	} else if (
 	        S_ISDIR(file->st.st_mode)) /* a link to a directory, which the walk does not enter */
 		view->seen->missed = true;
@@ -436,7 +435,7 @@ static void meet_unwanted(struct inspection *inspection, const char *path, bool 
 	struct file_view file = { .path = path, .is_link = is_link, .fd = -1 };
 	char text[MAX_PATH_BYTES];
 
-	mark_lists(inspection->model, path);
+	model_mark_lists(inspection->model, path);
 	if (!inspection->locking || inspection->model->only != NULL)
 		return;
 	open_view(inspection, &file, is_link, text);

@@ -1046,3 +1046,16 @@ def test_a_lock_of_many_models_is_read_at_once(locker):
     locker.write(mode="offline", policy="deadline = 20s")
     locker.path.write_text('{"aweigh_lock": 1, "models": [' + models + "]}")
     assert locker.check().finding("lock.stale")
+
+
+@pytest.mark.parametrize("severity, codes", [("error", ["model.incomplete"]), ("warning", ["model.incomplete", "model.required", "model.too-small"])])
+def test_one_cause_is_one_finding(locker, severity, codes):
+    """A file that the lock file names, and files, require and min_size want; but what the policy makes less of excuses nothing."""
+    folder = lay(locker.world.path / "model", bert_files())
+    model = f"[model m]\npath = {folder}\nfiles = model.safetensors, *.json\nrequire = *.safetensors\nmin_size = 150\n[severity]\nmodel.incomplete = {severity}\n"
+    locker.world.policy(f"[policy]\nlock = aweigh.lock\n{model}")
+    locker.make()
+    (folder / "model.safetensors").unlink()
+    result = locker.check()
+    found = [finding["code"] for finding in result.report["findings"] if finding["severity"] != "note"]
+    assert result.status == 65 and sorted(set(found)) == codes and (severity == "warning" or len(found) == 1), result
