@@ -26,7 +26,7 @@ static const struct command commands[] = {
 	  command_draft, COMMAND_LISTS },
 	{ "probe", "[options] URL | tcp:PORT | unix:PATH",
 	  "0 if it answers, for health checks of images without curl", command_probe,
-	  COMMAND_ASKS },
+	  COMMAND_TRIES },
 	{ "explain", "[options]",
 	  "every effective setting, path and variable, and where it came from", command_explain,
 	  COMMAND_LOOKS },
@@ -97,7 +97,8 @@ int main(int argc, char **argv)
 		(void)fputs("try 'aweigh --help'\n", stderr);
 		return STATUS_USAGE;
 	}
-	if (run.options.command->kind != COMMAND_ASKS && !has_room(&why))
+	if (run.options.command->kind != COMMAND_ASKS &&
+	    run.options.command->kind != COMMAND_TRIES && !has_room(&why))
 		return complain(STATUS_SYSTEM, sentence);
 	return command_dispatch(&run);
 }

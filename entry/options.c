@@ -60,8 +60,8 @@ static const struct {
 	{ "verify", 0, OPTION_VERIFY, "LEVEL",
 	  "presence, size, structure or digest; raises the policy's level",
 	  "run smoke check fetch explain" },
-	{ "root", 0, OPTION_ROOT, "DIR",
-	  "an unpacked image: the policy's paths lie beneath DIR", "check draft explain" },
+	{ "root", 0, OPTION_ROOT, "DIR", "an unpacked image: the policy's paths lie beneath DIR",
+	  "check draft explain" },
 	{ "user", 0, OPTION_USER, "USER[:GROUP]", "overrides the policy's user",
 	  "check fetch explain" },
 	{ "env-file", 0, OPTION_ENV_FILE, "FILE", "judge these NAME=VALUE lines as the environment",
@@ -498,7 +498,8 @@ static void report_stray_word(const struct options *options, const char *word, s
 /* A word that is no option and no command: what the command is asked about, or a mistake. */
 static bool take_word(struct options *options, bool named, const char *word, struct text *why)
 {
-	if (named && options->command->kind == COMMAND_ASKS && options->word == NULL) {
+	if (named && options->word == NULL &&
+	    (options->command->kind == COMMAND_ASKS || options->command->kind == COMMAND_TRIES)) {
 		options->word = word;
 		return true;
 	}
@@ -563,11 +564,10 @@ static void report_misfit(size_t i, const struct command *command, struct text *
 	          command->name);
 }
 
-/* What was given goes with the command, wherever it stands in the line. Help is given whatever stands beside it. */
+/* What was given goes with the command, wherever it stands in the line. A question is answered whatever stands beside it. */
 static bool fits_command(const struct options *options, struct text *why)
 {
-	bool asks = options->help || options->version ||
-	            strcmp(options->command->name, "help") == 0;
+	bool asks = options->command->kind == COMMAND_ASKS || options->help || options->version;
 
 	for (size_t i = 0; i < LENGTH_OF(table) && !asks; i++)
 		if ((options->given >> table[i].option & 1) != 0 &&

@@ -18,7 +18,8 @@ struct command {
 	int (*run)(struct run *run); /* returns the exit status */
 	enum {
 		COMMAND_LOOKS, /* no argument but options */
-		COMMAND_ASKS, /* one word: what is asked about */
+		COMMAND_ASKS, /* one word: what is asked about, answered whatever options stand beside it */
+		COMMAND_TRIES, /* one word: what is tried */
 		COMMAND_LISTS, /* words: folders, and a service's command behind `--` */
 		COMMAND_STARTS, /* a service's command behind `--`, and the options of a supervisor */
 	} kind;

@@ -21,7 +21,8 @@ int command_probe(struct run *run)
 		return complain(
 		        STATUS_USAGE,
 		        "probe needs what to ask: http:// or https://127.0.0.1:PORT/PATH, tcp:PORT or unix:/PATH");
-	if (!target_parse(&target, options->word, options->allow_remote, &why))
+	if (!target_parse(&target, options->word, &why) ||
+	    !target_may_be_asked(&target, options->allow_remote, &why))
 		return complain(STATUS_USAGE, sentence);
 	if (!target_can_be_tried(&target))
 		return complain(

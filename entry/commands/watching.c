@@ -30,18 +30,16 @@ static int start(void *context, int observe_fd, struct text *why)
 bool command_check_targets(struct gate *gate)
 {
 	const struct policy *policy = &gate->policy;
-	bool well = policy->ready.count > 0;
+	bool well = gate->ready_count > 0;
 
 	if (!well)
 		gate_raise(gate, FINDING_POLICY_VALUE, 0,
 		           "smoke needs to know when the service is ready: [service] ready");
-	for (size_t i = 0; i < policy->ready.count; i++) {
+	for (size_t i = 0; i < gate->ready_count; i++) {
 		char sentence[512];
 		struct text why = TEXT_OVER(sentence);
-		struct target target;
 
-		if (target_parse(&target, policy->ready.items[i], gate->options->allow_remote,
-		                 &why))
+		if (target_may_be_asked(&gate->ready[i], gate->options->allow_remote, &why))
 			continue;
 		well = false;
 		gate_raise(gate, FINDING_POLICY_VALUE, policy->said[KEY_READY].line, "ready: %s",
@@ -50,10 +48,10 @@ bool command_check_targets(struct gate *gate)
 	return well;
 }
 
-static bool wants_notify(const struct policy *policy)
+static bool wants_notify(const struct gate *gate)
 {
-	for (size_t i = 0; i < policy->ready.count; i++)
-		if (strcmp(policy->ready.items[i], "notify") == 0)
+	for (size_t i = 0; i < gate->ready_count; i++)
+		if (gate->ready[i].kind == TARGET_NOTIFY)
 			return true;
 	return false;
 }
@@ -66,7 +64,7 @@ static int open_notify(struct gate *gate, int *fd)
 	struct text text = TEXT_OVER(name);
 
 	*fd = -1;
-	if (!wants_notify(&gate->policy))
+	if (!wants_notify(gate))
 		return 0;
 	random_hex(random);
 	text_addf(&text, "@aweigh-smoke-%s", random);
@@ -86,6 +84,8 @@ static enum status watch(struct starting *starting, struct observer *observer, s
 {
 	struct gate *gate = starting->gate;
 	struct watch watch = { .policy = &gate->policy,
+		               .targets = gate->ready,
+		               .target_count = gate->ready_count,
 		               .signals = &starting->run->signals,
 		               .start = start,
 		               .context = starting,

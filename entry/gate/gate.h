@@ -15,6 +15,7 @@
 #include "process/child.h"
 #include "process/signals.h"
 #include "report/report.h"
+#include "service/target.h"
 #include "system/passwd.h"
 
 /* What has become of a model's fetch. FAILED: an error says why, and takes the place of what an inspection would say. */
@@ -50,6 +51,8 @@ struct gate {
 	bool who_is_of_image; /* neither the policy nor the command line names one */
 	struct service_environ service;
 	struct environment env; /* the service's */
+	struct target ready[MAX_READY_TARGETS]; /* what [service] ready asks */
+	size_t ready_count;
 	char hub_cache[MAX_PATH_BYTES];
 	const char *hub_cache_origin; /* NULL: the cache cannot be told */
 	char working_directory[MAX_PATH_BYTES];

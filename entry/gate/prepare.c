@@ -154,9 +154,10 @@ static void check_wait(struct policy *policy)
 }
 
 /* Whatever the command is: a check of the image says what its smoke would refuse. Where it may ask is smoke's alone. */
-static void check_ready(struct policy *policy)
+static void take_ready(struct gate *gate)
 {
-	char sentence[512];
+	struct policy *policy = &gate->policy;
+	char sentence[512], fault[256];
 	struct text why = TEXT_OVER(sentence);
 	unsigned line = policy->said[KEY_READY].line;
 	bool ends = false;
@@ -164,13 +165,12 @@ static void check_ready(struct policy *policy)
 	if (policy->ready.count > MAX_READY_TARGETS)
 		text_addf(&why, "ready has more than %u elements", MAX_READY_TARGETS);
 	for (size_t i = 0; why.length == 0 && i < policy->ready.count; i++) {
-		char fault[256];
+		struct target *target = &gate->ready[gate->ready_count++];
 		struct text text = TEXT_OVER(fault);
-		struct target target;
 
-		if (!target_parse(&target, policy->ready.items[i], true, &text))
+		if (!target_parse(target, policy->ready.items[i], &text))
 			text_addf(&why, "ready: %s", fault);
-		ends = ends || target.kind == TARGET_EXIT;
+		ends = ends || target->kind == TARGET_EXIT;
 	}
 	if (why.length == 0 && ends && policy->ready.count > 1)
 		text_add(&why,
@@ -306,7 +306,7 @@ enum status gate_prepare(struct gate *gate, const struct options *options,
 	take_stops(gate);
 	check_report_rows(&gate->policy);
 	check_wait(&gate->policy);
-	check_ready(&gate->policy);
+	take_ready(gate);
 	gate->deadline_ns = gate->started_ns + gate->policy.deadline_ms * 1000000u;
 	resolve_identity(gate);
 	status = gate_choose_home(gate, &home_follows, why);

@@ -29,8 +29,7 @@ static bool is_local(const char *host)
 }
 
 /* HOST[:PORT] or [ADDRESS][:PORT]; the port stays as it is where none is named. */
-static bool take_host(struct target *target, const char *text, size_t length, bool remote,
-                      struct text *why)
+static bool take_host(struct target *target, const char *text, size_t length, struct text *why)
 {
 	bool bracket = length > 0 && text[0] == '[';
 	const char *end = text + length, *stop = bracket ? memchr(text, ']', length) : text;
@@ -59,17 +58,10 @@ static bool take_host(struct target *target, const char *text, size_t length, bo
 		          target->text);
 		return false;
 	}
-	if (!is_local(target->host) && !remote) {
-		text_addf(
-		        why,
-		        "'%.200s' is another machine's: a service is asked on its own, unless --allow-remote is given",
-		        target->text);
-		return false;
-	}
 	return true;
 }
 
-static bool parse_http(struct target *target, bool remote, struct text *why)
+static bool parse_http(struct target *target, struct text *why)
 {
 	const char *host = strchr(target->text, '/') + 2, *path = strpbrk(host, "/?#");
 
@@ -83,8 +75,7 @@ static bool parse_http(struct target *target, bool remote, struct text *why)
 			          target->text);
 			return false;
 		}
-	if (!take_host(target, host, path == NULL ? strlen(host) : (size_t)(path - host), remote,
-	               why))
+	if (!take_host(target, host, path == NULL ? strlen(host) : (size_t)(path - host), why))
 		return false;
 	if (!target->secure || is_local(target->host))
 		return true;
@@ -95,7 +86,7 @@ static bool parse_http(struct target *target, bool remote, struct text *why)
 	return false;
 }
 
-static bool parse_tcp(struct target *target, bool remote, struct text *why)
+static bool parse_tcp(struct target *target, struct text *why)
 {
 	const char *text = target->text + strlen("tcp:");
 	uint64_t port;
@@ -105,8 +96,7 @@ static bool parse_tcp(struct target *target, bool remote, struct text *why)
 		target->port = (uint16_t)port;
 		return true;
 	}
-	if (text[strspn(text, "0123456789")] != '\0' &&
-	    !take_host(target, text, strlen(text), remote, why))
+	if (text[strspn(text, "0123456789")] != '\0' && !take_host(target, text, strlen(text), why))
 		return false;
 	if (target->port != 0)
 		return true;
@@ -128,13 +118,13 @@ static bool parse_path(struct target *target, enum target_kind kind, size_t leng
 	return false;
 }
 
-bool target_parse(struct target *target, const char *text, bool remote, struct text *why)
+bool target_parse(struct target *target, const char *text, struct text *why)
 {
 	*target = (struct target){ .text = text, .rest = "" };
 	if (strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0)
-		return parse_http(target, remote, why);
+		return parse_http(target, why);
 	if (strncmp(text, "tcp:", 4) == 0)
-		return parse_tcp(target, remote, why);
+		return parse_tcp(target, why);
 	if (strncmp(text, "unix:", 5) == 0)
 		return parse_path(target, TARGET_UNIX, 5, why);
 	if (strncmp(text, "file:", 5) == 0)
@@ -152,6 +142,17 @@ bool target_parse(struct target *target, const char *text, bool remote, struct t
 	        why,
 	        "'%.200s' is none of http:// and https://127.0.0.1:PORT/PATH, tcp:PORT, unix:/PATH, file:/PATH, log:PATTERN, notify and exit",
 	        text);
+	return false;
+}
+
+bool target_may_be_asked(const struct target *target, bool remote, struct text *why)
+{
+	if (is_local(target->host) || remote)
+		return true;
+	text_addf(
+	        why,
+	        "'%.200s' is another machine's: a service is asked on its own, unless --allow-remote is given",
+	        target->text);
 	return false;
 }
 

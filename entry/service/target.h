@@ -27,8 +27,10 @@ struct target {
 	bool secure; /* https://, of this machine alone: its certificate is not verified */
 };
 
-/* `text` must outlive the target. false: a sentence in `why`. Hosts elsewhere only with `remote`, by address. */
-bool target_parse(struct target *target, const char *text, bool remote, struct text *why);
+/* `text` must outlive the target. Hosts by their addresses, or localhost. false: a sentence in `why`. */
+bool target_parse(struct target *target, const char *text, struct text *why);
+/* A service is asked on its own machine, unless `remote` is given. false: a sentence in `why`. */
+bool target_may_be_asked(const struct target *target, bool remote, struct text *why);
 /* Whether one try of it means anything: the others are seen by whoever watches the service. */
 bool target_can_be_tried(const struct target *target);
 /*

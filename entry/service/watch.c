@@ -18,7 +18,6 @@
 #include "service/lines.h"
 #include "service/patterns.h"
 #include "service/stream.h"
-#include "service/target.h"
 #include "util.h"
 
 #define TRY_EVERY_MS 50u
@@ -33,8 +32,6 @@ struct watching {
 	const struct watch *watch;
 	struct watched *seen;
 	struct stream streams[2];
-	struct target targets[MAX_READY_TARGETS];
-	size_t target_count;
 	uint64_t met; /* a bit for each target that has been seen */
 	pid_t service, prober;
 	int prober_fd, failure_fd;
@@ -87,9 +84,9 @@ static void take_line(void *context, const char *line)
 
 	stream->number++;
 	keep_line(seen, line);
-	for (size_t i = 0; i < watching->target_count; i++)
-		if (watching->targets[i].kind == TARGET_LOG &&
-		    pattern_holds(line, watching->targets[i].rest))
+	for (size_t i = 0; i < watching->watch->target_count; i++)
+		if (watching->watch->targets[i].kind == TARGET_LOG &&
+		    pattern_holds(line, watching->watch->targets[i].rest))
 			watching->met |= 1ull << i;
 	for (size_t i = 0; i < policy->log_expect.count && !seen->asked; i++)
 		if (pattern_meets(line, policy->log_expect.items[i]) != NULL)
@@ -160,15 +157,15 @@ static _Noreturn void probe(const struct watching *watching, int fd, pid_t paren
 		(void)identity_assume(who, &step);
 	if (child_die_with(parent) != 0 || capabilities_drop(0) != 0)
 		_exit(STATUS_SYSTEM);
-	for (size_t i = 0; i < watching->target_count; i++)
-		wanted |= target_can_be_tried(&watching->targets[i]) ? 1ull << i : 0;
+	for (size_t i = 0; i < watching->watch->target_count; i++)
+		wanted |= target_can_be_tried(&watching->watch->targets[i]) ? 1ull << i : 0;
 	while (tried.met != wanted) {
 		struct text why = TEXT_OVER(tried.why);
 
-		for (size_t i = 0; i < watching->target_count; i++)
+		for (size_t i = 0; i < watching->watch->target_count; i++)
 			if ((wanted & ~tried.met & 1ull << i) != 0 &&
-			    target_try(&watching->targets[i], watching->watch->policy->ready_body,
-			               TRY_WITHIN_MS, &why))
+			    target_try(&watching->watch->targets[i],
+			               watching->watch->policy->ready_body, TRY_WITHIN_MS, &why))
 				tried.met |= 1ull << i;
 		if (memcmp(&tried, &before, sizeof(tried)) != 0 &&
 		    write_whole(fd, &tried, sizeof(tried)) != 0)
@@ -208,8 +205,8 @@ static void take_notification(struct watching *watching)
 	message[got] = '\0';
 	for (const char *line = message; line != NULL;
 	     line = strchr(line, '\n') == NULL ? NULL : strchr(line, '\n') + 1)
-		for (size_t i = 0; i < watching->target_count; i++)
-			if (watching->targets[i].kind == TARGET_NOTIFY &&
+		for (size_t i = 0; i < watching->watch->target_count; i++)
+			if (watching->watch->targets[i].kind == TARGET_NOTIFY &&
 			    strncmp(line, "READY=1", 7) == 0 &&
 			    (line[7] == '\n' || line[7] == '\0'))
 				watching->met |= 1ull << i;
@@ -223,8 +220,8 @@ static int start_prober(struct watching *watching)
 	pid_t parent = getpid();
 	bool any = false;
 
-	for (size_t i = 0; i < watching->target_count; i++)
-		any = any || target_can_be_tried(&watching->targets[i]);
+	for (size_t i = 0; i < watching->watch->target_count; i++)
+		any = any || target_can_be_tried(&watching->watch->targets[i]);
 	if (!any)
 		return 0;
 	if (pipe2(pipe_fds, O_CLOEXEC) != 0)
@@ -350,10 +347,11 @@ static void name_unseen(struct watching *watching)
 	memcpy(tried, watching->seen->why, sizeof(tried));
 	why = TEXT_OVER(watching->seen->why);
 	text_add(&why, tried);
-	for (size_t i = 0; i < watching->target_count; i++)
-		if ((watching->met >> i & 1) == 0 && !target_can_be_tried(&watching->targets[i]))
+	for (size_t i = 0; i < watching->watch->target_count; i++)
+		if ((watching->met >> i & 1) == 0 &&
+		    !target_can_be_tried(&watching->watch->targets[i]))
 			text_addf(&why, "%s%s was not seen", why.length > 0 ? "; " : "",
-			          watching->targets[i].text);
+			          watching->watch->targets[i].text);
 }
 
 static void ask_to_stop(struct watching *watching)
@@ -385,7 +383,7 @@ static void take_end(struct watching *watching, int status, const struct rusage 
 	seen->memory_bytes = (uint64_t)usage->ru_maxrss * 1024u;
 	(void)kill(-watching->service,
 	           SIGKILL); /* what it has left of its group, where there is no /proc */
-	if (watching->phase < STOPPING && watching->targets[0].kind == TARGET_EXIT &&
+	if (watching->phase < STOPPING && watching->watch->targets[0].kind == TARGET_EXIT &&
 	    WIFEXITED(status) && WEXITSTATUS(status) == 0) {
 		seen->ready = true;
 		seen->ready_ms = seen->end_ms;
@@ -429,12 +427,12 @@ static void tell_half(struct watching *watching)
 static void advance(struct watching *watching)
 {
 	struct watched *seen = watching->seen;
-	uint64_t all = (1ull << watching->target_count) - 1;
+	uint64_t all = (1ull << watching->watch->target_count) - 1;
 	bool over = clock_now_ns() >= watching->due_ns;
 	int found;
 
 	if (!seen->ready && watching->phase < STOPPING && watching->met == all &&
-	    watching->target_count > 0) {
+	    watching->watch->target_count > 0) {
 		seen->ready = true;
 		seen->ready_ms = since_start_ms(watching);
 		if (watching->phase == STARTING)
@@ -619,8 +617,8 @@ static bool find_occupied(const struct watching *watching, struct text *occupied
 {
 	char sentence[512];
 
-	for (size_t i = 0; i < watching->target_count; i++) {
-		const struct target *target = &watching->targets[i];
+	for (size_t i = 0; i < watching->watch->target_count; i++) {
+		const struct target *target = &watching->watch->targets[i];
 		struct text why = TEXT_OVER(sentence);
 
 		if (!target_can_be_tried(target) || !target_try(target, NULL, TRY_WITHIN_MS, &why))
@@ -636,7 +634,6 @@ int watch_service(const struct watch *watch, struct watched *seen)
 {
 	CLEANUP(cleanup_free) struct watching *watching = calloc(1, sizeof(*watching));
 	static const char *const names[] = { "stdout", "stderr" };
-	char sentence[512];
 	struct text occupied;
 	int error;
 
@@ -655,13 +652,6 @@ int watch_service(const struct watch *watch, struct watched *seen)
 		};
 		stream->lines.take = take_line;
 		stream->lines.context = stream;
-	}
-	for (size_t i = 0; i < watch->policy->ready.count && i < MAX_READY_TARGETS; i++) {
-		struct text why = TEXT_OVER(sentence);
-
-		if (target_parse(&watching->targets[watching->target_count],
-		                 watch->policy->ready.items[i], true, &why))
-			watching->target_count++;
 	}
 	occupied = TEXT_OVER(seen->occupied);
 	if (find_occupied(watching, &occupied))

@@ -14,9 +14,12 @@
 #include "policy.h"
 #include "process/signals.h"
 #include "service/observer.h"
+#include "service/target.h"
 
 struct watch {
 	const struct policy *policy;
+	const struct target *targets; /* all of which make it ready; at most MAX_READY_TARGETS */
+	size_t target_count;
 	const struct signals *signals;
 	/* In a child, which it becomes; returns only where that failed, with a status and a sentence. */
 	int (*start)(void *context, int observe_fd, struct text *why);

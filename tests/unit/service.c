@@ -48,7 +48,7 @@ static void targets(void **state)
 	for (size_t i = 0; i < LENGTH_OF(good); i++) {
 		struct text why = TEXT_OVER(sentence);
 
-		if (!target_parse(&target, good[i].text, false, &why))
+		if (!target_parse(&target, good[i].text, &why))
 			fail_msg("%s", sentence);
 		assert_string_equal(target.host, good[i].host);
 		assert_string_equal(target.rest, good[i].rest);
@@ -58,7 +58,8 @@ static void targets(void **state)
 	for (size_t i = 0; i < LENGTH_OF(bad); i++) {
 		struct text why = TEXT_OVER(sentence);
 
-		assert_false(target_parse(&target, bad[i], false, &why));
+		assert_false(target_parse(&target, bad[i], &why) &&
+		             target_may_be_asked(&target, false, &why));
 		assert_true(why.length > 0);
 	}
 }
