@@ -559,17 +559,29 @@ static char first_byte(int fd)
 	return '\0';
 }
 
+void lock_name_misfit(int error, struct text *why)
+{
+	if (error == -EFBIG)
+		text_addf(why, "is larger than %lu MiB, which no lock file is",
+		          MAX_LOCK_BYTES >> 20);
+	else
+		text_add(why, "is not a regular file");
+}
+
 bool lock_read(struct lock *lock, int fd, struct text *why)
 {
 	struct reader reader = { .lock = lock, .why = why };
 	struct stat st;
 	char first;
 
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-		return refuse(&reader, "is not a regular file");
-	if (st.st_size > (off_t)MAX_LOCK_BYTES)
-		return refuse(&reader, "is larger than %lu MiB, which no lock file is",
-		              MAX_LOCK_BYTES >> 20);
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+		lock_name_misfit(-EINVAL, why);
+		return false;
+	}
+	if (st.st_size > (off_t)MAX_LOCK_BYTES) {
+		lock_name_misfit(-EFBIG, why);
+		return false;
+	}
 	if (st.st_size == 0)
 		return refuse(&reader, "is empty");
 	first = first_byte(fd);

@@ -49,6 +49,8 @@ void lock_release(struct lock *lock);
  * damaged, of a newer format, larger than MAX_LOCK_BYTES, a name twice or one that no repository may have.
  */
 bool lock_read(struct lock *lock, int fd, struct text *why);
+/* What is wrong with a file that could not even be opened for it: -EFBIG, or anything that is no regular file. */
+void lock_name_misfit(int error, struct text *why);
 
 /* NULL: there is none. */
 const struct lock_model *lock_find_model(const struct lock *lock, const char *name);

@@ -142,15 +142,10 @@ void gate_read_lock(struct gate *gate)
 	fd = patient_open(gate->lock_tree, gate->lock_path, MAX_LOCK_BYTES, gate->signals);
 	if (fd < 0 && locking && fd == -ENOENT)
 		return;
-	if (fd == -EFBIG) {
-		raise_error(gate, FINDING_LOCK_INVALID, NULL,
-		            "the lock file %.512s is larger than %lu MiB, which no lock file is",
-		            gate->lock_path, MAX_LOCK_BYTES >> 20);
-		return;
-	}
-	if (fd == -EISDIR || fd == -EINVAL) {
-		raise_error(gate, FINDING_LOCK_INVALID, NULL,
-		            "the lock file %.512s is not a regular file", gate->lock_path);
+	if (fd == -EFBIG || fd == -EISDIR || fd == -EINVAL) {
+		lock_name_misfit(fd, &why);
+		raise_error(gate, FINDING_LOCK_INVALID, NULL, "the lock file %.512s %s",
+		            gate->lock_path, sentence);
 		return;
 	}
 	if (fd < 0) {

@@ -250,7 +250,8 @@ static void check_models(struct policy *policy)
 		check_list_length(policy, model->files.count, MODEL_SAID(model, FILES), "files");
 		check_list_length(policy, model->require.count, MODEL_SAID(model, REQUIRE),
 		                  "require");
-		if (model->repo == NULL && model->path == NULL)
+		/* One that was said and could not be taken has an error of its own. */
+		if (MODEL_SAID(model, REPO)->text == NULL && MODEL_SAID(model, PATH)->text == NULL)
 			policy_error(policy, FINDING_POLICY_VALUE,
 			             (enum policy_source)model->source, model->line,
 			             "add repo = org/name, or path = /directory",
