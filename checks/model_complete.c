@@ -32,7 +32,7 @@ static bool report_missing(struct inspection *inspection, const char *path, cons
 	                  "is %s: %s names it", there ? "a directory, not a file" : "missing", who);
 	/* One cause, one finding: the policy's own lists have nothing to add. */
 	if (inspection_refuses(inspection, FINDING_MODEL_INCOMPLETE))
-		model_mark_lists(inspection->model, path);
+		model_mark_lists(inspection->model->model, &inspection->model->met, path);
 	return true;
 }
 
@@ -143,35 +143,48 @@ static void check_manifest(struct inspection *inspection)
 /* The walk has marked the elements that some file met. */
 static void report_unmet_files(struct inspection *inspection)
 {
-	const struct model *model = inspection->model->model;
-	struct report_at at = { .path = inspection->model->place.path,
-		                .said = MODEL_SAID(model, FILES) };
+	struct model_view *view = inspection->model;
+	const struct list *files = &view->model->files;
+	struct report_at at = { .path = view->place.path, .said = MODEL_SAID(view->model, FILES) };
 
-	for (size_t i = 0; i < model->files.count; i++)
-		if ((inspection->model->files_met >> i & 1) == 0 &&
-		    glob_is_literal(model->files.items[i]))
-			inspection_report(inspection, FINDING_MODEL_INCOMPLETE, at,
-			                  "%.200s is missing: the policy's files name it",
-			                  model->files.items[i]);
-	if (inspection->model->files == 0 && model->files.count > 0)
+	for (size_t i = 0; i < files->count; i++) {
+		if ((view->met.files >> i & 1) != 0 || !glob_is_literal(files->items[i]))
+			continue;
+		inspection_report(inspection, FINDING_MODEL_INCOMPLETE, at,
+		                  "%.200s is missing: the policy's files name it", files->items[i]);
+		if (inspection_refuses(inspection, FINDING_MODEL_INCOMPLETE))
+			model_mark_lists(view->model, &view->met, files->items[i]);
+	}
+	if (view->files == 0 && files->count > 0 &&
+	    !inspection_refuses(inspection, FINDING_MODEL_INCOMPLETE))
 		inspection_report(inspection, FINDING_MODEL_INCOMPLETE, at,
 		                  "no file matches any pattern of files");
 }
 
 static void report_unmet_requirements(struct inspection *inspection)
 {
-	const struct model *model = inspection->model->model;
+	const struct model_view *view = inspection->model;
 
-	for (size_t i = 0; i < model->require.count; i++)
-		if ((inspection->model->require_met >> i & 1) == 0)
-			inspection_report(inspection, FINDING_MODEL_REQUIRED,
-			                  (struct report_at){ .path = inspection->model->place.path,
-			                                      .said = MODEL_SAID(model, REQUIRE) },
-			                  "no file matches %.200s", model->require.items[i].text);
+	for (size_t i = 0; i < view->model->require.count; i++) {
+		bool broken = (view->broken.require >> i & 1) != 0;
+		struct report_at at = { .path = view->place.path,
+			                .said = MODEL_SAID(view->model, REQUIRE),
+			                .fix = broken ? "mend the file that cannot be opened" :
+			                                NULL };
+
+		if ((view->met.require >> i & 1) == 0)
+			inspection_report(inspection, FINDING_MODEL_REQUIRED, at,
+			                  "%s matches %.200s",
+			                  broken ? "no file that can be opened" : "no file",
+			                  view->model->require.items[i].text);
+	}
 }
 
 void check_model_complete(struct inspection *inspection)
 {
+	/* A file that is there, and why it cannot be opened, has been told. */
+	if (model_is_broken(inspection))
+		inspection->model->met.files |= inspection->model->broken.files;
 	check_manifest(inspection);
 	if (inspection->model->locked != NULL)
 		check_lock(inspection);

@@ -15,8 +15,8 @@ static void check_headless(struct inspection *inspection)
 		                             "tokenizer.json",    "tokenizer_config.json" };
 	const struct model_view *view = inspection->model;
 
-	if (view->model->require.count > 0 || view->manifest_complete || view->broken_files > 0 ||
-	    !model_wants(inspection, "config.json"))
+	if (view->model->require.count > 0 || view->manifest_complete ||
+	    model_is_broken(inspection) || !model_wants(inspection, "config.json"))
 		return;
 	for (size_t i = 0; i < LENGTH_OF(names); i++)
 		if (model_has(inspection, names[i], NULL)) {

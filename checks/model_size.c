@@ -26,7 +26,7 @@ void check_model_size(struct inspection *inspection)
 	uint64_t least = view->model->min_size_bytes, most = view->model->max_size_bytes;
 
 	/* What cannot be opened is told already, and was not counted. */
-	if (view->broken_files > 0)
+	if (model_is_broken(inspection))
 		return;
 	if (view->bytes < least && !is_told(inspection)) {
 		inspection_report(inspection, FINDING_MODEL_TOO_SMALL,

@@ -171,6 +171,19 @@ bool inspection_refuses(const struct inspection *inspection, enum finding_id id)
 	return inspection->seen[id] > 0 && severity == SEVERITY_ERROR;
 }
 
+bool model_is_broken(const struct inspection *inspection)
+{
+	static const enum finding_id causes[] = {
+		FINDING_FILE_DANGLING_LINK, FINDING_FILE_LINK_LOOP,  FINDING_FILE_LINK_ESCAPES,
+		FINDING_FILE_SPECIAL,       FINDING_FILE_UNREADABLE, FINDING_FILE_IO_ERROR
+	};
+
+	for (size_t i = 0; inspection->model->broken_files > 0 && i < LENGTH_OF(causes); i++)
+		if (inspection_refuses(inspection, causes[i]))
+			return true;
+	return false;
+}
+
 static void __attribute__((format(printf, 4, 5)))
 report_more(struct inspection *inspection, enum finding_id id, uint64_t more, const char *format,
             ...)

@@ -50,6 +50,8 @@ void inspection_report(struct inspection *inspection, enum finding_id id, struct
                        const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* Whether such a finding about this model was reported, and refuses: the policy makes no less of it. */
 bool inspection_refuses(const struct inspection *inspection, enum finding_id id);
+/* Whether a wanted file that cannot be opened refuses the model already: what follows from it is not told besides. */
+bool model_is_broken(const struct inspection *inspection);
 /* For what was only counted: one line says how many. */
 void inspection_report_rest(struct inspection *inspection);
 

@@ -63,7 +63,7 @@ static void inspect_model(struct inspection *inspection, struct model_view *view
 	view->manifest_complete = false;
 	view->only = NULL;
 	memset(view->of_format, 0, sizeof(view->of_format));
-	view->files_met = view->require_met = 0;
+	view->met = view->broken = (struct lists_met){ 0 };
 	view->has_manifest = false;
 	view->level = model_level(inspection->policy, view->model);
 	view->digests = digests;

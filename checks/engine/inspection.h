@@ -78,7 +78,9 @@ struct model_view {
 		char first[256];
 	} of_format[MAX_FORMATS]; /* those of weights, by the place in the table */
 	uint64_t broken_files; /* wanted files that cannot be opened */
-	uint64_t files_met, require_met; /* elements of files and require that a file met */
+	struct lists_met {
+		uint64_t files, require; /* a bit for each element of files and require */
+	} met, broken; /* that a file met, and one that cannot be opened */
 	char first_python[256];
 	struct digest_queue *digests; /* level digest: what is to be hashed */
 	struct seen_files *seen; /* regular files that the walk met, by name */

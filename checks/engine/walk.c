@@ -312,17 +312,14 @@ static void keep_name(char *out, size_t size, const char *name)
 		text_add(&text, name);
 }
 
-void model_mark_lists(struct model_view *view, const char *path)
+void model_mark_lists(const struct model *model, struct lists_met *met, const char *path)
 {
-	const struct model *model = view->model;
-
 	for (size_t i = 0; i < model->files.count; i++)
-		if ((view->files_met >> i & 1) == 0 && glob_matches(model->files.items[i], path))
-			view->files_met |= 1ull << i;
+		if ((met->files >> i & 1) == 0 && glob_matches(model->files.items[i], path))
+			met->files |= 1ull << i;
 	for (size_t i = 0; i < model->require.count; i++)
-		if ((view->require_met >> i & 1) == 0 &&
-		    glob_any(&model->require.items[i].any, path))
-			view->require_met |= 1ull << i;
+		if ((met->require >> i & 1) == 0 && glob_any(&model->require.items[i].any, path))
+			met->require |= 1ull << i;
 }
 
 static void count_file(struct model_view *view, const struct file_view *file)
@@ -330,12 +327,13 @@ static void count_file(struct model_view *view, const struct file_view *file)
 	view->files++;
 	if (S_ISREG(file->st.st_mode)) {
 		seen_add(view->seen, file->path, (uint64_t)file->st.st_size);
-		model_mark_lists(view, file->path);
+		model_mark_lists(view->model, &view->met, file->path);
 	} else if (
 	        S_ISDIR(file->st.st_mode)) /* a link to a directory, which the walk does not enter */
 		view->seen->missed = true;
 	if (file->error != 0) {
 		view->broken_files++;
+		model_mark_lists(view->model, &view->broken, file->path);
 		return;
 	}
 	if (S_ISREG(file->st.st_mode))
@@ -435,7 +433,7 @@ static void meet_unwanted(struct inspection *inspection, const char *path, bool 
 	struct file_view file = { .path = path, .is_link = is_link, .fd = -1 };
 	char text[MAX_PATH_BYTES];
 
-	model_mark_lists(inspection->model, path);
+	model_mark_lists(inspection->model->model, &inspection->model->met, path);
 	if (!inspection->locking || inspection->model->only != NULL)
 		return;
 	open_view(inspection, &file, is_link, text);

@@ -31,8 +31,8 @@ bool model_has_directory(const struct inspection *inspection, const char *name);
 int model_open(const struct inspection *inspection, const char *name, uint64_t *size);
 /* Opens trees/COMMIT.json, or .cache/huggingface/trees/ of a plain directory; negative errno. */
 int model_open_manifest(const struct inspection *inspection);
-/* The elements of files and require that this name answers. One that leads to a file does; a dangling link does not. */
-void model_mark_lists(struct model_view *view, const char *path);
+/* The elements of files and require that this name answers. */
+void model_mark_lists(const struct model *model, struct lists_met *met, const char *path);
 /* Whether the policy wants this file of the repository. */
 bool model_wants(const struct inspection *inspection, const char *path);
 

@@ -12,7 +12,7 @@ void adapter_check(struct inspection *inspection)
 
 	/* Its own: those of checkpoints beneath it are not looked for (load_peft_weights). */
 	if (!family_directory_has_weights(inspection, "") && view->weight_files > 0 &&
-	    view->broken_files == 0 && model_wants(inspection, "adapter_model.safetensors"))
+	    !model_is_broken(inspection) && model_wants(inspection, "adapter_model.safetensors"))
 		inspection_report(inspection, FINDING_MODEL_PART,
 		                  (struct report_at){ .path = "adapter_model.safetensors" },
 		                  "is missing: adapter_config.json has no weights beside it");

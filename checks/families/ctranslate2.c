@@ -43,7 +43,7 @@ void ctranslate2_check(struct inspection *inspection)
 	                               "vocabulary.json";
 
 	if (view->of_format[format_find("ctranslate2", 11) - formats].files == 0 ||
-	    view->broken_files > 0 || (source && target) ||
+	    model_is_broken(inspection) || (source && target) ||
 	    has_vocabulary(inspection, "vocabulary") ||
 	    has_vocabulary(inspection, "shared_vocabulary") || reads_no_text(inspection))
 		return;

@@ -88,7 +88,7 @@ static void check_component(const struct components *components, const char *nam
 			inspection_report(inspection, FINDING_MODEL_PART,
 			                  (struct report_at){ .path = name },
 			                  "is missing: model_index.json names it as a component");
-	} else if (inspection->model->broken_files > 0) {
+	} else if (model_is_broken(inspection)) {
 		return;
 	} else if (!model_has(inspection, config, NULL) && model_wants(inspection, config) &&
 	           must_have_config(components) &&

@@ -108,7 +108,7 @@ void family_report_no_weights(struct inspection *inspection, const char *mark)
 	const struct model_view *view = inspection->model;
 
 	if (family_has_weights(inspection) || view->model->require.count > 0 ||
-	    view->manifest_complete || view->broken_files > 0)
+	    view->manifest_complete || model_is_broken(inspection))
 		return;
 	if (view->model->files.count + view->model->exclude.count > 0 &&
 	    !model_wants(inspection, "model.safetensors") &&

@@ -17,7 +17,7 @@ void family_require_file(struct inspection *inspection, const char *manifest, co
 	uint64_t size;
 
 	if (!repo_path_is_legal(name, strlen(name)) || !model_wants(inspection, name) ||
-	    inspection->model->broken_files > 0)
+	    model_is_broken(inspection))
 		return;
 	if (!model_has(inspection, name, &size))
 		inspection_report(inspection, FINDING_MODEL_PART,

@@ -21,7 +21,7 @@
 static void check_part(struct inspection *inspection, const char *name, bool weights)
 {
 	if (!repo_path_is_legal(name, strlen(name)) || !model_wants(inspection, name) ||
-	    inspection->model->broken_files > 0)
+	    model_is_broken(inspection))
 		return;
 	if (!model_has_directory(inspection, name))
 		inspection_report(inspection, FINDING_MODEL_PART,

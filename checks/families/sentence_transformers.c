@@ -70,7 +70,7 @@ static void check_weights(struct modules *modules)
 	struct inspection *inspection = modules->inspection;
 	char weights[MAX_PATH_BYTES];
 
-	if (!is_known(modules) || inspection->model->broken_files > 0 ||
+	if (!is_known(modules) || model_is_broken(inspection) ||
 	    !path_join(weights, sizeof(weights), modules->path, "model.safetensors") ||
 	    !model_wants(inspection, weights) || !has_weights_missing(modules))
 		return;
@@ -96,7 +96,7 @@ static bool check_configuration(const struct modules *modules)
 
 	if (!is_known(modules) ||
 	    !(path_ends(modules->type, "Transformer") || is_of(modules, "CLIPModel")) ||
-	    inspection->model->broken_files > 0 ||
+	    model_is_broken(inspection) ||
 	    !path_join(config, sizeof(config), modules->path, "config.json") ||
 	    !path_join(adapter, sizeof(adapter), modules->path, "adapter_config.json") ||
 	    !model_wants(inspection, config) || model_has(inspection, config, NULL) ||
@@ -168,7 +168,7 @@ static bool visit_route(void *context, const struct json_value *value)
 
 	if (value->depth != 2 || value->kind != JSON_STRING || !json_key_is(value, 0, "types") ||
 	    !repo_path_is_legal(name, value->key_length[1]) || !model_wants(inspection, name) ||
-	    model_has_directory(inspection, name) || inspection->model->broken_files > 0)
+	    model_has_directory(inspection, name) || model_is_broken(inspection))
 		return true;
 	inspection_report(inspection, FINDING_MODEL_PART, (struct report_at){ .path = name },
 	                  "is missing: router_config.json names it");

@@ -59,8 +59,8 @@ void transformers_check(struct inspection *inspection)
 	if (family_json_string(inspection, "config.json", "mm_vision_tower", tower, sizeof(tower)))
 		family_report_repository(inspection, tower, "config.json");
 	/* timm, diffusers' parts and others have a config.json too, and no model_type in it. */
-	if (view->model->files.count > 0 || view->broken_files > 0 || view->manifest_complete ||
-	    has_vocabulary(inspection) ||
+	if (view->model->files.count > 0 || model_is_broken(inspection) ||
+	    view->manifest_complete || has_vocabulary(inspection) ||
 	    view->of_format[format_find("gguf", 4) - formats].files > 0 || /* it is in there */
 	    !family_json_string(inspection, "config.json", "model_type", type, sizeof(type)))
 		return;

@@ -42,7 +42,7 @@ static bool is_of_another(const struct gate *gate)
 	for (size_t i = 0; i < gate->lock.count; i++)
 		if (is_of_policy(gate, gate->lock.models[i].name))
 			return false;
-	return gate->policy.lock == NULL && gate->lock.count > 0;
+	return gate->policy.lock == NULL && gate->options->only == NULL && gate->lock.count > 0;
 }
 
 static enum status read_before(const struct gate *gate, struct before *before, struct text *why)
@@ -122,14 +122,11 @@ static enum status write_lock(const struct gate *gate, const char *text, struct 
 	return error == -EACCES || error == -EPERM ? STATUS_PERMISSION : STATUS_IO;
 }
 
-static enum status check(const struct gate *gate, const struct before *before, const char *text)
+/* Against the lock file that was there. Returns how many. */
+static size_t tell_differences(const struct gate *gate, const struct before *before)
 {
 	size_t differences = 0;
 
-	if (before->text != NULL && strcmp(before->text, text) == 0) {
-		(void)printf("%s holds\n", gate->lock_path);
-		return STATUS_OK;
-	}
 	for (size_t i = 0; i < gate->made.count; i++) {
 		const struct lock_model *made = &gate->made.models[i];
 
@@ -142,7 +139,16 @@ static enum status check(const struct gate *gate, const struct before *before, c
 		if (!is_made(gate, gate->lock.models[i].name) &&
 		    !is_of_policy(gate, gate->lock.models[i].name))
 			differences += lock_write_difference(&gate->lock.models[i], NULL, stdout);
-	if (differences == 0)
+	return differences;
+}
+
+static enum status check(const struct gate *gate, const struct before *before, const char *text)
+{
+	if (before->text != NULL && strcmp(before->text, text) == 0) {
+		(void)printf("%s holds\n", gate->lock_path);
+		return STATUS_OK;
+	}
+	if (tell_differences(gate, before) == 0)
 		(void)printf("%s says the same in another form than aweigh writes\n",
 		             gate->lock_path);
 	return STATUS_DATA;
@@ -162,6 +168,12 @@ static enum status make_beside(struct run *run, struct gate *gate, struct before
 		        gate->lock_path);
 		return STATUS_POLICY;
 	}
+	/* "pass" would be another verdict than that of --check. */
+	if (status == STATUS_OK && gate->report.count > 0 &&
+	    (!run->options.check || gate->report.status != STATUS_OK))
+		status = gate_report(gate, STDERR_FILENO);
+	if (status == STATUS_OK)
+		status = gate->report.status;
 	if (status == STATUS_OK && is_of_another(gate)) {
 		text_addf(
 		        why,
@@ -169,10 +181,6 @@ static enum status make_beside(struct run *run, struct gate *gate, struct before
 		        gate->lock_path, gate->lock.models[0].name);
 		return STATUS_POLICY;
 	}
-	if (status == STATUS_OK && gate->report.count > 0)
-		status = gate_report(gate, STDERR_FILENO);
-	if (status == STATUS_OK)
-		status = gate->report.status;
 	if (status == STATUS_OK)
 		status = read_before(gate, before, why);
 	if (status != STATUS_OK)
@@ -186,6 +194,8 @@ static enum status make_beside(struct run *run, struct gate *gate, struct before
 		return check(gate, before, text);
 	if (before->text == NULL || strcmp(before->text, text) != 0)
 		status = write_lock(gate, text, why);
+	if (status == STATUS_OK && !run->options.quiet && before->text != NULL)
+		(void)tell_differences(gate, before);
 	for (size_t i = 0; status == STATUS_OK && !run->options.quiet && i < gate->made.count; i++)
 		tell_model(&gate->made.models[i]);
 	if (status == STATUS_OK && gate->policy.lock == NULL)

@@ -15,7 +15,7 @@ struct rows {
 	const char **at;
 	size_t count, room;
 	const char *user; /* that an image's configuration names */
-	bool failed;
+	int failed; /* a negative errno */
 };
 
 static bool rows_begin(struct rows *rows, struct arena *arena, size_t room)
@@ -61,24 +61,46 @@ static int take_lines(struct gate *gate, const char *text, size_t size)
 	return 0;
 }
 
-/* {"config": {"User": "app", "Env": ["NAME=VALUE", ...]}}: OCI image-spec, config.md; `docker inspect` puts it into an array, with a capital. */
+/* USER as libcontainer's GetExecUser takes it: without a user before the colon it is root, without a group behind it the user's. */
+static int take_user(struct rows *rows, const struct json_value *value)
+{
+	char spec[2 * MAX_NAME_BYTES];
+	struct text text = TEXT_OVER(spec);
+
+	if (value->kind == JSON_NULL)
+		return 0;
+	if (value->kind != JSON_STRING || memchr(value->text, '\0', value->length) != NULL)
+		return -EBADMSG;
+	text_addf(&text, "%s%.*s", value->length > 1 && value->text[0] == ':' ? "0" : "",
+	          (int)value->length, value->text);
+	if (text.length > 0 && spec[text.length - 1] == ':')
+		text_shorten(&text, text.length - 1);
+	rows->user = text.cut ? NULL : arena_copy(rows->arena, spec, text.length);
+	return text.cut ? -EBADMSG : rows->user == NULL ? -ENOMEM : 0;
+}
+
+/*
+ * {"config": {"User": "app", "Env": ["NAME=VALUE", ...]}}: OCI image-spec, config.md; `docker inspect` puts it into an
+ * array, with a capital. Of two images none is meant.
+ */
 static bool take_declared(void *context, const struct json_value *value)
 {
 	struct rows *rows = context;
 	unsigned top = value->depth >= 1 && value->key_length[0] == 0 ? 1 : 0;
 
-	if (value->kind != JSON_STRING || value->depth < top + 2 ||
-	    !(json_key_is(value, top, "config") || json_key_is(value, top, "Config")) ||
-	    memchr(value->text, '\0', value->length) != NULL)
+	if (top == 1 && value->index[0] > 0)
+		rows->failed = -E2BIG;
+	else if (value->depth < top + 2 ||
+	         !(json_key_is(value, top, "config") || json_key_is(value, top, "Config")))
 		return true;
-	if (value->depth == top + 2 && json_key_is(value, top + 1, "User")) {
-		rows->user = arena_copy(rows->arena, value->text, value->length);
-		rows->failed = rows->user == NULL;
-	} else if (value->depth == top + 3 && json_key_is(value, top + 1, "Env") &&
-	           memchr(value->text, '=', value->length) != NULL && value->text[0] != '=') {
-		rows->failed = !rows_add(rows, value->text, value->length);
-	}
-	return !rows->failed;
+	else if (value->depth == top + 2 && json_key_is(value, top + 1, "User"))
+		rows->failed = take_user(rows, value);
+	else if (value->depth == top + 3 && json_key_is(value, top + 1, "Env") &&
+	         value->kind == JSON_STRING && memchr(value->text, '\0', value->length) == NULL &&
+	         memchr(value->text, '=', value->length) != NULL && value->text[0] != '=' &&
+	         !rows_add(rows, value->text, value->length))
+		rows->failed = -ENOMEM;
+	return rows->failed == 0;
 }
 
 static int take_image_config(struct gate *gate, const char *text, size_t size)
@@ -89,7 +111,7 @@ static int take_image_config(struct gate *gate, const char *text, size_t size)
 	                size / 5 + 1)) /* "A=", and what begins with = is none */
 		return -ENOMEM;
 	if (json_parse(text, size, take_declared, &rows) != JSON_OK)
-		return rows.failed ? -ENOMEM : -EBADMSG;
+		return rows.failed != 0 ? rows.failed : -EBADMSG;
 	rows_end(&rows, &gate->given);
 	gate->image_user = rows.user != NULL && rows.user[0] != '\0' ? rows.user : NULL;
 	return 0;
@@ -108,6 +130,9 @@ static bool take_file(struct gate *gate, const char *option, const char *file, s
 	if (error == -EBADMSG)
 		text_addf(why, "%s %.400s is not the JSON of an image's configuration", option,
 		          file);
+	else if (error == -E2BIG)
+		text_addf(why, "%s %.400s describes several images: leave one of them in it",
+		          option, file);
 	else if (error < 0)
 		text_addf(why, "%s %.400s cannot be read: %s", option, file, patient_words(error));
 	return error == 0;

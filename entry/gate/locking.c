@@ -173,7 +173,7 @@ static void conclude_model(struct gate *gate, size_t index)
 	const char *commit = gate->report.models[index].commit, *twice;
 	struct lock_model *made;
 
-	if (gate->report.models[index].worst == SEVERITY_ERROR || !gate->report.models[index].found)
+	if (gate->report.models[index].findings.worst == SEVERITY_ERROR || !gate->report.models[index].found)
 		return;
 	made = model_of(gate, index);
 	if (made == NULL)

@@ -77,14 +77,26 @@ static void take_policy_error(void *context, const struct record *record)
 	(void)gate_add_finding(context, record);
 }
 
-/* The policy's or the command line's, else the image's own; NULL: whoever aweigh was started as. */
+/* The policy's or the command line's, else that of the image beneath --root; NULL: whoever aweigh was started as. */
 static const char *user_of(const struct gate *gate)
 {
 	const char *user = gate->policy.user;
 
 	if (user != NULL && strcmp(user, "unchanged") != 0)
 		return user;
-	return gate->options->user == NULL ? gate->image_user : NULL;
+	return gate->options->user == NULL && gate->options->root != NULL ? gate->image_user : NULL;
+}
+
+/* An image's engine knows nothing of policy.groups, and gives whoever has no entry the root as a home. */
+static bool parse_identity(struct gate *gate, const char *user, struct text *why)
+{
+	if (!identity_parse(&gate->who, &gate->users, user, why))
+		return false;
+	if (!gate->who_is_of_image)
+		return identity_parse_groups(&gate->who, &gate->users, gate->policy.groups, why);
+	if (gate->who.home[0] == '\0')
+		memcpy(gate->who.home, "/", 2);
+	return true;
 }
 
 static void resolve_identity(struct gate *gate)
@@ -104,8 +116,8 @@ static void resolve_identity(struct gate *gate)
 	if (user == NULL)
 		return;
 	gate->who_is_of_image = user == gate->image_user;
-	if (!identity_parse(&gate->who, &gate->users, user, &why) ||
-	    !identity_parse_groups(&gate->who, &gate->users, gate->policy.groups, &why)) {
+	if (!parse_identity(gate, user, &why)) {
+		text_mark_cut(&why);
 		policy_error(&gate->policy, FINDING_POLICY_VALUE, SOURCE_POLICY,
 		             gate->policy.said[KEY_USER].line,
 		             gate->who_is_of_image ?

@@ -434,7 +434,7 @@ void gate_tell_models(const struct gate *gate)
 		return;
 	progress_begin(&progress, style_of(gate), STDERR_FILENO, &gate->policy, 0);
 	for (size_t i = 0; i < gate->policy.model_count; i++)
-		if (gate->report.models[i].seen && gate->report.models[i].worst < SEVERITY_ERROR &&
+		if (gate->report.models[i].seen && gate->report.models[i].findings.worst < SEVERITY_ERROR &&
 		    gate->report.models[i].found)
 			progress_tell(&progress, (int)i, "ok",
 			              gate->fetching == FETCHING_ORDERED ? "none" :

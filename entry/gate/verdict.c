@@ -79,17 +79,22 @@ static void list_append(struct report *report, struct report_list *list)
 	list->last = report->count;
 }
 
+static struct report_list *list_of(struct report *report, enum finding_id id, int model)
+{
+	return model == NO_MODEL || report->models == NULL ? &report->rest[finding_subject(id)] :
+	                                                     &report->models[model].findings;
+}
+
 /* The last finding of the array takes its part in lists, worst and status. */
 static void count_finding(struct report *report, enum finding_id id, enum severity severity,
                           int model)
 {
-	struct report_model *about =
-	        model == NO_MODEL || report->models == NULL ? NULL : &report->models[model];
+	struct report_list *list = list_of(report, id, model);
 
 	report->count++;
-	list_append(report, about == NULL ? &report->rest[finding_subject(id)] : &about->findings);
-	if (about != NULL && severity > about->worst)
-		about->worst = severity;
+	list_append(report, list);
+	if (severity > list->worst)
+		list->worst = severity;
 	if (severity == SEVERITY_ERROR)
 		report->status = status_worse(report->status, finding_kinds[id].status);
 }
@@ -116,9 +121,11 @@ static bool make_room(struct report *report)
 static void drop_finding(struct report *report, enum finding_id id, enum severity severity,
                          int model)
 {
+	struct report_list *list = list_of(report, id, model);
+
 	report->dropped++;
-	if (model != NO_MODEL && report->models != NULL && severity > report->models[model].worst)
-		report->models[model].worst = severity;
+	if (severity > list->worst)
+		list->worst = severity;
 	if (severity != SEVERITY_ERROR)
 		return;
 	report->lost = status_worse(report->lost, finding_kinds[id].status);
@@ -234,7 +241,6 @@ static void keep_findings(struct gate *gate, bool (*keeps)(const struct gate *ga
 	memset(report->rest, 0, sizeof(report->rest));
 	for (size_t i = 0; i < gate->policy.model_count; i++) {
 		report->models[i].findings = (struct report_list){ 0 };
-		report->models[i].worst = SEVERITY_OFF;
 	}
 	for (size_t i = 0; i < kept; i++) {
 		struct report_finding *finding = &report->findings[i];

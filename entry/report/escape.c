@@ -40,7 +40,8 @@ void escape_into(char *out, size_t size, const char *text)
 	while (left > 0) {
 		size_t length = scan_utf8(at, left);
 
-		if (length > 0 && is_plain(at, length) && !is_command((const unsigned char *)text, at)) {
+		if (length > 0 && is_plain(at, length) &&
+		    !is_command((const unsigned char *)text, at)) {
 			text_add_bytes(&result, (const char *)at, length);
 		} else {
 			length = length == 0 ? 1 : length;

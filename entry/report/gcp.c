@@ -52,9 +52,8 @@ static void put_line(FILE *out, const struct report *report, const struct report
 	gen_text(gen, "message", message);
 	if (finding != NULL && finding->fix[0] != '\0')
 		gen_text(gen, "fix", finding->fix);
-	if (finding != NULL && finding->model != NO_MODEL &&
-	    report->policy->models[finding->model].hint != NULL)
-		gen_text(gen, "hint", report->policy->models[finding->model].hint);
+	if (finding != NULL && report_hint(report, finding) != NULL)
+		gen_text(gen, "hint", report_hint(report, finding));
 	put_labels(gen, report, finding);
 	if (finding != NULL)
 		put_source(gen, report, finding);

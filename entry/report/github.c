@@ -51,6 +51,10 @@ static void put_finding(FILE *out, const struct report *report,
 		(void)fputs("%0Afix: ", out);
 		put(out, finding->fix, false);
 	}
+	if (report_hint(report, finding) != NULL) {
+		(void)fputs("%0Ahint: ", out);
+		put(out, report_hint(report, finding), false);
+	}
 	(void)fputc('\n', out);
 }
 

@@ -231,7 +231,7 @@ static void print_model(const struct paint *paint, size_t index)
 	char line[2 * MAX_PATH_BYTES];
 	struct text text = TEXT_OVER(line);
 
-	print_subject(paint, found->worst, model->name);
+	print_subject(paint, found->findings.worst, model->name);
 	text_add(&text, model_title(model));
 	if (found->commit[0] != '\0')
 		text_addf(&text, " @%.8s", found->commit);
@@ -253,8 +253,7 @@ static void print_model(const struct paint *paint, size_t index)
 /* Of a service that smoke has seen, or that cannot start; what else is told of one belongs to its environment. */
 static bool has_service(const struct report *report)
 {
-	return report->service.looked_at ||
-	       report_worst(report, &report->rest[SUBJECT_SERVICE]) == SEVERITY_ERROR;
+	return report->service.looked_at || report->rest[SUBJECT_SERVICE].worst == SEVERITY_ERROR;
 }
 
 static enum severity worst_around(const struct report *report)
@@ -263,8 +262,8 @@ static enum severity worst_around(const struct report *report)
 
 	for (int subject = 0; subject < SUBJECT_COUNT; subject++)
 		if ((subject != SUBJECT_SERVICE || !has_service(report)) &&
-		    report_worst(report, &report->rest[subject]) > worst)
-			worst = report_worst(report, &report->rest[subject]);
+		    report->rest[subject].worst > worst)
+			worst = report->rest[subject].worst;
 	return worst;
 }
 
@@ -318,7 +317,7 @@ static void print_confinement(const struct paint *paint)
 static void print_service(const struct paint *paint)
 {
 	const struct report_service *service = &paint->report->service;
-	enum severity worst = report_worst(paint->report, &paint->report->rest[SUBJECT_SERVICE]);
+	enum severity worst = paint->report->rest[SUBJECT_SERVICE].worst;
 	char line[LINE_BYTES];
 	struct text text = TEXT_OVER(line);
 
@@ -409,10 +408,10 @@ void report_write_human(const struct report *report, const struct report_style *
 	print_head(&paint);
 	for (size_t i = 0; report->models != NULL && i < report->policy->model_count; i++) {
 		if (!report->policy->models[i].selected || !report->models[i].seen ||
-		    (style->quiet && report->models[i].worst < SEVERITY_ERROR))
+		    (style->quiet && report->models[i].findings.worst < SEVERITY_ERROR))
 			continue;
 		print_model(&paint, i);
-		if (report->models[i].worst != SEVERITY_OFF)
+		if (report->models[i].findings.worst != SEVERITY_OFF)
 			print_findings(&paint, &report->models[i].findings,
 			               report->policy->models[i].hint);
 	}

@@ -40,7 +40,7 @@ static void put_model(yajl_gen gen, const struct report *report, size_t index)
 	gen_number(gen, "bytes", found->bytes);
 	gen_text(gen, "level", level_words[found->level]);
 	gen_number(gen, "verified_files", found->verified);
-	gen_text(gen, "result", results[found->worst]);
+	gen_text(gen, "result", results[found->findings.worst]);
 	(void)yajl_gen_map_close(gen);
 }
 
@@ -55,8 +55,7 @@ static void put_finding(yajl_gen gen, const struct report *report,
 	gen_text(gen, "path", finding->path[0] != '\0' ? finding->path : NULL);
 	gen_text(gen, "message", finding->message);
 	gen_text(gen, "fix", finding->fix[0] != '\0' ? finding->fix : NULL);
-	gen_text(gen, "hint",
-	         finding->model == NO_MODEL ? NULL : report->policy->models[finding->model].hint);
+	gen_text(gen, "hint", report_hint(report, finding));
 	gen_text(gen, "policy_file",
 	         finding->line != 0 ? report->policy->file[finding->source] : NULL);
 	gen_word(gen, "policy_line");
@@ -188,7 +187,8 @@ static void put_models(yajl_gen gen, const struct report *report, size_t most)
 	     i++) {
 		if (!report->policy->models[i].selected || !report->models[i].seen)
 			continue;
-		if (most == 0 || (report->models[i].worst == SEVERITY_ERROR && put++ < most))
+		if (most == 0 ||
+		    (report->models[i].findings.worst == SEVERITY_ERROR && put++ < most))
 			put_model(gen, report, i);
 	}
 	(void)yajl_gen_array_close(gen);

@@ -79,6 +79,9 @@ static struct counts count(const struct report *report, const struct report_list
 		counts.failures += at->severity == SEVERITY_ERROR;
 		counts.skipped += is_skipped(report, at);
 	}
+	/* One that the list had no room for fails all the same. */
+	if (list->worst == SEVERITY_ERROR && counts.failures == 0)
+		counts.tests += ++counts.failures;
 	counts.tests += counts.failures + counts.skipped == 0;
 	return counts;
 }
@@ -117,7 +120,19 @@ static void put_case(FILE *out, const struct report *report, const struct report
 		(void)fputs("\nfix: ", out);
 		put_xml(out, finding->fix);
 	}
+	if (report_hint(report, finding) != NULL) {
+		(void)fputs("\nhint: ", out);
+		put_xml(out, report_hint(report, finding));
+	}
 	(void)fprintf(out, "</%s></testcase>\n", element);
+}
+
+static void put_plain_case(FILE *out, const char *suite, const char *name, const char *end)
+{
+	(void)fputs("    <testcase", out);
+	put_attribute(out, "classname", suite);
+	put_attribute(out, "name", name);
+	(void)fprintf(out, " time=\"0.000\"%s\n", end);
 }
 
 /* The cases of one suite. `looked_at`: what was, for the case that passes where nothing failed. */
@@ -126,13 +141,17 @@ static void put_cases(FILE *out, const struct report *report, const struct repor
 {
 	struct counts counts = count(report, list);
 	uint16_t which[FINDING_COUNT] = { 0 };
+	bool any = false;
 
-	if (counts.failures + counts.skipped == 0) {
-		(void)fputs("    <testcase", out);
-		put_attribute(out, "classname", suite);
-		put_attribute(out, "name", looked_at);
-		(void)fputs(" time=\"0.000\"/>\n", out);
-	}
+	for (const struct report_finding *at = first_of(report, list); at != NULL;
+	     at = next_of(report, at))
+		any |= at->severity == SEVERITY_ERROR;
+	if (counts.failures + counts.skipped == 0)
+		put_plain_case(out, suite, looked_at, "/>");
+	else if (counts.failures > 0 && !any)
+		put_plain_case(
+		        out, suite, "findings that are not listed",
+		        "><failure message=\"there are more findings than a report lists\"/></testcase>");
 	for (const struct report_finding *at = first_of(report, list); at != NULL;
 	     at = next_of(report, at))
 		if (at->severity > SEVERITY_NOTE)
@@ -167,9 +186,9 @@ static void put_model(FILE *out, const struct report *report, size_t index)
 
 static void put_subject(FILE *out, const struct report *report, enum subject subject)
 {
-	put_suite(out, report, &report->rest[subject], subject_words[subject]);
-	put_cases(out, report, &report->rest[subject], subject_words[subject],
-	          subject_words[subject]);
+	put_suite(out, report, &report->rest[subject], report_subject(report, subject));
+	put_cases(out, report, &report->rest[subject], report_subject(report, subject),
+	          report_subject(report, subject));
 }
 
 static void add_counts(struct counts *all, const struct report *report,

@@ -35,6 +35,11 @@ static void put_row(FILE *out, const struct report *report, const struct report_
 	put(out, text);
 	(void)fputs(" | ", out);
 	put(out, finding->fix);
+	if (report_hint(report, finding) != NULL) {
+		(void)fputs(" (hint: ", out);
+		put(out, report_hint(report, finding));
+		(void)fputc(')', out);
+	}
 	(void)fputs(" |\n", out);
 }
 
@@ -77,11 +82,11 @@ void report_write_markdown(const struct report *report, const struct report_styl
 			}
 	for (size_t i = 0; report->models != NULL && i < report->policy->model_count; i++)
 		if (report->policy->models[i].selected && report->models[i].seen &&
-		    report->models[i].worst < SEVERITY_WARNING &&
+		    report->models[i].findings.worst < SEVERITY_WARNING &&
 		    (style->most == 0 || i < style->most))
 			put_model(out, report, i);
-	if (report->service.looked_at &&
-	    report_worst(report, &report->rest[SUBJECT_SERVICE]) < SEVERITY_WARNING)
+	if (report->service.looked_at && report->service.ready &&
+	    report->rest[SUBJECT_SERVICE].worst < SEVERITY_WARNING)
 		(void)fprintf(out, "| service | ok | | ready after %.2f s | |\n",
 		              (double)report->service.ready_ms / 1e3);
 	if (style->most > 0 && put_findings < report->count)

@@ -16,38 +16,42 @@ const char *report_keep(struct report *report, const char *text)
 	return copy == NULL ? "" : copy;
 }
 
-const char *const subject_words[SUBJECT_COUNT] = {
-	[SUBJECT_POLICY] = "policy",
-	[SUBJECT_ENVIRONMENT] = "environment",
-	[SUBJECT_SERVICE] = "service",
+static const char *const subject_words[SUBJECT_COUNT][2] = {
+	[SUBJECT_POLICY] = { "policy", "the policy" },
+	[SUBJECT_ENVIRONMENT] = { "environment", "the environment" },
+	[SUBJECT_SERVICE] = { "service", "the service" },
 };
 
 enum subject finding_subject(enum finding_id id)
 {
 	for (int subject = 0; subject < SUBJECT_COUNT; subject++) {
-		size_t length = strlen(subject_words[subject]);
+		size_t length = strlen(subject_words[subject][0]);
 
-		if (strncmp(finding_kinds[id].code, subject_words[subject], length) == 0 &&
+		if (strncmp(finding_kinds[id].code, subject_words[subject][0], length) == 0 &&
 		    finding_kinds[id].code[length] == '.')
 			return (enum subject)subject;
 	}
 	return SUBJECT_ENVIRONMENT;
 }
 
-const char *report_about(const struct report *report, const struct report_finding *finding)
+const char *report_subject(const struct report *report, enum subject subject)
 {
-	return finding->model == NO_MODEL ? subject_words[finding_subject(finding->id)] :
-	                                    report->policy->models[finding->model].name;
+	bool taken = false;
+
+	for (size_t i = 0; i < report->policy->model_count; i++)
+		taken |= strcmp(report->policy->models[i].name, subject_words[subject][0]) == 0;
+	return subject_words[subject][taken];
 }
 
-enum severity report_worst(const struct report *report, const struct report_list *list)
+const char *report_hint(const struct report *report, const struct report_finding *finding)
 {
-	enum severity worst = SEVERITY_OFF;
+	return finding->model == NO_MODEL ? NULL : report->policy->models[finding->model].hint;
+}
 
-	for (size_t at = list->first; at != 0; at = report->findings[at - 1].next)
-		if (report->findings[at - 1].severity > worst)
-			worst = report->findings[at - 1].severity;
-	return worst;
+const char *report_about(const struct report *report, const struct report_finding *finding)
+{
+	return finding->model == NO_MODEL ? report_subject(report, finding_subject(finding->id)) :
+	                                    report->policy->models[finding->model].name;
 }
 
 void report_model_path(const struct report *report, size_t index, char *out, size_t size)
@@ -100,7 +104,8 @@ static void add_models(const struct report *report, struct text *out)
 
 	for (size_t i = 0; i < report->policy->model_count; i++) {
 		selected += report->policy->models[i].selected;
-		refused += report->models != NULL && report->models[i].worst == SEVERITY_ERROR;
+		refused += report->models != NULL &&
+		           report->models[i].findings.worst == SEVERITY_ERROR;
 	}
 	if (refused > 0)
 		text_addf(out, ": %zu of %zu model%s", refused, selected, selected == 1 ? "" : "s");
@@ -136,7 +141,7 @@ bool report_has_model(const struct report *report, size_t index)
 
 bool report_has_subject(const struct report *report, enum subject subject)
 {
-	return subject == SUBJECT_ENVIRONMENT ||
-	       report_worst(report, &report->rest[subject]) > SEVERITY_NOTE ||
+	return report->rest[subject].worst > SEVERITY_NOTE ||
+	       (subject == SUBJECT_ENVIRONMENT && report->policy->error_count == 0) ||
 	       (subject == SUBJECT_SERVICE && report->service.looked_at);
 }

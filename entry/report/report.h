@@ -27,11 +27,11 @@ struct report_finding {
 /* The findings of one model, or of one subject, in the order of their arrival. */
 struct report_list {
 	size_t first, last; /* + 1; 0: none */
+	enum severity worst; /* of those beyond MAX_FINDINGS, too */
 };
 
 /* What a finding that is about no model is about, by its code. */
 enum subject { SUBJECT_POLICY, SUBJECT_ENVIRONMENT, SUBJECT_SERVICE, SUBJECT_COUNT };
-extern const char *const subject_words[SUBJECT_COUNT];
 enum subject finding_subject(enum finding_id id);
 
 struct report_model {
@@ -41,7 +41,6 @@ struct report_model {
 	uint8_t level;
 	bool seen; /* the inspector has told about it */
 	bool found; /* there is a directory */
-	enum severity worst;
 	struct report_list findings;
 };
 
@@ -111,9 +110,12 @@ void report_verdict(const struct report *report, struct text *out);
 /* Whether the report says anything of this model, of this subject: of the environment always. */
 bool report_has_model(const struct report *report, size_t index);
 bool report_has_subject(const struct report *report, enum subject subject);
-/* The model's name, or the subject's word. */
+/* Its word, or another where a model has that for a name. */
+const char *report_subject(const struct report *report, enum subject subject);
+/* The model's name, or the subject's. */
 const char *report_about(const struct report *report, const struct report_finding *finding);
-enum severity report_worst(const struct report *report, const struct report_list *list);
+/* The model's hint, which goes with each of its findings; NULL: none. */
+const char *report_hint(const struct report *report, const struct report_finding *finding);
 /* Where model `index` was found; "" where it was not. */
 void report_model_path(const struct report *report, size_t index, char *out, size_t size);
 

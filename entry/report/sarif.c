@@ -145,6 +145,8 @@ static void put_result(yajl_gen gen, const struct report *report,
 		gen_text(gen, "path", finding->path);
 	if (finding->fix[0] != '\0')
 		gen_text(gen, "fix", finding->fix);
+	if (report_hint(report, finding) != NULL)
+		gen_text(gen, "hint", report_hint(report, finding));
 	(void)yajl_gen_map_close(gen);
 	(void)yajl_gen_map_close(gen);
 }
@@ -181,7 +183,7 @@ static void put_invocation(yajl_gen gen, const struct report *report)
 	gen_word(gen, "invocations");
 	(void)yajl_gen_array_open(gen);
 	(void)yajl_gen_map_open(gen);
-	gen_bool(gen, "executionSuccessful", true);
+	gen_bool(gen, "executionSuccessful", report->policy->error_count == 0);
 	gen_number(gen, "exitCode", report->enforced ? (uint64_t)report->status : 0);
 	(void)yajl_gen_map_close(gen);
 	(void)yajl_gen_array_close(gen);

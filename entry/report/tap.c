@@ -50,6 +50,7 @@ static void put_finding(FILE *out, const struct report *report,
 	              severity_words[finding->severity]);
 	put_scalar(out, "message", text);
 	put_scalar(out, "fix", finding->fix);
+	put_scalar(out, "hint", report_hint(report, finding));
 	if (finding->line != 0) {
 		put_scalar(out, "file", report->location[finding->source]);
 		(void)fprintf(out, "    line: %u\n", finding->line);
@@ -60,12 +61,11 @@ static void put_finding(FILE *out, const struct report *report,
 static void put_test(FILE *out, const struct report *report, size_t number, const char *name,
                      const struct report_list *list, bool optional)
 {
-	enum severity worst = report_worst(report, list);
 	bool any = false;
 
-	(void)fprintf(out, "%s %zu - ", worst == SEVERITY_ERROR ? "not ok" : "ok", number);
+	(void)fprintf(out, "%s %zu - ", list->worst == SEVERITY_ERROR ? "not ok" : "ok", number);
 	put_description(out, name);
-	(void)fputs(optional && worst == SEVERITY_WARNING ? " # SKIP optional\n" : "\n", out);
+	(void)fputs(optional && list->worst == SEVERITY_WARNING ? " # SKIP optional\n" : "\n", out);
 	for (size_t at = list->first; at != 0; at = report->findings[at - 1].next) {
 		if (report->findings[at - 1].severity <= SEVERITY_NOTE)
 			continue;
@@ -96,7 +96,8 @@ void report_write_tap(const struct report *report, const struct report_style *st
 			         &report->models[i].findings, report->policy->models[i].optional);
 	for (int subject = 0; subject < SUBJECT_COUNT; subject++)
 		if (report_has_subject(report, (enum subject)subject))
-			put_test(out, report, ++number, subject_words[subject],
+			put_test(out, report, ++number,
+			         report_subject(report, (enum subject)subject),
 			         &report->rest[subject], false);
 	report_verdict(report, &words);
 	if (report->policy->error_count > 0)
