@@ -14,10 +14,12 @@ static bool belongs_to_openvino(const char *path)
 }
 
 /* What a loader reads must hold something; git keeps other files empty on purpose: packages, notices, markers. */
-static bool must_hold_something(const struct file_view *file)
+static bool must_hold_something(const struct model_view *view, const struct file_view *file)
 {
 	const char *name = path_name(file->path);
 
+	if (view->only != NULL && strcmp(view->only, file->path) == 0)
+		return true;
 	if (file->format != NULL && file->format->weights)
 		return !belongs_to_openvino(
 		        file->path); /* file_openvino knows whether there are constants */
@@ -51,7 +53,7 @@ void check_file_size(struct inspection *inspection)
 
 	if (file->fd < 0)
 		return;
-	if (size == 0 && must_hold_something(file))
+	if (size == 0 && must_hold_something(inspection->model, file))
 		inspection_report(inspection, FINDING_FILE_EMPTY,
 		                  (struct report_at){ .path = file->path }, "is empty");
 	if (inspection->model->level == LEVEL_STRUCTURE && file->format != NULL &&

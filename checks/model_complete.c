@@ -147,14 +147,11 @@ static void report_unmet_files(struct inspection *inspection)
 	const struct list *files = &view->model->files;
 	struct report_at at = { .path = view->place.path, .said = MODEL_SAID(view->model, FILES) };
 
-	for (size_t i = 0; i < files->count; i++) {
-		if ((view->met.files >> i & 1) != 0 || !glob_is_literal(files->items[i]))
-			continue;
-		inspection_report(inspection, FINDING_MODEL_INCOMPLETE, at,
-		                  "%.200s is missing: the policy's files name it", files->items[i]);
-		if (inspection_refuses(inspection, FINDING_MODEL_INCOMPLETE))
-			model_mark_lists(view->model, &view->met, files->items[i]);
-	}
+	for (size_t i = 0; i < files->count; i++)
+		if ((view->met.files >> i & 1) == 0 && glob_is_literal(files->items[i]))
+			inspection_report(inspection, FINDING_MODEL_INCOMPLETE, at,
+			                  "%.200s is missing: the policy's files name it",
+			                  files->items[i]);
 	if (view->files == 0 && files->count > 0 &&
 	    !inspection_refuses(inspection, FINDING_MODEL_INCOMPLETE))
 		inspection_report(inspection, FINDING_MODEL_INCOMPLETE, at,

@@ -29,6 +29,7 @@ static void check_headless(struct inspection *inspection)
 
 void check_model_kind(struct inspection *inspection)
 {
+	const struct model_view *view = inspection->model;
 	bool told = false;
 
 	for (size_t i = 0; i < family_count; i++) {
@@ -38,6 +39,11 @@ void check_model_kind(struct inspection *inspection)
 			families[i].check(inspection);
 		told = true;
 	}
-	if (!told)
+	if (!told && view->files > 0 && view->paper_files == view->files &&
+	    view->model->files.count == 0 && !model_is_broken(inspection))
+		inspection_report(inspection, FINDING_MODEL_NO_WEIGHTS,
+		                  (struct report_at){ .path = view->place.path },
+		                  "holds nothing that a loader reads");
+	else if (!told)
 		check_headless(inspection);
 }

@@ -306,6 +306,23 @@ static bool leads_nowhere(struct inspection *inspection)
 	return true;
 }
 
+/* CACHE/models--ORG--NAME, or CACHE itself. */
+static bool is_of_a_cache(struct inspection *inspection)
+{
+	const struct model_view *view = inspection->model;
+	CLEANUP(dir_close)
+	struct dir directory = dir_open(view->place.dir_fd, ".", MAX_DIRECTORY_ENTRIES);
+	struct dirent *entry;
+	bool cache = false, snapshots = false, others = false;
+
+	while ((entry = dir_next(&directory)) != NULL) {
+		cache |= strncmp(entry->d_name, "models--", 8) == 0;
+		snapshots |= strcmp(entry->d_name, "snapshots") == 0;
+		others |= strcmp(entry->d_name, "refs") == 0 || strcmp(entry->d_name, "blobs") == 0;
+	}
+	return cache || (snapshots && others);
+}
+
 static void check_directory(struct inspection *inspection)
 {
 	struct model_view *view = inspection->model;
@@ -325,6 +342,16 @@ static void check_directory(struct inspection *inspection)
 	}
 	if (view->place.kind == PLACE_NONE) {
 		report_refusal(inspection, view->place.path, view->place.error);
+		return;
+	}
+	if (is_of_a_cache(inspection)) {
+		inspection_report(
+		        inspection, FINDING_MODEL_MISSING,
+		        (struct report_at){
+		                .path = view->place.path,
+		                .fix = "write repo = ORG/NAME for it, and hub_cache in [policy] where the cache lies elsewhere" },
+		        "is a hub cache, or a repository of one, and no model: its snapshots are");
+		view->place.kind = PLACE_NONE;
 		return;
 	}
 	directory = dir_open(view->place.dir_fd, ".", MAX_DIRECTORY_ENTRIES);

@@ -89,6 +89,27 @@ static const char *restrict_self(struct inspection *inspection, pid_t gate, stru
 	return NULL;
 }
 
+/* What run refuses, check does not pass. A user or a capability that is not to be had here may see more. */
+static void report_directory(struct inspection *inspection, const struct tree *tree)
+{
+	const char *directory = inspection->policy->working_directory;
+	CLEANUP(cleanup_fd) int fd = -1;
+	int error;
+
+	if (directory == NULL || directory[0] != '/')
+		return;
+	fd = tree_open(tree, directory, O_PATH | O_DIRECTORY);
+	error = fd < 0 ? fd : tree_access(tree, directory, X_OK);
+	if (error == 0 || (error == -EACCES && !inspection->who->exact))
+		return;
+	inspection_report(
+	        inspection, FINDING_SERVICE_DIRECTORY,
+	        (struct report_at){ .path = directory,
+	                            .said = &inspection->policy->said[KEY_WORKING_DIRECTORY] },
+	        "is the service's working_directory, which uid %u cannot enter: %s",
+	        (unsigned)inspection->who->uid, strerror(-error));
+}
+
 /* Before anything is fetched for it, and in the report as anything that refuses is. */
 static void report_command(struct inspection *inspection, const char *command)
 {
@@ -97,7 +118,7 @@ static void report_command(struct inspection *inspection, const char *command)
 	struct text why = TEXT_OVER(sentence);
 	enum status status;
 
-	/* A directory that it may not enter is the launch's to tell. */
+	/* A directory that it may not enter has been told. */
 	if (command == NULL || (directory != NULL && chdir(directory) != 0))
 		return;
 	/* A descriptor that was handed in is the service's, and closed here. */
@@ -143,6 +164,7 @@ void inspector_run(struct inspection *inspection, struct tree *tree, const char 
 	if (weaker.length > 0)
 		inspection_report(inspection, FINDING_CONFINE_UNAVAILABLE, (struct report_at){ 0 },
 		                  "%s", sentences);
+	report_directory(inspection, tree);
 	report_command(inspection, command);
 	inspect(inspection);
 	if (inspection->failed == 0)

@@ -116,17 +116,24 @@ bool locked_make(struct record *record, int model, const char *path, uint64_t si
 	return !name.cut;
 }
 
+/* A home that is opened to everybody is worse than what it mends. */
+static bool is_a_home(const char *directory, const char *behind)
+{
+	return strcmp(directory, "/root") == 0 || strncmp(behind, "/.cache/", 8) == 0 ||
+	       (strncmp(directory, "/home/", 6) == 0 && strchr(directory + 6, '/') == NULL);
+}
+
 void fix_refusal(const struct inspection *inspection, const char *path,
                  const struct refusal *refusal, struct text *out)
 {
 	unsigned uid = (unsigned)inspection->who->uid, gid = (unsigned)inspection->who->gid;
 	size_t length = strlen(refusal->path);
 
-	/* A home that is opened to everybody is worse than what it mends. */
-	if (path_is_beneath(path, refusal->path) && strncmp(path + length, "/.cache/", 8) == 0)
+	if (path_is_beneath(path, refusal->path) && S_ISDIR(refusal->st.st_mode) &&
+	    is_a_home(refusal->path, path + length))
 		text_addf(
 		        out,
-		        "put the cache where uid %u may go and set HF_HOME; or let that user alone pass: setfacl -m u:%u:x %.3800s",
+		        "put the models where uid %u may go, and set HF_HOME or path; or let that user alone pass: setfacl -m u:%u:x %.3800s",
 		        uid, uid, refusal->path);
 	else
 		text_addf(out, "chmod a+%s %.3900s, or COPY --chown=%u:%u",

@@ -2,6 +2,8 @@
 #include "engine/locate.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/glob.h"
@@ -19,28 +21,42 @@ static int opened_before(const struct inspection *inspection, int index)
 	return -1;
 }
 
-/* .../models--ORG--NAME/snapshots/COMMIT: its links lead to the blobs of its repository. */
+/* .../KIND--ORG--NAME/snapshots/COMMIT, or what lies in one: the length up to /snapshots/; 0: it is none. */
+static size_t repository_length(const char *path)
+{
+	for (const char *at = path; (at = strstr(at, "/snapshots/")) != NULL; at++)
+		for (const char *name = at; name > path && name[-1] != '/'; name--)
+			if (name[-1] == '-' && name[0] == '-')
+				return (size_t)(at - path);
+	return 0;
+}
+
+/*
+ * A snapshot's links lead to the blobs of its repository. A link to a snapshot is looked through, but for that of an
+ * unpacked image.
+ */
 static void enter_snapshot(const struct inspection *inspection, struct model_view *view)
 {
 	struct model_place *place = &view->place;
-	const char *commit = strrchr(place->path, '/');
-	size_t length = commit == NULL ? 0 : (size_t)(commit - place->path);
-	const char *end = "/snapshots", *name;
-	size_t tail = strlen(end);
-	struct text text;
+	char real[PATH_MAX], commit[COMMIT_HEX + 1];
+	struct text name = TEXT_OVER(commit), repository = TEXT_OVER(place->repo_path);
+	const char *snapshot;
+	size_t length;
 
-	if (length <= tail || strncmp(place->path + length - tail, end, tail) != 0)
-		return;
-	text = TEXT_OVER(place->repo_path);
-	text_add_bytes(&text, place->path, length - tail);
-	name = strrchr(place->repo_path, '/');
-	if (name == NULL || strstr(name, "--") == NULL) {
-		memcpy(place->repo_path, place->path, sizeof(place->path));
+	if (inspection->tree->root_fd < 0 && realpath(place->path, real) != NULL &&
+	    strlen(real) < sizeof(place->path) && repository_length(real) > 0)
+		memcpy(place->path, real, strlen(real) + 1);
+	length = repository_length(place->path);
+	if (length == 0) {
+		text_add(&repository, place->path);
 		return;
 	}
+	text_add_bytes(&repository, place->path, length);
 	place->repo_fd = tree_open(inspection->tree, place->repo_path, O_PATH | O_DIRECTORY);
-	if (revision_is_commit(commit + 1))
-		memcpy(place->commit, commit + 1, COMMIT_HEX + 1);
+	snapshot = place->path + length + strlen("/snapshots/");
+	text_add_bytes(&name, snapshot, strcspn(snapshot, "/"));
+	if (!name.cut && revision_is_commit(commit))
+		memcpy(place->commit, commit, sizeof(commit));
 }
 
 /* The path of a single file, as llama-server -m takes it: its directory, and nothing else of it. */
@@ -93,6 +109,9 @@ void locate(struct inspection *inspection)
 	if (!path_join(view->place.path, sizeof(view->place.path),
 	               path[0] == '/' ? "/" : inspection->working_directory, path))
 		return;
+	for (size_t length = strlen(view->place.path);
+	     length > 1 && view->place.path[length - 1] == '/';)
+		view->place.path[--length] = '\0';
 	locate_directory(inspection, view);
 	if (revision_is_commit(view->model->revision))
 		memcpy(view->place.commit, view->model->revision, COMMIT_HEX + 1);

@@ -338,6 +338,7 @@ static void count_file(struct model_view *view, const struct file_view *file)
 	}
 	if (S_ISREG(file->st.st_mode))
 		view->bytes += (uint64_t)file->st.st_size;
+	view->paper_files += path_name(file->path)[0] == '.' || format_is_paper(file->path);
 	if (path_ends(file->path, ".py") && view->python_files++ == 0)
 		keep_name(view->first_python, sizeof(view->first_python), file->path);
 	if (!S_ISREG(file->st.st_mode))

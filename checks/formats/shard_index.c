@@ -113,12 +113,22 @@ bool shard_number_read(const char *path, struct shard_number *out)
 {
 	const char *at = strstr(path, "-of-");
 
+	size_t before = 0, after;
+
 	while (at != NULL && strstr(at + 1, "-of-") != NULL)
 		at = strstr(at + 1, "-of-");
-	if (at == NULL || at - path < 6 || at[-6] != '-' || strlen(at) < 10 || at[9] != '.' ||
-	    !scan_u64(at - 5, 5, &out->number) || !scan_u64(at + 4, 5, &out->count))
+	if (at == NULL)
 		return false;
-	out->prefix = (size_t)(at - 5 - path);
-	out->ending = at + 9;
+	/* Five digits, as a rule; DeepSeek-V3 has model-00001-of-000163. */
+	while (at - before > path && at[-1 - (ptrdiff_t)before] >= '0' &&
+	       at[-1 - (ptrdiff_t)before] <= '9')
+		before++;
+	after = strspn(at + 4, "0123456789");
+	if (before < 5 || after < 5 || at - before == path || at[-1 - (ptrdiff_t)before] != '-' ||
+	    at[4 + after] != '.' || !scan_u64(at - before, before, &out->number) ||
+	    !scan_u64(at + 4, after, &out->count))
+		return false;
+	out->prefix = (size_t)(at - before - path);
+	out->ending = at + 4 + after;
 	return true;
 }

@@ -142,6 +142,8 @@ static enum status look(struct run *run, struct draft *draft, bool lock, struct 
 			model->code = draft_keep(draft, finding->message);
 		model->of_many_formats |= finding->id == FINDING_MODEL_FORMAT;
 	}
+	for (size_t i = 0; trial != NULL && i < draft->count; i++)
+		draft->models[i].undigested = trial->gate.report.models[i].verified == 0;
 	if (trial != NULL)
 		status = tell_damage(&trial->gate.report, lock, why);
 	trial_end(trial);
@@ -507,6 +509,27 @@ static bool may_write(const struct options *options, struct text *why)
 	return why->length == 0;
 }
 
+/* As an error where there is nothing else. */
+static void tell_left_out(const struct draft *draft, struct text *why)
+{
+	char sentence[2 * MAX_PATH_BYTES];
+	struct text text = TEXT_OVER(sentence);
+
+	if (draft->left_out == NULL)
+		return;
+	text_addf(
+	        &text,
+	        "%s has several snapshots, or an empty one, and no refs/main that says which is meant",
+	        draft->left_out);
+	if (draft->left_out_count > 1)
+		text_addf(&text, ", and so have %zu more", draft->left_out_count - 1);
+	text_add(&text, "; name the folder of one, snapshots/COMMIT");
+	if (draft->count == 0)
+		text_add(why, sentence);
+	else
+		(void)complain(STATUS_OK, sentence);
+}
+
 static enum status draft_all(struct run *run, struct draft *draft, struct text *why)
 {
 	const struct options *options = &run->options;
@@ -530,8 +553,9 @@ static enum status draft_all(struct run *run, struct draft *draft, struct text *
 	}
 	if (status != STATUS_OK)
 		return status;
+	tell_left_out(draft, why);
 	if (draft->count == 0) {
-		text_add(why, "no model was found");
+		text_add(why, why->length > 0 ? "" : "no model was found");
 		return STATUS_MISSING;
 	}
 	draft_finish(draft);

@@ -28,8 +28,12 @@ static enum status smoke_service(struct run *run, struct gate *gate, struct text
 		gate->report.enforced = true;
 	else if (gate->report.status == STATUS_OK || !gate->report.enforced)
 		status = command_watch(run, gate, false, take_service, NULL, why);
-	if (status != STATUS_OK)
+	if (status > STATUS_SIGNAL)
 		return status;
+	if (status != STATUS_OK) {
+		gate_raise_start(gate, status, why->at);
+		text_shorten(why, 0);
+	}
 	status = gate_report(gate, STDERR_FILENO);
 	return status != STATUS_OK ? status : gate->report.status;
 }

@@ -15,6 +15,7 @@
 #include "confine/read_only.h"
 #include "engine/findings.h"
 #include "gate/verdict.h"
+#include "hub/cache.h"
 #include "util.h"
 
 /* The directories of models that are not mounted read-only already. */
@@ -52,6 +53,33 @@ static void add_repository(struct gate *gate, const char *snapshot)
 		add_directory(gate, real);
 }
 
+/* The links of a snapshot lead to the blobs of its repository, and those to the store beside it. */
+static void add_snapshot(struct gate *gate, const char *path)
+{
+	char real[PATH_MAX];
+	struct cache_path parts;
+
+	if (realpath(path, real) == NULL || !cache_path_read(real, &parts) ||
+	    parts.commit[0] == '\0' || parts.cache == 0)
+		return;
+	real[parts.cache + 1 + parts.repository_length] = '\0';
+	add_directory(gate, real);
+	memcpy(real + parts.cache, "/blobs", sizeof("/blobs"));
+	add_directory(gate, real);
+}
+
+/* Where the policy lets links lead out, what they lead to is not known here. */
+static void raise_escapes(struct gate *gate)
+{
+	for (size_t i = 0; i < gate->policy.severities_count; i++)
+		if (gate->policy.severities[i].id == FINDING_FILE_LINK_ESCAPES &&
+		    gate->policy.severities[i].severity < SEVERITY_ERROR)
+			gate_raise(
+			        gate, FINDING_CONFINE_MODELS,
+			        gate->policy.said[KEY_MODELS_READ_ONLY].line,
+			        "what links lead to outside of the models can still be written: file.link-escapes lets them pass");
+}
+
 static void list_directories(struct gate *gate)
 {
 	char path[MAX_PATH_BYTES];
@@ -60,6 +88,7 @@ static void list_directories(struct gate *gate)
 		report_model_path(&gate->report, i, path, sizeof(path));
 		if (gate->policy.models[i].path != NULL) {
 			add_directory(gate, path);
+			add_snapshot(gate, path);
 		} else {
 			add_directory(gate, gate->hub_cache_origin != NULL ? gate->hub_cache : "");
 			add_repository(gate, path);
@@ -201,6 +230,7 @@ void gate_confine(struct gate *gate)
 	        SOCKETS_UNIX | SOCKETS_ROUTES | SOCKETS_TCP | (udp ? SOCKETS_UDP : 0u);
 	if (keep) {
 		list_directories(gate);
+		raise_escapes(gate);
 		gate->limits.directories = gate->directories;
 		gate->limits.directory_count = gate->directory_count;
 		keep_by_mount(gate);

@@ -177,6 +177,14 @@ static void write_service(const struct draft *draft, FILE *out)
 	(void)fputs("; what docker stop wants of PID 1\n; init      = yes\n; remap.143 = 0\n", out);
 }
 
+static bool states_digests(const struct draft *draft)
+{
+	for (size_t i = 0; i < draft->count; i++)
+		if (!draft->models[i].undigested)
+			return true;
+	return false;
+}
+
 void draft_write(const struct draft *draft, bool lock, FILE *out)
 {
 	(void)fprintf(out,
@@ -201,7 +209,9 @@ void draft_write(const struct draft *draft, bool lock, FILE *out)
 	if (lock)
 		(void)fputs("lock      = " USUAL_LOCK "\n", out);
 	(void)fputs(
-	        "; every byte, at every start; structure is faster, and finds what is missing or cut off\nverify    = digest\n",
+	        lock || states_digests(draft) ?
+	                "; every byte, at every start; structure is faster, and finds what is missing or cut off\nverify    = digest\n" :
+	                "; nothing here states a digest: with the lock file of aweigh lock, digest looks at every byte\nverify    = structure\n",
 	        out);
 	for (size_t i = 0; i < draft->count; i++)
 		write_model(draft, &draft->models[i], out);

@@ -253,6 +253,18 @@ static bool take_any_snapshot(struct listing *listing, const char *repository)
 	return commit[0] != '\0' && take_snapshot(listing, repository, commit);
 }
 
+static bool has_snapshots(const struct draft *draft, const char *repository)
+{
+	CLEANUP(cleanup_fd) int fd = tree_open(&draft->tree, repository, O_RDONLY | O_DIRECTORY);
+	CLEANUP(dir_close) struct dir dir = dir_open(fd, "snapshots", MAX_DIRECTORY_ENTRIES);
+	struct dirent *entry;
+
+	while ((entry = dir_next(&dir)) != NULL)
+		if (revision_is_commit(entry->d_name))
+			return true;
+	return false;
+}
+
 bool draft_take_repository(struct draft *draft, const char *cache, const char *directory,
                            const char *commit, struct text *why)
 {
@@ -277,6 +289,9 @@ bool draft_take_repository(struct draft *draft, const char *cache, const char *d
 	                     take_any_snapshot(&listing, path))
 		return set_cache(draft, cache, why);
 	drop_last(draft);
+	if (commit == NULL && draft->opened == NULL && has_snapshots(draft, path) &&
+	    draft->left_out_count++ == 0)
+		draft->left_out = draft_keep(draft, path);
 	return true;
 }
 
@@ -389,8 +404,14 @@ bool draft_find(const struct draft *draft, const char *word, char real[static PA
 bool draft_take(struct draft *draft, char real[static PATH_MAX], struct text *why)
 {
 	char hub[PATH_MAX], *name = strrchr(real, '/');
+	struct cache_path parts;
 	bool any;
 
+	if (cache_path_read(real, &parts) && parts.commit[0] != '\0' && parts.file == NULL) {
+		real[parts.cache] = real[parts.cache + 1 + parts.repository_length] = '\0';
+		return draft_take_repository(draft, real, real + parts.cache + 1, parts.commit,
+		                             why);
+	}
 	if (strncmp(name + 1, "models--", 8) == 0) {
 		*name = '\0';
 		return draft_take_repository(draft, real, name + 1, NULL, why);

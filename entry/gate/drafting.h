@@ -30,6 +30,7 @@ struct drafted_model {
 	struct drafted_file *files;
 	size_t count, room;
 	uint64_t unopened; /* bytes of it that are not wanted: never opened, or not selected */
+	bool undigested; /* nothing states a digest of any of its files */
 	bool partly; /* what is in files is all that is wanted of it */
 	bool of_many_formats; /* a file of it is of none that `formats` may name */
 	const char *export; /* NULL: it is not loaded by its path */
@@ -42,6 +43,8 @@ struct draft {
 	const char *hub_cache; /* absolute; NULL: none was met */
 	struct drafted_model *models; /* by the bytes of their names */
 	size_t count, room;
+	const char *left_out; /* the first repository of which nobody says which commit is meant; NULL: none */
+	size_t left_out_count;
 	const struct model *as; /* only the files that it selects count; NULL: all */
 	const struct identified *opened; /* only these files count; NULL: all */
 	size_t opened_count;
@@ -60,7 +63,7 @@ bool draft_begin(struct draft *draft, const char *root, struct text *why);
 /* What a word names: its path in the tree without links. A word that is relative begins at the root of an image. */
 bool draft_find(const struct draft *draft, const char *word, char real[static PATH_MAX],
                 struct stat *st, struct text *why);
-/* A hub cache, a repository of one, or a folder with a model's files, as draft_find() names it; the name is spent. */
+/* A hub cache, a repository of one, a snapshot of that, or a folder with a model's files, as draft_find() names it; the name is spent. */
 bool draft_take(struct draft *draft, char real[static PATH_MAX], struct text *why);
 /* Its part with a repository, models--ORG--NAME; `commit` NULL: that of refs/main, or of the only snapshot. */
 bool draft_take_repository(struct draft *draft, const char *cache, const char *directory,

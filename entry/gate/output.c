@@ -224,13 +224,8 @@ static void take_nothing(void *context, const struct record *record)
 	(void)record;
 }
 
-void gate_report_again(struct gate *gate, enum status status, const char *sentence)
+void gate_raise_start(struct gate *gate, enum status status, const char *sentence)
 {
-	struct child_limits limits = { .signals = gate->signals,
-		                       .deadline_ns =
-		                               clock_now_ns() + REPORT_WITHIN_MS * 1000000ull };
-	struct child child;
-
 	gate_raise(gate,
 	           status == STATUS_NOT_FOUND      ? FINDING_SERVICE_COMMAND :
 	           status == STATUS_NOT_EXECUTABLE ? FINDING_SERVICE_EXECUTABLE :
@@ -238,6 +233,16 @@ void gate_report_again(struct gate *gate, enum status status, const char *senten
 	           0, "%.900s", sentence);
 	gate->report.status = status;
 	gate->report.enforced = true;
+}
+
+void gate_report_again(struct gate *gate, enum status status, const char *sentence)
+{
+	struct child_limits limits = { .signals = gate->signals,
+		                       .deadline_ns =
+		                               clock_now_ns() + REPORT_WITHIN_MS * 1000000ull };
+	struct child child;
+
+	gate_raise_start(gate, status, sentence);
 	if (gate->kept_count == 0)
 		return;
 	if (child_start(&child, run_again, gate) == 0)

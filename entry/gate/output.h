@@ -10,6 +10,8 @@
  * written to a file is a finding.
  */
 enum status gate_report(struct gate *gate, int terminal_fd);
+/* As a finding that refuses, for a report that is still to come. */
+void gate_raise_start(struct gate *gate, enum status status, const char *sentence);
 /* After a pass whose service could not be started: the files say so, too. */
 void gate_report_again(struct gate *gate, enum status status, const char *sentence);
 

@@ -242,9 +242,34 @@ static bool is_absent_revision(const char *path)
 	return parts.commit[0] != '\0' && !text.cut && stat(snapshot, &st) != 0;
 }
 
-static void raise_files(struct gate *gate, const struct observer *observer)
+/* Weights that lie neither in the cache nor in a model of the policy, by whatever way they were reached. */
+static bool is_elsewhere(const struct observer *observer, const struct opened_file *file)
+{
+	char real[PATH_MAX], directory[PATH_MAX];
+
+	if (!file->opened || realpath(file->path, real) == NULL)
+		return false;
+	for (size_t i = 0; i < observer->directory_count; i++)
+		if (path_is_beneath(file->path, observer->directories[i]) ||
+		    (realpath(observer->directories[i], directory) != NULL &&
+		     path_is_beneath(real, directory)))
+			return false;
+	return true;
+}
+
+static void raise_file(struct gate *gate, const char *path, const char *what)
 {
 	bool refuse = gate->policy.files_opened == OBSERVED_REFUSE;
+
+	gate_raise_at(gate, FINDING_SERVICE_FILES,
+	              (struct report_at){ .path = path,
+	                                  .line = gate->policy.said[KEY_FILES_OPENED].line,
+	                                  .severity = refuse ? SEVERITY_ERROR : SEVERITY_OFF },
+	              "%s", what);
+}
+
+static void raise_files(struct gate *gate, const struct observer *observer)
+{
 	struct repositories all;
 	size_t raised = 0;
 
@@ -254,6 +279,9 @@ static void raise_files(struct gate *gate, const struct observer *observer)
 		bool is_there, of_a_model;
 		struct stat st;
 
+		if (is_elsewhere(observer, file) && raised++ < FINDINGS_PER_KIND)
+			raise_file(gate, file->path,
+			           "was opened, and no [model] section names where it lies");
 		if (!is_of_a_repository(gate, file->path))
 			continue;
 		is_there = stat(file->path, &st) == 0;
@@ -262,12 +290,8 @@ static void raise_files(struct gate *gate, const struct observer *observer)
 		    (of_a_model && !is_absent_revision(file->path)) ||
 		    raised++ >= FINDINGS_PER_KIND)
 			continue;
-		gate_raise_at(
-		        gate, FINDING_SERVICE_FILES,
-		        (struct report_at){ .path = file->path,
-		                            .line = gate->policy.said[KEY_FILES_OPENED].line,
-		                            .severity = refuse ? SEVERITY_ERROR : SEVERITY_OFF },
-		        "%s",
+		raise_file(
+		        gate, file->path,
 		        of_a_model ?
 		                "was looked for and is not there: the service wants a revision that is not aboard" :
 		        !is_there ?

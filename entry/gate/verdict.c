@@ -37,8 +37,9 @@ static enum severity severity_of(const struct gate *gate, enum finding_id id, in
 	if (gate->fetching == FETCHING_LOCK &&
 	    (id == FINDING_FILE_OWNER || id == FINDING_FILE_MODE || id == FINDING_CONFINE_IDENTITY))
 		severity = SEVERITY_NOTE;
-	/* A report was what the command was for; a service is not kept from starting. */
-	if (id == FINDING_REPORT_FAILED && gate->report_lost && gate->command == NULL)
+	/* A report was what the command was for, and smoke; a service is not kept from starting. */
+	if (id == FINDING_REPORT_FAILED && gate->report_lost &&
+	    (gate->command == NULL || gate->report.service.looked_at))
 		severity = SEVERITY_ERROR;
 	/* A fetch starts no service that could look elsewhere. */
 	if (gate->fetching == FETCHING_ORDERED && id == FINDING_CACHE_PATH_MISMATCH)

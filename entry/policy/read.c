@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "base/words.h"
 #include "hub/cache.h"
+#include "hub/variables.h"
 #include "policy/errors.h"
 #include "policy/expand.h"
 #include "policy/ini.h"
@@ -242,6 +243,42 @@ static void check_ref(struct policy *policy, const struct model *model)
 		        model->ref, model->name);
 }
 
+/* What aweigh or a loader decides by is no name for a model's path. */
+static bool is_spoken_for(const char *name)
+{
+	static const char *const others[] = { "PATH", "HOME", "LD_PRELOAD", "LD_LIBRARY_PATH" };
+	const struct library_variable *known = library_variable(name, strlen(name));
+
+	for (size_t i = 0; i < LENGTH_OF(others); i++)
+		if (strcmp(name, others[i]) == 0)
+			return true;
+	return known != NULL && known->role != VARIABLE_OTHER && known->role != VARIABLE_DEAD;
+}
+
+/* The models that are started with, of which an optional one may stand for another. */
+static void check_export(struct policy *policy, size_t index)
+{
+	const struct model *model = &policy->models[index];
+	const struct origin *said = MODEL_SAID(model, EXPORT);
+
+	if (model->export == NULL || !model->selected)
+		return;
+	if (is_spoken_for(model->export))
+		policy_error(policy, FINDING_POLICY_VALUE, (enum policy_source)said->source,
+		             said->line, "export the model's path under a name of its own",
+		             "export = %.128s: that variable has a meaning of its own",
+		             model->export);
+	for (size_t i = 0; i < index && !model->optional; i++)
+		if (policy->models[i].selected && !policy->models[i].optional &&
+		    policy->models[i].export != NULL &&
+		    strcmp(policy->models[i].export, model->export) == 0)
+			policy_error(policy, FINDING_POLICY_DUPLICATE,
+			             (enum policy_source)said->source, said->line,
+			             "give each model a variable of its own",
+			             "export = %.128s is [model %.128s]'s already", model->export,
+			             policy->models[i].name);
+}
+
 static void check_models(struct policy *policy)
 {
 	for (size_t i = 0; i < policy->model_count; i++) {
@@ -367,7 +404,10 @@ int policy_read(struct policy *policy, const struct policy_input *input)
 	if (error < 0)
 		return error;
 	check_models(policy);
-	return apply_options(policy, input);
+	error = apply_options(policy, input);
+	for (size_t i = 0; i < policy->model_count; i++)
+		check_export(policy, i);
+	return error;
 }
 
 void policy_release(struct policy *policy)

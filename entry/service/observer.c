@@ -189,6 +189,13 @@ static void take_messages(struct observer *observer, struct observed *observed)
 
 /* Files */
 
+/* By a name that nothing else has, wherever it lies. */
+static bool is_weights(const char *path)
+{
+	return path_ends(path, ".safetensors") || path_ends(path, ".gguf") ||
+	       path_ends(path, ".onnx");
+}
+
 static bool is_of_interest(const struct observer *observer, const char *path)
 {
 	for (size_t i = 0; i < observer->directory_count; i++)
@@ -346,7 +353,7 @@ static void take_open(struct observer *observer, struct observed *observed, int 
 	char path[MAX_PATH_BYTES];
 
 	if (read_path(observer, observed, directory, address, path) &&
-	    is_of_interest(observer, path))
+	    (is_of_interest(observer, path) || (!makes && is_weights(path))))
 		note_file(observer, path, !makes);
 }
 

@@ -145,6 +145,55 @@ def test_a_path_into_a_snapshot(world):
     assert result.status == 0 and result.report["models"][0]["commit"] == COMMIT, result
 
 
+@pytest.mark.parametrize("how", ["slash", "link", "link to the cache", "component", "kernels"])
+def test_other_ways_into_a_snapshot(world, how):
+    """A slash at its end, a link like models/current, a part of it: its links lead to the blobs all the same."""
+    repo = complete(world.hub)
+    if how == "component":
+        (repo.snapshot / "part").mkdir()
+        for file in list(repo.snapshot.iterdir()):
+            if file.is_symlink():
+                os.symlink(os.path.join("..", os.readlink(file)), repo.snapshot / "part" / file.name)
+    os.symlink(repo.snapshot if how == "link" else world.hub, world.path / "current")
+    path = {"slash": f"{repo.snapshot}//", "link": world.path / "current", "component": repo.snapshot / "part",
+            "link to the cache": world.path / "current" / repo.snapshot.relative_to(world.hub), "kernels": repo.snapshot}[how]
+    if how == "kernels":
+        repo.folder.rename(world.hub / "kernels--org--m")
+        path = str(repo.snapshot).replace("models--", "kernels--")
+    world.policy(f"[policy]\n[model m]\npath = {path}\n")
+    result = world.check("--verify", "digest")
+    assert result.status == 0 and result.report["models"][0]["commit"] == COMMIT and result.report["models"][0]["level"] == "digest", result
+
+
+@pytest.mark.parametrize("what, code", [("hub", "model.missing"), ("repository", "model.missing"), ("readme", "model.no-weights"), ("empty file", "file.empty")])
+def test_a_path_that_holds_no_model(world, what, code):
+    """A wrong path is the commonest mistake."""
+    repo = complete(world.hub)
+    lay_out(world.path / "junk", {"README.md": b"# A model", "LICENSE": b"x"})
+    (world.path / "reranker").write_bytes(b"")
+    path = {"hub": world.hub, "repository": repo.folder, "readme": world.path / "junk", "empty file": world.path / "reranker"}[what]
+    world.policy(f"[policy]\n[model m]\npath = {path}\n")
+    result = world.check()
+    assert result.status in (65, 66) and code in result.codes("error"), result
+
+
+@pytest.mark.parametrize("lowered, gone", [("file.dangling-link", "README.md"), ("file.dangling-link", "model.safetensors")])
+def test_what_the_policy_makes_less_of_hides_nothing(world, lowered, gone):
+    """A dangling link that only warns is no reason not to say that the weights are gone."""
+    lay_out(world.path / "model", {"config.json": BERT, **TOKENIZER})
+    os.symlink("nowhere", world.path / "model" / gone)
+    world.policy(f"[policy]\n[model m]\npath = {world.path}/model\nmin_size = 1000\n[severity]\n{lowered} = warning\n")
+    result = world.check()
+    assert result.status == 65 and "model.no-weights" in result.codes("error") and "model.too-small" in result.codes("error"), result
+
+
+@pytest.mark.parametrize("name", ["model-00002-of-000163.safetensors", "model-000002-of-000163.safetensors", "model-00002-of-00003.safetensors"])
+def test_numbers_of_shards_have_five_digits_or_more(world, name):
+    lay_out(world.path / "model", {"config.json": BERT, name: safetensors(), **TOKENIZER})
+    world.policy(f"[policy]\n[model m]\npath = {world.path}/model\n")
+    assert "model.shard" in world.check().codes("error"), name
+
+
 def test_the_path_of_a_single_file(world):
     lay_out(world.path / "model", {"a.gguf": gguf(), "b.gguf": b"damaged"})
     world.policy(f"[policy]\n[model m]\npath = {world.path}/model/a.gguf\n")

@@ -210,6 +210,39 @@ def test_an_image_is_judged_as_the_user_that_it_declares(world, need_root, user,
     assert result.status == status and ("as app" in result.out) == (status == 77), result
 
 
+IMAGE = {"Env": ["HF_HUB_OFFLINE=1", "TRANSFORMERS_OFFLINE=1", "HF_DATASETS_OFFLINE=1"]}
+
+
+def test_the_groups_of_the_policy_are_not_the_engines(world, need_root):
+    """Without a user in the policy aweigh changes nothing in the container, groups neither."""
+    image = unpacked(world, "[policy]\nmode = offline\ngroups = models\n[model x]\npath = /x\n")
+    (image / "etc/passwd").write_text("app:x:1001:1001::/home/app:/bin/sh\n")
+    (image / "etc/group").write_text("app:x:1001:\nmodels:x:7777:\n")
+    (image / "x").mkdir()
+    for name, data in bert_files().items():
+        (image / "x" / name).write_bytes(data)
+    os.chown(image / "x/model.safetensors", 0, 7777)
+    (image / "x/model.safetensors").chmod(0o640)
+    declared = world.path / "image.json"
+    declared.write_text(json.dumps({"config": {**IMAGE, "User": "app"}}))
+    result = world.run("check", "--root", str(image), "--image-config", str(declared))
+    assert result.status == 77 and "file.unreadable" in result.out, result
+
+
+@pytest.mark.parametrize("config, status, words", [
+    ({"User": 1000}, 64, "is not the JSON"), ({"User": "a\0b"}, 64, "is not the JSON"), ({"User": ["app"]}, 64, "is not the JSON"), ({"User": None}, 0, "as root"), ({"User": ":0"}, 0, "as root"),
+    ({"User": "app:"}, 0, "as app"), ({"User": "4242"}, 0, "4242"), (None, 64, "several images")])
+def test_whom_an_image_may_name(world, need_root, config, status, words):
+    image = unpacked(world, "[policy]\nmode = offline\n")
+    (image / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\napp:x:1001:1001::/home/app:/bin/sh\n")
+    declared = world.path / "image.json"
+    one = {"Config": {**IMAGE, **(config or {})}}
+    declared.write_text(json.dumps([one, one] if config is None else [one]))
+    result = world.run("check", "--root", str(image), "--image-config", str(declared))
+    assert result.status == status and words in result.out + result.err, result
+    assert config is None or status != 0 or world.run("check", "--image-config", str(declared), "-p", str(image / "etc/aweigh/policy.ini")).status == 0
+
+
 def test_the_policy_of_an_image_reads_no_variable_of_this_machine(world):
     image = unpacked(world, "[policy]\nmode = offline\n[model x]\npath = /x\nhint = ${CI_SECRET:-unset} ${DECLARED:-none}\n")
     declared = world.path / "image.env"

@@ -113,6 +113,22 @@ def test_the_hub_cache(world, worker, model, need_root, prefix):
     assert sorted((str(p), p.read_bytes()) for p in world.hub.rglob("*") if p.is_file()) == before
 
 
+@pytest.mark.parametrize("prefix", [[], USER], ids=["mount", "landlock"])
+def test_the_path_of_a_snapshot(world, worker, model, need_root, prefix):
+    """Its links lead to blobs beside it, which are kept, too."""
+    snapshot = Repo(world.hub).snapshot
+    user = "user = 1000:1000\n" if not prefix else ""
+    world.policy(f"[policy]\nmode = offline\n{user}[confine]\nmodels_read_only = yes\n[model m]\npath = {snapshot}\n")
+    before = sorted((str(p), p.read_bytes()) for p in world.hub.rglob("*") if p.is_file())
+    result = world.start("/bin/sh", "-c", f"for f in {snapshot}/*; do echo x >> $f; done; echo done", prefix=prefix)
+    assert result.out == "done\n" and sorted((str(p), p.read_bytes()) for p in world.hub.rglob("*") if p.is_file()) == before, result
+
+
+def test_links_that_may_lead_out_are_told(world, model, need_root):
+    policy(world, model, "[severity]\nfile.link-escapes = note")
+    assert any("can still be written" in f["message"] for f in world.check(prefix=USER).report["findings"] if f["code"] == "confine.models")
+
+
 def test_one_folder_within_another(world, worker, model, need_root):
     """What lies beside the inner one belongs to the outer one."""
     inner = model / "deep" / "inner"

@@ -7,7 +7,7 @@ import signal
 import subprocess
 
 import pytest
-from models import COMMIT, Repo, bert_files, gguf, minilm_files
+from models import COMMIT, Repo, bert_files, complete, gguf, minilm_files
 from world import HANG_LIMIT
 
 
@@ -70,6 +70,31 @@ def test_passes_as_it_is_and_not_otherwise(world, state, kind):
                 with open(real, "wb") as file:
                     file.write(data)
     assert check(world).status == 0
+
+
+def test_what_is_left_out_is_told(world):
+    """Of a repository with two snapshots and no main nobody knows which is meant."""
+    complete(world.hub, "org/one")
+    for commit in ("1" * 40, "2" * 40):
+        repo = Repo(world.hub, "org/two", commit)
+        for name, data in bert_files().items():
+            repo.file(name, data)
+    result = world.run("draft", str(world.hub))
+    assert result.status == 0 and result.out.count("[model ") == 1 and "models--org--two has several snapshots" in result.err, result
+    result = world.run("draft", str(world.hub / "models--org--two"))
+    assert result.status == 66 and "snapshots/COMMIT" in result.err, result
+    result = world.run("draft", str(repo.snapshot))
+    assert result.status == 0 and "repo     = org/two" in result.out and f"revision = {commit}" in result.out, result
+
+
+def test_a_folder_that_states_no_digest_is_not_said_to_be_held_against_one(world):
+    folder = world.path / "model"
+    folder.mkdir()
+    for name, data in bert_files().items():
+        (folder / name).write_bytes(data)
+    assert "verify    = structure" in world.run("draft", str(folder)).out
+    complete(world.hub)
+    assert "verify    = digest" in world.run("draft", str(world.hub)).out
 
 
 def test_damage_is_told(world):

@@ -1048,6 +1048,19 @@ def test_a_lock_of_many_models_is_read_at_once(locker):
     assert locker.check().finding("lock.stale")
 
 
+def test_what_changed_is_told_when_it_is_written(locker):
+    folder = lay(locker.world.path / "model", bert_files())
+    locker.world.policy(f"[policy]\nlock = aweigh.lock\n[model m]\npath = {folder}\n")
+    assert locker.run().status == 0
+    (folder / "config.json").write_bytes(b'{"model_type": "bert", "x": 1}')
+    result = locker.run("--check")
+    assert result.status == 65 and "config.json has" in result.out and "pass" not in result.out + result.err, result
+    result = locker.run()
+    assert result.status == 0 and "config.json has" in result.out, result
+    locker.world.policy(f"[policy]\nlock = aweigh.lock\n[model n]\npath = {folder}\n")
+    assert "m: is in the lock file, and no model of the policy" in locker.run().out
+
+
 @pytest.mark.parametrize("severity, codes", [("error", ["model.incomplete"]), ("warning", ["model.incomplete", "model.required", "model.too-small"])])
 def test_one_cause_is_one_finding(locker, severity, codes):
     """A file that the lock file names, and files, require and min_size want; but what the policy makes less of excuses nothing."""

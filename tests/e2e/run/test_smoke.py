@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import certificates
 import pytest
-from models import complete
+from models import complete, safetensors
 from network import free_port
 from waiting import wait_for
 from world import HANG_LIMIT, missing
@@ -76,6 +76,29 @@ def test_the_service_has_a_place_of_its_own_in_each_report(world, after, status)
     assert list(suites) == ["m", "environment", "service"] and suites["service"].get("failures") == str(int(status != 0)) and suites["environment"].get("failures") == "0"
     assert "\n1..3\n" in tap and re.search(r"^(ok|not ok) 3 - service", tap, re.M)[1] == ("ok" if status == 0 else "not ok")
     assert ("| service | ok |" if status == 0 else "| service | error | service.died |") in markdown
+
+
+def test_a_start_that_fails_is_reported(world):
+    """What refuses on the way to the service is in the report, and in the files."""
+    file = world.path / "report.json"
+    result = smoke(world, SERVER, "tcp:{port}", "--report", f"json={file}", service="working_directory = /nowhere")
+    assert result.status == 77 and codes(result) == {"service.directory"} and json.loads(file.read_text())["status"] == 77, result
+    assert world.check().status == 77
+    world.policy("[policy]\n[service]\nready = exit\n")
+    result = world.run("smoke", "--policy", str(world.policy_file), "--report", f"junit={world.path}/none/j.xml", "--", "/bin/true")
+    assert result.status == 74 and "report.failed" in result.err, result
+
+
+def test_weights_of_no_model_section(world):
+    """By their names, wherever they lie; a link to a model of the policy is that model."""
+    for name in ("stray", "mine"):
+        (world.path / name).mkdir()
+        (world.path / name / "model.safetensors").write_bytes(safetensors())
+    (world.path / "alias").symlink_to(world.path / "mine")
+    for opened, status in (("stray", 65), ("alias", 0)):
+        world.policy(f"[policy]\n[model m]\npath = {world.path}/mine\n[service]\nready = exit\nfiles = refuse\n")
+        result = world.run("smoke", "--policy", str(world.policy_file), "--format", "json", "--", PYTHON, "-c", f"open('{world.path}/{opened}/model.safetensors', 'rb').read(1)")
+        assert result.status == status and ("no [model] section names where it lies" in result.err) == (status == 65), result
 
 
 def world_schema(result):
