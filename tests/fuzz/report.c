@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct record record = { .magic = RECORD_MAGIC, .type = RECORD_FINDING };
 	struct model model = { .name = "m", .path = "/m", .revision = "main", .selected = true };
 	struct report_model seen = {
-		.seen = true, .found = true, .worst = SEVERITY_ERROR, .findings = { 1, 1 }
+		.seen = true, .found = true, .findings = { 1, 1, SEVERITY_ERROR }
 	};
 	struct policy policy = { .models = &model,
 		                 .model_count = 1,

@@ -60,8 +60,7 @@ static void make(struct made *made)
 		                            .bytes = 1024,
 		                            .seen = true,
 		                            .found = true,
-		                            .worst = SEVERITY_ERROR,
-		                            .findings = { 1, 1 } };
+		                            .findings = { 1, 1, SEVERITY_ERROR } };
 	made->finding = (struct report_finding){ .id = FINDING_FILE_DIGEST,
 		                                 .severity = SEVERITY_ERROR,
 		                                 .model = 0,

@@ -184,7 +184,7 @@ static void findings_have_the_severity_of_their_policy(void **state)
 	/* Before another inspection all of it is forgotten. */
 	gate_begin_anew(&gate);
 	assert_int_equal(gate.report.status, STATUS_OK);
-	assert_int_equal(gate.report.models[0].worst, SEVERITY_OFF);
+	assert_int_equal(gate.report.models[0].findings.worst, SEVERITY_OFF);
 	assert_false(gate.inspected);
 	gate_release(&gate);
 	write_policy(world, "");

@@ -405,14 +405,18 @@ def test_a_directory_that_was_handed_in_is_withheld(world, need_root):
     assert result.status != 0 and (folder / "config.json").read_bytes() == bert_files()["config.json"]
 
 
+def with_usual_policy(world, text):
+    """A prefix under which this is /etc/aweigh/policy.ini, for that command alone."""
+    usual = world.path / "etc-aweigh"
+    usual.mkdir(exist_ok=True)
+    (usual / "policy.ini").write_text(text)
+    return ["unshare", "-m", "sh", "-c", f'mkdir -p /etc/aweigh && mount --bind {usual} /etc/aweigh && exec "$@"', "sh"]
+
+
 def test_a_policy_that_is_not_to_be_replaced(world, need_root):
     """Who sets the environment of the image does not take its policy away."""
-    usual = world.path / "etc-aweigh"
-    usual.mkdir()
-    (usual / "policy.ini").write_text("[policy]\nreplaceable = no\n[model m]\npath = /no/such\n")
     world.policy("")
-    script = f'mkdir -p /etc/aweigh && mount -t tmpfs none /etc/aweigh && cp {usual}/policy.ini /etc/aweigh/ && exec "$@"'
-    result = world.start("echo", "started", prefix=["unshare", "-m", "sh", "-c", script, "sh"])
+    result = world.start("echo", "started", prefix=with_usual_policy(world, "[policy]\nreplaceable = no\n[model m]\npath = /no/such\n"))
     assert result.status == 78 and "replaceable = no" in result.err and "started" not in result.out
 
 
@@ -635,17 +639,10 @@ def test_a_stop_signal_of_the_images_own(world, need_root):
 
 def test_a_policy_that_may_not_be_replaced_and_cannot_be_read(world, need_root):
     """Who cannot read it cannot know that it says no."""
-    usual, other = Path("/etc/aweigh/policy.ini"), world.policy("[policy]\n").policy_file
-    if usual.exists():
-        pytest.skip("this machine has a policy")
-    usual.parent.mkdir(exist_ok=True)
-    try:
-        usual.write_text("[policy]\nreplaceable = ${X}\n")
-        assert world.run("check", env={"AWEIGH_POLICY": str(other)}).status == 78
-        usual.write_text("[policy]\nreplaceable = yes\n")
-        assert world.run("check", env={"AWEIGH_POLICY": str(other)}).status == 0
-    finally:
-        usual.unlink()
+    other = world.policy("[policy]\n").policy_file
+    for said, status in (("${X}", 78), ("yes", 0)):
+        prefix = with_usual_policy(world, f"[policy]\nreplaceable = {said}\n")
+        assert world.run("check", env={"AWEIGH_POLICY": str(other)}, prefix=prefix).status == status, said
 
 
 def test_a_user_without_a_name(world, need_root):
