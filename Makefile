@@ -78,6 +78,8 @@ endif
 VARIANT_FLAGS += $(if $(filter no,$(FETCH)),-DAWEIGH_NO_FETCH,-DAWEIGH_SHA256_PAIRS)
 endif
 OBJECTS := $(SOURCES:%.c=build/$(VARIANT)/%.o)
+# It stands for a function of the C library: nothing that is optimized at the end may take it for its own.
+build/$(VARIANT)/entry/process/strstr_none.o: CFLAGS += -fno-lto -fno-builtin
 
 .PHONY: all binaries completion deb image release help demo test check unit e2e arrow golden install uninstall sanitize emulated fuzz bench lint format clean tools dist compile_commands.json
 all: $(TARGET)

@@ -18,25 +18,22 @@ static void cleanup_caps(const cap_t *caps)
 		(void)cap_free(*caps);
 }
 
+/* By libcap's names; its own search takes numbers, too. */
 static bool parse_one(const char *word, size_t length, uint64_t *mask)
 {
-	char name[32];
-	struct text text = TEXT_OVER(name);
-	cap_value_t value;
+	bool prefixed = length >= 4 && text_equals_any_case(word, 4, "cap_");
+	bool found = false;
 
-	if (length < 4 || !text_equals_any_case(word, 4, "cap_"))
-		text_add(&text, "cap_");
-	for (size_t i = 0; i < length; i++) {
-		char lower = scan_lower(word[i]);
+	for (int value = 0; !found && value <= CAP_LAST_CAP; value++) {
+		char *name = cap_to_name(value);
 
-		if (!scan_is_name(word[i])) /* libcap is content with what stands before it */
-			return false;
-		text_add_bytes(&text, &lower, 1);
+		found = name != NULL && strlen(name) > 4 &&
+		        text_equals_any_case(word, length, prefixed ? name : name + 4);
+		if (found)
+			*mask |= 1ull << value;
+		(void)cap_free(name);
 	}
-	if (text.cut || cap_from_name(name, &value) != 0 || value > 63)
-		return false;
-	*mask |= 1ull << value;
-	return true;
+	return found;
 }
 
 bool capabilities_parse(const char *list, struct capability_set *out)
