@@ -123,7 +123,24 @@ static enum status tell_damage(const struct report *report, bool lock, struct te
 	return STATUS_OK;
 }
 
-/* The inspector reads what the files hold. */
+/* What the inspector read of the models. */
+static void take_report(struct draft *draft, const struct report *report)
+{
+	for (size_t i = 0; i < report->count; i++) {
+		const struct report_finding *finding = &report->findings[i];
+		struct drafted_model *model;
+
+		if (finding->model == NO_MODEL)
+			continue;
+		model = &draft->models[finding->model];
+		if (finding->id == FINDING_MODEL_REMOTE_CODE && model->code == NULL)
+			model->code = draft_keep(draft, finding->message);
+		model->of_many_formats |= finding->id == FINDING_MODEL_FORMAT;
+	}
+	for (size_t i = 0; report->models != NULL && i < draft->count; i++)
+		draft->models[i].undigested = report->models[i].verified == 0;
+}
+
 static enum status look(struct run *run, struct draft *draft, bool lock, struct text *why)
 {
 	size_t length = 0;
@@ -131,21 +148,10 @@ static enum status look(struct run *run, struct draft *draft, bool lock, struct 
 	enum status status = STATUS_SYSTEM;
 	struct trial *trial = text == NULL ? NULL : try_policy(run, text, length, &status, why);
 
-	for (size_t i = 0; trial != NULL && i < trial->gate.report.count; i++) {
-		const struct report_finding *finding = &trial->gate.report.findings[i];
-		struct drafted_model *model =
-		        finding->model == NO_MODEL ? NULL : &draft->models[finding->model];
-
-		if (model == NULL)
-			continue;
-		if (finding->id == FINDING_MODEL_REMOTE_CODE && model->code == NULL)
-			model->code = draft_keep(draft, finding->message);
-		model->of_many_formats |= finding->id == FINDING_MODEL_FORMAT;
-	}
-	for (size_t i = 0; trial != NULL && i < draft->count; i++)
-		draft->models[i].undigested = trial->gate.report.models[i].verified == 0;
-	if (trial != NULL)
+	if (trial != NULL) {
+		take_report(draft, &trial->gate.report);
 		status = tell_damage(&trial->gate.report, lock, why);
+	}
 	trial_end(trial);
 	free(text);
 	return status;
