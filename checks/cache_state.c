@@ -32,13 +32,13 @@ static void check_partial(struct inspection *inspection, int at, const char *dir
 		if (fstatat(dir_fd(&directory), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 			bytes += (uint64_t)st.st_size;
 	}
-	if (count == 0 || !path_join(path, sizeof(path), directory_name, first))
+	/* Beside a manifest all of whose files are there it is nobody's business. */
+	if (count == 0 || !path_join(path, sizeof(path), directory_name, first) ||
+	    (inspection->model->manifest_complete && !unfinished))
 		return;
 	inspection_report(inspection,
-	                  inspection->model->place.kind == PLACE_CACHE ||
-	                                  (inspection->model->manifest_complete && !unfinished) ?
-	                          FINDING_CACHE_INTERRUPTED :
-	                          FINDING_MODEL_INTERRUPTED,
+	                  inspection->model->place.kind == PLACE_CACHE ? FINDING_CACHE_INTERRUPTED :
+	                                                                 FINDING_MODEL_INTERRUPTED,
 	                  (struct report_at){ .path = path },
 	                  "is the rest of an interrupted download (%llu file%s of this kind, %s)",
 	                  (unsigned long long)count, count == 1 ? "" : "s", size_text(bytes).text);

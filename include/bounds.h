@@ -53,6 +53,8 @@
 #define MAX_ENDPOINTS 8u /* a mirror or two before the hub */
 #define MAX_REDIRECT_PORTS 8u /* of object stores behind a hub: one, or two */
 #define MAX_URL_BYTES 8192u /* signed addresses of the CDN are below 2 kB */
+#define HURRIED_CONNECT_MS 5000u /* where another server has the same, of connect_timeout and stall_timeout */
+#define HURRIED_STALL_MS 10000u
 #define MAX_IDLE_WAIT_S 10u /* for a server that asks for a pause, while another has the same */
 #define MAX_REDIRECTS 10u /* a renamed repository and a CDN need two */
 #define MAX_HEADERS_BYTES (256ul << 10) /* of one response; curl's own limit is 300 kB */

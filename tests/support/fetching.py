@@ -3,13 +3,14 @@
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import certificates
 import pytest
 from world import HANG_LIMIT, ROOT, missing
-from models import COMMIT, safetensors
+from models import COMMIT, git_sha1, safetensors, sha256
 from waiting import children, wait_for
 
 
@@ -37,7 +38,7 @@ class Fetcher:
     """A world whose policy names a hub."""
 
     def __init__(self, world):
-        self.world, self.hub = world, world.hub
+        self.world, self.hub, self.spoiled = world, world.hub, set()   # spoiled: blobs that the test itself has damaged
 
     def write(self, url, mode="auto", model="repo = org/m", fetch="", policy="", more=""):
         self.world.policy(f"[policy]\nmode = {mode}\nhub_cache = {self.hub}\n{policy}\n[model m]\n{model}\n"
@@ -90,7 +91,13 @@ class Fetcher:
 
 @pytest.fixture
 def fetcher(world):
-    return Fetcher(world)
+    """After each test, whatever came of its fetches: nothing wrong stands under the name of a digest."""
+    fetcher = Fetcher(world)
+    yield fetcher
+    for path in sorted(fetcher.hub.glob("models--*/blobs/*")):
+        if re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", path.name) and path.is_file() and path not in fetcher.spoiled:
+            data = path.read_bytes()
+            assert path.name == (sha256(data) if len(path.name) == 64 else git_sha1(data)), f"{path} has {len(data)} other bytes"
 
 
 def listing(folder):

@@ -368,7 +368,7 @@ static void explain_curl(struct request *request, CURLcode code, struct text *te
 		}
 		failure->id = FINDING_FETCH_STALLED;
 		text_addf(text, ": fewer than %ld bytes a second for %llu s", STALLED_BYTES,
-		          (unsigned long long)request->network->settings->stall_timeout_ms / 1000);
+		          (unsigned long long)request->stall_ms / 1000);
 		return;
 #if LIBCURL_VERSION_NUM >= 0x080600 /* its own bound on headers */
 	case CURLE_TOO_LARGE:

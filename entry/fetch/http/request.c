@@ -216,6 +216,12 @@ static void learn_resolving(struct request *request, CURLcode code)
 	network->as_it_stands = request->as_it_stands;
 }
 
+/* A server that hangs costs seconds where another has the same. */
+static uint64_t hurried(const struct request *request, uint64_t ms, uint64_t most)
+{
+	return request->elsewhere && ms > most ? most : ms;
+}
+
 static void set_options(struct request *request)
 {
 	const struct network *network = request->network;
@@ -248,10 +254,13 @@ static void set_options(struct request *request)
 	(void)curl_easy_setopt(easy, CURLOPT_NOPROXY, settings->no_proxy);
 	set_resolving(request, proxy);
 	(void)curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-	(void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)settings->connect_timeout_ms);
+	(void)curl_easy_setopt(
+	        easy, CURLOPT_CONNECTTIMEOUT_MS,
+	        (long)hurried(request, settings->connect_timeout_ms, HURRIED_CONNECT_MS));
+	request->stall_ms = hurried(request, settings->stall_timeout_ms, HURRIED_STALL_MS);
 	(void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, STALLED_BYTES);
 	(void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME,
-	                       (long)((settings->stall_timeout_ms + 999) / 1000));
+	                       (long)((request->stall_ms + 999) / 1000));
 	(void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)FETCH_BUFFER_BYTES);
 	(void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
 	(void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, request);
@@ -398,7 +407,8 @@ static bool plan_retry(struct request *request, uint64_t *due_ns)
 	/* Turned away, ill, or not answering: what can be had elsewhere or later need not be waited for here. */
 	if (request->few_tries && retry.tries > 1 &&
 	    (request->elsewhere || request->status == 503 || request->status == 0))
-		retry.tries = 1;
+		retry.tries =
+		        request->elsewhere && request->failure.id == FINDING_FETCH_STALLED ? 0 : 1;
 	if (request->status == 429 || request->status == 503)
 		retry.wait_s = request->headers.wait_s;
 	if (request->elsewhere && retry.wait_s != UINT64_MAX && retry.wait_s > MAX_IDLE_WAIT_S)

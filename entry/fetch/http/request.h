@@ -52,7 +52,7 @@ struct request {
 	struct url server, endpoint;
 	bool has_endpoint;
 	unsigned redirects, attempts, refreshed;
-	uint64_t received, due_ns;
+	uint64_t received, due_ns, stall_ms; /* stall_ms: how long it may be silent */
 	bool begun, refused, running, token_sent;
 	bool misfit; /* refused by whoever reads the answer, without a reason of its own */
 	bool name_failed; /* the last try ended before there was an address */

@@ -203,6 +203,18 @@ def test_the_path_of_a_single_file(world):
     assert world.check().status == 65
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_the_rest_of_a_download_beside_a_whole_model(world, whole):
+    """What a complete manifest proves to be nobody's business is not told."""
+    repo = complete(world.hub)
+    (repo.folder / "blobs" / ("1" * 64 + ".incomplete")).write_bytes(b"x" * 1000)
+    if whole:
+        repo.manifest()
+    world.policy("[policy]\n[model m]\nrepo = org/m\n")
+    result = world.check()
+    assert result.status == 0 and ("cache.interrupted" in result.codes()) != whole, result
+
+
 def test_directories_that_are_links(world):
     lay_out(world.path / "model" / "..2026", {"config.json": BERT, "model.safetensors": safetensors(), **TOKENIZER})
     os.symlink("..2026", world.path / "model" / "..data")

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What hubs, mirrors, filters and proxies answer, word for word as their standards let them, and what is said about it."""
 
+import contextlib
 import email.utils
 import re
+import socket
 import subprocess
 import time
 
@@ -205,6 +207,20 @@ def test_an_endpoint_that_is_ill_is_asked_last(fetcher, status):
         result = fetcher.write(f"{ill.url}, {hub.url}").fetch()
         assert result.status == 0, result
         assert len(ill.requests) <= 2
+
+
+def test_an_endpoint_that_hangs_is_tried_once(fetcher):
+    """It takes connections and is silent: with the usual stall_timeout of 30 s the next one is asked after 10 s, and this one no more."""
+    with Hub(one_repo(bert_files())) as hub, socket.create_server(("127.0.0.1", 0), backlog=64) as silent:
+        silent.setblocking(False)
+        result = fetcher.write(f"http://127.0.0.1:{silent.getsockname()[1]}, {hub.url}").fetch()
+        taken = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                taken.append(silent.accept())
+        for connection, _ in taken:
+            connection.close()
+        assert result.status == 0 and len(taken) == 1, (len(taken), result)
 
 
 def test_a_name_that_is_not_there_waits_no_eternity(fetcher):
