@@ -12,6 +12,15 @@
 #include "system/mounts.h"
 #include "util.h"
 
+/* Where it comes from a file of the policy's, unsetting it changes nothing. */
+static const char *fix_of(const struct inspection *inspection, const char *name)
+{
+	for (size_t i = 0; i < inspection->policy->env_file_count; i++)
+		if (strcmp(inspection->policy->env_file[i].name, name) == 0)
+			return "take it out of [environment file]: an offline service asks no hub";
+	return NULL;
+}
+
 static void check_environment(struct inspection *inspection)
 {
 	const char *first = environment_get(inspection->env, "HF_TOKEN"),
@@ -27,7 +36,8 @@ static void check_environment(struct inspection *inspection)
 		if (inspection->mode != MODE_ONLINE && value[0] != '\0')
 			inspection_report(
 			        inspection, FINDING_ENV_SECRET,
-			        (struct report_at){ .path = variable->name },
+			        (struct report_at){ .path = variable->name,
+			                            .fix = fix_of(inspection, variable->name) },
 			        "%s is set, though the service is offline: anyone who reads its environment has the token",
 			        variable->name);
 		if (value[strcspn(value, " \t\r\n\"'")] != '\0' ||

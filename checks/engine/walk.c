@@ -499,6 +499,24 @@ static void inspect_container(struct inspection *inspection, const char *path, i
 	inspection->file = NULL;
 }
 
+/* The shared blob store beside the repository, where the cache has one. */
+static void inspect_store(struct inspection *inspection)
+{
+	const char *repository = inspection->model->place.repo_path;
+	const char *slash = strrchr(repository, '/');
+	char path[MAX_PATH_BYTES];
+	struct text text = TEXT_OVER(path);
+	CLEANUP(cleanup_fd) int fd = -1;
+
+	if (inspection->model->place.repo_fd < 0 || slash == NULL)
+		return;
+	text_add_bytes(&text, repository, (size_t)(slash - repository));
+	text_add(&text, "/blobs");
+	fd = tree_open(inspection->tree, path, O_PATH | O_NOFOLLOW | O_DIRECTORY);
+	if (fd >= 0 && !text.cut)
+		inspect_container(inspection, path, fd);
+}
+
 /* What links and new snapshots are put into. */
 static void inspect_containers(struct inspection *inspection)
 {
@@ -718,6 +736,7 @@ void walk_model(struct inspection *inspection)
 	int fd = openat(view->place.dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	inspect_containers(inspection);
+	inspect_store(inspection);
 	if (fd >= 0)
 		walk_directory(&walk, fd, 0);
 	if (walk.entries >= MAX_FILES_PER_MODEL)

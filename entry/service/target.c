@@ -395,7 +395,10 @@ static bool ask_into(char *bytes, const struct channel *channel, const struct ta
 	struct answer answer = { .bytes = bytes };
 
 	if (!send_request(channel, target) || !read_head(channel, &answer)) {
-		text_addf(why, "%.200s gives no answer of HTTP", target->text);
+		text_addf(why, "%.200s %s", target->text,
+		          answer.used == 0 && clock_left_ms(channel->deadline_ns) == 0 ?
+		                  "takes the connection, and gives no answer in time" :
+		                  "gives no answer of HTTP");
 		return false;
 	}
 	if (answer.status < 200 || answer.status >= 400) {

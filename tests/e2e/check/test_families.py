@@ -104,6 +104,14 @@ def test_the_shared_blob_store(world, level):
     assert result.status == 0 and result.report["models"][0]["level"] == level, result
 
 
+def test_the_shared_store_has_an_owner_and_a_mode(world):
+    shared_store(world)
+    world.policy("[policy]\n[model m]\nrepo = org/m\nmode_mask = 0022\n")
+    assert world.check().status == 0, world.check()
+    (world.hub / "blobs").chmod(0o777)
+    assert world.check().finding("file.mode")["path"].endswith("/blobs")
+
+
 def test_damage_in_the_shared_store_is_found(world):
     shared_store(world, damage=True)
     assert world.check().status == 0 and world.check("--verify", "digest").finding("file.digest")["path"] == "model.safetensors"

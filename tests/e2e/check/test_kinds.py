@@ -392,3 +392,12 @@ def test_a_folder_without_a_repository_is_not_to_be_fetched(world):
     files["model.safetensors"] = files["model.safetensors"][:-9]
     fixes = {finding["fix"] for finding in judge(world, files).report["findings"] if finding["severity"] == "error"}
     assert fixes and all("repo = ORG/NAME" in fix for fix in fixes), fixes
+
+
+def test_a_token_from_a_file_of_the_policys_is_taken_out_of_the_policy(world):
+    """Unsetting it changes nothing: the file goes before."""
+    (world.path / "token").write_text("hf_secretvalue")
+    (world.path / "token").chmod(0o600)
+    world.policy(f"[policy]\n[environment file]\nHF_TOKEN = {world.path}/token\n")
+    result = world.check()
+    assert "[environment file]" in result.finding("env.secret")["fix"] and "hf_secretvalue" not in result.out, result

@@ -87,7 +87,7 @@ def test_only_so_much_is_read(world, server, body, holds):
 def test_an_answer_that_takes_too_long(world, server):
     server.answer, server.pause = ("slow", b"", False), 5
     result = world.run("probe", url(server), "--timeout", "200ms")
-    assert result.status == 1 and "no answer" in result.err, result
+    assert result.status == 1 and "no answer in time" in result.err, result
 
 
 def silent(answer):
