@@ -17,7 +17,7 @@ static const char *fix_of(const struct inspection *inspection, const char *name)
 {
 	for (size_t i = 0; i < inspection->policy->env_file_count; i++)
 		if (strcmp(inspection->policy->env_file[i].name, name) == 0)
-			return "take it out of [environment file]: an offline service asks no hub";
+			return "take it out of [environment file]";
 	return NULL;
 }
 

@@ -345,12 +345,10 @@ static void check_directory(struct inspection *inspection)
 		return;
 	}
 	if (is_of_a_cache(inspection)) {
-		inspection_report(
-		        inspection, FINDING_MODEL_MISSING,
-		        (struct report_at){
-		                .path = view->place.path,
-		                .fix = "write repo = ORG/NAME for it, and hub_cache in [policy] where the cache lies elsewhere" },
-		        "is a hub cache, or a repository of one, and no model: its snapshots are");
+		inspection_report(inspection, FINDING_MODEL_MISSING,
+		                  (struct report_at){ .path = view->place.path,
+		                                      .fix = "write repo = ORG/NAME instead" },
+		                  "is a hub cache, or a repository of one");
 		view->place.kind = PLACE_NONE;
 		return;
 	}

@@ -106,8 +106,7 @@ static void report_directory(struct inspection *inspection, const struct tree *t
 	        inspection, FINDING_SERVICE_DIRECTORY,
 	        (struct report_at){ .path = directory,
 	                            .said = &inspection->policy->said[KEY_WORKING_DIRECTORY] },
-	        "is the service's working_directory, which uid %u cannot enter: %s",
-	        (unsigned)inspection->who->uid, strerror(-error));
+	        "uid %u cannot enter it: %s", (unsigned)inspection->who->uid, strerror(-error));
 }
 
 /* Before anything is fetched for it, and in the report as anything that refuses is. */

@@ -74,10 +74,9 @@ static void raise_escapes(struct gate *gate)
 	for (size_t i = 0; i < gate->policy.severities_count; i++)
 		if (gate->policy.severities[i].id == FINDING_FILE_LINK_ESCAPES &&
 		    gate->policy.severities[i].severity < SEVERITY_ERROR)
-			gate_raise(
-			        gate, FINDING_CONFINE_MODELS,
-			        gate->policy.said[KEY_MODELS_READ_ONLY].line,
-			        "what links lead to outside of the models can still be written: file.link-escapes lets them pass");
+			gate_raise(gate, FINDING_CONFINE_MODELS,
+			           gate->policy.said[KEY_MODELS_READ_ONLY].line,
+			           "what links out of the models lead to can still be written");
 }
 
 static void list_directories(struct gate *gate)

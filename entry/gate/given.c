@@ -131,8 +131,7 @@ static bool take_file(struct gate *gate, const char *option, const char *file, s
 		text_addf(why, "%s %.400s is not the JSON of an image's configuration", option,
 		          file);
 	else if (error == -E2BIG)
-		text_addf(why, "%s %.400s describes several images: leave one of them in it",
-		          option, file);
+		text_addf(why, "%s %.400s describes several images", option, file);
 	else if (error < 0)
 		text_addf(why, "%s %.400s cannot be read: %s", option, file, patient_words(error));
 	return error == 0;

@@ -120,10 +120,7 @@ static void resolve_identity(struct gate *gate)
 		text_mark_cut(&why);
 		policy_error(&gate->policy, FINDING_POLICY_VALUE, SOURCE_POLICY,
 		             gate->policy.said[KEY_USER].line,
-		             gate->who_is_of_image ?
-		                     "build the image with a USER that it knows, or a number" :
-		                     "name a user of the image, or a number",
-		             "%s", sentence);
+		             "name a user of the image, or a number", "%s", sentence);
 		return;
 	}
 	gate->who.exact = identity_is_current(&gate->who) || identity_may_change();

@@ -265,9 +265,8 @@ static void check_export(struct policy *policy, size_t index)
 		return;
 	if (is_spoken_for(model->export))
 		policy_error(policy, FINDING_POLICY_VALUE, (enum policy_source)said->source,
-		             said->line, "export the model's path under a name of its own",
-		             "export = %.128s: that variable has a meaning of its own",
-		             model->export);
+		             said->line, "choose a name of your own",
+		             "export = %.128s has a meaning of its own", model->export);
 	for (size_t i = 0; i < index && !model->optional; i++)
 		if (policy->models[i].selected && !policy->models[i].optional &&
 		    policy->models[i].export != NULL &&

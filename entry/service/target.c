@@ -397,7 +397,7 @@ static bool ask_into(char *bytes, const struct channel *channel, const struct ta
 	if (!send_request(channel, target) || !read_head(channel, &answer)) {
 		text_addf(why, "%.200s %s", target->text,
 		          answer.used == 0 && clock_left_ms(channel->deadline_ns) == 0 ?
-		                  "takes the connection, and gives no answer in time" :
+		                  "gives no answer in time" :
 		                  "gives no answer of HTTP");
 		return false;
 	}
