@@ -306,29 +306,34 @@ static bool leads_nowhere(struct inspection *inspection)
 	return true;
 }
 
-/* CACHE/models--ORG--NAME, or CACHE itself. */
-static bool is_of_a_cache(struct inspection *inspection)
+/* What a model's directory is by the names in it. */
+struct contents {
+	bool any; /* besides .cache, which a download makes first */
+	bool is_cache; /* CACHE/models--ORG--NAME, or CACHE itself */
+};
+
+static struct contents look_into(int directory_fd)
 {
-	const struct model_view *view = inspection->model;
 	CLEANUP(dir_close)
-	struct dir directory = dir_open(view->place.dir_fd, ".", MAX_DIRECTORY_ENTRIES);
+	struct dir directory = dir_open(directory_fd, ".", MAX_DIRECTORY_ENTRIES);
+	struct contents contents = { false, false };
+	bool snapshots = false, others = false;
 	struct dirent *entry;
-	bool cache = false, snapshots = false, others = false;
 
 	while ((entry = dir_next(&directory)) != NULL) {
-		cache |= strncmp(entry->d_name, "models--", 8) == 0;
+		contents.any |= strcmp(entry->d_name, ".cache") != 0;
+		contents.is_cache |= strncmp(entry->d_name, "models--", 8) == 0;
 		snapshots |= strcmp(entry->d_name, "snapshots") == 0;
 		others |= strcmp(entry->d_name, "refs") == 0 || strcmp(entry->d_name, "blobs") == 0;
 	}
-	return cache || (snapshots && others);
+	contents.is_cache |= snapshots && others;
+	return contents;
 }
 
 static void check_directory(struct inspection *inspection)
 {
 	struct model_view *view = inspection->model;
-	struct dirent *entry;
-	bool empty = true;
-	CLEANUP(dir_close) struct dir directory = { 0 };
+	struct contents contents;
 
 	if (view->place.kind == PLACE_NONE && view->place.error == ENOENT &&
 	    leads_nowhere(inspection)) {
@@ -344,7 +349,8 @@ static void check_directory(struct inspection *inspection)
 		report_refusal(inspection, view->place.path, view->place.error);
 		return;
 	}
-	if (is_of_a_cache(inspection)) {
+	contents = look_into(view->place.dir_fd);
+	if (contents.is_cache) {
 		inspection_report(inspection, FINDING_MODEL_MISSING,
 		                  (struct report_at){ .path = view->place.path,
 		                                      .fix = "write repo = ORG/NAME instead" },
@@ -352,10 +358,7 @@ static void check_directory(struct inspection *inspection)
 		view->place.kind = PLACE_NONE;
 		return;
 	}
-	directory = dir_open(view->place.dir_fd, ".", MAX_DIRECTORY_ENTRIES);
-	while (empty && (entry = dir_next(&directory)) != NULL)
-		empty = strcmp(entry->d_name, ".cache") == 0;
-	if (empty) {
+	if (!contents.any) {
 		inspection_report(inspection, FINDING_MODEL_MISSING, missing_directory(view),
 		                  "the directory is empty");
 		view->place.kind = PLACE_NONE;

@@ -167,15 +167,20 @@ void inspection_report(struct inspection *inspection, enum finding_id id, struct
 	va_end(arguments);
 }
 
-bool inspection_refuses(const struct inspection *inspection, enum finding_id id)
+enum severity finding_severity(const struct policy *policy, enum finding_id id)
 {
-	const struct policy *policy = inspection->policy;
 	enum severity severity = finding_kinds[id].severity;
 
 	for (size_t i = 0; i < policy->severities_count; i++)
 		if (policy->severities[i].id == id)
 			severity = policy->severities[i].severity;
-	return inspection->seen[id] > 0 && severity == SEVERITY_ERROR;
+	return severity;
+}
+
+bool inspection_refuses(const struct inspection *inspection, enum finding_id id)
+{
+	return inspection->seen[id] > 0 &&
+	       finding_severity(inspection->policy, id) == SEVERITY_ERROR;
 }
 
 bool model_is_broken(const struct inspection *inspection)

@@ -21,6 +21,8 @@ enum finding_id finding_find(const char *code);
 const char *finding_code_at(const void *nothing, size_t index);
 /* Whether it is about fetching: raised by the fetcher, or by the gate about it. */
 bool finding_is_of_fetch(enum finding_id id);
+/* As the policy's [severity] has it, the kind's own where that has no row. */
+enum severity finding_severity(const struct policy *policy, enum finding_id id);
 /* Whether no policy may give it another severity: it says that something was not judged at all. */
 bool finding_is_fixed(enum finding_id id);
 

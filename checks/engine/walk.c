@@ -214,13 +214,7 @@ bool model_has_directory(const struct inspection *inspection, const char *name)
 /* A policy that makes less of links that lead out than an error accepts what they lead to. */
 static bool accepts_escapes(const struct inspection *inspection)
 {
-	const struct policy *policy = inspection->policy;
-	enum severity severity = SEVERITY_ERROR;
-
-	for (size_t i = 0; i < policy->severities_count; i++)
-		if (policy->severities[i].id == FINDING_FILE_LINK_ESCAPES)
-			severity = policy->severities[i].severity;
-	return severity < SEVERITY_ERROR;
+	return finding_severity(inspection->policy, FINDING_FILE_LINK_ESCAPES) < SEVERITY_ERROR;
 }
 
 /* Reads a link's text: only a finding or a digest needs it, so only then. */

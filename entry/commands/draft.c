@@ -561,7 +561,8 @@ static enum status draft_all(struct run *run, struct draft *draft, struct text *
 		return status;
 	tell_left_out(draft, why);
 	if (draft->count == 0) {
-		text_add(why, why->length > 0 ? "" : "no model was found");
+		if (why->length == 0)
+			text_add(why, "no model was found");
 		return STATUS_MISSING;
 	}
 	draft_finish(draft);

@@ -71,12 +71,10 @@ static void add_snapshot(struct gate *gate, const char *path)
 /* Where the policy lets links lead out, what they lead to is not known here. */
 static void raise_escapes(struct gate *gate)
 {
-	for (size_t i = 0; i < gate->policy.severities_count; i++)
-		if (gate->policy.severities[i].id == FINDING_FILE_LINK_ESCAPES &&
-		    gate->policy.severities[i].severity < SEVERITY_ERROR)
-			gate_raise(gate, FINDING_CONFINE_MODELS,
-			           gate->policy.said[KEY_MODELS_READ_ONLY].line,
-			           "what links out of the models lead to can still be written");
+	if (finding_severity(&gate->policy, FINDING_FILE_LINK_ESCAPES) < SEVERITY_ERROR)
+		gate_raise(gate, FINDING_CONFINE_MODELS,
+		           gate->policy.said[KEY_MODELS_READ_ONLY].line,
+		           "what links out of the models lead to can still be written");
 }
 
 static void list_directories(struct gate *gate)

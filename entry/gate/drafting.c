@@ -139,23 +139,28 @@ static bool repo_of(const char *directory, char *out, size_t size)
 	return !text.cut && repo_id_fault(out) == NULL;
 }
 
+/* The first that the directory has is `first`. */
+static size_t count_snapshots(int repo_fd, char first[static COMMIT_HEX + 1])
+{
+	CLEANUP(dir_close) struct dir dir = dir_open(repo_fd, "snapshots", MAX_DIRECTORY_ENTRIES);
+	struct dirent *entry;
+	size_t count = 0;
+
+	while ((entry = dir_next(&dir)) != NULL)
+		if (revision_is_commit(entry->d_name) && count++ == 0)
+			memcpy(first, entry->d_name, COMMIT_HEX + 1);
+	return count;
+}
+
 /* The commit of refs/main, or of the only snapshot. */
 static bool commit_of(const struct draft *draft, int repo_fd, char commit[static COMMIT_HEX + 1])
 {
 	CLEANUP(cleanup_fd)
 	int fd = tree_open_beneath(&draft->tree, repo_fd, "refs/main", O_RDONLY);
-	CLEANUP(dir_close) struct dir dir = dir_open(repo_fd, "snapshots", MAX_DIRECTORY_ENTRIES);
 	ssize_t got = fd < 0 ? -1 : read(fd, commit, COMMIT_HEX);
-	struct dirent *entry;
-	size_t count = 0;
 
 	commit[got < 0 ? 0 : got] = '\0';
-	if (revision_is_commit(commit))
-		return true;
-	while ((entry = dir_next(&dir)) != NULL)
-		if (revision_is_commit(entry->d_name) && count++ == 0)
-			memcpy(commit, entry->d_name, COMMIT_HEX + 1);
-	return count == 1;
+	return revision_is_commit(commit) || count_snapshots(repo_fd, commit) == 1;
 }
 
 /* A model of which no file counts is none. */
@@ -256,13 +261,9 @@ static bool take_any_snapshot(struct listing *listing, const char *repository)
 static bool has_snapshots(const struct draft *draft, const char *repository)
 {
 	CLEANUP(cleanup_fd) int fd = tree_open(&draft->tree, repository, O_RDONLY | O_DIRECTORY);
-	CLEANUP(dir_close) struct dir dir = dir_open(fd, "snapshots", MAX_DIRECTORY_ENTRIES);
-	struct dirent *entry;
+	char first[COMMIT_HEX + 1];
 
-	while ((entry = dir_next(&dir)) != NULL)
-		if (revision_is_commit(entry->d_name))
-			return true;
-	return false;
+	return count_snapshots(fd, first) > 0;
 }
 
 bool draft_take_repository(struct draft *draft, const char *cache, const char *directory,

@@ -245,14 +245,15 @@ static bool is_absent_revision(const char *path)
 /* Weights that lie neither in the cache nor in a model of the policy, by whatever way they were reached. */
 static bool is_elsewhere(const struct observer *observer, const struct opened_file *file)
 {
-	char real[PATH_MAX], directory[PATH_MAX];
+	char real[PATH_MAX];
 
 	if (!file->opened || realpath(file->path, real) == NULL)
 		return false;
 	for (size_t i = 0; i < observer->directory_count; i++)
 		if (path_is_beneath(file->path, observer->directories[i]) ||
-		    (realpath(observer->directories[i], directory) != NULL &&
-		     path_is_beneath(real, directory)))
+		    path_is_beneath(real, observer->directories[i]) ||
+		    (observer->real != NULL && observer->real[i] != NULL &&
+		     path_is_beneath(real, observer->real[i])))
 			return false;
 	return true;
 }
