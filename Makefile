@@ -13,7 +13,7 @@ DESTDIR ?=
 CC ?= gcc
 STRIP ?= strip
 # Speed for the gate, size for the build that has no network code.
-CFLAGS ?= $(if $(filter no,$(FETCH)),-Oz -flto -flto-partition=one,-O2)
+CFLAGS ?= $(if $(filter no,$(FETCH)),-Oz -flto -flto-partition=one -fmerge-all-constants -fno-jump-tables,-O2)
 LDFLAGS ?=
 
 # What runs once, for people, is small rather than fast.
@@ -48,7 +48,7 @@ CHECKS := $(wildcard checks/*.c checks/*/*.c)
 ENTRY := $(wildcard entry/*.c entry/*/*.c entry/*/*/*.c)
 FORMS := junit sarif tap github markdown gcp
 # What a build that only checks and starts leaves out, and what stands in its place there.
-LEFT_OUT := entry/fetcher.c entry/report/progress.c entry/gate/seen.c entry/gate/drafting.c entry/gate/draft_text.c entry/gate/opened.c $(FORMS:%=entry/report/%.c) \
+LEFT_OUT := entry/fetcher.c entry/report/progress.c entry/report/watched.c entry/gate/seen.c entry/gate/drafting.c entry/gate/draft_text.c entry/gate/opened.c $(FORMS:%=entry/report/%.c) \
 	entry/fetch/% entry/report/lock% $(filter-out %/target.c %/patterns.c %_none.c,$(wildcard entry/service/*.c)) \
 	entry/gate/refetch.c entry/gate/locking.c entry/confine/observe.c $(foreach c,lock smoke watching draft,entry/commands/$c.c)
 NONE := $(wildcard entry/*/*_none.c)
@@ -81,7 +81,7 @@ OBJECTS := $(SOURCES:%.c=build/$(VARIANT)/%.o)
 # It stands for a function of the C library: nothing that is optimized at the end may take it for its own.
 build/$(VARIANT)/entry/process/strstr_none.o: CFLAGS += -fno-lto -fno-builtin
 
-.PHONY: all binaries completion deb image release help demo test check unit e2e arrow golden install uninstall sanitize emulated fuzz bench lint format clean tools dist compile_commands.json
+.PHONY: all binaries completion deb image release help demo test check unit e2e arrow golden install uninstall sanitize emulated fuzz stress bench lint format clean tools dist compile_commands.json
 all: $(TARGET)
 
 help:
@@ -94,6 +94,7 @@ help:
 	@echo 'make emulated        the other architecture, cross built, and its core under an emulator'
 	@echo 'make golden          write the golden files anew, for review as a diff'
 	@echo 'make fuzz TIME=60    each fuzz target for so many seconds'
+	@echo 'make stress          1,000 fetches under the thread sanitizer'
 	@echo 'make bench           speed beside tini-static, Python and sha256sum'
 	@echo 'make lint format     findings of the analysers; clang-format'
 	@echo 'make install DESTDIR= PREFIX=/usr/local'

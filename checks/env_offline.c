@@ -80,7 +80,7 @@ static void check_contradictions(struct inspection *inspection)
 		inspection_report(
 		        inspection, FINDING_ENV_CONFLICT,
 		        (struct report_at){ .path = "HF_DATASETS_OFFLINE" },
-		        "HF_DATASETS_OFFLINE alone decides for datasets and says online; each of its hub calls will then fail");
+		        "HF_DATASETS_OFFLINE alone decides for datasets and says online: each of its hub calls will fail");
 }
 
 static void check_offline(struct inspection *inspection)

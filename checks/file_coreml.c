@@ -11,6 +11,7 @@
 #include "engine/findings.h"
 #include "engine/inspection.h"
 #include "engine/walk.h"
+#include "families/families.h"
 #include "hub/cache.h"
 #include "util.h"
 
@@ -35,6 +36,21 @@ static bool visit(void *context, const struct json_value *value)
 	return true;
 }
 
+/* A package of which this is the specification has its list beside Data/. */
+static void require_manifest(struct inspection *inspection)
+{
+	const char *path = inspection->file->path, *data = strstr(path, ".mlpackage/Data/");
+	char manifest[MAX_PATH_BYTES];
+	struct text text = TEXT_OVER(manifest);
+
+	if (data == NULL || !path_ends(path, ".mlmodel"))
+		return;
+	text_add_bytes(&text, path, (size_t)(data - path));
+	text_add(&text, ".mlpackage/Manifest.json");
+	if (!text.cut)
+		family_require_beside(inspection, manifest, path, "is of a package");
+}
+
 void check_file_coreml(struct inspection *inspection)
 {
 	const struct file_view *file = inspection->file;
@@ -42,4 +58,5 @@ void check_file_coreml(struct inspection *inspection)
 
 	if (file->fd >= 0 && path_ends(file->path, ".mlpackage/Manifest.json"))
 		(void)json_read(file->fd, MAX_CONFIG_BYTES, visit, inspection, &error);
+	require_manifest(inspection);
 }

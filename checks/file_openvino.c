@@ -79,6 +79,18 @@ static bool is_graph(const struct file_view *file)
 	return got > 0 && memmem(head, (size_t)got, "<net", 4) != NULL;
 }
 
+/* A document ends with a tag, or a comment: blanks and NULs may stand behind it. */
+static bool is_closed(int fd, uint64_t size)
+{
+	char tail[4096];
+	size_t length = size < sizeof(tail) ? (size_t)size : sizeof(tail);
+	ssize_t got = pread(fd, tail, length, (off_t)(size - length));
+
+	while (got > 0 && (scan_is_space(tail[got - 1]) || tail[got - 1] == '\0'))
+		got--;
+	return got <= 0 || tail[got - 1] == '>';
+}
+
 void check_file_openvino(struct inspection *inspection)
 {
 	const struct file_view *file = inspection->file;
@@ -94,6 +106,10 @@ void check_file_openvino(struct inspection *inspection)
 	text_add(&text, ".bin");
 	if (!model_wants(inspection, weights))
 		return;
+	if (sized && !is_closed(file->fd, (uint64_t)file->st.st_size))
+		inspection_report(inspection, FINDING_FILE_TRUNCATED,
+		                  (struct report_at){ .path = file->path },
+		                  "ends inside its data: it is cut short");
 	constants = constants_of(file->fd, (uint64_t)file->st.st_size, !sized);
 	if (constants.any && (!model_has(inspection, weights, &size) || size == 0))
 		inspection_report(inspection, FINDING_MODEL_PART,

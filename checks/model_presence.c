@@ -29,7 +29,7 @@ static void report_refusal(struct inspection *inspection, const char *path, int 
 		        (struct report_at){
 		                .path = path,
 		                .fix = error == ENOTCONN || error == ESTALE ?
-		                               "wait until the volume is mounted, then start again" :
+		                               "wait until the volume is mounted" :
 		                               NULL },
 		        "cannot be opened: %s", strerror(error));
 		return;
@@ -262,7 +262,7 @@ static void report_missing_repo(struct inspection *inspection)
 	}
 	text_addf(
 	        &how,
-	        "fetch it when the image is built, and remember that the content of a RUN --mount=type=cache is not part of the image");
+	        "fetch it when the image is built; what a RUN --mount=type=cache holds is not part of the image");
 	if (inspection->hub_cache == NULL)
 		text_add(&why, "the cache cannot be located");
 	else if (inspection->model->outcome == CACHE_NO_HUB)
@@ -369,6 +369,13 @@ void check_model_presence(struct inspection *inspection)
 {
 	struct model_view *view = inspection->model;
 
+	/* Its names may be read, and nothing that they name: it would look empty. */
+	if (view->place.kind != PLACE_NONE && faccessat(view->place.dir_fd, ".", F_OK, 0) != 0 &&
+	    errno == EACCES) {
+		report_refusal(inspection, view->place.path, EACCES);
+		view->place.kind = PLACE_NONE;
+		return;
+	}
 	if (view->model->path != NULL)
 		check_directory(inspection);
 	else if (view->outcome == CACHE_NO_HUB || view->outcome == CACHE_NO_REPO)

@@ -46,7 +46,8 @@ static bool is_denied(struct search *search, const char *what, const char *refer
 	inspection_report(inspection, FINDING_MODEL_REMOTE_CODE,
 	                  (struct report_at){ .path = search->config,
 	                                      .said = MODEL_SAID(model, REMOTE_CODE) },
-	                  "its %s names the code %.256s, which the policy denies", what, reference);
+	                  "its %s names the code %.256s, which runs with remote_code = allow alone",
+	                  what, reference);
 	return true;
 }
 

@@ -75,17 +75,17 @@ static struct parts look_for_all(struct inspection *inspection, const struct sha
 	return parts;
 }
 
-/* An index of which nothing was met counts only where nothing else stands for weights: see check_absent(). */
-static bool remember_absent(struct model_view *view, const char *path)
+/* What an index says is weighed once all files were met; false: now. */
+static bool put_off(struct model_view *view, const char *path)
 {
 	struct text text;
 
-	if (view->absent_indexes == LENGTH_OF(view->absent_index) ||
-	    strlen(path) >= sizeof(view->absent_index[0]))
+	if (view->late_indexes == LENGTH_OF(view->late_index) ||
+	    strlen(path) >= sizeof(view->late_index[0]))
 		return false;
-	text = TEXT_OVER(view->absent_index[view->absent_indexes]);
+	text = TEXT_OVER(view->late_index[view->late_indexes]);
 	text_add(&text, path);
-	view->absent_indexes++;
+	view->late_indexes++;
 	return true;
 }
 
@@ -102,20 +102,44 @@ static bool has_other_set(const struct inspection *inspection, const char *path)
 	         model_has(inspection, name, NULL)));
 }
 
+/* The whole model once more, as exporters put it beneath its folder (optimum, transformers.js): original/ is none. */
+static bool has_exported_set(const struct inspection *inspection)
+{
+	return family_directory_has_weights(inspection, "onnx") ||
+	       family_directory_has_weights(inspection, "openvino");
+}
+
+/* Other weights beside the index: then one without its shards counts for nothing. */
+static bool stands_beside_weights(const struct inspection *inspection, const char *path)
+{
+	char directory[MAX_PATH_BYTES];
+
+	directory_of(path, directory, sizeof(directory));
+	return family_directory_has_weights(inspection, directory) ||
+	       (directory[0] == '\0' && has_exported_set(inspection));
+}
+
 static void check_shards(struct inspection *inspection, const char *path,
                          const struct shard_index *index)
 {
+	struct model_view *view = inspection->model;
 	struct parts parts = look_for_all(inspection, index, path, false);
-
-	if (parts.wanted > 0 && ((parts.there > 0 && !has_other_set(inspection, path)) ||
-	                         !remember_absent(inspection->model, path)))
-		(void)look_for_all(inspection, index, path, true);
 	/* total_size counts tensors, not headers; loaders never look at it, and quantized models keep the old one. */
-	if (parts.whole && inspection->model->level >= LEVEL_SIZE &&
-	    index->total_size / 10 * 9 > parts.bytes)
+	bool small = parts.whole && view->level >= LEVEL_SIZE &&
+	             index->total_size / 10 * 9 > parts.bytes;
+
+	if (parts.wanted > 0 && parts.there > 0 && !has_other_set(inspection, path)) {
+		(void)look_for_all(inspection, index, path, true);
+		return;
+	}
+	if ((parts.wanted == 0 && !small) || put_off(view, path))
+		return;
+	if (parts.wanted > 0 && !stands_beside_weights(inspection, path))
+		(void)look_for_all(inspection, index, path, true);
+	if (small && !view->manifest_complete) /* which has the shards' own sizes */
 		inspection_report(
 		        inspection, FINDING_MODEL_INDEX_SIZE, (struct report_at){ .path = path },
-		        "states %llu bytes of tensors, but its shards have %llu in all",
+		        "states %llu bytes of tensors, its shards have %llu",
 		        (unsigned long long)index->total_size, (unsigned long long)parts.bytes);
 }
 
@@ -144,32 +168,18 @@ static void check_index(struct inspection *inspection, const char *path, int fd)
 	shard_index_release(&index);
 }
 
-/* The whole model once more, as exporters put it beneath its folder (optimum, transformers.js): original/ is none. */
-static bool has_exported_set(const struct inspection *inspection)
-{
-	return family_directory_has_weights(inspection, "onnx") ||
-	       family_directory_has_weights(inspection, "openvino");
-}
-
 /* After the walk: what stands in the directory of an index without shards tells whether they are missed. */
 void check_model_indexes(struct inspection *inspection)
 {
 	struct model_view *view = inspection->model;
-	size_t count = view->absent_indexes;
+	size_t count = view->late_indexes;
 
-	view->absent_indexes = LENGTH_OF(view->absent_index); /* so that each is told now */
+	view->late_indexes = LENGTH_OF(view->late_index); /* so that each is told now */
 	for (size_t i = 0; i < count; i++) {
-		const char *path = view->absent_index[i];
-		char directory[MAX_PATH_BYTES];
-		CLEANUP(cleanup_fd) int fd = -1;
+		CLEANUP(cleanup_fd) int fd = model_open(inspection, view->late_index[i], NULL);
 
-		directory_of(path, directory, sizeof(directory));
-		if (family_directory_has_weights(inspection, directory) ||
-		    (directory[0] == '\0' && has_exported_set(inspection)))
-			continue;
-		fd = model_open(inspection, path, NULL);
 		if (fd >= 0)
-			check_index(inspection, path, fd);
+			check_index(inspection, view->late_index[i], fd);
 	}
 }
 

@@ -100,8 +100,13 @@ void fetcher_run(struct fetch_job *job, bool is_directory, bool may_change, int 
 	struct text weaker = TEXT_OVER(sentences);
 	int none = -1, error;
 
-	/* The settings hold what was taken from the environment: no library is to find more in it. */
-	if (sender == NULL || clearenv() != 0 || child_keep(&pipe_fd, &none) < 0)
+	/*
+	 * The settings hold what was taken from the environment: no library is to find more in it, but what c-ares
+	 * 1.18 does not read elsewhere: by itself it would wait 75 s where AAAA questions are dropped.
+	 */
+	if (sender == NULL || clearenv() != 0 ||
+	    setenv("RES_OPTIONS", "retrans:2000 retry:2", 1) != 0 ||
+	    child_keep(&pipe_fd, &none) < 0)
 		_exit(STATUS_SYSTEM);
 	sender->fd = pipe_fd;
 	job->send = send_record;

@@ -21,7 +21,7 @@ static const struct command commands[] = {
 	{ "fetch", "[options]", "fetch what is missing, then check", command_fetch, COMMAND_LOOKS },
 	{ "lock", "[options]", "write the lock file: each model's commit, files and digests",
 	  command_lock, COMMAND_LOOKS },
-	{ "draft", "[options] [DIR | MANIFEST...] [-- COMMAND [ARG...]]",
+	{ "draft", "[options] [DIR | FILE | MANIFEST...] [-- COMMAND [ARG...]]",
 	  "write a policy, to --policy FILE or standard output, for what is in DIR or COMMAND opens",
 	  command_draft, COMMAND_LISTS },
 	{ "probe", "[options] URL | tcp:PORT | unix:PATH",
@@ -89,7 +89,7 @@ int main(int argc, char **argv)
 	if (getuid() != geteuid() || getgid() != getegid())
 		return complain(
 		        STATUS_PERMISSION,
-		        "aweigh is not to be set-user-id or set-group-id: chmod ug-s it, and start it as root instead");
+		        "aweigh is not to be set-user-id or set-group-id: chmod ug-s it, and start it as root");
 	if (signals_init(&run.signals) < 0)
 		return complain(STATUS_SYSTEM, "signals cannot be blocked");
 	if (argc < 1 || !options_parse(&run.options, commands, argv, &why)) {

@@ -53,7 +53,7 @@ static const struct {
 	const char *commands; /* that take it; NULL: all */
 } table[] = {
 	{ "policy", 'p', OPTION_POLICY, "FILE",
-	  "the policy; else $AWEIGH_POLICY, else /etc/aweigh/policy.ini",
+	  "the policy; but for draft else $AWEIGH_POLICY, else /etc/aweigh/policy.ini",
 	  "run smoke check fetch lock draft explain" },
 	{ "only", 0, OPTION_ONLY, "LIST", "only these models of the policy, comma-separated",
 	  JUDGING },
@@ -247,6 +247,11 @@ static bool take_report(struct options *options, const char *value, struct text 
 		text_addf(why, "more than %u reports", MAX_REPORTS);
 		return false;
 	}
+	for (size_t i = 0; i < options->report_count; i++)
+		if (strcmp(options->reports[i].file, equals + 1) == 0) {
+			text_addf(why, "two reports go to %.256s", equals + 1);
+			return false;
+		}
 	options->reports[options->report_count].file = equals + 1;
 	return take_format(value, (size_t)(equals - value),
 	                   &options->reports[options->report_count++].format, why);
@@ -288,7 +293,7 @@ static bool take_death_signal(struct options *options, const char *value, struct
 		return true;
 	text_addf(
 	        why,
-	        "'%.64s' is not a signal: behind 'run', -p is --parent-death-signal; write --policy for the policy",
+	        "'%.64s' is no signal: behind 'run', -p is --parent-death-signal; write --policy for the policy",
 	        value);
 	return false;
 }
@@ -568,6 +573,14 @@ static void report_misfit(size_t i, const struct command *command, struct text *
 static bool fits_command(const struct options *options, struct text *why)
 {
 	bool asks = options->command->kind == COMMAND_ASKS || options->help || options->version;
+	const struct report_format *format = options->format;
+
+	if (!options->help && !options->version &&
+	    names_command("checks explain", options->command->name) &&
+	    format->write != report_write_human && format->write != report_write_json) {
+		text_addf(why, "%s prints human or json", options->command->name);
+		return false;
+	}
 
 	for (size_t i = 0; i < LENGTH_OF(table) && !asks; i++)
 		if ((options->given >> table[i].option & 1) != 0 &&

@@ -24,6 +24,7 @@
 #define SHA256_HEX 64u
 
 #define MAX_ZIP_DIRECTORY_BYTES (8ul << 20) /* of an archive of arrays: 80,000 names */
+#define YOUNG_S 2 /* of a file: whoever fills the model may not be done */
 #define MAX_FORMATS 32u /* rows of formats/formats.c */
 #define MAX_FILES_PER_MODEL 1000000u /* ten times the largest snapshot of the benchmark */
 #define MAX_SHARDS 4096u /* the largest published model has below 700 */
@@ -53,7 +54,11 @@
 #define MAX_ENDPOINTS 8u /* a mirror or two before the hub */
 #define MAX_REDIRECT_PORTS 8u /* of object stores behind a hub: one, or two */
 #define MAX_URL_BYTES 8192u /* signed addresses of the CDN are below 2 kB */
-#define HURRIED_CONNECT_MS 5000u /* where another server has the same, of connect_timeout and stall_timeout */
+#define MAX_SEARCH_DOMAINS 8u /* of resolv.conf: Kubernetes writes three, and the node's */
+#define MAX_RESOLV_BYTES (64ul << 10)
+#define SILENT_NAME_MS 2000u /* a name server that has not answered by then is asked once more */
+#define HURRIED_CONNECT_MS                                                                         \
+	5000u /* where another server has the same, of connect_timeout and stall_timeout */
 #define HURRIED_STALL_MS 10000u
 #define MAX_IDLE_WAIT_S 10u /* for a server that asks for a pause, while another has the same */
 #define MAX_REDIRECTS 10u /* a renamed repository and a CDN need two */

@@ -71,6 +71,7 @@ struct record {
 	uint16_t source; /* enum policy_source */
 	uint16_t level; /* RECORD_MODEL: enum level that was reached */
 	uint16_t severity; /* RECORD_FINDING: enum severity at least; 0: the kind's own */
+	uint16_t young; /* RECORD_MODEL: 1, where a file has come or changed a moment ago */
 	uint32_t line; /* of the policy or models file; 0: none */
 	uint64_t
 	        files; /* RECORD_MODEL; RECORD_PROGRESS: bytes hashed; RECORD_FINDING: how many more it stands for */

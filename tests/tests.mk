@@ -30,12 +30,12 @@ test check: tools
 	$(Q)$(BUILD) unit
 	$(Q)$(MAKE) --no-print-directory -j2 $(VENV)/ready $(PROGRAMS) built-emulated built-address built-thread fuzzers
 	$(Q)$(MAKE) --no-print-directory -j2 address lane
-	$(Q)$(MAKE) --no-print-directory e2e PYTEST="$(addprefix --deselect ,$(APART))"
+	$(Q)$(MAKE) --no-print-directory -j2 started others
 
 # What builds for minutes, and asks nothing of the program under test.
 APART := tests/e2e/run/test_packages.py tests/e2e/words/test_build.py tests/e2e/run/test_docker.py::test_the_readmes_image_of_the_source
 apart: $(TARGET) $(PROGRAMS) $(VENV)/ready
-	$(Q)$(VENV)/bin/python -m pytest -q -p no:cacheprovider -rs $(APART)
+	$(Q)$(E2E) $(APART)
 
 # Beside the longest of the instrumented runs, what else keeps one core busy. Each was built before: they share folders.
 lane:
@@ -44,8 +44,17 @@ lane:
 	$(Q)$(MAKE) --no-print-directory fuzz TIME=3 DIFFERENTIAL="--batches 3 --time 600"
 	$(Q)$(MAKE) --no-print-directory apart
 
+E2E = $(VENV)/bin/python -m pytest -q -p no:cacheprovider -rs
 e2e: $(TARGET) $(PROGRAMS) $(VENV)/ready
-	$(Q)$(VENV)/bin/python -m pytest -q -p no:cacheprovider -rs tests/e2e $(PYTEST)
+	$(Q)$(E2E) tests/e2e $(PYTEST)
+
+# The same in two halves that keep a core busy each: what is fetched, and the rest.
+STARTED := tests/e2e/run tests/e2e/systems tests/e2e/confine tests/e2e/check tests/e2e/lock tests/e2e/words
+started others: $(TARGET) $(PROGRAMS) $(VENV)/ready
+started:
+	$(Q)$(E2E) $(STARTED) $(addprefix --deselect ,$(APART))
+others:
+	$(Q)$(E2E) tests/e2e $(addprefix --ignore ,$(STARTED)) $(addprefix --deselect ,$(APART))
 
 # Unit tests run under the sanitizers, with Debian's shared libraries.
 UNIT_FLAGS := -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -99,8 +108,8 @@ fuzz: tools
 .PHONY: fuzzers differential
 fuzzers: $(FUZZERS)
 
-# What runs in images of its own starts build/aweigh there, packages and builds are of that, and real mounts are slow: once, with the release.
-IMAGES := $(foreach name,docker gvisor kubernetes podman systemd debian packages,--ignore tests/e2e/run/test_$(name).py) --ignore tests/e2e/fetch/test_fetch_storages.py --ignore tests/e2e/words/test_build.py
+# What runs in images of its own starts build/aweigh there, packages and builds are of that, real mounts and real libraries are slow: once, with the release.
+IMAGES := --ignore tests/e2e/check/test_real_libraries.py $(foreach name,docker gvisor kubernetes podman systemd debian packages,--ignore tests/e2e/run/test_$(name).py) --ignore tests/e2e/fetch/test_fetch_storages.py --ignore tests/e2e/words/test_build.py
 
 # The other architecture's executable under an emulator: what it reads, fetches, locks and starts. Landlock, seccomp and
 # the dispositions of signals are the emulator's there, and what asks about them is left out.
@@ -115,7 +124,7 @@ built-emulated: tools
 emulated: built-emulated $(PROGRAMS) $(VENV)/ready
 	$(Q)$(EMULATOR) build/$(OTHER)/nofetch/aweigh --version
 	$(Q)printf '#!/bin/sh\nexec $(EMULATOR) $(CURDIR)/build/$(OTHER)/aweigh "$$@"\n' >build/$(OTHER)/emulated && chmod +x build/$(OTHER)/emulated
-	$(Q)AWEIGH=$(CURDIR)/build/$(OTHER)/emulated $(VENV)/bin/python -m pytest -q -p no:cacheprovider -rs $(EMULATED)
+	$(Q)AWEIGH=$(CURDIR)/build/$(OTHER)/emulated $(E2E) $(EMULATED)
 
 sanitize: address thread
 
@@ -131,7 +140,11 @@ address: built-address
 thread: built-thread
 	$(Q)TSAN_OPTIONS=halt_on_error=1 AWEIGH=$(CURDIR)/build/sanitize-thread/aweigh $(MAKE) --no-print-directory e2e PYTEST='$(IMAGES) -k "(test_fetch or verify_digest) and not passthrough"'
 
-.PHONY: apart lane address thread built-emulated built-address built-thread
+# The fetches that the tests begin a few times: 125 times each of four, on a disk and on a slow one.
+stress: built-thread
+	$(Q)AWEIGH_STRESS=125 TSAN_OPTIONS=halt_on_error=1 AWEIGH=$(CURDIR)/build/sanitize-thread/aweigh $(E2E) tests/e2e/fetch/test_fetch_stress.py
+
+.PHONY: apart lane started others address thread stress built-emulated built-address built-thread
 
 bench: $(TARGET) $(PROGRAMS) $(VENV)/ready
 	$(Q)$(VENV)/bin/python tests/bench/bench.py $(BENCH)
@@ -141,7 +154,7 @@ arrow: $(TARGET)
 	$(Q)python3 tests/meta/arrow.py build/$(VARIANT)
 
 golden: $(TARGET) $(VENV)/ready
-	$(Q)AWEIGH_GOLDEN=write $(VENV)/bin/python -m pytest -q -p no:cacheprovider tests/e2e/words/test_golden.py
+	$(Q)AWEIGH_GOLDEN=write $(VENV)/bin/python -m pytest -q -p no:cacheprovider tests/e2e/words/test_golden.py tests/e2e/words/test_reports.py -k golden
 
 lint: tools compile_commands.json
 	$(Q)$(MAKE) --no-print-directory arrow

@@ -98,7 +98,7 @@ struct dir_walk {
 
 static enum dir_step walk(struct dir_walk *walking, int fd, unsigned depth);
 
-/* Where a link leads to, it leads within the tree. */
+/* Where a link leads to, within the tree; one that leads nowhere is what it is. */
 static bool look(const struct dir_walk *walking, int directory_fd, const char *name,
                  struct stat *st)
 {
@@ -106,9 +106,9 @@ static bool look(const struct dir_walk *walking, int directory_fd, const char *n
 
 	if (walking->path.cut || fstatat(directory_fd, name, st, AT_SYMLINK_NOFOLLOW) != 0)
 		return false;
-	return !S_ISLNK(st->st_mode) ||
-	       (path_join(path, sizeof(path), walking->from, walking->path.at) &&
-	        tree_stat(walking->tree, path, st) == 0);
+	if (S_ISLNK(st->st_mode) && path_join(path, sizeof(path), walking->from, walking->path.at))
+		(void)tree_stat(walking->tree, path, st);
+	return true;
 }
 
 static enum dir_step walk_name(struct dir_walk *walking, int directory_fd, const char *name,

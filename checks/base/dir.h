@@ -33,7 +33,7 @@ enum dir_step {
 	DIR_PASS_BY, /* a directory is not entered */
 	DIR_END,
 };
-/* `path` from where the walk began; `st` of what a link leads to. */
+/* `path` from where the walk began; `st` of what a link leads to, or of the link where that is nothing in the tree. */
 typedef enum dir_step dir_visit(void *context, const char *path, const struct stat *st);
 struct tree;
 /*

@@ -163,15 +163,21 @@ void replacement_begin(struct replacement *replacement, int directory_fd, const 
 	            temporary = TEXT_OVER(replacement->temporary);
 	char hex[9];
 
-	replacement->directory_fd = directory_fd;
+	replacement->directory_fd = replacement->temporary_fd = directory_fd;
 	text_add(&text, name);
 	random_hex(hex);
 	text_addf(&temporary, ".%s.tmp", hex);
 }
 
+bool replacement_is_named(const char *name)
+{
+	return strlen(name) == 13 && name[0] == '.' && scan_is_hex(name + 1, 8, 8) &&
+	       strcmp(name + 9, ".tmp") == 0;
+}
+
 int replacement_create(const struct replacement *replacement)
 {
-	int fd = openat(replacement->directory_fd, replacement->temporary,
+	int fd = openat(replacement->temporary_fd, replacement->temporary,
 	                O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
 
 	return fd < 0 ? -errno : fd;
@@ -190,6 +196,17 @@ int rename_within(int directory_fd, const char *from, const char *to)
 	return -error;
 }
 
+static int rename_over(const struct replacement *replacement)
+{
+	if (replacement->temporary_fd == replacement->directory_fd)
+		return rename_within(replacement->directory_fd, replacement->temporary,
+		                     replacement->name);
+	return renameat(replacement->temporary_fd, replacement->temporary,
+	                replacement->directory_fd, replacement->name) != 0 ?
+	               -errno :
+	               0;
+}
+
 int replacement_end(const struct replacement *replacement, int error)
 {
 	/* A volume that renames over nothing: the name is freed first, and another may take it meanwhile. */
@@ -197,13 +214,12 @@ int replacement_end(const struct replacement *replacement, int error)
 	     tries++) {
 		if (error == -EEXIST)
 			(void)unlinkat(replacement->directory_fd, replacement->name, 0);
-		error = rename_within(replacement->directory_fd, replacement->temporary,
-		                      replacement->name);
+		error = rename_over(replacement);
 		if (error == 0)
 			break;
 	}
 	if (error != 0)
-		(void)unlinkat(replacement->directory_fd, replacement->temporary, 0);
+		(void)unlinkat(replacement->temporary_fd, replacement->temporary, 0);
 	return error;
 }
 

@@ -50,9 +50,12 @@ int rename_within(int directory_fd, const char *from, const char *to);
  */
 struct replacement {
 	int directory_fd; /* the caller's */
+	int temporary_fd; /* where it is made: the same, or another directory of the volume */
 	char name[MAX_NAME_BYTES], temporary[16];
 };
 void replacement_begin(struct replacement *replacement, int directory_fd, const char *name);
+/* Whether a name is one that replacements are made under: what stands there was left by a kill, or is on its way. */
+bool replacement_is_named(const char *name);
 /* A new file, open for writing. */
 int replacement_create(const struct replacement *replacement);
 int replacement_end(const struct replacement *replacement, int error);

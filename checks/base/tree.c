@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "util.h"
 
+#define STALE_TRIES 4u
 #define ALWAYS (O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
 
 /* openat2() refuses flags that mean nothing beside O_PATH; open() ignores them. */
@@ -36,6 +37,8 @@ struct walk {
 	unsigned links;
 	enum way way;
 	bool on_way; /* the step that failed was through a directory, not the end */
+	tree_link *visit; /* NULL: links are only followed */
+	void *context;
 };
 
 static int open_kernel(int fd, const char *path, int flags, uint64_t resolve)
@@ -53,14 +56,27 @@ static void walk_pop(struct walk *walk)
 	walk->path[walk->path_length[walk->top]] = '\0';
 }
 
+/* /proc/self/fd/1, to which /dev/stdout leads: its text is no path, and the kernel alone can follow it. */
+static bool is_of_proc(int fd)
+{
+	struct statfs file_system;
+
+	return fstatfs(fd, &file_system) == 0 && file_system.f_type == PROC_SUPER_MAGIC;
+}
+
 /* Puts a link's text before what is left of the path. */
 static int walk_link(struct walk *walk, int link_fd)
 {
 	char text[MAX_PATH_BYTES], left[MAX_PATH_BYTES];
 	ssize_t length = readlinkat(link_fd, "", text, sizeof(text) - 1);
+	int error = 0;
 
 	if (length < 0)
 		return -errno;
+	if (walk->visit != NULL)
+		error = is_of_proc(link_fd) ? -EXDEV : walk->visit(walk->context, link_fd);
+	if (error != 0)
+		return error;
 	text[length] = '\0';
 	if (++walk->links > MAX_LINKS_FOLLOWED)
 		return -ELOOP;
@@ -87,14 +103,6 @@ static int walk_push(struct walk *walk, int *fd, const char *name)
 	memcpy(walk->path + length + 1, name, more + 1);
 	walk->fds[++walk->top] = take_fd(fd);
 	return 0;
-}
-
-/* /proc/self/fd/1, to which /dev/stdout leads: its text is no path, and the kernel alone can follow it. */
-static bool is_of_proc(int fd)
-{
-	struct statfs file_system;
-
-	return fstatfs(fd, &file_system) == 0 && file_system.f_type == PROC_SUPER_MAGIC;
 }
 
 /* One component: 1 means that *out is the end. */
@@ -155,30 +163,37 @@ static int walk_step(struct walk *walk, int flags, int *out)
 	return -error;
 }
 
+static int walk_run(struct walk *walk, int start_fd, const char *path, int flags,
+                    struct refusal *refusal)
+{
+	int out = -1, result;
+
+	walk->fds[0] = fcntl(start_fd, F_DUPFD_CLOEXEC, 3);
+	if (walk->fds[0] < 0)
+		return -errno;
+	result = path_join(walk->left, sizeof(walk->left), path, "") ? 0 : -ENAMETOOLONG;
+	if (path[0] == '/' && walk->way == WAY_BENEATH)
+		result = -EXDEV;
+	while (result == 0)
+		result = walk_step(walk, flags, &out);
+	if (result < 0 && refusal != NULL) {
+		refusal->error = -result;
+		refusal->is_directory_on_the_way = walk->on_way && result == -EACCES;
+		refusal->has_stat = fstat(walk->fds[walk->top], &refusal->st) == 0;
+		memcpy(refusal->path, walk->path[0] == '\0' ? "/" : walk->path,
+		       walk->path[0] == '\0' ? 2 : strlen(walk->path) + 1);
+	}
+	for (size_t i = 0; i <= walk->top; i++)
+		(void)close(walk->fds[i]);
+	return result < 0 ? result : out;
+}
+
 static int walk_open(int start_fd, const char *path, int flags, enum way way,
                      struct refusal *refusal)
 {
 	struct walk walk = { .way = way };
-	int out = -1, result;
 
-	walk.fds[0] = fcntl(start_fd, F_DUPFD_CLOEXEC, 3);
-	if (walk.fds[0] < 0)
-		return -errno;
-	result = path_join(walk.left, sizeof(walk.left), path, "") ? 0 : -ENAMETOOLONG;
-	if (path[0] == '/' && way == WAY_BENEATH)
-		result = -EXDEV;
-	while (result == 0)
-		result = walk_step(&walk, flags, &out);
-	if (result < 0 && refusal != NULL) {
-		refusal->error = -result;
-		refusal->is_directory_on_the_way = walk.on_way && result == -EACCES;
-		refusal->has_stat = fstat(walk.fds[walk.top], &refusal->st) == 0;
-		memcpy(refusal->path, walk.path[0] == '\0' ? "/" : walk.path,
-		       walk.path[0] == '\0' ? 2 : strlen(walk.path) + 1);
-	}
-	for (size_t i = 0; i <= walk.top; i++)
-		(void)close(walk.fds[i]);
-	return result < 0 ? result : out;
+	return walk_run(&walk, start_fd, path, flags, refusal);
 }
 
 int tree_init(struct tree *tree, const char *root)
@@ -237,9 +252,14 @@ int tree_stat(const struct tree *tree, const char *path, struct stat *st)
 	return fstat(fd, st) != 0 ? -errno : 0;
 }
 
+/* ESTALE: the server, or FUSE, has another file of this name meanwhile (another fetch has just replaced it). */
 int tree_open_beneath(const struct tree *tree, int directory_fd, const char *name, int flags)
 {
-	return open_within(tree, directory_fd, name, flags, true);
+	int fd = -ESTALE;
+
+	for (unsigned tries = 0; fd == -ESTALE && tries < STALE_TRIES; tries++)
+		fd = open_within(tree, directory_fd, name, flags, true);
+	return fd;
 }
 
 /* Seccomp profiles from before faccessat2(2) answer it with EPERM; without it the real user is the one that is asked for. */
@@ -248,7 +268,7 @@ static int access_at(int directory_fd, const char *path, int mode)
 	if (faccessat(directory_fd, path, mode, AT_EACCESS) == 0)
 		return 0;
 	if (errno == EPERM && getuid() == geteuid() && getgid() == getegid() &&
-	    faccessat(directory_fd, path, mode, 0) == 0)
+	    syscall(SYS_faccessat, directory_fd, path, mode) == 0)
 		return 0;
 	return -errno;
 }
@@ -310,4 +330,15 @@ int tree_open_trusted(const char *path, int flags)
 	if (!path_join(whole, sizeof(whole), here, path))
 		return -ENAMETOOLONG;
 	return walk_open(start, whole, flags, WAY_TRUSTED, NULL);
+}
+
+int tree_visit_links(const char *path, tree_link *visit, void *context)
+{
+	struct walk walk = { .way = WAY_ROOT, .visit = visit, .context = context };
+	CLEANUP(cleanup_fd) int start = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), end = -1;
+
+	if (start < 0)
+		return -errno;
+	end = walk_run(&walk, start, path, O_PATH, NULL);
+	return end < 0 && end != -EXDEV ? end : 0;
 }

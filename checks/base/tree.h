@@ -40,6 +40,12 @@ int tree_open_beneath(const struct tree *tree, int directory_fd, const char *nam
  * a process cannot do more than who made the link.
  */
 int tree_open_trusted(const char *path, int flags);
+/*
+ * Called for each link that lies on the way to an absolute path, or at its end; not 0 ends the walk, which returns it.
+ * Links of /proc, which the kernel alone can follow, end it with 0.
+ */
+typedef int tree_link(void *context, int link_fd);
+int tree_visit_links(const char *path, tree_link *visit, void *context);
 /* Tries write and search access to a directory, as the process's effective user. */
 int tree_access(const struct tree *tree, const char *path, int mode);
 /* Reads a regular file of at most `limit` bytes; *data is the caller's to free, terminated by a NUL. */

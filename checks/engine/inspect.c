@@ -32,7 +32,8 @@ static void send_model(struct inspection *inspection)
 		                 .level = (uint16_t)view->level,
 		                 .files = view->files,
 		                 .bytes = view->bytes,
-		                 .verified = view->verified };
+		                 .verified = view->verified,
+		                 .young = view->young };
 	struct text path = TEXT_OVER(record.path);
 
 	text_add(&path, view->place.kind == PLACE_NONE ? "" : view->place.path);
@@ -54,13 +55,13 @@ static void inspect_model(struct inspection *inspection, struct model_view *view
 	view->first_python[0] = '\0';
 	view->files = view->bytes = view->verified = view->weight_files = 0;
 	view->python_files = view->paper_files = view->broken_files = view->unknown_files = 0;
-	view->absent_indexes = 0;
+	view->late_indexes = 0;
 	view->extra_files = 0;
 	view->locked = inspection->lock == NULL || inspection->locking ?
 	                       NULL :
 	                       lock_find_model(inspection->lock, view->model->name);
 	view->first_unknown[0] = '\0';
-	view->manifest_complete = false;
+	view->manifest_complete = view->young = false;
 	view->only = NULL;
 	memset(view->of_format, 0, sizeof(view->of_format));
 	view->met = view->broken = (struct lists_met){ 0 };

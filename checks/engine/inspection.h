@@ -66,12 +66,13 @@ struct model_view {
 	bool has_manifest;
 	bool manifest_complete; /* and every file that it names is there with its size */
 	const char *only; /* path is this one file of its directory; NULL: all files */
-	char absent_index[4][256]; /* shard indexes none of whose shards was met */
-	size_t absent_indexes;
+	char late_index[4][256]; /* shard indexes that are weighed after the walk */
+	size_t late_indexes;
 	uint64_t files, bytes; /* as wanted, links followed */
 	uint64_t verified; /* files of which something states a digest */
 	uint64_t weight_files, python_files;
 	uint64_t paper_files; /* which people read, and no loader does */
+	bool young; /* one has come or changed a moment ago */
 	uint64_t unknown_files; /* of no format of the table, and no text or picture either */
 	char first_unknown[256];
 	struct format_files {

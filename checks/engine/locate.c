@@ -9,6 +9,7 @@
 #include "base/glob.h"
 #include "base/text.h"
 #include "base/tree.h"
+#include "formats/shard_index.h"
 #include "hub/cache.h"
 #include "util.h"
 
@@ -59,14 +60,17 @@ static void enter_snapshot(const struct inspection *inspection, struct model_vie
 		memcpy(place->commit, commit, sizeof(commit));
 }
 
-/* The path of a single file, as llama-server -m takes it: its directory, and nothing else of it. */
+/*
+ * The path of a single file, as llama-server -m takes it: its directory, and nothing else of it. With a slash at its
+ * end it is none (path_resolution(7)).
+ */
 static void enter_parent(const struct inspection *inspection, struct model_view *view)
 {
 	struct model_place *place = &view->place;
 	char *slash = strrchr(place->path, '/');
 	struct stat st;
 
-	if (slash == NULL || slash == place->path ||
+	if (slash == NULL || slash == place->path || path_name(view->model->path)[0] == '\0' ||
 	    tree_stat(inspection->tree, place->path, &st) < 0 || !S_ISREG(st.st_mode))
 		return;
 	view->only = view->model->path + strlen(view->model->path) - strlen(slash + 1);
@@ -128,9 +132,28 @@ const char *model_title(const struct model *model)
 	return path != NULL ? path : model->repo;
 }
 
+/* NAME-00002-of-00003.gguf -> NAME-00001-of-00003.gguf: llama.cpp, and people, name the first part for all of them. */
+bool split_first(const char *path, char first[static MAX_PATH_BYTES])
+{
+	struct shard_number part;
+	size_t length = strlen(path), digits;
+
+	if (length >= MAX_PATH_BYTES || !shard_number_read(path, &part) ||
+	    strcmp(part.ending, ".gguf") != 0)
+		return false;
+	memcpy(first, path, length + 1);
+	digits = strspn(first + part.prefix, "0123456789");
+	memset(first + part.prefix, '0', digits);
+	first[part.prefix + digits - 1] = '1';
+	return true;
+}
+
 bool model_selects(const struct model *model, const char *path)
 {
-	return (model->files.count == 0 || glob_any(&model->files, path)) &&
+	char first[MAX_PATH_BYTES];
+
+	return (model->files.count == 0 || glob_any(&model->files, path) ||
+	        (split_first(path, first) && glob_any(&model->files, first))) &&
 	       !glob_any(&model->exclude, path);
 }
 

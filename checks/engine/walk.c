@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <time.h>
 
 #include "base/dir.h"
 #include "base/glob.h"
@@ -211,6 +212,12 @@ bool model_has_directory(const struct inspection *inspection, const char *name)
 	       S_ISDIR(st.st_mode);
 }
 
+/* The one file that the policy names: its way there is the policy's own, links and all. */
+static bool is_named(const struct model_view *view, const char *path)
+{
+	return view->only != NULL && strcmp(view->only, path) == 0;
+}
+
 /* A policy that makes less of links that lead out than an error accepts what they lead to. */
 static bool accepts_escapes(const struct inspection *inspection)
 {
@@ -227,16 +234,24 @@ static const char *link_text(const struct model_view *view, const char *path,
 	return text;
 }
 
-/* The way of an absolute link into the repository's own directory; NULL: it leads elsewhere. */
+/* The way of an absolute link into the repository's own directory, or the model's; NULL: it leads elsewhere. */
 static const char *way_within(const struct model_view *view, const char *link)
 {
 	size_t length = strlen(view->place.repo_path);
 
-	return view->place.repo_fd >= 0 && link[0] == '/' &&
-	                       path_is_beneath(link, view->place.repo_path) &&
+	return link[0] == '/' && path_is_beneath(link, view->place.repo_path) &&
 	                       strlen(link) > length ?
 	               link + length + 1 :
 	               NULL;
+}
+
+static int open_within(const struct inspection *inspection, const char *way)
+{
+	const struct model_place *place = &inspection->model->place;
+
+	return tree_open_beneath(inspection->tree,
+	                         place->repo_fd < 0 ? place->dir_fd : place->repo_fd, way,
+	                         O_RDONLY);
 }
 
 int model_open(const struct inspection *inspection, const char *name, uint64_t *size)
@@ -252,9 +267,10 @@ int model_open(const struct inspection *inspection, const char *name, uint64_t *
 		return fd;
 	within = way_within(inspection->model, link_text(inspection->model, name, text));
 	if (within != NULL)
-		return tree_open_beneath(inspection->tree, inspection->model->place.repo_fd, within,
-		                         O_RDONLY);
-	return accepts_escapes(inspection) ? open_anywhere(inspection, name, O_RDONLY) : fd;
+		return open_within(inspection, within);
+	return is_named(inspection->model, name) || accepts_escapes(inspection) ?
+	               open_anywhere(inspection, name, O_RDONLY) :
+	               fd;
 }
 
 int model_open_manifest(const struct inspection *inspection)
@@ -316,10 +332,19 @@ void model_mark_lists(const struct model *model, struct lists_met *met, const ch
 			met->require |= 1ull << i;
 }
 
+/* Whoever copies lets less pass between two files. A volume whose clock goes before ours has none that is young. */
+static bool is_young(const struct stat *st)
+{
+	time_t now = time(NULL);
+
+	return st->st_ctime <= now && st->st_ctime >= now - YOUNG_S;
+}
+
 static void count_file(struct model_view *view, const struct file_view *file)
 {
 	view->files++;
 	if (S_ISREG(file->st.st_mode)) {
+		view->young |= is_young(&file->st);
 		seen_add(view->seen, file->path, (uint64_t)file->st.st_size);
 		model_mark_lists(view->model, &view->met, file->path);
 	} else if (
@@ -367,12 +392,11 @@ static void open_view(struct inspection *inspection, struct file_view *file, boo
 		file->link = link_text(view, file->path, text);
 	if (file->error == EXDEV && file->link != NULL && way_within(view, file->link) != NULL) {
 		file->absolute = true;
-		file->fd = tree_open_beneath(inspection->tree, view->place.repo_fd,
-		                             way_within(view, file->link), O_RDONLY);
+		file->fd = open_within(inspection, way_within(view, file->link));
 		file->error = file->fd < 0 ? -file->fd : 0;
 	}
-	file->escapes = file->error == EXDEV;
-	if (file->escapes && accepts_escapes(inspection)) {
+	file->escapes = file->error == EXDEV && !is_named(view, file->path);
+	if (file->error == EXDEV && (!file->escapes || accepts_escapes(inspection))) {
 		file->fd = open_anywhere(inspection, file->path, O_RDONLY);
 		file->error = file->fd < 0 ? -file->fd : 0;
 	}

@@ -29,8 +29,10 @@ const struct family families[] = {
 	{ "OpenVINO",
 	  "openvino_model.xml openvino_model.bin openvino_encoder_model.xml openvino_decoder_model.xml",
 	  openvino_check },
+	{ "ONNX", "model.onnx_data onnx/model.onnx_data", onnx_check },
 	{ "Mistral", "params.json", mistral_check },
-	{ "spaCy", "meta.json", NULL },
+	{ "spaCy", "meta.json", spacy_check },
+	{ "bm25s", "params.index.json data.csc.index.npy", bm25s_check },
 	{ "Paddle", "inference.yml inference.pdmodel", NULL },
 	{ "TensorFlow", "saved_model.pb", tensorflow_check },
 	{ "transformers", "config.json", transformers_check },
@@ -119,13 +121,24 @@ void family_report_no_weights(struct inspection *inspection, const char *mark)
 	                  mark);
 }
 
+/* NAME or NAME@REVISION, as pyannote takes them; the revision is that of the text, or main. */
+static const char *split_name(const char *name, char id[static MAX_NAME_BYTES])
+{
+	struct text text = text_over(id, MAX_NAME_BYTES);
+	size_t length = strcspn(name, "@");
+
+	text_add_bytes(&text, name, length);
+	return name[length] == '@' ? name + length + 1 : "main";
+}
+
 /* A directory of the repository with nothing but a ref is the rest of an interrupted download. */
-static bool is_cached(const struct inspection *inspection, const char *repo)
+static bool is_cached(const struct inspection *inspection, const char *cache, const char *repo)
 {
 	struct model_place place = { .repo_fd = -1, .dir_fd = -1 };
-	bool found = inspection->hub_cache != NULL &&
-	             hub_cache_locate(inspection->tree, inspection->hub_cache, repo, "main",
-	                              &place) == CACHE_OK;
+	char id[MAX_NAME_BYTES];
+	const char *revision = split_name(repo, id);
+	bool found = cache != NULL &&
+	             hub_cache_locate(inspection->tree, cache, id, revision, &place) == CACHE_OK;
 
 	cleanup_fd(&place.repo_fd);
 	cleanup_fd(&place.dir_fd);
@@ -134,15 +147,20 @@ static bool is_cached(const struct inspection *inspection, const char *repo)
 
 bool family_repository_is_aboard(const struct inspection *inspection, const char *repo)
 {
+	char id[MAX_NAME_BYTES];
+	const char *revision = split_name(repo, id);
+
+	if (repo_id_fault(id) != NULL || !repo_path_is_legal(revision, strlen(revision)))
+		return true; /* no name of a repository: what it means is the library's own */
 	for (size_t i = 0; i < inspection->policy->model_count; i++) {
 		const struct model *model = &inspection->policy->models[i];
 
 		if ((model->path != NULL && strcmp(model->path, repo) == 0) ||
-		    (model->repo != NULL && strcmp(model->repo, repo) == 0 &&
+		    (model->repo != NULL && strcmp(model->repo, id) == 0 &&
 		     (model->path != NULL || inspection->model->model != model)))
 			return true; /* whether it is whole is that model's own verdict */
 	}
-	return repo_id_fault(repo) != NULL || is_cached(inspection, repo);
+	return is_cached(inspection, inspection->hub_cache, repo);
 }
 
 void family_report_repository(struct inspection *inspection, const char *repo, const char *named_by)
@@ -152,6 +170,19 @@ void family_report_repository(struct inspection *inspection, const char *repo, c
 		        inspection, FINDING_MODEL_REPOSITORY,
 		        (struct report_at){ .path = named_by },
 		        "names the repository %.200s, which is not in the cache: its library may look for it",
+		        repo);
+}
+
+void family_report_needed(struct inspection *inspection, const char *repo, const char *named_by,
+                          const char *cache)
+{
+	if (inspection->hub_cache == NULL)
+		family_report_repository(inspection, repo, named_by);
+	else if (!family_repository_is_aboard(inspection, repo) &&
+	         !is_cached(inspection, cache, repo))
+		inspection_report(
+		        inspection, FINDING_MODEL_BASE, (struct report_at){ .path = named_by },
+		        "names the repository %.200s, which it cannot do without, and which is not in the cache",
 		        repo);
 }
 

@@ -32,12 +32,18 @@ bool family_directory_has_name(const struct inspection *inspection, const char *
 /* A file that `manifest` names, with this size (0: it does not say): wanted and not there, or of another size, is an error. */
 void family_require_file(struct inspection *inspection, const char *manifest, const char *name,
                          uint64_t bytes);
+/* One that belongs to the file `beside`, of which `why` says so: wanted and not there is an error. */
+void family_require_beside(struct inspection *inspection, const char *name, const char *beside,
+                           const char *why);
 /* Says that a model told by `mark` has no weights, unless the policy's `require` or the commit's manifest knows better. */
 void family_report_no_weights(struct inspection *inspection, const char *mark);
-/* A repository that the model names and that the loader will look for: aboard, or one of the policy's models? */
+/* A repository, NAME or NAME@REVISION, that the model names and that the loader will look for: aboard, or one of the policy's models? */
 bool family_repository_is_aboard(const struct inspection *inspection, const char *repo);
 void family_report_repository(struct inspection *inspection, const char *repo,
                               const char *named_by);
+/* One without which nothing loads: an error, unless it is in `cache`, a second one that the library has; NULL: none. */
+void family_report_needed(struct inspection *inspection, const char *repo, const char *named_by,
+                          const char *cache);
 /* Copies the string of a top-level key of a JSON file; false: not there. */
 bool family_json_string(const struct inspection *inspection, const char *file, const char *key,
                         char *out, size_t size);
@@ -55,6 +61,9 @@ void mlc_check(struct inspection *inspection);
 void mnn_check(struct inspection *inspection);
 void tensorflow_check(struct inspection *inspection);
 void openvino_check(struct inspection *inspection);
+void bm25s_check(struct inspection *inspection);
+void spacy_check(struct inspection *inspection);
+void onnx_check(struct inspection *inspection);
 void mistral_check(struct inspection *inspection);
 
 #endif

@@ -29,12 +29,23 @@ void family_require_file(struct inspection *inspection, const char *manifest, co
 		                  manifest, (unsigned long long)bytes);
 }
 
+void family_require_beside(struct inspection *inspection, const char *name, const char *beside,
+                           const char *why)
+{
+	if (!model_wants(inspection, name) || model_is_broken(inspection) ||
+	    model_has(inspection, name, NULL))
+		return;
+	inspection_report(inspection, FINDING_MODEL_PART, (struct report_at){ .path = name },
+	                  "is missing: %.256s %s", beside, why);
+}
+
 struct names {
 	struct inspection *inspection;
 	const char *manifest, *key; /* of strings that are files; NULL: of all */
 	unsigned level; /* of that key, or of the map whose values are files */
 	const char *map; /* key of the map at level 0; NULL: none */
-	char name[MAX_NAME_BYTES]; /* MLC: of the record at hand */
+	char name
+	        [MAX_NAME_BYTES]; /* MLC: of the record at hand; Keras: the last one that was asked for */
 	uint64_t bytes;
 };
 
@@ -73,11 +84,17 @@ static bool visit_records(void *context, const struct json_value *value)
 /* {"weight_map": {"/layers/dense/vars": ["model_00000.weights.h5"]}} of Keras: names, or lists of names. */
 static bool visit_map(void *context, const struct json_value *value)
 {
-	const struct names *names = context;
+	struct names *names = context;
+	struct text text = TEXT_OVER(names->name);
 
-	if (value->kind == JSON_STRING && (value->depth == 2 || value->depth == 3) &&
-	    json_key_is(value, 0, names->map))
-		require(names, value);
+	if (value->kind != JSON_STRING || (value->depth != 2 && value->depth != 3) ||
+	    !json_key_is(value, 0, names->map) ||
+	    (strlen(names->name) == value->length &&
+	     memcmp(names->name, value->text, value->length) == 0))
+		return true;
+	require(names, value);
+	text_add_bytes(&text, value->text,
+	               value->length); /* most layers are where the one before is */
 	return true;
 }
 
@@ -154,7 +171,47 @@ void tensorflow_check(struct inspection *inspection)
 		                    "variables/variables.data-00000-of-00001", 0);
 }
 
-/* The graph without which its weights are of no use; where others stand beside them, its loader is not meant. */
+static bool is_array(const struct inspection *inspection, const char *name)
+{
+	CLEANUP(cleanup_fd) int fd = model_open(inspection, name, NULL);
+	unsigned char head[6];
+	ssize_t got = fd < 0 ? 0 : pread(fd, head, sizeof(head), 0);
+
+	return got > 0 && npy_begins(head, (size_t)got);
+}
+
+/* bm25s' BM25.save() writes all of them, and load() opens all of them; the name of its parameters can be chosen. */
+void bm25s_check(struct inspection *inspection)
+{
+	static const char *const parts[] = { "data.csc.index.npy", "indices.csc.index.npy",
+		                             "indptr.csc.index.npy" };
+	const char *there = NULL;
+
+	for (size_t i = 0; i < LENGTH_OF(parts) && there == NULL; i++)
+		there = is_array(inspection, parts[i]) ? parts[i] : NULL;
+	for (size_t i = 0; there != NULL && i < LENGTH_OF(parts); i++)
+		family_require_beside(inspection, parts[i], there, "is loaded with it");
+}
+
+/*
+ * A meta.json of spaCy's: spacy.load() of 3.0 and newer reads the configuration beside it first (E053). That of an
+ * installed package has it in a directory beneath.
+ */
+void spacy_check(struct inspection *inspection)
+{
+	char version[64];
+	const char *major;
+
+	if (!family_json_string(inspection, "meta.json", "spacy_version", version, sizeof(version)))
+		return;
+	major = version + strcspn(version, "0123456789");
+	if (major[0] >= '3' && !model_has(inspection, "__init__.py", NULL))
+		family_require_beside(inspection, "config.cfg", "meta.json",
+		                      "is spaCy's, which reads it first");
+}
+
+static const char no_graph[] = "has tensors of a graph, and no graph";
+
 void openvino_check(struct inspection *inspection)
 {
 	const struct model_view *view = inspection->model;
@@ -162,5 +219,22 @@ void openvino_check(struct inspection *inspection)
 
 	if (model_has(inspection, "openvino_model.bin", NULL) &&
 	    view->of_format[openvino].files == view->weight_files)
-		family_require_file(inspection, "openvino_model.bin", "openvino_model.xml", 0);
+		family_require_beside(inspection, "openvino_model.xml", "openvino_model.bin",
+		                      no_graph);
+}
+
+void onnx_check(struct inspection *inspection)
+{
+	const struct model_view *view = inspection->model;
+	size_t onnx = (size_t)(format_find("onnx", 4) - formats);
+	size_t data = (size_t)(format_by_name("model.onnx_data") - formats);
+	char graph[MAX_PATH_BYTES];
+	struct text text = TEXT_OVER(graph);
+
+	if (view->of_format[onnx].files > 0 || view->of_format[data].files == 0 ||
+	    view->of_format[data].files != view->weight_files)
+		return;
+	text_add_bytes(&text, view->of_format[data].first,
+	               strlen(view->of_format[data].first) - strlen("_data"));
+	family_require_beside(inspection, graph, view->of_format[data].first, no_graph);
 }

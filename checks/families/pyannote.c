@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * pyannote.audio: config.yaml of a pipeline names its models by repository, such as
- * `segmentation: pyannote/segmentation-3.0`. No YAML is parsed: a line of the form NAME: ORG/NAME will do,
- * since all that follows from it is a warning.
+ * `segmentation: pyannote/segmentation-3.0`, or with a revision behind an @. No YAML is parsed: a line of the form
+ * NAME: ORG/NAME is how those files are written.
  */
 #include <string.h>
 
@@ -12,6 +12,8 @@
 #include "engine/findings.h"
 #include "engine/walk.h"
 #include "families/families.h"
+#include "environment.h"
+#include "formats/formats.h"
 #include "hub/cache.h"
 #include "util.h"
 
@@ -33,10 +35,32 @@ static void check_part(struct inspection *inspection, const char *name, bool wei
 		                  "has no weights: config.yaml names it");
 }
 
-static void check_line(struct inspection *inspection, const char *line, size_t length)
+/* Before 4.0 it had a cache of its own (pyannote.audio 3.3, core/model.py, CACHE_DIR). */
+static const char *own_cache(const struct inspection *inspection, char *path, size_t size)
+{
+	const char *home = environment_get(inspection->env, "HOME");
+	const char *cache = environment_get(inspection->env, "PYANNOTE_CACHE");
+	struct text text = text_over(path, size);
+
+	if (cache != NULL)
+		return cache;
+	text_addf(&text, "%s/.cache/torch/pyannote", home == NULL ? "" : home);
+	return path;
+}
+
+/* Without blanks, quotes and a comment. */
+static void take_value(struct text *text, const char *from, size_t length)
+{
+	for (size_t i = 0; i < length && from[i] != '#'; i++)
+		if (!scan_is_space(from[i]) && from[i] != '"' && from[i] != '\'')
+			text_add_bytes(text, from + i, 1);
+}
+
+/* `is`: the file says that it is a pipeline of this library's; others write such lines, too. */
+static void check_line(struct inspection *inspection, const char *line, size_t length, bool is)
 {
 	static const char *const keys[] = { "segmentation:", "embedding:", "plda:", "model:" };
-	char repo[MAX_NAME_BYTES];
+	char repo[MAX_NAME_BYTES], own[MAX_PATH_BYTES];
 	struct text text = TEXT_OVER(repo);
 
 	while (length > 0 && scan_is_space(*line)) {
@@ -48,13 +72,18 @@ static void check_line(struct inspection *inspection, const char *line, size_t l
 
 		if (length <= key || memcmp(line, keys[i], key) != 0)
 			continue;
-		for (size_t at = key; at < length; at++)
-			if (!scan_is_space(line[at]))
-				text_add_bytes(&text, line + at, 1);
+		take_value(&text, line + key, length - key);
 		if (strncmp(repo, "$model/", 7) == 0)
 			check_part(inspection, repo + 7, strcmp(keys[i], "plda:") != 0);
-		else if (!text.cut && strchr(repo, '/') != NULL && repo_id_fault(repo) == NULL)
+		else if (text.cut || strchr(repo, '/') == NULL || format_by_name(repo) != NULL ||
+		         model_has(inspection, repo, NULL))
+			return; /* a file */
+		else if (!is ||
+		         strncmp(repo, "pyannote/", 9) != 0) /* other libraries have other caches */
 			family_report_repository(inspection, repo, "config.yaml");
+		else
+			family_report_needed(inspection, repo, "config.yaml",
+			                     own_cache(inspection, own, sizeof(own)));
 		return;
 	}
 }
@@ -64,13 +93,15 @@ void pyannote_check(struct inspection *inspection)
 	CLEANUP(cleanup_fd) int fd = model_open(inspection, "config.yaml", NULL);
 	CLEANUP(cleanup_free) char *yaml = NULL;
 	size_t length = 0;
+	bool is;
 
 	if (fd < 0 || read_whole(fd, MAX_YAML_BYTES, &yaml, &length) < 0)
 		return;
+	is = strstr(yaml, "pyannote.audio") != NULL;
 	for (const char *at = yaml; at < yaml + length;) {
 		size_t line = strcspn(at, "\n");
 
-		check_line(inspection, at, line);
+		check_line(inspection, at, line, is);
 		at += line + 1;
 	}
 }

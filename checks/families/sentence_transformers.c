@@ -37,6 +37,14 @@ static bool is_known(const struct modules *modules)
 	return strncmp(modules->type, "sentence_transformers.", 22) == 0;
 }
 
+static bool has_file(const struct modules *modules, const char *name)
+{
+	char path[MAX_PATH_BYTES];
+
+	return path_join(path, sizeof(path), modules->path, name) &&
+	       model_has(modules->inspection, path, NULL);
+}
+
 /* Modules that keep weights in their directory, or in a backend's beneath it. */
 static bool has_weights_missing(const struct modules *modules)
 {
@@ -45,7 +53,6 @@ static bool has_weights_missing(const struct modules *modules)
 		                             "CNN",
 		                             "Transformer",
 		                             "CLIPModel",
-		                             "StaticEmbedding",
 		                             "LayerNorm",
 		                             "WeightedLayerPooling",
 		                             "WordEmbeddings",
@@ -53,6 +60,10 @@ static bool has_weights_missing(const struct modules *modules)
 	static const char *const beneath[] = { "", "onnx", "openvino" };
 	bool keeps = false;
 
+	/* By these names alone (StaticEmbedding.load()): a head of model2vec's beside them is none. */
+	if (is_of(modules, "StaticEmbedding"))
+		return !has_file(modules, "model.safetensors") &&
+		       !has_file(modules, "pytorch_model.bin");
 	for (size_t i = 0; i < LENGTH_OF(kinds); i++)
 		keeps |= path_ends(modules->type, kinds[i]) || is_of(modules, kinds[i]);
 	for (size_t i = 0; keeps && i < LENGTH_OF(beneath); i++) {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* transformers: config.json with a model_type, weights, and a tokenizer or processor of some kind. */
+#include <string.h>
+
 #include "base/json.h"
 #include "base/text.h"
 #include "engine/findings.h"
@@ -21,6 +23,32 @@ static bool has_vocabulary(const struct inspection *inspection)
 		if (model_has(inspection, names[i], NULL))
 			return true;
 	return false;
+}
+
+/* Two words a line, to the last (tokenizers, "Merges text file invalid"); where tokenizer.json is there, nobody reads it. */
+static void check_merges(struct inspection *inspection)
+{
+	CLEANUP(cleanup_fd)
+	int fd = model_has(inspection, "tokenizer.json", NULL) ?
+	                 -1 :
+	                 model_open(inspection, "merges.txt", NULL);
+	char first[8], tail[4096 + 1], *line;
+	off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+	off_t start = size < (off_t)sizeof(tail) ? 0 : size - (off_t)sizeof(tail) + 1;
+	ssize_t got = size <= 0 ? 0 : pread(fd, tail, sizeof(tail) - 1, start);
+
+	if (got <= 0 || inspection->model->level < LEVEL_STRUCTURE ||
+	    pread(fd, first, sizeof(first), 0) != (ssize_t)sizeof(first) ||
+	    memcmp(first, "#version", sizeof(first)) != 0)
+		return;
+	tail[got] = '\0';
+	line = strrchr(tail, '\n');
+	line = line == NULL ? tail : line + 1;
+	if (line[strspn(line, " \t\r\x1a")] != '\0' && line[0] != '#' &&
+	    strpbrk(line, " \t") == NULL)
+		inspection_report(inspection, FINDING_FILE_TRUNCATED,
+		                  (struct report_at){ .path = "merges.txt" },
+		                  "ends inside a line: it is cut short");
 }
 
 static bool visit(void *context, const struct json_value *value)
@@ -54,6 +82,7 @@ void transformers_check(struct inspection *inspection)
 	const struct model_view *view = inspection->model;
 	char type[MAX_NAME_BYTES], tower[MAX_NAME_BYTES];
 
+	check_merges(inspection);
 	if (describes_a_model(inspection))
 		family_report_no_weights(inspection, "config.json");
 	if (family_json_string(inspection, "config.json", "mm_vision_tower", tower, sizeof(tower)))

@@ -9,56 +9,17 @@
 
 #include "base/scan.h"
 #include "bounds.h"
-#include "formats/formats.h"
+#include "formats/cursor.h"
 #include "util.h"
 
 #define NEWEST_VERSION 6u /* of this layout; another is not examined */
-
-struct cursor {
-	const struct examined *file;
-	uint64_t at;
-	bool short_of; /* the file ended before what was asked for */
-};
-
-static bool take(struct cursor *cursor, void *out, size_t length)
-{
-	uint64_t end;
-
-	if (__builtin_add_overflow(cursor->at, length, &end) || end > cursor->file->size ||
-	    pread(cursor->file->fd, out, length, (off_t)cursor->at) != (ssize_t)length) {
-		cursor->short_of = true;
-		return false;
-	}
-	cursor->at = end;
-	return true;
-}
-
-static bool skip(struct cursor *cursor, uint64_t length)
-{
-	if (__builtin_add_overflow(cursor->at, length, &cursor->at) ||
-	    cursor->at > cursor->file->size) {
-		cursor->short_of = true;
-		return false;
-	}
-	return true;
-}
-
-static bool take_u32(struct cursor *cursor, uint32_t *out)
-{
-	unsigned char bytes[4];
-
-	if (!take(cursor, bytes, sizeof(bytes)))
-		return false;
-	*out = load_le32(bytes);
-	return true;
-}
 
 static bool skip_name(struct cursor *cursor)
 {
 	unsigned char bytes[2];
 
-	return take(cursor, bytes, sizeof(bytes)) &&
-	       skip(cursor, (uint64_t)bytes[0] | (uint64_t)bytes[1] << 8);
+	return cursor_take(cursor, bytes, sizeof(bytes)) &&
+	       cursor_skip(cursor, (uint64_t)bytes[0] | (uint64_t)bytes[1] << 8);
 }
 
 static bool skip_variable(struct cursor *cursor)
@@ -66,8 +27,9 @@ static bool skip_variable(struct cursor *cursor)
 	unsigned char rank, type;
 	uint32_t bytes;
 
-	return skip_name(cursor) && take(cursor, &rank, 1) && skip(cursor, 4ull * rank) &&
-	       take(cursor, &type, 1) && take_u32(cursor, &bytes) && skip(cursor, bytes);
+	return skip_name(cursor) && cursor_take(cursor, &rank, 1) &&
+	       cursor_skip(cursor, 4ull * rank) && cursor_take(cursor, &type, 1) &&
+	       cursor_take_u32(cursor, &bytes) && cursor_skip(cursor, bytes);
 }
 
 /* Version, a name of letters with its terminator, and a revision below 100. */
@@ -88,8 +50,8 @@ void ctranslate2_examine(const struct examined *file, struct extent *extent)
 {
 	struct cursor cursor = { .file = file };
 	uint32_t version, revision, variables = 0, aliases = 0;
-	bool well = take_u32(&cursor, &version) && skip_name(&cursor) &&
-	            take_u32(&cursor, &revision) && take_u32(&cursor, &variables);
+	bool well = cursor_take_u32(&cursor, &version) && skip_name(&cursor) &&
+	            cursor_take_u32(&cursor, &revision) && cursor_take_u32(&cursor, &variables);
 
 	*extent = (struct extent){ .result = EXTENT_WHOLE, .words = "is whole" };
 	if (well && variables > MAX_TENSORS) {
@@ -99,12 +61,12 @@ void ctranslate2_examine(const struct examined *file, struct extent *extent)
 	}
 	for (uint32_t i = 0; well && i < variables; i++)
 		well = skip_variable(&cursor);
-	well = well && take_u32(&cursor, &aliases);
+	well = well && cursor_take_u32(&cursor, &aliases);
 	for (uint32_t i = 0; well && i < aliases && i < MAX_TENSORS; i++)
 		well = skip_name(&cursor) && skip_name(&cursor);
 	if (!well) {
 		extent->result = EXTENT_SHORT;
-		extent->words = "ends inside its variables: it is cut short";
+		extent->words = "ends inside its data: it is cut short";
 	} else if (cursor.at != file->size) {
 		extent->result = EXTENT_LONG;
 		extent->expected = cursor.at;

@@ -21,13 +21,17 @@ enum {
 	CTRANSLATE2,
 	BIN,
 	JSON,
-	ONNX_DATA
+	ONNX_DATA,
+	NPY,
+	GGML,
+	COREML,
+	LIGHTGBM
 };
 const struct format formats[] = {
 	[SAFETENSORS] = { "safetensors", ".safetensors", true, false, safetensors_examine },
 	[GGUF] = { "gguf", ".gguf", true, false, gguf_examine },
 	[ONNX] = { "onnx", ".onnx", true, false, onnx_examine },
-	[PICKLE] = { "pickle", ".pt .pth .ckpt .pkl .pickle .joblib .dill", true, true,
+	[PICKLE] = { "pickle", ".pt .pth .ckpt .pkl .pickle .joblib .dill .jit", true, true,
 	             pickle_examine },
 	[TORCH] = { "pickle", NULL, true, true,
 	            zip_examine }, /* a zip archive with a pickle in it */
@@ -40,13 +44,19 @@ const struct format formats[] = {
 	[JSON] = { "json", ".json", false, false, json_examine },
 	[ONNX_DATA] = { "onnx", ".onnx_data .onnx.data", true, false,
 	                NULL }, /* external data: any bytes */
-	{ "h5", ".h5", true, false, NULL },
-	{ "keras", ".keras", true, false, NULL },
+	[NPY] = { "npy", ".npy", true, false, npy_examine },
+	[GGML] = { "ggml", NULL, true, false, ggml_examine }, /* whisper.cpp's */
+	[COREML] = { "coreml", ".mlmodel", true, false, coreml_examine },
+	[LIGHTGBM] = { "lightgbm", NULL, false, false, lightgbm_examine }, /* a text */
+	{ "xgboost", ".ubj", true, false, ubjson_examine },
+	{ "sentencepiece", ".spm .model", false, false, sentencepiece_examine },
+	{ "h5", ".h5 .hdf5", true, false, hdf5_examine },
+	{ "keras", ".keras", true, false, archive_examine },
+	{ "skops", ".skops", true, false, archive_examine },
 	{ "msgpack", ".msgpack", true, false, NULL },
 	{ "tflite", ".tflite", true, false, NULL },
 	{ "ot", ".ot", true, false, NULL },
 	{ "nemo", ".nemo", true, false, NULL },
-	{ "coreml", ".mlmodel", true, false, NULL },
 	{ "tensorrt", ".engine", true, false, NULL },
 };
 const size_t format_count = LENGTH_OF(formats);
@@ -76,7 +86,9 @@ static const struct format *format_of_bin(const char *path)
 	for (size_t i = 0; i < LENGTH_OF(pickles); i++)
 		if (strncmp(name, pickles[i], strlen(pickles[i])) == 0)
 			return &formats[PICKLE];
-	return strncmp(name, "openvino_", 9) == 0 ? &formats[OPENVINO] : &formats[BIN];
+	if (strncmp(name, "openvino_", 9) == 0)
+		return &formats[OPENVINO];
+	return coreml_is_weights(path) ? &formats[COREML] : &formats[BIN];
 }
 
 /*
@@ -170,18 +182,25 @@ const struct format *format_by_bytes(const struct format *named, int fd, uint64_
 	/* The length of a header may begin as pickle does, by chance. */
 	if (named == &formats[SAFETENSORS] && length > 8 && head[8] == '{')
 		return named;
-	if (zip && named == NULL && zip_holds_pickle(fd, size))
-		return &formats[TORCH];
 	/* Raw numbers begin with any bytes. */
-	if (named == &formats[OPENVINO] || named == &formats[ONNX_DATA])
+	if (named == &formats[OPENVINO] || named == &formats[ONNX_DATA] ||
+	    named == &formats[COREML])
 		return named;
 	if (zip && named == &formats[NPZ])
 		return zip_holds_pickle(fd, size) ? &formats[TORCH] : named;
 	/* Their readers go by the archive's directory, whatever comes first in the file. */
 	if (zip && (named == &formats[BIN] || named == &formats[PICKLE]))
 		return zip_is_of_arrays(fd, size) ? &formats[NPZ] : &formats[TORCH];
+	if (zip && zip_holds_pickle(fd, size))
+		return &formats[TORCH];
 	if (named == &formats[BIN] && ctranslate2_begins(head, length))
 		return &formats[CTRANSLATE2];
+	if (named == &formats[BIN] && ggml_begins(head, length))
+		return &formats[GGML];
+	if (named == NULL && npy_begins(head, length))
+		return &formats[NPY];
+	if (named == NULL && lightgbm_begins(head, length))
+		return &formats[LIGHTGBM];
 	return opcode ? &formats[PICKLE] : named;
 }
 

@@ -84,6 +84,25 @@ bool zip_is_of_arrays(int fd, uint64_t size);
 /* Whether it is one of torch.save's. */
 bool zip_holds_pickle(int fd, uint64_t size);
 void zip_examine(const struct examined *file, struct extent *extent);
+/* The same of Keras' and skops' files, which nothing reads that is neither such an archive nor HDF5. */
+void archive_examine(const struct examined *file, struct extent *extent);
+void hdf5_examine(const struct examined *file, struct extent *extent);
+bool hdf5_begins(const unsigned char *head, size_t length);
+/* Whether it begins behind a block of the user's: of 512 bytes, or so much doubled. */
+bool hdf5_is_behind(const struct examined *file);
+void npy_examine(const struct examined *file, struct extent *extent);
+bool npy_begins(const unsigned char *head, size_t length);
+void ggml_examine(const struct examined *file, struct extent *extent);
+bool ggml_begins(const unsigned char *head, size_t length);
+void coreml_examine(const struct examined *file, struct extent *extent);
+/* Whether the path is that of the weights within a package of Core ML's. */
+bool coreml_is_weights(const char *path);
+void lightgbm_examine(const struct examined *file, struct extent *extent);
+bool lightgbm_begins(const unsigned char *head, size_t length);
+void ubjson_examine(const struct examined *file, struct extent *extent);
+/* Any message of protobuf's: its fields end where the file ends. */
+void protobuf_examine(const struct examined *file, struct extent *extent);
+void sentencepiece_examine(const struct examined *file, struct extent *extent);
 void pickle_examine(const struct examined *file, struct extent *extent);
 /* Whether the name is that of a JSON file which loaders read, such as configurations and vocabularies. */
 bool json_is_read_by_loaders(const char *path);

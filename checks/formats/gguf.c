@@ -242,6 +242,13 @@ static bool take_key(struct stream *stream, struct gguf *out, uint32_t *alignmen
 	return true;
 }
 
+bool ggml_bytes(uint32_t type, uint64_t elements, uint64_t *bytes)
+{
+	return type < LENGTH_OF(blocks) && blocks[type].elements != 0 &&
+	       elements % blocks[type].elements == 0 &&
+	       !__builtin_mul_overflow(elements / blocks[type].elements, blocks[type].bytes, bytes);
+}
+
 /* One tensor record: its bytes, by type and dimensions. */
 static bool take_tensor(struct stream *stream, struct gguf *out, uint64_t *offset, uint64_t *bytes,
                         bool *known)
@@ -270,8 +277,7 @@ static bool take_tensor(struct stream *stream, struct gguf *out, uint64_t *offse
 	*known = type < LENGTH_OF(blocks) && blocks[type].elements != 0;
 	if (!*known)
 		return true;
-	if (row % blocks[type].elements != 0 ||
-	    __builtin_mul_overflow(elements / blocks[type].elements, blocks[type].bytes, bytes))
+	if (row % blocks[type].elements != 0 || !ggml_bytes(type, elements, bytes))
 		return bad(stream);
 	return true;
 }

@@ -38,6 +38,8 @@ struct gguf_source {
 	const unsigned char *memory;
 	uint64_t size;
 };
+/* What so many elements of a ggml type take; false: the type is not known, or they do not fill its blocks. */
+bool ggml_bytes(uint32_t type, uint64_t elements, uint64_t *bytes);
 enum gguf_result gguf_read(const struct gguf_source *source, struct gguf *out);
 const char *gguf_words(enum gguf_result result);
 

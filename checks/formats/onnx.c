@@ -9,9 +9,9 @@
 #include "base/text.h"
 #include "bounds.h"
 #include "formats/formats.h"
+#include "formats/protobuf.h"
 #include "util.h"
 
-enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
 enum {
 	MODEL_GRAPH = 7,
 	MODEL_FUNCTION = 25,
@@ -38,13 +38,8 @@ enum {
 #define MAX_LOCATIONS 1024u
 
 struct parser {
-	int fd;
-	unsigned char buffer[4096];
-	uint64_t buffer_at;
-	size_t buffered;
-	uint64_t fields;
-	enum onnx_result result;
-	int error; /* errno */
+	struct wire wire;
+	enum onnx_result result; /* where the wire says nothing */
 	bool has_graph;
 	struct {
 		char name[MAX_NAME_BYTES];
@@ -53,83 +48,10 @@ struct parser {
 	size_t locations;
 };
 
-struct field {
-	uint32_t number, wire;
-	uint64_t start, end; /* of its bytes, WIRE_BYTES only */
-	uint64_t value; /* WIRE_VARINT only */
-};
-
 static bool fail(struct parser *parser, enum onnx_result why)
 {
 	parser->result = why;
 	return false;
-}
-
-static bool byte_at(struct parser *parser, uint64_t at, unsigned char *out)
-{
-	if (at < parser->buffer_at || at - parser->buffer_at >= parser->buffered) {
-		ssize_t got = pread(parser->fd, parser->buffer, sizeof(parser->buffer), (off_t)at);
-
-		if (got < 0)
-			parser->error = errno;
-		if (got <= 0)
-			return fail(parser, got < 0 ? ONNX_READ : ONNX_SHORT);
-		parser->buffer_at = at;
-		parser->buffered = (size_t)got;
-	}
-	*out = parser->buffer[at - parser->buffer_at];
-	return true;
-}
-
-/* At most so many bytes: protobuf's readers refuse more, even of zeros. */
-static bool take_varint(struct parser *parser, uint64_t *at, uint64_t end, unsigned most,
-                        uint64_t *out)
-{
-	unsigned char byte;
-
-	*out = 0;
-	for (unsigned shift = 0; shift < 7 * most; shift += 7) {
-		if (*at >= end)
-			return fail(parser, ONNX_SHORT);
-		if (!byte_at(parser, *at, &byte))
-			return false;
-		(*at)++;
-		*out |= (uint64_t)(byte & 0x7F) << shift;
-		if ((byte & 0x80) == 0)
-			return true;
-	}
-	return fail(parser, ONNX_NOT);
-}
-
-/* Reads a field's tag and moves *at behind the field. */
-static bool take_field(struct parser *parser, uint64_t *at, uint64_t end, struct field *field)
-{
-	uint64_t tag, length = 0;
-
-	if (++parser->fields > MAX_PROTOBUF_FIELDS)
-		return fail(parser, ONNX_TOO_MANY);
-	if (!take_varint(parser, at, end, 5, &tag))
-		return false;
-	field->number = (uint32_t)(tag >> 3);
-	field->wire = (uint32_t)(tag & 7);
-	if (field->number == 0 || tag > UINT32_MAX)
-		return fail(parser, ONNX_NOT);
-	if (field->wire == WIRE_VARINT)
-		return take_varint(parser, at, end, 10, &field->value);
-	if (field->wire == WIRE_BYTES) {
-		if (!take_varint(parser, at, end, 5, &length))
-			return false;
-	} else if (field->wire == WIRE_64 || field->wire == WIRE_32) {
-		length = field->wire == WIRE_64 ? 8 : 4;
-	} else {
-		return fail(parser, ONNX_NOT);
-	}
-	if (length > end - *at)
-		return fail(parser, ONNX_SHORT);
-	field->start = *at;
-	*at += length;
-	field->end = *at;
-	return true;
 }
 
 static bool take_text(struct parser *parser, const struct field *field, char *out, size_t size)
@@ -139,7 +61,7 @@ static bool take_text(struct parser *parser, const struct field *field, char *ou
 	for (uint64_t at = field->start; at < field->end && to + 1 < size; at++) {
 		unsigned char byte;
 
-		if (!byte_at(parser, at, &byte))
+		if (!wire_byte(&parser->wire, at, &byte))
 			return false;
 		out[to++] = (char)byte;
 	}
@@ -163,7 +85,7 @@ static bool read_entry(struct parser *parser, const struct field *entry, struct 
 	bool is_offset;
 
 	while (at < entry->end) {
-		if (!take_field(parser, &at, entry->end, &field))
+		if (!wire_field(&parser->wire, &at, entry->end, &field))
 			return false;
 		if (field.wire != WIRE_BYTES)
 			continue;
@@ -218,7 +140,7 @@ static bool read_tensor(struct parser *parser, const struct field *tensor)
 	struct field field;
 
 	while (at < tensor->end) {
-		if (!take_field(parser, &at, tensor->end, &field))
+		if (!wire_field(&parser->wire, &at, tensor->end, &field))
 			return false;
 		/* A value that the enum does not have is as if it were not there. */
 		if (field.number == TENSOR_DATA_LOCATION && field.wire == WIRE_VARINT &&
@@ -273,7 +195,7 @@ static bool read_message(struct parser *parser, enum message message, const stru
 	if (depth > MAX_PROTOBUF_DEPTH)
 		return fail(parser, ONNX_TOO_DEEP);
 	while (at < bytes->end) {
-		if (!take_field(parser, &at, bytes->end, &field))
+		if (!wire_field(&parser->wire, &at, bytes->end, &field))
 			return false;
 		parser->has_graph |= message == MODEL && field.number == MODEL_GRAPH;
 		for (size_t i = 0; field.wire == WIRE_BYTES && i < LENGTH_OF(paths); i++)
@@ -292,6 +214,12 @@ static bool read_model(struct parser *parser, uint64_t size)
 	       (parser->has_graph || fail(parser, ONNX_NOT));
 }
 
+static const enum onnx_result of_wire[] = { [WIRE_OK] = ONNX_OK,
+	                                    [WIRE_SHORT] = ONNX_SHORT,
+	                                    [WIRE_NOT] = ONNX_NOT,
+	                                    [WIRE_TOO_MANY] = ONNX_TOO_MANY,
+	                                    [WIRE_UNREADABLE] = ONNX_READ };
+
 enum onnx_result onnx_read(int fd, uint64_t size, onnx_visit *visit, void *context, int *error)
 {
 	struct parser *parser = calloc(1, sizeof(*parser));
@@ -300,12 +228,12 @@ enum onnx_result onnx_read(int fd, uint64_t size, onnx_visit *visit, void *conte
 	*error = parser == NULL ? ENOMEM : 0;
 	if (parser == NULL)
 		return ONNX_READ;
-	parser->fd = fd;
+	parser->wire.fd = fd;
 	if (read_model(parser, size))
 		for (size_t i = 0; i < parser->locations; i++)
 			visit(context, parser->location[i].name, parser->location[i].end);
-	result = parser->result;
-	*error = parser->error;
+	result = parser->result != ONNX_OK ? parser->result : of_wire[parser->wire.result];
+	*error = parser->wire.error;
 	free(parser);
 	return result;
 }

@@ -140,3 +140,25 @@ void zip_examine(const struct examined *file, struct extent *extent)
 		extent->words = "is a zip archive without its end: it is cut short";
 	}
 }
+
+void archive_examine(const struct examined *file, struct extent *extent)
+{
+	size_t length;
+	CLEANUP(cleanup_free) unsigned char *tail = NULL;
+
+	/* Keras before its version 3 wrote HDF5 under this name. */
+	if (hdf5_begins(file->head, file->head_length)) {
+		hdf5_examine(file, extent);
+		return;
+	}
+	zip_examine(file, extent);
+	if (extent->result != EXTENT_SHORT ||
+	    (file->head_length >= 4 && memcmp(file->head, "PK\3\4", 4) == 0))
+		return;
+	/* Readers go by the directory, whatever stands before the archive. */
+	tail = read_tail(file->fd, file->size, &length);
+	if (tail != NULL && memmem(tail, length, "PK\5\6", 4) == NULL && !hdf5_is_behind(file))
+		*extent = (struct extent){ .result = EXTENT_BROKEN, .words = "is no archive" };
+	else
+		*extent = (struct extent){ .result = EXTENT_WHOLE, .words = "is whole" };
+}

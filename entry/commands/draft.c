@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "commands/commands.h"
+#include "formats/formats.h"
 #include "gate/drafting.h"
 #include "gate/gate.h"
 #include "gate/locked.h"
@@ -52,6 +53,20 @@ static void trial_end(struct trial *trial)
 	free(trial);
 }
 
+/* Where its manifest is at fault, by its line; the policy's own lines are nobody's. */
+static void explain_trial(const struct report *report, struct text *why)
+{
+	const struct report_finding *first = report->count > 0 ? &report->findings[0] : NULL;
+
+	if (first != NULL && first->source == SOURCE_MANIFEST) {
+		report_sentence(report, first, why);
+		text_add(why, "; the file was taken for a manifest, with a line ORG/NAME a model");
+	} else {
+		text_addf(why, "this cannot be put into a policy: %s",
+		          first != NULL ? first->message : "");
+	}
+}
+
 /* NULL: a status and a sentence. */
 static struct trial *try_policy(struct run *run, const char *text, size_t length,
                                 enum status *status, struct text *why)
@@ -77,9 +92,7 @@ static struct trial *try_policy(struct run *run, const char *text, size_t length
 	trial->options.policy = NULL;
 	if (*status == STATUS_OK && trial->gate.policy.error_count > 0) {
 		*status = STATUS_POLICY;
-		text_addf(why, "this cannot be put into a policy: %s",
-		          trial->gate.report.count > 0 ? trial->gate.report.findings[0].message :
-		                                         "");
+		explain_trial(&trial->gate.report, why);
 	}
 	if (*status == STATUS_OK)
 		return trial;
@@ -123,9 +136,11 @@ static enum status tell_damage(const struct report *report, bool lock, struct te
 	return STATUS_OK;
 }
 
-/* What the inspector read of the models. */
-static void take_report(struct draft *draft, const struct report *report)
+/* What the inspector read of the models; whether one of them brings code. */
+static bool take_report(struct draft *draft, const struct report *report)
 {
+	bool any = false;
+
 	for (size_t i = 0; i < report->count; i++) {
 		const struct report_finding *finding = &report->findings[i];
 		struct drafted_model *model;
@@ -135,50 +150,80 @@ static void take_report(struct draft *draft, const struct report *report)
 		model = &draft->models[finding->model];
 		if (finding->id == FINDING_MODEL_REMOTE_CODE && model->code == NULL)
 			model->code = draft_keep(draft, finding->message);
+		any |= model->code != NULL;
 		model->of_many_formats |= finding->id == FINDING_MODEL_FORMAT;
 	}
 	for (size_t i = 0; report->models != NULL && i < draft->count; i++)
 		draft->models[i].undigested = report->models[i].verified == 0;
+	return any;
+}
+
+static struct trial *try_draft(struct run *run, const struct draft *draft, enum status *status,
+                               struct text *why)
+{
+	size_t length = 0;
+	CLEANUP(cleanup_free) char *text = compose(draft, false, &length);
+
+	*status = STATUS_SYSTEM;
+	return text == NULL ? NULL : try_policy(run, text, length, status, why);
 }
 
 static enum status look(struct run *run, struct draft *draft, bool lock, struct text *why)
 {
-	size_t length = 0;
-	char *text = compose(draft, false, &length);
-	enum status status = STATUS_SYSTEM;
-	struct trial *trial = text == NULL ? NULL : try_policy(run, text, length, &status, why);
+	enum status status;
+	struct trial *trial = try_draft(run, draft, &status, why);
 
-	if (trial != NULL) {
-		take_report(draft, &trial->gate.report);
-		status = tell_damage(&trial->gate.report, lock, why);
+	/* Whether the code is whole is looked at where the policy allows it. */
+	if (trial != NULL && take_report(draft, &trial->gate.report)) {
+		trial_end(trial);
+		trial = try_draft(run, draft, &status, why);
 	}
+	if (trial != NULL)
+		status = tell_damage(&trial->gate.report, lock, why);
 	trial_end(trial);
-	free(text);
 	return status;
 }
 
 /* From a manifest: policy.manifest's file says which models, and the cache which commits and files. */
 
+/* Those that were taken twice count twice here. */
+static size_t files_of(const struct draft *draft)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < draft->count; i++)
+		count += draft->models[i].count;
+	return count;
+}
+
 static bool take_listed(struct draft *draft, const struct gate *gate, size_t index,
                         struct text *why)
 {
 	const struct model *model = &gate->policy.models[index];
+	const char *manifest = gate->policy.file[SOURCE_MANIFEST];
 	char path[MAX_PATH_BYTES], directory[MAX_PATH_BYTES];
+	size_t before = files_of(draft);
 	bool well;
 
 	report_model_path(&gate->report, index, path, sizeof(path));
 	if (!gate->report.models[index].found || !revision_is_commit(path_name(path)) ||
 	    !repo_path(gate->hub_cache, model->repo, directory, sizeof(directory))) {
-		text_addf(why, "%s is not in %s: fetch it, or take it out of the manifest",
-		          model->repo,
+		text_addf(why, "%s:%u: %s is not in %s: fetch it, or take it out of the manifest",
+		          manifest, (unsigned)model->line, model->repo,
 		          gate->hub_cache_origin != NULL ? gate->hub_cache :
 		                                           "the hub cache, which cannot be told");
 		return false;
 	}
+	draft_select(draft);
 	draft->as = model;
 	well = draft_take_repository(draft, gate->hub_cache, path_name(directory), path_name(path),
 	                             why);
-	draft->as = NULL;
+	draft_select_all(draft);
+	if (well && files_of(draft) == before) {
+		text_addf(why, "%s:%u: none of the files of %s that lie in %s is wanted", manifest,
+		          (unsigned)model->line, model->repo, path);
+		return false;
+	}
 	return well;
 }
 
@@ -229,8 +274,10 @@ static enum status take_word(struct run *run, struct draft *draft, const char *w
 
 	if (!draft_find(draft, word, real, &st, why))
 		return STATUS_MISSING;
-	if (S_ISREG(st.st_mode))
+	if (S_ISREG(st.st_mode) && format_by_name(real) == NULL)
 		return take_manifest(run, draft, real, why);
+	if (S_ISREG(st.st_mode))
+		return draft_take_file(draft, real, &st, why) ? STATUS_OK : STATUS_MISSING;
 	return draft_take(draft, real, why) ? STATUS_OK : STATUS_MISSING;
 }
 
@@ -509,9 +556,10 @@ static bool may_write(const struct options *options, struct text *why)
 		        options->policy);
 	text_add(&text, USUAL_LOCK);
 	if (why->length == 0 && !options->force && lstat(lock, &st) == 0)
-		text_addf(why,
-		          "%s is there already, of another policy perhaps: --force writes over it",
-		          lock);
+		text_addf(
+		        why,
+		        "%s is there already, of another policy perhaps: --force writes over it; a policy in a folder of its own has its own",
+		        lock);
 	return why->length == 0;
 }
 
@@ -523,17 +571,25 @@ static void tell_left_out(const struct draft *draft, struct text *why)
 
 	if (draft->left_out == NULL)
 		return;
-	text_addf(
-	        &text,
-	        "%s has several snapshots, or an empty one, and no refs/main that says which is meant",
-	        draft->left_out);
+	text_add(&text, draft->left_out);
 	if (draft->left_out_count > 1)
-		text_addf(&text, ", and so have %zu more", draft->left_out_count - 1);
-	text_add(&text, "; name the folder of one, snapshots/COMMIT");
+		text_addf(&text, "; %zu more cannot be drafted either", draft->left_out_count - 1);
 	if (draft->count == 0)
 		text_add(why, sentence);
 	else
 		(void)complain(STATUS_OK, sentence);
+}
+
+static void tell_beside(const struct draft *draft)
+{
+	char sentence[MAX_PATH_BYTES + 128];
+	struct text text = TEXT_OVER(sentence);
+
+	if (draft->beside == NULL)
+		return;
+	text_addf(&text, "%s lies beside a hub cache, which alone is drafted: name it, too",
+	          draft->beside);
+	(void)complain(STATUS_OK, sentence);
 }
 
 static enum status draft_all(struct run *run, struct draft *draft, struct text *why)
@@ -560,6 +616,7 @@ static enum status draft_all(struct run *run, struct draft *draft, struct text *
 	if (status != STATUS_OK)
 		return status;
 	tell_left_out(draft, why);
+	tell_beside(draft);
 	if (draft->count == 0) {
 		if (why->length == 0)
 			text_add(why, "no model was found");

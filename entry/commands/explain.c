@@ -44,6 +44,9 @@ static void add_setting(struct explanation *explanation, const struct policy *po
 		text_add(&text, said->text);
 	if (key->effect == EFFECT_LATER)
 		text_add(&text, "   [no effect in this version]");
+	if (key == &policy_keys[KEY_NO_NEW_PRIVILEGES] && !policy->no_new_privileges &&
+	    policy->egress.kind != EGRESS_ALLOW)
+		text_add(&text, "   [egress sets it]");
 	explanation_add(explanation, section, key->name, value, origin_of(policy, said, origin));
 }
 

@@ -97,7 +97,8 @@ static void tell_model(const struct lock_model *model)
 	for (size_t i = 0; i < model->count; i++)
 		bytes += model->files[i].size;
 	(void)escape_print(stdout, model->name);
-	(void)printf(": %zu files, %s, %s%s\n", model->count, size_text(bytes).text,
+	(void)printf(": %zu file%s, %s, %s%s\n", model->count, model->count == 1 ? "" : "s",
+	             size_text(bytes).text,
 	             model->commit[0] != '\0' ? "commit " : "no commit known", model->commit);
 }
 

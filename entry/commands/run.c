@@ -92,7 +92,7 @@ static enum status judge_and_launch(struct run *run, struct gate *gate, struct t
 	if (stays_as_init(gate) && environment_get(&gate->env, "NOTIFY_SOCKET") != NULL)
 		gate_raise(
 		        gate, FINDING_SERVICE_NOTIFY, gate->policy.said[KEY_INIT].line,
-		        "NOTIFY_SOCKET is set, and what the service says there comes from a child of aweigh's: it counts with NotifyAccess=all alone");
+		        "what the service says to NOTIFY_SOCKET comes from a child of aweigh's: it counts with NotifyAccess=all alone");
 	if (!stays_as_init(gate) && getpid() == 1)
 		gate_raise(
 		        gate, FINDING_SERVICE_INIT, 0,

@@ -33,8 +33,11 @@ bool command_check_targets(struct gate *gate)
 	bool well = gate->ready_count > 0;
 
 	if (!well)
-		gate_raise(gate, FINDING_POLICY_VALUE, 0,
-		           "smoke needs to know when the service is ready: [service] ready");
+		gate_raise_at(
+		        gate, FINDING_POLICY_VALUE,
+		        (struct report_at){
+		                .fix = "add a row to [service], such as ready = http://127.0.0.1:8000/health, or ready = exit for a command that ends by itself" },
+		        "smoke needs to know when the service is ready: [service] ready");
 	for (size_t i = 0; i < gate->ready_count; i++) {
 		char sentence[512];
 		struct text why = TEXT_OVER(sentence);

@@ -6,6 +6,7 @@
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
@@ -25,6 +26,7 @@
 #define X32_CALLS                                                                                  \
 	0x40000000u /* __X32_SYSCALL_BIT of asm/unistd.h: the same calls by other numbers */
 #define IO_URING_SETUP 425u /* asm-generic/unistd.h; the same on every architecture */
+#define IO_URING_ENTER 426u
 #define IO_URING_REGISTER 427u
 #define PIDFD_GETFD 438u /* takes another process's descriptor */
 
@@ -78,6 +80,12 @@ static void end(struct filter *filter, unsigned short begun)
 	filter->at[begun - 1].jf = (uint8_t)(filter->length - begun);
 }
 
+static void load_type(struct filter *filter)
+{
+	load_argument(filter, 1);
+	put(filter, BPF_ALU | BPF_AND | BPF_K, 0xf, 0, 0); /* SOCK_TYPE_MASK of linux/net.h */
+}
+
 /* A kind of internet socket with its own protocol, by number or by default. */
 static void judge_kind(struct filter *filter, uint32_t kind, uint32_t protocol)
 {
@@ -94,8 +102,7 @@ static void judge_internet(struct filter *filter, uint32_t family, unsigned sock
 {
 	unsigned short block = begin(filter, family);
 
-	load_argument(filter, 1);
-	put(filter, BPF_ALU | BPF_AND | BPF_K, 0xf, 0, 0); /* SOCK_TYPE_MASK of linux/net.h */
+	load_type(filter);
 	/* Not MPTCP, SCTP, SMC: Landlock sees TCP alone. */
 	if ((sockets & SOCKETS_TCP) != 0)
 		judge_kind(filter, SOCK_STREAM, IPPROTO_TCP);
@@ -124,33 +131,59 @@ static void judge_socket(struct filter *filter, unsigned sockets)
 	answer(filter, deny);
 }
 
-/* TCP Fast Open connects without connect(2), past Landlock. */
-static void judge_flags(struct filter *filter, size_t argument)
+/*
+ * A pair sends to anybody where its family has datagrams: TIPC, and unix itself. One of streams leads nowhere, and
+ * libcurl, where it asks for names on threads, wakes them by it.
+ */
+static void judge_pair(struct filter *filter, unsigned sockets)
 {
-	load_argument(filter, argument);
-	answer_if(filter, BPF_JSET, MSG_FASTOPEN, deny);
-	answer(filter, allow);
+	unsigned short block;
+
+	load_argument(filter, 0);
+	block = begin(filter, AF_UNIX);
+	load_type(filter);
+	if ((sockets & SOCKETS_TCP) != 0)
+		answer_if(filter, BPF_JEQ, SOCK_STREAM, allow);
+	answer(filter, (sockets & SOCKETS_UNIX) != 0 ? allow : deny);
+	end(filter, block);
+	answer(filter, deny);
 }
 
 static void judge_calls(struct filter *filter, unsigned sockets)
 {
+	/*
+	 * TCP Fast Open connects without connect(2), past Landlock. An upper layer may make another socket of a TCP one, which
+	 * connects in the kernel: "smc". Of IPv6's options IPV6_RECVERR_RFC4884 has that number, and is denied with it.
+	 */
 	static const struct {
-		uint32_t call;
-		size_t flags; /* which argument they are */
-	} senders[] = { { SYS_sendto, 3 }, { SYS_sendmsg, 2 }, { SYS_sendmmsg, 3 } };
+		uint32_t call, argument, comparison, value;
+	} denied[] = {
+		{ SYS_sendto, 3, BPF_JSET, MSG_FASTOPEN },
+		{ SYS_sendmsg, 2, BPF_JSET, MSG_FASTOPEN },
+		{ SYS_sendmmsg, 3, BPF_JSET, MSG_FASTOPEN },
+		{ SYS_setsockopt, 2, BPF_JEQ, TCP_ULP },
+	};
 	unsigned short block = begin(filter, SYS_socket);
 
 	judge_socket(filter, sockets);
 	end(filter, block);
-	for (size_t i = 0; i < LENGTH_OF(senders); i++) {
-		block = begin(filter, senders[i].call);
-		judge_flags(filter, senders[i].flags);
+	block = begin(filter, SYS_socketpair);
+	judge_pair(filter, sockets);
+	end(filter, block);
+	for (size_t i = 0; i < LENGTH_OF(denied); i++) {
+		block = begin(filter, denied[i].call);
+		load_argument(filter, denied[i].argument);
+		answer_if(filter, denied[i].comparison, denied[i].value, deny);
+		answer(filter, allow);
 		end(filter, block);
 	}
 }
 
 unsigned short filter_build(unsigned sockets, struct sock_filter *at)
 {
+	/* The kernel has names resolved outside of all containers for a key of the type dns_resolver (request-key(8)). */
+	static const uint32_t barred[] = { IO_URING_SETUP, IO_URING_ENTER, IO_URING_REGISTER,
+		                           PIDFD_GETFD, SYS_request_key };
 	struct filter filter = { .at = at };
 	unsigned short block;
 
@@ -160,9 +193,8 @@ unsigned short filter_build(unsigned sockets, struct sock_filter *at)
 #ifdef __x86_64__
 	answer_if(&filter, BPF_JGE, X32_CALLS, unknown);
 #endif
-	for (uint32_t call = IO_URING_SETUP; call <= IO_URING_REGISTER; call++)
-		answer_if(&filter, BPF_JEQ, call, deny);
-	answer_if(&filter, BPF_JEQ, PIDFD_GETFD, deny);
+	for (size_t i = 0; i < LENGTH_OF(barred); i++)
+		answer_if(&filter, BPF_JEQ, barred[i], deny);
 	judge_calls(&filter, sockets);
 	answer(&filter, allow);
 	end(&filter, block);

@@ -11,7 +11,7 @@
 
 /* Kinds of sockets; netlink to the routing tables stays in the kernel, and getaddrinfo(3) wants it. */
 enum { SOCKETS_UNIX = 1, SOCKETS_TCP = 2, SOCKETS_UDP = 4, SOCKETS_ROUTES = 8 };
-#define FILTER_ROOM 80u
+#define FILTER_ROOM 112u
 
 /*
  * The filter that lets these kinds be made and no others: EACCES, as Landlock answers; ENOSYS for calls of another

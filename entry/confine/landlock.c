@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/landlock.h>
 #include <stdint.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/dir.h"
+#include "base/tree.h"
 #include "bounds.h"
 #include "confine/probe.h"
 #include "util.h"
@@ -62,7 +64,7 @@ const char *landlock_words(int error)
 	case ENOPROTOOPT:
 		return "the kernel's Landlock is older than Linux 6.7";
 	case E2BIG:
-		return "too much lies beside the models' directories for Landlock's rules";
+		return "too much lies beside the models for Landlock's rules";
 	default:
 		return "Landlock failed";
 	}
@@ -150,6 +152,7 @@ struct places {
 	struct place at[MAX_PLACES];
 	int fds[MAX_PLACES]; /* of parents */
 	size_t count;
+	bool marked[MAX_PLACES]; /* kept: it is a file; parents: such a file lies in it */
 };
 
 static bool has_place(const struct places *places, const struct stat *st)
@@ -173,6 +176,7 @@ static int add_place(struct places *places, int fd)
 		(void)close(fd);
 		return error;
 	}
+	places->marked[places->count] = !S_ISDIR(st.st_mode);
 	places->at[places->count] = (struct place){ st.st_dev, st.st_ino };
 	places->fds[places->count++] = fd;
 	return 0;
@@ -189,18 +193,33 @@ static void cleanup_places(struct places *places)
 	shorten_places(places, 0);
 }
 
+/* By "..", so that names and links play no part; a file has none, but the kernel knows its name. */
+static int open_parent(int fd)
+{
+	int parent = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char path[PATH_MAX], *slash;
+
+	if (parent >= 0 || errno != ENOTDIR)
+		return parent;
+	descriptor_name(fd, path, sizeof(path));
+	slash = strrchr(path, '/');
+	if (slash != NULL)
+		slash[slash == path] = '\0';
+	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
 /*
- * From a directory's parent up to the root, by "..": names and links play no part. None where it lies in
- * another kept directory: what is beside it there must not be granted.
+ * From the parent of a directory or file up to the root. None where it lies in another kept directory: what is beside
+ * it there must not be granted.
  */
-static int add_parents(struct places *parents, int directory_fd, const struct places *kept)
+static int add_parents(struct places *parents, int kept_fd, const struct places *kept)
 {
 	size_t before = parents->count;
 	struct stat here, above;
-	int fd = fcntl(directory_fd, F_DUPFD_CLOEXEC, 0), error = fd < 0 ? -errno : 0;
+	int fd = fcntl(kept_fd, F_DUPFD_CLOEXEC, 0), error = fd < 0 ? -errno : 0;
 
 	while (error == 0) {
-		int parent = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		int parent = open_parent(fd);
 
 		if (parent < 0 || fstat(fd, &here) != 0 || fstat(parent, &above) != 0) {
 			error = -errno;
@@ -219,6 +238,30 @@ static int add_parents(struct places *parents, int directory_fd, const struct pl
 	}
 	cleanup_fd(&fd);
 	return error;
+}
+
+struct way {
+	struct places *parents;
+	const struct places *kept;
+};
+
+static int add_parents_of_link(void *context, int link_fd)
+{
+	const struct way *way = context;
+
+	return add_parents(way->parents, link_fd, way->kept);
+}
+
+static void mark_parents(struct places *parents, const struct places *kept)
+{
+	for (size_t i = 0; i < kept->count; i++) {
+		CLEANUP(cleanup_fd) int fd = kept->marked[i] ? open_parent(kept->fds[i]) : -1;
+		struct stat st;
+
+		for (size_t k = 0; fd >= 0 && fstat(fd, &st) == 0 && k < parents->count; k++)
+			parents->marked[k] |=
+			        parents->at[k].dev == st.st_dev && parents->at[k].ino == st.st_ino;
+	}
 }
 
 #undef AT_STATX_DONT_SYNC
@@ -248,11 +291,15 @@ static bool look_at(int fd, struct stat *st)
 	return true;
 }
 
-/* Everything in the directory that is neither kept nor on the way to what is; nothing where it may not be listed. */
-static int grant_rest(int ruleset_fd, int directory_fd, uint64_t rights, const struct places *kept,
+/*
+ * Everything in one of the parents that is neither kept nor on the way to what is; nothing where it may not be listed.
+ * Beside a model of one file no file: it may be a part of it.
+ */
+static int grant_rest(int ruleset_fd, size_t parent, uint64_t rights, const struct places *kept,
                       const struct places *parents)
 {
 	static const uint64_t for_files = LANDLOCK_ACCESS_FS_WRITE_FILE | RIGHT_TRUNCATE;
+	int directory_fd = parents->fds[parent];
 	CLEANUP(dir_close)
 	struct dir directory = dir_open(directory_fd, ".", MAX_DIRECTORY_ENTRIES);
 	const struct dirent *entry;
@@ -271,7 +318,7 @@ static int grant_rest(int ruleset_fd, int directory_fd, uint64_t rights, const s
 			continue;
 		if (++count > MAX_GRANTED_NEIGHBOURS)
 			error = -E2BIG;
-		else
+		else if (!S_ISREG(st.st_mode) || !parents->marked[parent])
 			error = add_path(ruleset_fd, fd,
 			                 S_ISDIR(st.st_mode) ? rights : rights & for_files);
 	}
@@ -281,15 +328,19 @@ static int grant_rest(int ruleset_fd, int directory_fd, uint64_t rights, const s
 static int grant_all_but(int ruleset_fd, const struct landlock_limits *limits, uint64_t rights)
 {
 	CLEANUP(cleanup_places) struct places kept = { .count = 0 }, parents = { .count = 0 };
+	struct way way = { &parents, &kept };
 	int error = 0;
 
 	for (size_t i = 0; error == 0 && i < limits->directory_count; i++)
-		error = add_place(&kept,
-		                  open(limits->directories[i], O_PATH | O_DIRECTORY | O_CLOEXEC));
+		error = add_place(&kept, open(limits->directories[i], O_PATH | O_CLOEXEC));
+	/* By a link on the way something else could be put there. */
+	for (size_t i = 0; error == 0 && i < limits->directory_count; i++)
+		error = tree_visit_links(limits->directories[i], add_parents_of_link, &way);
 	for (size_t i = 0; error == 0 && i < kept.count; i++)
 		error = add_parents(&parents, kept.fds[i], &kept);
+	mark_parents(&parents, &kept);
 	for (size_t i = 0; error == 0 && i < parents.count; i++)
-		error = grant_rest(ruleset_fd, parents.fds[i], rights, &kept, &parents);
+		error = grant_rest(ruleset_fd, i, rights, &kept, &parents);
 	return error;
 }
 

@@ -34,8 +34,9 @@ struct landlock_limits {
 	const uint16_t *ports;
 	size_t port_count;
 	/*
-	 * Directories beneath which nothing is written, made, renamed, truncated (ABI 3) or removed. Landlock only
-	 * grants, so everything beside them is granted: what is in their parent directories now, not what will be.
+	 * Directories beneath which nothing is written, made, renamed, truncated (ABI 3) or removed; a file stands for
+	 * itself and the files beside it. Landlock only grants, so everything beside them is granted: what is in their
+	 * parent directories now, not what will be.
 	 */
 	const char *const *directories;
 	size_t directory_count;

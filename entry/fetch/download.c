@@ -79,8 +79,6 @@ static void fail_download(struct download *download, enum finding_id id, const c
 	struct plan_model *model = download->model;
 	const char *path = download->file->path;
 
-	if (id == FINDING_FETCH_DISK)
-		session->full = true;
 	if (!model->failed)
 		session_fail(session, model, id, path, fix, "%s", message);
 	abandon_model(session, model);
@@ -102,6 +100,7 @@ static void fail_disk(struct download *download, const char *what, int error)
 
 	text_addf(&text, "%s cannot be %s in %.300s: %s", download->file->path, what,
 	          download->session->store.path, volume_words(error));
+	download->session->full |= volume_finding(error) == FINDING_FETCH_DISK && error != -ESTALE;
 	fail_download(download, volume_finding(error), message, volume_fix(error));
 }
 
@@ -206,12 +205,16 @@ static bool recover(struct download *download, const struct part *part,
 /* From the first byte, in one stream. */
 static void restart(struct download *download)
 {
+	int error;
+
 	drop_parts(download);
 	hasher_cancel(&download->session->hasher, &download->job);
 	if (download->sealed)
 		partial_unseal(&download->partial, take_fd(&download->job.fd));
 	download->sealed = false;
-	partial_clear(&download->partial);
+	error = partial_clear(&download->partial);
+	if (download->write_error == 0)
+		download->write_error = error;
 	begin_job(download, download->partial.fd, put_into_place);
 	download->restart = false;
 }
@@ -311,11 +314,42 @@ static void begin_verify(struct download *download)
 	hasher_advance(&download->session->hasher, &download->job, download->file->size);
 }
 
-static void try_lock(struct download *download)
+static void begin(struct download *download)
 {
 	const struct repo_store *repo = &download->model->repo;
-	struct plan_file *file = download->file;
-	int fd = repo_store_lock(repo, download->etag, file->path);
+	const struct plan_file *file = download->file;
+
+	if (file->state == FILE_DOUBTED || repo_store_has(repo, download->etag, file->size) ||
+	    repo_store_has_file(repo, download->model->commit, file->path, file->size))
+		/* Another has brought it meanwhile. */
+		begin_verify(download);
+	else
+		begin_fetch(download);
+}
+
+#define LOSSES_AT_MOST 4u
+
+/* The disk's error; or the file is another fetch's now, and nothing of it is touched any more. */
+static void take_error(struct download *download, int error)
+{
+	if (error != -ESTALE || !download->partial.unguarded ||
+	    download->losses++ == LOSSES_AT_MOST) {
+		fail_disk(download, "written", error);
+		return;
+	}
+	drop_parts(download);
+	hasher_cancel(&download->session->hasher, &download->job);
+	if (download->sealed)
+		cleanup_fd(&download->job.fd);
+	partial_lose(&download->partial);
+	download->sealed = download->restart = false;
+	download->write_error = 0;
+	begin(download);
+}
+
+static void try_lock(struct download *download)
+{
+	int fd = repo_store_lock(&download->model->repo, download->etag, download->file->path);
 
 	if (fd == -EAGAIN) {
 		download->lock_due_ns = clock_now_ns() + LOCK_POLL_MS * 1000000ull;
@@ -326,12 +360,7 @@ static void try_lock(struct download *download)
 		return;
 	}
 	download->lock_fd = fd < 0 ? -1 : fd;
-	if (file->state == FILE_DOUBTED || repo_store_has(repo, download->etag, file->size) ||
-	    repo_store_has_file(repo, download->model->commit, file->path, file->size))
-		/* Another has brought it meanwhile. */
-		begin_verify(download);
-	else
-		begin_fetch(download);
+	begin(download);
 }
 
 static void start_download(struct session *session, struct plan_model *model,
@@ -399,7 +428,7 @@ static void take_hashed(struct session *session)
 		} else if (job->result == -EBADMSG) {
 			mismatched(download);
 		} else {
-			fail_disk(download, "written", job->result);
+			take_error(download, job->result);
 		}
 	}
 }
@@ -474,7 +503,7 @@ bool downloads_step(struct session *session)
 		struct download *download = &session->downloads[i];
 
 		if (download->write_error != 0)
-			fail_disk(download, "written", download->write_error);
+			take_error(download, download->write_error);
 		if (download->phase == PHASE_LOCK && download->lock_due_ns <= now)
 			try_lock(download);
 		if (download->phase == PHASE_FETCH && !download->sealed &&
@@ -491,6 +520,11 @@ bool downloads_step(struct session *session)
 			download->told_ns = now;
 			session_tell_file(session, download,
 			                  partial_present_bytes(&download->partial));
+		}
+		if (download->phase == PHASE_FETCH &&
+		    now - download->kept_ns > STALE_PARTIAL_S * 1000000000ull / 4) {
+			download->kept_ns = now;
+			partial_keep(&download->partial);
 		}
 	}
 	return any;

@@ -18,6 +18,8 @@
  *                           ^ |
  *                           +-+  restart          the digest is wrong, or the server gives no parts: from the first byte
  *
+ * From FETCH it goes back behind LOCK when another fetch, of a machine that no lock of ours reaches, took it over.
+ *
  * What holds after every step, and tests/unit/download.c asks of every step:
  * - a part belongs to a download in FETCH that is not sealed, and the download counts it;
  * - a sealed file has no part and no unwritten piece, and nothing can write through its partial;
@@ -41,12 +43,12 @@ struct download {
 	unsigned tried,
 	        hurried; /* a bit for each source: begun with; given up early, as others were there */
 	bool patient; /* no other is left: each is asked as often as the policy says */
-	unsigned parts, source, damaged, refreshed, shorts, restarts;
+	unsigned parts, source, damaged, refreshed, shorts, restarts, losses;
 	bool ranges; /* the server gives parts */
 	bool single; /* one connection at a time: it does not, or not to several */
 	bool restart; /* it does not: from the first byte again, without asking for a part */
 	char address[MAX_URL_BYTES]; /* where the bytes are, once the endpoint has said so */
-	uint64_t lock_due_ns, told_ns;
+	uint64_t lock_due_ns, told_ns, kept_ns;
 };
 
 /* Begins what can be begun, takes what is over. false: nothing is left. */

@@ -288,11 +288,13 @@ static void fail_all(struct session *session, int error)
 
 	for (size_t i = 0; i < job->policy->model_count; i++) {
 		struct plan_model model = { .model = &job->policy->models[i], .index = (int)i };
+		const char *fix = volume_fix(error);
 
+		if (model.model->path != NULL && error == -ENOTDIR)
+			fix = "let path name a directory: a fetch fills one, and files says what is wanted of the repository";
 		if (job->want[i] != WANT_NOTHING)
-			session_fail(session, &model, volume_finding(error), job->path,
-			             volume_fix(error), "%s cannot be written: %s", job->path,
-			             volume_words(error));
+			session_fail(session, &model, volume_finding(error), job->path, fix,
+			             "%s cannot be written: %s", job->path, volume_words(error));
 	}
 }
 

@@ -27,7 +27,7 @@ struct collector {
 	struct manifest_writer *writer; /* NULL: it is there */
 	bool incomplete; /* a file without size or digest: no manifest can be made of it */
 	int error;
-	uint64_t listed; /* files, whether wanted or not */
+	uint64_t listed, listed_bytes; /* files and their names, whether wanted or not */
 };
 
 static bool take_name(struct session *session, const char *path, const char **out)
@@ -105,8 +105,11 @@ static bool collect(void *context, const struct manifest_file *file)
 	}
 	if (!file->has_size || file->blob_id[0] == '\0')
 		collector->incomplete = true;
-	if (collector->writer != NULL && !collector->incomplete)
-		collector->error = ++collector->listed % LISTED_BEFORE_LOOK == 0 &&
+	collector->listed_bytes += file->path_length;
+	if (++collector->listed > MAX_FILES_PER_MODEL || collector->listed_bytes > MAX_INDEX_BYTES)
+		collector->error = -E2BIG;
+	else if (collector->writer != NULL && !collector->incomplete)
+		collector->error = collector->listed % LISTED_BEFORE_LOOK == 0 &&
 		                                   !has_room(collector->session) ?
 		                           -ENOSPC :
 		                           manifest_writer_add(collector->writer, file);
@@ -201,6 +204,7 @@ static bool list_from(struct session *session, struct plan_model *model, const s
 		manifest_writer_cancel(&writer);
 		error = manifest_writer_begin(&writer, &model->repo, model->commit);
 		collector.incomplete = false;
+		collector.listed = collector.listed_bytes = 0;
 		well = error == 0 && ask_siblings(asked, &collector, failure);
 	}
 	if (well && !collector.incomplete)

@@ -305,10 +305,10 @@ static bool check_mirror(const struct fetch_settings *settings, struct text *why
 	if (settings->mirror == NULL || settings->allow_http ||
 	    strncasecmp(settings->mirror, "http://", 7) != 0)
 		return true;
-	text_addf(
+	/* Its address is not printed: it may hold a password. */
+	text_add(
 	        why,
-	        "fetch.mirror names %.300s: plain http is not allowed unless fetch.allow_http = yes",
-	        settings->mirror);
+	        "fetch.mirror is an address of plain http, which is not allowed unless fetch.allow_http = yes");
 	return false;
 }
 

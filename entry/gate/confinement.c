@@ -14,8 +14,10 @@
 #include "confine/landlock.h"
 #include "confine/read_only.h"
 #include "engine/findings.h"
+#include "gate/inspection.h"
 #include "gate/verdict.h"
 #include "hub/cache.h"
+#include "process/channel.h"
 #include "util.h"
 
 /* The directories of models that are not mounted read-only already. */
@@ -86,6 +88,8 @@ static void list_directories(struct gate *gate)
 		if (gate->policy.models[i].path != NULL) {
 			add_directory(gate, path);
 			add_snapshot(gate, path);
+			path[path_name(path) - path] = '\0'; /* of one file in it */
+			add_snapshot(gate, path);
 		} else {
 			add_directory(gate, gate->hub_cache_origin != NULL ? gate->hub_cache : "");
 			add_repository(gate, path);
@@ -93,30 +97,34 @@ static void list_directories(struct gate *gate)
 	}
 }
 
-/* Whether the service keeps a capability by which a mount is taken off, or walked around by handle. */
-static bool keeps_a_way(const struct gate *gate)
+/* Whether the service keeps one of these capabilities. */
+static bool keeps_any(const struct gate *gate, uint64_t mask)
 {
-	static const int ways[] = { CAP_SYS_ADMIN, CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE,
-		                    CAP_SYS_MODULE, CAP_SYS_RAWIO };
 	const struct capability_set *set = &gate->policy.capabilities;
 
-	for (size_t i = 0; i < LENGTH_OF(ways); i++)
-		if (set->named ? (set->mask >> ways[i] & 1) != 0 :
-		                 gate->who.uid == 0 || prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET,
-		                                             ways[i], 0, 0) == 1)
+	for (int way = 0; way <= CAP_LAST_CAP; way++)
+		if ((mask >> way & 1) != 0 &&
+		    (set->named ?
+		             (set->mask >> way & 1) != 0 :
+		             (gate->who.uid == 0 && capability_is_held(way)) ||
+		                     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, way, 0, 0) == 1))
 			return true;
 	return false;
 }
 
 static void keep_by_mount(struct gate *gate)
 {
+	/* By which a mount is taken off, or walked around by handle. */
+	static const uint64_t ways = 1ull << CAP_SYS_ADMIN | 1ull << CAP_DAC_READ_SEARCH |
+	                             1ull << CAP_SYS_PTRACE | 1ull << CAP_SYS_MODULE |
+	                             1ull << CAP_SYS_RAWIO;
 	struct limits wanted = { .ruleset_fd = -1,
 		                 .directories = gate->directories,
 		                 .directory_count = gate->directory_count,
 		                 .mount = gate->directory_count > 0 };
 
-	if (gate->directories_left_out || !capability_is_held(CAP_SYS_ADMIN) || keeps_a_way(gate) ||
-	    limits_try(&wanted) != 0)
+	if (gate->directories_left_out || !capability_is_held(CAP_SYS_ADMIN) ||
+	    keeps_any(gate, ways) || limits_try(&wanted) != 0)
 		return;
 	gate->limits.mount = wanted.mount;
 }
@@ -154,10 +162,10 @@ static void raise_models(struct gate *gate, int abi, int error)
 	if (abi < 3)
 		gate_raise(
 		        gate, FINDING_CONFINE_MODELS, line,
-		        "a model's file can still be cut off by truncate(2): the kernel's Landlock is older than Linux 6.2");
+		        "a model's file can still be cut by truncate(2): Landlock is older than Linux 6.2");
 	gate_raise(
 	        gate, FINDING_CONFINE_ATTRIBUTES, line,
-	        "modes, owners and times of the models can still be changed by their owner, and nothing new can be made directly in the directories above them: without CAP_SYS_ADMIN no read-only mount can be made");
+	        "no read-only mount can be made: the models' owner may change modes, owners and times, and nothing new can be made directly above them or beside links to them");
 }
 
 /* torchrun and its kin set these; 29500 is their port where MASTER_PORT says no other. */
@@ -195,9 +203,17 @@ static void raise_egress(struct gate *gate, int abi, int error, int refused)
 	if (!confinement->others)
 		gate_raise(
 		        gate, FINDING_CONFINE_EGRESS, line,
-		        "the service can still use UDP, raw sockets and all else but TCP: the kernel or the platform refuses seccomp filters");
+		        "the service can still use UDP and all else but TCP: the kernel or the platform refuses seccomp filters");
 	if (confinement->tcp)
 		raise_distributed(gate);
+	/* A file system of the network, packets of a tunnel: what the kernel sends, no limit of a process sees. */
+	if (keeps_any(gate, 1ull << CAP_SYS_ADMIN | 1ull << CAP_NET_ADMIN | 1ull << CAP_SYS_MODULE))
+		gate_raise_at(
+		        gate, FINDING_CONFINE_EGRESS,
+		        (struct report_at){
+		                .line = line,
+		                .fix = "set capabilities without sys_admin, net_admin and sys_module" },
+		        "the service keeps capabilities that let it mount from the network, or make a tunnel");
 	if (udp)
 		gate_raise(gate, FINDING_CONFINE_UDP, line,
 		           "UDP stays open, to any port, so that names can be resolved");
@@ -207,10 +223,9 @@ static void raise_egress(struct gate *gate, int abi, int error, int refused)
 		           fd);
 }
 
-void gate_confine(struct gate *gate)
+static void confine(struct gate *gate, bool keep)
 {
 	const struct egress *egress = &gate->policy.egress;
-	bool keep = gate->policy.models_read_only;
 	struct landlock_limits wanted = { .no_connect = egress->kind != EGRESS_ALLOW,
 		                          .ports = egress->ports,
 		                          .port_count = egress->port_count };
@@ -253,4 +268,46 @@ void gate_confine(struct gate *gate)
 		gate->report.confinement.models = MODELS_KEPT_BY_MOUNT;
 	if (egress->kind != EGRESS_ALLOW)
 		raise_egress(gate, wanted.abi, fd < 0 ? fd : 0, refused);
+}
+
+/* What is made in a child is lost with it. */
+static void rehearse(void *context, int pipe_fd)
+{
+	struct sender sender = { .fd = pipe_fd };
+	int none = -1;
+
+	if (child_keep(&sender.fd, &none) < 0)
+		_exit(STATUS_SYSTEM);
+	confine(context, true);
+	_exit(sender_done(&sender) == 0 ? 0 : STATUS_SYSTEM);
+}
+
+static void take_nothing(void *context, const struct record *record)
+{
+	(void)context;
+	(void)record;
+}
+
+/* The models' volumes and all that lies beside the models are touched: first where one that hangs or crawls costs the deadline. */
+enum status gate_confine(struct gate *gate, struct text *why)
+{
+	const struct task task = { .who = "look beside the models",
+		                   .run = rehearse,
+		                   .take = take_nothing,
+		                   .context = gate,
+		                   .trouble = FINDING_GATE_INSPECTOR };
+	enum status status = STATUS_OK;
+	bool keep = gate->policy.models_read_only, well = gate->inspected;
+
+	if (keep && well && gate->options->root == NULL)
+		status = gate_run_task(gate, &task, &well, why);
+	if (status != STATUS_OK)
+		return status;
+	/* Where nobody waits for their volume the models stay as they are; what goes out asks no volume. */
+	confine(gate, keep && well);
+	if (keep && !well && gate->options->root == NULL)
+		gate_raise(gate, FINDING_CONFINE_MODELS,
+		           gate->policy.said[KEY_MODELS_READ_ONLY].line,
+		           "models_read_only is not enforced: their volume did not answer in time");
+	return STATUS_OK;
 }

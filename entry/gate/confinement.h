@@ -7,8 +7,8 @@
 
 /*
  * After the last inspection. Tries egress and models_read_only in a child, since none of it can be taken
- * back, and makes gate->limits ready. Nothing is tried with --root: that is another machine's system.
+ * back, and makes gate->limits ready. Nothing is tried with --root: that is another machine's system. As gate_inspect().
  */
-void gate_confine(struct gate *gate);
+enum status gate_confine(struct gate *gate, struct text *why);
 
 #endif

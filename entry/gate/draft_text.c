@@ -19,15 +19,24 @@ static void write_require(const struct drafted_model *model, FILE *out)
 	size_t listed = 0;
 
 	for (size_t i = 0; i < model->count; i++)
-		listed += !model->files[i].excluded && draft_is_plain(model->files[i].path);
+		listed += !model->files[i].excluded && draft_is_element(model->files[i].path);
 	if (listed == 0 || listed > LISTED_FILES)
 		return;
 	(void)fputs("require  =", out);
 	for (size_t i = 0, put = 0; i < model->count; i++)
-		if (!model->files[i].excluded && draft_is_plain(model->files[i].path))
+		if (!model->files[i].excluded && draft_is_element(model->files[i].path))
 			(void)fprintf(out, "%s %s", put++ == 0 ? "" : ",\n          ",
 			              model->files[i].path);
 	(void)fputc('\n', out);
+}
+
+static uint64_t unwanted(const struct drafted_model *model)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < model->count; i++)
+		bytes += model->files[i].size;
+	return model->there > bytes ? model->there - bytes : 0;
 }
 
 /* Of one format that can be told by its name alone. */
@@ -36,7 +45,7 @@ static void write_formats(const struct drafted_model *model, FILE *out)
 	static const char *const certain[] = { "safetensors", "gguf", "onnx" };
 	const char *only = NULL;
 
-	if (model->of_many_formats || (model->unopened > 0 && model->count > LISTED_FILES))
+	if (model->of_many_formats || (unwanted(model) > 0 && model->count > LISTED_FILES))
 		return;
 	for (size_t i = 0; i < model->count; i++) {
 		const struct format *format = format_by_name(model->files[i].path);
@@ -58,7 +67,7 @@ static void write_pattern(const char *path, FILE *out)
 	for (const char *at = path; *at != '\0'; at++) {
 		char one[2] = { *at, '\0' };
 
-		(void)fputc(*at == ' ' || !draft_is_plain(one) ? '?' : *at, out);
+		(void)fputc(*at == ' ' || !draft_is_element(one) ? '?' : *at, out);
 	}
 }
 
@@ -86,12 +95,16 @@ static void write_exclude(const struct drafted_model *model, FILE *out)
 /* Where only a part of what lies there is wanted. */
 static void write_files(const struct draft *draft, const struct drafted_model *model, FILE *out)
 {
-	if (model->unopened == 0 || model->count > LISTED_FILES)
+	if (!model->partly || unwanted(model) == 0 || model->count > LISTED_FILES)
 		return;
-	(void)fprintf(out,
-	              draft->ran ? "; what the service opened; %s besides were never opened\n" :
-	                           "; what the manifest selects; %s besides lie there\n",
-	              size_text(model->unopened).text);
+	(void)fprintf(
+	        out,
+	        model->named && draft->ran ?
+	                "; what was named, and what the service opened; %s besides lie there\n" :
+	        model->named ? "; what was named; %s besides lie there\n" :
+	        draft->ran   ? "; what the service opened; %s besides were never opened\n" :
+	                       "; what the manifest selects; %s besides lie there\n",
+	        size_text(unwanted(model)).text);
 	(void)fputs("files    =", out);
 	for (size_t i = 0; i < model->count; i++) {
 		(void)fputs(i == 0 ? " " : ",\n           ", out);
@@ -177,6 +190,18 @@ static void write_service(const struct draft *draft, FILE *out)
 	(void)fputs("; what docker stop wants of PID 1\n; init      = yes\n; remap.143 = 0\n", out);
 }
 
+/* To the same place in the image, from beneath the build's context; by its JSON form where a word would not be one. */
+static void write_copy(const char *path, FILE *out)
+{
+	if (strpbrk(path, "\\'") != NULL) /* a Dockerfile takes neither as it is, in no form */
+		return;
+	if (strchr(path, ' ') == NULL) {
+		(void)fprintf(out, ";   COPY %s %s\n", path + 1, path);
+		return;
+	}
+	(void)fprintf(out, ";   COPY [\"%s\", \"%s\"]\n", path + 1, path);
+}
+
 static bool states_digests(const struct draft *draft)
 {
 	for (size_t i = 0; i < draft->count; i++)
@@ -224,8 +249,7 @@ void draft_write(const struct draft *draft, bool lock, FILE *out)
 		            out);
 	for (size_t i = 0; i < draft->count; i++)
 		if (draft->models[i].path != NULL)
-			(void)fprintf(out, ";   COPY %s %s\n", path_name(draft->models[i].path),
-			              draft->models[i].path);
+			write_copy(draft->models[i].path, out);
 	(void)fputs(";   RUN [\"/aweigh\", \"check\"]\n;   ENTRYPOINT [\"/aweigh\", \"--\"]\n",
 	            out);
 }

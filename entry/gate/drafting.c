@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/array.h"
 #include "base/dir.h"
+#include "base/file.h"
 #include "base/scan.h"
 #include "engine/locate.h"
 #include "formats/formats.h"
@@ -62,6 +63,8 @@ void draft_note(struct draft *draft, const char *sentence)
 struct listing {
 	struct draft *draft;
 	struct drafted_model *model;
+	const char *commit; /* of the snapshot that was looked at; NULL: none */
+	size_t dangling; /* links that lead nowhere */
 	const char
 	        *cache; /* a repository's directory of a hub cache that lies within; NULL: none */
 };
@@ -82,6 +85,15 @@ static bool is_stopped(struct draft *draft)
 	return draft->stop != 0;
 }
 
+/* Or another part of the same split GGUF. */
+static bool is_same(const char *one, const char *other)
+{
+	char first[MAX_PATH_BYTES], others[MAX_PATH_BYTES];
+
+	return strcmp(one, other) == 0 || (split_first(one, first) && split_first(other, others) &&
+	                                   strcmp(first, others) == 0);
+}
+
 static enum dir_step take_file(void *context, const char *path, const struct stat *st)
 {
 	struct listing *listing = context;
@@ -95,14 +107,15 @@ static enum dir_step take_file(void *context, const char *path, const struct sta
 		listing->cache = draft_keep(listing->draft, path);
 		return DIR_END;
 	}
+	listing->dangling += S_ISLNK(st->st_mode);
 	if (!S_ISREG(st->st_mode))
 		return DIR_ON;
+	model->there += (uint64_t)st->st_size;
 	if ((listing->draft->as != NULL && !model_selects(listing->draft->as, path)) ||
+	    (listing->draft->only != NULL && !is_same(listing->draft->only, path)) ||
 	    (listing->draft->opened != NULL &&
-	     !identified_has(listing->draft->opened, listing->draft->opened_count, st))) {
-		model->unopened += (uint64_t)st->st_size;
+	     !identified_has(listing->draft->opened, listing->draft->opened_count, st)))
 		return DIR_ON;
-	}
 	if (model->count >= MAX_FILES_PER_MODEL ||
 	    !ARRAY_MAKE_ROOM(model->files, model->count, model->room))
 		return DIR_END;
@@ -169,14 +182,43 @@ static void drop_last(struct draft *draft)
 	free(draft->models[--draft->count].files);
 }
 
-/* `commit` NULL: of any. */
-static bool is_taken_already(const struct draft *draft, const char *repo, const char *commit)
+/* `commit` NULL: of any. NULL: it was not taken yet. */
+static struct drafted_model *find_taken(const struct draft *draft, const char *repo,
+                                        const char *commit)
 {
 	for (size_t i = 0; i < draft->count; i++)
 		if (draft->models[i].repo != NULL && strcmp(draft->models[i].repo, repo) == 0 &&
 		    (commit == NULL || strcmp(draft->models[i].commit, commit) == 0))
+			return &draft->models[i];
+	return NULL;
+}
+
+static bool has_file(const struct drafted_model *model, const char *path)
+{
+	for (size_t i = 0; i < model->count; i++)
+		if (strcmp(model->files[i].path, path) == 0)
 			return true;
 	return false;
+}
+
+void draft_select(struct draft *draft)
+{
+	draft->round = ++draft->last_round;
+}
+
+void draft_select_all(struct draft *draft)
+{
+	draft->round = 0;
+	draft->only = NULL;
+	draft->as = NULL;
+	draft->opened = NULL;
+}
+
+/* Whether only some files count, and each of them does. */
+static bool is_partial(const struct draft *draft)
+{
+	return draft->opened != NULL || draft->only != NULL ||
+	       (draft->as != NULL && draft->as->files.count > 0);
 }
 
 static bool set_cache(struct draft *draft, const char *cache, struct text *why)
@@ -194,18 +236,17 @@ static bool set_cache(struct draft *draft, const char *cache, struct text *why)
 	return true;
 }
 
-/* false: no file of it counts. */
-static bool take_snapshot(struct listing *listing, const char *repository, const char *commit)
+static void take_snapshot(struct listing *listing, const char *repository, const char *commit)
 {
 	char snapshots[MAX_PATH_BYTES], snapshot[MAX_PATH_BYTES];
 
 	if (!path_join(snapshots, sizeof(snapshots), repository, "snapshots") ||
 	    !path_join(snapshot, sizeof(snapshot), snapshots, commit))
-		return false;
-	listing->model->unopened = 0;
+		return;
+	listing->commit = commit;
+	listing->model->there = 0;
 	listing->model->commit = draft_keep(listing->draft, commit);
 	dir_walk(&listing->draft->tree, snapshot, take_file, listing);
-	return listing->model->count > 0;
 }
 
 /* Of two commits that have as much: `main`, "" where there is none, or else the first by name. */
@@ -234,7 +275,7 @@ static void choose_opened(struct listing *listing, const char *repository, int f
 
 		if (!revision_is_commit(entry->d_name))
 			continue;
-		(void)take_snapshot(listing, repository, entry->d_name);
+		take_snapshot(listing, repository, entry->d_name);
 		count = listing->model->count;
 		listing->model->count = 0;
 		if (count > best ||
@@ -245,31 +286,93 @@ static void choose_opened(struct listing *listing, const char *repository, int f
 	}
 }
 
-static bool take_any_snapshot(struct listing *listing, const char *repository)
+/* Of what was opened by a blob's own name, the one that has most of it. */
+static bool find_commit(struct listing *listing, const char *repository,
+                        char commit[static COMMIT_HEX + 1])
 {
 	CLEANUP(cleanup_fd)
 	int fd = tree_open(&listing->draft->tree, repository, O_RDONLY | O_DIRECTORY);
-	char commit[COMMIT_HEX + 1];
+	struct drafted_model tried = { .name = "" };
 
-	if (fd >= 0 && listing->draft->opened != NULL)
-		choose_opened(listing, repository, fd, commit);
-	else if (fd < 0 || !commit_of(listing->draft, fd, commit))
+	if (fd < 0)
 		return false;
-	return commit[0] != '\0' && take_snapshot(listing, repository, commit);
+	if (listing->draft->opened == NULL)
+		return commit_of(listing->draft, fd, commit);
+	listing->model = &tried;
+	choose_opened(listing, repository, fd, commit);
+	listing->model = NULL;
+	free(tried.files);
+	return commit[0] != '\0';
 }
 
-static bool has_snapshots(const struct draft *draft, const char *repository)
+static bool has_snapshot(int repo_fd, const char *commit)
+{
+	char path[sizeof("snapshots/") + COMMIT_HEX];
+	struct text text = TEXT_OVER(path);
+
+	text_addf(&text, "snapshots/%s", commit);
+	return has_name(repo_fd, path);
+}
+
+/* The first is told, and how many more there are. */
+static void leave_out(struct draft *draft, const char *repository, const struct listing *listing)
 {
 	CLEANUP(cleanup_fd) int fd = tree_open(&draft->tree, repository, O_RDONLY | O_DIRECTORY);
-	char first[COMMIT_HEX + 1];
+	char sentence[2 * MAX_PATH_BYTES], first[COMMIT_HEX + 1];
+	struct text text = TEXT_OVER(sentence);
+	size_t count = count_snapshots(fd, first);
 
-	return count_snapshots(fd, first) > 0;
+	if (draft->left_out_count++ > 0)
+		return;
+	text_add(&text, repository);
+	if (listing->dangling > 0)
+		text_add(
+		        &text,
+		        " has links to files that are not there: copy the whole hub cache, blobs with it");
+	else if (count == 0)
+		text_add(&text, " has no snapshot: it was never fetched whole");
+	else if (listing->commit != NULL && has_snapshot(fd, listing->commit))
+		text_add(&text, " has an empty snapshot");
+	else if (listing->commit != NULL)
+		text_addf(&text, " has no snapshot %s; name the folder of one, snapshots/COMMIT",
+		          listing->commit);
+	else
+		text_addf(
+		        &text,
+		        " has %zu snapshots, and no refs/main that says which is meant; name the folder of one, snapshots/COMMIT",
+		        count);
+	draft->left_out = draft_keep(draft, sentence);
+}
+
+/* What counts of it joins what counted before. false: out of memory. */
+static bool take_commit(struct listing *listing, const char *path, const char *repo,
+                        const char *commit)
+{
+	struct draft *draft = listing->draft;
+	struct drafted_model *model = find_taken(draft, repo, commit);
+
+	if (model == NULL) {
+		model = add_model(draft);
+		if (model == NULL)
+			return false;
+		model->repo = draft_keep(draft, repo);
+		model->partly = true;
+		model->named = draft->only != NULL;
+	} else if (model->round == draft->round) {
+		listing->model = model;
+		return true;
+	}
+	listing->model = model;
+	model->round = draft->round;
+	model->partly &= is_partial(draft);
+	take_snapshot(listing, path, commit);
+	return true;
 }
 
 bool draft_take_repository(struct draft *draft, const char *cache, const char *directory,
                            const char *commit, struct text *why)
 {
-	char path[MAX_PATH_BYTES], repo[MAX_NAME_BYTES];
+	char path[MAX_PATH_BYTES], repo[MAX_NAME_BYTES], found[COMMIT_HEX + 1];
 	struct listing listing = { .draft = draft };
 
 	if (!repo_of(directory, repo, sizeof(repo)) ||
@@ -277,22 +380,21 @@ bool draft_take_repository(struct draft *draft, const char *cache, const char *d
 		return true;
 	if (draft->hub_cache != NULL && !set_cache(draft, cache, why))
 		return false;
-	if (is_taken_already(draft, repo, commit))
+	/* Another file of it does not say which commit. */
+	if (commit == NULL && draft->opened != NULL && find_taken(draft, repo, NULL) != NULL)
 		return true;
-	listing.model = add_model(draft);
-	if (listing.model == NULL) {
+	if (commit == NULL && find_commit(&listing, path, found))
+		commit = found;
+	if (commit != NULL && !take_commit(&listing, path, repo, commit)) {
 		text_add(why, "out of memory");
 		return false;
 	}
-	listing.model->partly = draft->opened != NULL || draft->as != NULL;
-	listing.model->repo = draft_keep(draft, repo);
-	if (commit != NULL ? take_snapshot(&listing, path, commit) :
-	                     take_any_snapshot(&listing, path))
+	if (listing.model != NULL && listing.model->count > 0)
 		return set_cache(draft, cache, why);
-	drop_last(draft);
-	if (commit == NULL && draft->opened == NULL && has_snapshots(draft, path) &&
-	    draft->left_out_count++ == 0)
-		draft->left_out = draft_keep(draft, path);
+	if (listing.model != NULL)
+		drop_last(draft);
+	if (draft->opened == NULL && draft->as == NULL && draft->only == NULL)
+		leave_out(draft, path, &listing);
 	return true;
 }
 
@@ -314,51 +416,177 @@ static bool take_cache(struct draft *draft, const char *cache, bool *any, struct
 	return true;
 }
 
-bool draft_take_folder(struct draft *draft, const char *path, struct text *why)
+static bool is_of_weights(const char *path)
+{
+	const struct format *format = format_by_name(path);
+
+	return format != NULL && format->weights;
+}
+
+static struct drafted_model *add_folder(struct draft *draft, const char *path, struct text *why)
+{
+	struct drafted_model *model = add_model(draft);
+
+	if (model == NULL) {
+		text_add(why, "out of memory");
+		return NULL;
+	}
+	model->partly = is_partial(draft);
+	model->path = draft_keep(draft, path);
+	return model;
+}
+
+enum taken draft_take_folder(struct draft *draft, const char *path, struct text *why)
 {
 	struct listing listing = { .draft = draft };
 	bool weights = false;
 
 	if (strcmp(path, "/") == 0) {
 		text_add(why, "/ is no model's folder: name the one that has it");
-		return false;
+		return NOT_TAKEN;
 	}
 	for (size_t i = 0; i < draft->count; i++)
 		if (draft->models[i].path != NULL && path_is_beneath(path, draft->models[i].path))
-			return true;
-	listing.model = add_model(draft);
-	if (listing.model == NULL) {
-		text_add(why, "out of memory");
-		return false;
-	}
-	listing.model->partly = draft->opened != NULL || draft->as != NULL;
-	listing.model->path = draft_keep(draft, path);
+			return TAKEN;
+	listing.model = add_folder(draft, path, why);
+	if (listing.model == NULL)
+		return NOT_TAKEN;
 	dir_walk(&draft->tree, path, take_file, &listing);
-	for (size_t i = 0; i < listing.model->count; i++) {
-		const struct format *format = format_by_name(listing.model->files[i].path);
-
-		weights = weights || (format != NULL && format->weights);
-	}
-	if (listing.cache != NULL) {
+	for (size_t i = 0; i < listing.model->count; i++)
+		weights |= is_of_weights(listing.model->files[i].path);
+	if (listing.cache != NULL || !weights)
+		drop_last(draft);
+	if (listing.cache != NULL)
 		text_addf(why, "%s has a hub cache in it (%s): name that", path, listing.cache);
-		return false;
-	}
-	if (!weights)
-		text_addf(why, "%s holds neither a hub cache nor a model's weights", path);
-	return weights;
+	return listing.cache != NULL ? HAS_A_CACHE : weights ? TAKEN : WITHOUT_WEIGHTS;
 }
 
-/* A name that means itself in a policy: alone, and as a pattern in a list between commas and bars. */
-bool draft_is_plain(const char *path)
+static bool say_taken(enum taken taken, const char *path, struct text *why)
+{
+	if (taken == WITHOUT_WEIGHTS)
+		text_addf(why, "%s holds neither a hub cache nor a model's weights", path);
+	return taken == TAKEN;
+}
+
+static bool take_file_of_snapshot(struct draft *draft, const char *path,
+                                  const struct cache_path *parts, struct text *why)
+{
+	char cache[PATH_MAX], directory[MAX_NAME_BYTES], repo[MAX_NAME_BYTES];
+	struct text in = TEXT_OVER(cache), name = TEXT_OVER(directory);
+	const struct drafted_model *model;
+	bool well;
+
+	text_add_bytes(&in, path, parts->cache);
+	text_add_bytes(&name, parts->repository, parts->repository_length);
+	if (in.cut || name.cut || !repo_of(directory, repo, sizeof(repo))) {
+		text_addf(why, "%s lies in no repository that a policy can name", path);
+		return false;
+	}
+	draft_select(draft);
+	draft->only = parts->file;
+	well = draft_take_repository(draft, cache, directory, parts->commit, why);
+	draft_select_all(draft);
+	model = find_taken(draft, repo, parts->commit);
+	if (well && (model == NULL || !has_file(model, parts->file))) {
+		text_addf(why, "%s is not among the files of its repository that libraries load",
+		          path);
+		return false;
+	}
+	return well;
+}
+
+bool draft_take_file(struct draft *draft, const char *path, const struct stat *st, struct text *why)
+{
+	struct listing listing = { .draft = draft };
+	struct cache_path parts;
+
+	if (!is_of_weights(path)) {
+		text_addf(why, "%s is no file of weights", path);
+		return false;
+	}
+	if (cache_path_read(path, &parts) && parts.file != NULL)
+		return take_file_of_snapshot(draft, path, &parts, why);
+	for (size_t i = 0; i < draft->count; i++)
+		if (draft->models[i].path != NULL && strcmp(draft->models[i].path, path) == 0)
+			return true;
+	listing.model = add_folder(draft, path, why);
+	return listing.model != NULL && take_file(&listing, path_name(path), st) == DIR_ON;
+}
+
+static bool has_name_in(const struct draft *draft, const char *folder, const char *name)
+{
+	char path[MAX_PATH_BYTES];
+	struct stat st;
+
+	return path_join(path, sizeof(path), folder, name) &&
+	       tree_stat(&draft->tree, path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* Folders of models beside each other: none of what makes a model lies in the folder itself, but a config.json in one beneath. */
+static bool is_shelf(const struct draft *draft, const char *folder)
+{
+	CLEANUP(dir_close)
+	struct dir dir = dir_over(tree_open(&draft->tree, folder, O_RDONLY | O_DIRECTORY),
+	                          MAX_DIRECTORY_ENTRIES);
+	char path[MAX_PATH_BYTES];
+	struct dirent *entry;
+	bool any = false;
+
+	while ((entry = dir_next(&dir)) != NULL) {
+		if (is_of_weights(entry->d_name) || path_ends(entry->d_name, ".json"))
+			return false;
+		any |= path_join(path, sizeof(path), folder, entry->d_name) &&
+		       has_name_in(draft, path, "config.json");
+	}
+	return any;
+}
+
+/* Those without weights are none of models. */
+static enum taken take_shelf(struct draft *draft, const char *folder, struct text *why)
+{
+	CLEANUP(dir_close)
+	struct dir dir = dir_over(tree_open(&draft->tree, folder, O_RDONLY | O_DIRECTORY),
+	                          MAX_DIRECTORY_ENTRIES);
+	size_t before = draft->count;
+	char path[MAX_PATH_BYTES];
+	struct dirent *entry;
+	struct stat st;
+
+	while (!is_stopped(draft) && (entry = dir_next(&dir)) != NULL) {
+		if (fstatat(dir_fd(&dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+		    !S_ISDIR(st.st_mode) || entry->d_name[0] == '.' ||
+		    !path_join(path, sizeof(path), folder, entry->d_name))
+			continue;
+		if (!draft_is_plain(path)) {
+			text_addf(why, "%s: " NAMELESS, path);
+			return NOT_TAKEN;
+		}
+		if (draft_take_folder(draft, path, why) >= HAS_A_CACHE)
+			return NOT_TAKEN;
+	}
+	return draft->count > before ? TAKEN : WITHOUT_WEIGHTS;
+}
+
+static bool is_plain(const char *path, const char *others)
 {
 	for (const char *at = path; *at != '\0';) {
 		size_t length = scan_utf8((const unsigned char *)at, strlen(at));
 
-		if (length == 0 || (unsigned char)*at < 0x20 || strchr("*?[,|;#\"$", *at) != NULL)
+		if (length == 0 || (unsigned char)*at < 0x20 || strchr(others, *at) != NULL)
 			return false;
 		at += length;
 	}
 	return path[0] != ' ' && path[0] != '\0' && path[strlen(path) - 1] != ' ';
+}
+
+bool draft_is_plain(const char *path)
+{
+	return is_plain(path, "*?[;#\"$");
+}
+
+bool draft_is_element(const char *path)
+{
+	return is_plain(path, "*?[;#\"$,|");
 }
 
 static int open_word(const struct draft *draft, const char *word)
@@ -374,8 +602,8 @@ static int open_word(const struct draft *draft, const char *word)
 	return fd < 0 ? -errno : fd;
 }
 
-bool draft_find(const struct draft *draft, const char *word, char real[static PATH_MAX],
-                struct stat *st, struct text *why)
+static bool find(const struct draft *draft, const char *word, char real[static PATH_MAX],
+                 struct stat *st, struct text *why)
 {
 	CLEANUP(cleanup_fd) int fd = open_word(draft, word);
 	char root[PATH_MAX] = "";
@@ -395,11 +623,50 @@ bool draft_find(const struct draft *draft, const char *word, char real[static PA
 		memmove(real, real + strlen(root), strlen(real + strlen(root)) + 1);
 	if (real[0] == '\0')
 		memcpy(real, "/", 2);
+	return true;
+}
+
+/* Beneath the folder that it is named in. */
+static bool name_by_itself(const struct draft *draft, const char *word, char real[static PATH_MAX],
+                           struct text *why)
+{
+	char parent[PATH_MAX], folder[PATH_MAX];
+	struct text text = TEXT_OVER(parent);
+	struct stat st;
+
+	text_add_bytes(&text, word, (size_t)(path_name(word) - word));
+	return !text.cut && find(draft, text.length == 0 ? "." : parent, folder, &st, why) &&
+	       path_join(real, PATH_MAX, folder, path_name(word));
+}
+
+bool draft_find(const struct draft *draft, const char *word, char real[static PATH_MAX],
+                struct stat *st, struct text *why)
+{
+	if (!find(draft, word, real, st, why))
+		return false;
+	if (S_ISREG(st->st_mode) && format_by_name(real) == NULL && format_by_name(word) != NULL &&
+	    !name_by_itself(draft, word, real, why))
+		return false;
 	if (st->st_nlink == 0)
 		text_addf(why, "%s is not there any more", word);
 	else if (!draft_is_plain(real))
 		text_addf(why, "%s: " NAMELESS, real);
 	return why->length == 0;
+}
+
+/* HF_HOME, or whatever has a hub in it: the cache alone was meant, perhaps. */
+static void note_beside(struct draft *draft, const char *folder)
+{
+	CLEANUP(dir_close)
+	struct dir dir = dir_over(tree_open(&draft->tree, folder, O_RDONLY | O_DIRECTORY),
+	                          MAX_DIRECTORY_ENTRIES);
+	char path[MAX_PATH_BYTES];
+	struct dirent *entry;
+
+	while (draft->beside == NULL && (entry = dir_next(&dir)) != NULL)
+		if (path_join(path, sizeof(path), folder, entry->d_name) &&
+		    (is_of_weights(path) || has_name_in(draft, path, "config.json")))
+			draft->beside = draft_keep(draft, path);
 }
 
 bool draft_take(struct draft *draft, char real[static PATH_MAX], struct text *why)
@@ -422,7 +689,13 @@ bool draft_take(struct draft *draft, char real[static PATH_MAX], struct text *wh
 	/* HF_HOME, whose cache is hub. */
 	if (!any && path_join(hub, sizeof(hub), real, "hub") && !take_cache(draft, hub, &any, why))
 		return false;
-	return any || draft_take_folder(draft, real, why);
+	if (any) {
+		note_beside(draft, real);
+		return true;
+	}
+	return say_taken(is_shelf(draft, real) ? take_shelf(draft, real, why) :
+	                                         draft_take_folder(draft, real, why),
+	                 real, why);
 }
 
 /* Names and choices */
@@ -556,6 +829,19 @@ static void name_export(struct draft *draft, struct drafted_model *model)
 	}
 }
 
+/* Each once: several may have asked for it. */
+static void sort_files(struct drafted_model *model)
+{
+	size_t kept = 0;
+
+	if (model->count > 1)
+		qsort(model->files, model->count, sizeof(model->files[0]), by_path);
+	for (size_t i = 0; i < model->count; i++)
+		if (kept == 0 || strcmp(model->files[kept - 1].path, model->files[i].path) != 0)
+			model->files[kept++] = model->files[i];
+	model->count = kept;
+}
+
 void draft_finish(struct draft *draft)
 {
 	if (draft->count > 1)
@@ -564,8 +850,7 @@ void draft_finish(struct draft *draft)
 		struct drafted_model *model = &draft->models[i];
 
 		name_model(draft, model);
-		if (model->count > 1)
-			qsort(model->files, model->count, sizeof(model->files[0]), by_path);
+		sort_files(model);
 		if (!model->partly)
 			choose(model);
 	}

@@ -21,9 +21,8 @@ static enum status inspect_and_fetch(struct gate *gate, struct text *why)
 		status = gate_refetch(gate, why);
 	if (status == STATUS_OK)
 		status = gate_export(gate, why);
-	/* What the inspector did not come back from may hang whoever touches it. */
-	if (status == STATUS_OK && gate->inspected)
-		gate_confine(gate);
+	if (status == STATUS_OK)
+		status = gate_confine(gate, why);
 	return status;
 }
 

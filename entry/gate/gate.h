@@ -65,6 +65,7 @@ struct gate {
 	bool directories_left_out;
 	char *const *command; /* what is to be started once all is well; NULL: nothing */
 	bool startable; /* the inspector found nothing that keeps the command from starting */
+	int inotify_fd; /* policy.wait: what wakes it; -1: nothing before its time */
 	bool waited_out; /* policy.wait is over: what is missing is so for now */
 	bool inspected; /* the inspector said that it was done */
 	bool report_lost; /* one could not be written */

@@ -7,6 +7,7 @@
 #include "gate/locking.h"
 #include "gate/secrets.h"
 #include "gate/verdict.h"
+#include "gate/waiting.h"
 #include "inspector.h"
 #include "process/clock.h"
 #include "report/hashing.h"
@@ -20,6 +21,7 @@ static void take_model(struct gate *gate, const struct record *record)
 	model->found = record->path[0] != '\0';
 	model->files = record->files;
 	model->bytes = record->bytes;
+	model->young = record->young != 0;
 	model->verified = record->verified;
 	model->level = (uint8_t)record->level;
 	memcpy(model->commit, record->commit, sizeof(model->commit));
@@ -73,6 +75,7 @@ static void run_inspector(void *context, int pipe_fd)
 	struct gate *gate = context;
 	struct inspection inspection = inspection_of(gate);
 
+	gate_watch(gate);
 	gate_blank_secrets(gate);
 	inspector_run(&inspection, &gate->tree, gate->command == NULL ? NULL : gate->command[0],
 	              pipe_fd);

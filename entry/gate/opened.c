@@ -18,15 +18,32 @@
 
 struct place {
 	struct cache_path parts;
-	char cache[PATH_MAX], directory[MAX_NAME_BYTES];
+	char real[PATH_MAX], cache[PATH_MAX], directory[MAX_NAME_BYTES];
 };
 
+/* Of the directory that a file is named in, without links. */
+static bool real_parent(const char *path, char real[static PATH_MAX])
+{
+	char parent[PATH_MAX];
+	struct text text = TEXT_OVER(parent);
+
+	text_add_bytes(&text, path, (size_t)(path_name(path) - path));
+	return !text.cut && realpath(parent, real) != NULL;
+}
+
+/* By its own name, or where a link to a snapshot leads. */
 static bool place_of_path(struct place *place, const char *path)
 {
 	struct text cache = TEXT_OVER(place->cache), directory = TEXT_OVER(place->directory);
+	char real[PATH_MAX];
 
-	if (!cache_path_read(path, &place->parts))
-		return false;
+	if (!cache_path_read(path, &place->parts)) {
+		if (!real_parent(path, real) ||
+		    !path_join(place->real, sizeof(place->real), real, path_name(path)) ||
+		    !cache_path_read(place->real, &place->parts))
+			return false;
+		path = place->real;
+	}
 	text_add_bytes(&cache, path, place->parts.cache);
 	text_add_bytes(&directory, place->parts.repository, place->parts.repository_length);
 	return !cache.cut && !directory.cut;
@@ -106,39 +123,66 @@ static bool is_certain(const struct format *format, const char *directory)
 	       lists_components(directory);
 }
 
-/* A link led there: it is the repository's, which other files of it name. */
-static bool is_of_a_snapshot(const char *directory)
-{
-	char path[PATH_MAX + 2];
-	struct text text = TEXT_OVER(path);
-	struct place place;
-
-	text_addf(&text, "%s/x", directory);
-	return !text.cut && place_of_path(&place, path) && place.parts.file != NULL;
-}
-
 static void take_weights(struct folders *folders, const char *path)
 {
 	const struct format *format = format_by_name(path);
 	struct place place;
-	char parent[PATH_MAX], real[PATH_MAX], *copy;
-	struct text text = TEXT_OVER(parent);
+	char real[PATH_MAX], *copy;
 	struct stat st;
 
 	if (format == NULL || !format->weights || place_of_path(&place, path) ||
 	    stat(path, &st) != 0 || !S_ISREG(st.st_mode))
 		return;
-	text_add_bytes(&text, path, (size_t)(path_name(path) - path));
-	if (text.cut || realpath(parent, real) == NULL || is_path_configuration(real))
+	if (!real_parent(path, real) || is_path_configuration(real))
 		return;
 	climb(real);
-	if (!is_certain(format, real) || is_of_a_snapshot(real))
+	if (!is_certain(format, real))
 		return;
 	copy = strdup(real);
 	if (copy != NULL && ARRAY_MAKE_ROOM(folders->at, folders->count, folders->room))
 		folders->at[folders->count++] = copy;
 	else
 		free(copy);
+}
+
+/* The folder lies above a hub cache: what was opened in it is taken file by file. */
+static bool take_files_in(struct draft *draft, const struct observer *observer, const char *folder,
+                          struct text *why)
+{
+	bool well = true;
+
+	for (size_t i = 0; i < observer->file_count && well; i++) {
+		const char *path = observer->files[i].path;
+		const struct format *format = format_by_name(path);
+		char real[PATH_MAX], own[PATH_MAX];
+		struct place place;
+		struct stat st;
+
+		if (!observer->files[i].opened || format == NULL || !format->weights ||
+		    place_of_path(&place, path) || !real_parent(path, real) ||
+		    !path_is_beneath(real, folder) ||
+		    !path_join(own, sizeof(own), real, path_name(path)) || stat(own, &st) != 0 ||
+		    !S_ISREG(st.st_mode))
+			continue;
+		if (draft_is_plain(own))
+			well = draft_take_file(draft, own, &st, why);
+		else
+			draft_note(draft,
+			           "a file that it loads has a name that no policy can have");
+	}
+	return well;
+}
+
+static bool take_folder(struct draft *draft, const struct observer *observer, const char *folder,
+                        struct text *why)
+{
+	size_t said = why->length;
+	enum taken taken = draft_take_folder(draft, folder, why);
+
+	if (taken != HAS_A_CACHE)
+		return taken != NOT_TAKEN;
+	text_shorten(why, said);
+	return take_files_in(draft, observer, folder, why);
 }
 
 static bool take_folders(struct draft *draft, const struct observer *observer, struct text *why)
@@ -153,8 +197,10 @@ static bool take_folders(struct draft *draft, const struct observer *observer, s
 	if (folders.count > 1)
 		qsort(folders.at, folders.count, sizeof(folders.at[0]), text_order);
 	for (size_t i = 0; i < folders.count && well; i++)
-		if (strcmp(folders.at[i], "/") != 0 && draft_is_plain(folders.at[i]))
-			well = draft_take_folder(draft, folders.at[i], why);
+		if (i > 0 && strcmp(folders.at[i], folders.at[i - 1]) == 0)
+			continue;
+		else if (strcmp(folders.at[i], "/") != 0 && draft_is_plain(folders.at[i]))
+			well = take_folder(draft, observer, folders.at[i], why);
 		else
 			draft_note(
 			        draft,
@@ -232,11 +278,12 @@ bool draft_take_opened(struct draft *draft, const struct observer *observer, str
 
 	if (!well)
 		text_add(why, "out of memory");
+	draft_select(draft);
 	draft->opened = opened;
 	draft->opened_count = count;
 	well = well && take_repositories(draft, observer, true, why) &&
 	       take_repositories(draft, observer, false, why) && take_folders(draft, observer, why);
-	draft->opened = NULL;
+	draft_select_all(draft);
 	free(opened);
 	note_attempts(draft, observer);
 	note_absent(draft, observer);

@@ -289,6 +289,12 @@ static void locate_source(struct gate *gate, enum policy_source source)
 		gate->report.location[source] = report_keep(&gate->report, real);
 }
 
+void gate_locate_policy(struct gate *gate)
+{
+	for (int source = 0; source < SOURCE_COUNT; source++)
+		locate_source(gate, (enum policy_source)source);
+}
+
 /* Markdown goes to the job's summary as well, appended; one above its limit would be dropped whole. */
 static enum status write_summary(struct gate *gate)
 {
@@ -317,8 +323,6 @@ enum status gate_report(struct gate *gate, int terminal_fd)
 	style.colour = options->color == COLOR_ALWAYS ||
 	               (options->color == COLOR_AUTO && isatty(terminal_fd) &&
 	                (no_color == NULL || no_color[0] == '\0'));
-	for (int source = 0; source < SOURCE_COUNT; source++)
-		locate_source(gate, (enum policy_source)source);
 	for (size_t i = 0; i < options->report_count && status == STATUS_OK; i++)
 		status = write_file(gate, options->reports[i].format, options->reports[i].file,
 		                    false);

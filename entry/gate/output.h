@@ -5,6 +5,8 @@
 
 #include "gate/gate.h"
 
+/* What a report calls the policy's files: while their volumes have just answered, not once the deadline is over. */
+void gate_locate_policy(struct gate *gate);
 /*
  * 0; 128+n of a stop request; STATUS_IO or _TEMPORARY where the terminal's could not be written. What cannot be
  * written to a file is a finding.

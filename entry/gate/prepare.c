@@ -12,6 +12,7 @@
 #include "confine/identity.h"
 #include "gate/given.h"
 #include "gate/home.h"
+#include "gate/output.h"
 #include "gate/secrets.h"
 #include "gate/verdict.h"
 #include "hub/variables.h"
@@ -303,7 +304,7 @@ enum status gate_prepare(struct gate *gate, const struct options *options,
 	gate->started_ns = clock_now_ns();
 	gate->options = options;
 	gate->signals = signals;
-	gate->tree.root_fd = gate->host.root_fd = gate->limits.ruleset_fd = -1;
+	gate->tree.root_fd = gate->host.root_fd = gate->limits.ruleset_fd = gate->inotify_fd = -1;
 	gate->own = environment_over(rows);
 	gate->format = choose_format(gate);
 	gate->report.arena = arena_new();
@@ -312,6 +313,7 @@ enum status gate_prepare(struct gate *gate, const struct options *options,
 	status = read_policy(gate, &input, why);
 	if (status != STATUS_OK)
 		return status;
+	gate_locate_policy(gate);
 	take_stops(gate);
 	check_report_rows(&gate->policy);
 	check_wait(&gate->policy);

@@ -258,6 +258,19 @@ void gate_explain_fetch(const struct gate *gate, struct explanation *explanation
 	fetch_settings_release(&settings);
 }
 
+/* What the repository has was fetched and compared a moment ago: another fetch would bring the same. */
+static void replace_fixes(struct gate *gate)
+{
+	for (size_t i = 0; i < gate->report.count; i++) {
+		struct report_finding *finding = &gate->report.findings[i];
+
+		if (finding->model != NO_MODEL && gate->fetched[finding->model] == FETCH_DONE &&
+		    finding_kinds[finding->id].remedy == REMEDY_REFETCHED)
+			finding->fix =
+			        "a fetch has just compared all that the repository has: remove the file where it is none of them; otherwise the hub itself has these bytes, so pin another revision, or leave it out by exclude";
+	}
+}
+
 static enum status fetch_wanted(struct gate *gate, const enum want *want, struct progress *progress,
                                 struct text *why)
 {
@@ -278,8 +291,11 @@ static enum status fetch_wanted(struct gate *gate, const enum want *want, struct
 	progress_end(progress);
 	if (status != STATUS_OK)
 		return status;
-	if (well)
-		return gate_inspect(gate, why);
+	if (well) {
+		status = gate_inspect(gate, why);
+		replace_fixes(gate);
+		return status;
+	}
 	/* There is no time, or no trust, for a second look: what was to be fetched is said to be unfinished. */
 	for (size_t i = 0; i < gate->policy.model_count; i++)
 		if (want[i] > WANT_LOOKUP && gate->fetched[i] == FETCH_NONE)
@@ -434,7 +450,8 @@ void gate_tell_models(const struct gate *gate)
 		return;
 	progress_begin(&progress, style_of(gate), STDERR_FILENO, &gate->policy, 0);
 	for (size_t i = 0; i < gate->policy.model_count; i++)
-		if (gate->report.models[i].seen && gate->report.models[i].findings.worst < SEVERITY_ERROR &&
+		if (gate->report.models[i].seen &&
+		    gate->report.models[i].findings.worst < SEVERITY_ERROR &&
 		    gate->report.models[i].found)
 			progress_tell(&progress, (int)i, "ok",
 			              gate->fetching == FETCHING_ORDERED ? "none" :

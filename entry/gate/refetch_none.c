@@ -7,9 +7,8 @@
 enum status gate_refetch(struct gate *gate, struct text *why)
 {
 	(void)why;
-	gate_raise(
-	        gate, FINDING_POLICY_NOT_YET, gate->policy.said[KEY_MODE].line,
-	        "this aweigh was built without network code (FETCH=no): what is missing is not fetched");
+	gate_raise(gate, FINDING_POLICY_NOT_YET, gate->policy.said[KEY_MODE].line,
+	           "this aweigh was built without network code (FETCH=no): nothing is fetched");
 	return STATUS_OK;
 }
 

@@ -51,8 +51,9 @@ static void raise_end(struct gate *gate, const struct watched *seen)
 		       by_signal && number == SIGILL ?
 		               "it is built for instructions that this processor lacks: take a build for older ones" :
 		       !by_signal && number == 0 ?
-		               "a command that ends by itself is ready by its end: ready = exit" :
-		               NULL,
+		               "a service must stay in the foreground; a command that ends by itself is ready by its end: ready = exit" :
+		       seen->lines == 0 ? "run the command by itself: here it said nothing" :
+		                          NULL,
 	};
 
 	if (seen->ready)
@@ -265,6 +266,7 @@ static void raise_file(struct gate *gate, const char *path, const char *what)
 	gate_raise_at(gate, FINDING_SERVICE_FILES,
 	              (struct report_at){ .path = path,
 	                                  .line = gate->policy.said[KEY_FILES_OPENED].line,
+	                                  .fix = "add a [model] section for what it needs",
 	                                  .severity = refuse ? SEVERITY_ERROR : SEVERITY_OFF },
 	              "%s", what);
 }
@@ -300,6 +302,7 @@ static void raise_files(struct gate *gate, const struct observer *observer)
 		                "was opened, and no [model] section names its repository");
 	}
 	repositories_release(&all);
+	gate->report.service.uncovered = raised;
 }
 
 struct unopened {
@@ -354,7 +357,10 @@ static void raise_unopened(struct gate *gate, const struct observer *observer)
 		dir_walk(&gate->tree, directory, count_file, &unopened);
 		if (unopened.files > 0 && path_join(path, sizeof(path), directory, unopened.first))
 			gate_raise_at(
-			        gate, FINDING_SERVICE_FILES, (struct report_at){ .path = path },
+			        gate, FINDING_SERVICE_FILES,
+			        (struct report_at){
+			                .path = path,
+			                .fix = "leave out by files or exclude what it never opens" },
 			        "of [model %.128s] %zu files were opened, and %zu (%s) never, this one the largest",
 			        gate->policy.models[i].name, unopened.opened, unopened.files,
 			        size_text(unopened.bytes).text);

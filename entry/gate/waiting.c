@@ -5,10 +5,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/stat.h>
-#include <time.h>
 
-#include "base/dir.h"
 #include "gate/inspection.h"
 #include "gate/verdict.h"
 #include "hub/cache.h"
@@ -20,14 +17,11 @@
 #define LAST_LOOK_MS 2000u
 #define STEADY_MS 300u /* what is whole must be so for as long */
 #define TELL_EVERY_MS 10000u
-#define YOUNG_S 2 /* whoever copies lets less pass between two files */
-#define LOOKED_AT 4096u /* files of a model, for one that is young */
 
 struct waiting {
 	struct gate *gate;
 	uint64_t until_ns, told_ns;
 	uint64_t pause_ms;
-	int inotify_fd; /* -1: nothing wakes before its time */
 };
 
 static bool may_arrive(const struct report_finding *finding)
@@ -56,29 +50,27 @@ static int awaited(const struct gate *gate)
 }
 
 /* Directories into which something may come: those that are there. */
-static void watch(struct waiting *waiting)
+void gate_watch(const struct gate *gate)
 {
 	static const uint32_t events =
 	        IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE | IN_ONLYDIR;
-	const struct gate *gate = waiting->gate;
 	char path[MAX_PATH_BYTES], snapshots[MAX_PATH_BYTES];
 
-	if (gate->options->root != NULL ||
-	    (waiting->inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) < 0)
+	if (gate->inotify_fd < 0)
 		return;
 	if (gate->hub_cache_origin != NULL)
-		(void)inotify_add_watch(waiting->inotify_fd, gate->hub_cache, events);
+		(void)inotify_add_watch(gate->inotify_fd, gate->hub_cache, events);
 	for (size_t i = 0; i < gate->policy.model_count; i++) {
 		const struct model *model = &gate->policy.models[i];
 
 		if (model->path != NULL && model->path[0] == '/')
-			(void)inotify_add_watch(waiting->inotify_fd, model->path, events);
+			(void)inotify_add_watch(gate->inotify_fd, model->path, events);
 		if (model->repo == NULL || gate->hub_cache_origin == NULL ||
 		    !repo_path(gate->hub_cache, model->repo, path, sizeof(path)) ||
 		    !path_join(snapshots, sizeof(snapshots), path, "snapshots"))
 			continue;
-		(void)inotify_add_watch(waiting->inotify_fd, path, events);
-		(void)inotify_add_watch(waiting->inotify_fd, snapshots, events);
+		(void)inotify_add_watch(gate->inotify_fd, path, events);
+		(void)inotify_add_watch(gate->inotify_fd, snapshots, events);
 	}
 }
 
@@ -100,7 +92,8 @@ static void tell(struct waiting *waiting, int model)
 static enum status rest(struct waiting *waiting, uint64_t pause_ms, bool wakes)
 {
 	struct pollfd ready[] = { { .fd = waiting->gate->signals->fd, .events = POLLIN },
-		                  { .fd = wakes ? waiting->inotify_fd : -1, .events = POLLIN } };
+		                  { .fd = wakes ? waiting->gate->inotify_fd : -1,
+		                    .events = POLLIN } };
 	uint64_t until = clock_now_ns() + pause_ms * 1000000u;
 	char events[4096];
 	int left, stop;
@@ -111,7 +104,7 @@ static enum status rest(struct waiting *waiting, uint64_t pause_ms, bool wakes)
 		if (stop != 0)
 			return (enum status)(STATUS_SIGNAL + stop);
 		if (ready[1].revents != 0) {
-			while (read(waiting->inotify_fd, events, sizeof(events)) > 0)
+			while (read(waiting->gate->inotify_fd, events, sizeof(events)) > 0)
 				;
 			/* One change comes seldom alone. */
 			return rest(waiting, FIRST_LOOK_MS, false);
@@ -145,39 +138,15 @@ static uint64_t bytes_aboard(const struct gate *gate)
 	return bytes;
 }
 
-struct youth {
-	time_t now;
-	size_t looked_at;
-	bool found;
-};
-
-/* Whether a file has come or changed a moment ago. A volume whose clock goes before ours has no such file. */
-static enum dir_step look_for_young(void *context, const char *path, const struct stat *st)
-{
-	struct youth *youth = context;
-
-	(void)path;
-	youth->found = S_ISREG(st->st_mode) && st->st_ctime <= youth->now &&
-	               st->st_ctime >= youth->now - YOUNG_S;
-	return youth->found || ++youth->looked_at >= LOOKED_AT ? DIR_END : DIR_ON;
-}
-
 /* Of what is whole: what is refused anyway is not waited for. */
 static bool is_one_young(const struct gate *gate)
 {
 	for (size_t i = 0; i < gate->report.count; i++)
 		if (gate->report.findings[i].severity == SEVERITY_ERROR)
 			return false;
-	for (size_t i = 0; i < gate->policy.model_count && gate->options->root == NULL; i++) {
-		struct youth youth = { .now = time(NULL) };
-		char path[MAX_PATH_BYTES];
-
-		report_model_path(&gate->report, i, path, sizeof(path));
-		if (gate->report.models[i].found && path[0] == '/')
-			dir_walk(&gate->tree, path, look_for_young, &youth);
-		if (youth.found)
+	for (size_t i = 0; i < gate->policy.model_count; i++)
+		if (gate->report.models[i].young && gate->options->root == NULL)
 			return true;
-	}
 	return false;
 }
 
@@ -197,12 +166,13 @@ enum status gate_wait(struct gate *gate, struct text *why)
 {
 	struct waiting waiting = { .gate = gate,
 		                   .until_ns = gate->started_ns + gate->policy.wait_ms * 1000000u,
-		                   .pause_ms = FIRST_LOOK_MS,
-		                   .inotify_fd = -1 };
+		                   .pause_ms = FIRST_LOOK_MS };
 	enum status status = STATUS_OK;
 	bool steady = !is_one_young(gate);
 	int model;
 
+	if (gate->options->root == NULL)
+		gate->inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	while (status == STATUS_OK && ((model = awaited(gate)) != NO_MODEL || !steady)) {
 		if (clock_now_ns() >= waiting.until_ns) {
 			gate->waited_out = true;
@@ -213,9 +183,6 @@ enum status gate_wait(struct gate *gate, struct text *why)
 			                               "not all models are there");
 			break;
 		}
-		cleanup_fd(&waiting.inotify_fd);
-		waiting.inotify_fd = -1;
-		watch(&waiting);
 		if (model != NO_MODEL)
 			tell(&waiting, model);
 		status = rest(&waiting, waiting.pause_ms, true);
@@ -225,6 +192,7 @@ enum status gate_wait(struct gate *gate, struct text *why)
 		if (status == STATUS_OK && awaited(gate) == NO_MODEL)
 			status = confirm(&waiting, &steady, why);
 	}
-	cleanup_fd(&waiting.inotify_fd);
+	cleanup_fd(&gate->inotify_fd);
+	gate->inotify_fd = -1;
 	return status;
 }

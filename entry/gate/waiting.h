@@ -10,5 +10,7 @@
  * arrived, has not changed between two looks, or policy.wait is over (gate->waited_out). As gate_inspect().
  */
 enum status gate_wait(struct gate *gate, struct text *why);
+/* In the inspector's process, whom a volume may hang: gate->inotify_fd hears of directories into which something may come. */
+void gate_watch(const struct gate *gate);
 
 #endif

@@ -148,6 +148,7 @@ enum status launch_exec(const struct launch *launch, struct text *why)
 	memcpy(&rows, &launch->environment->rows,
 	       sizeof(rows)); /* execve() wants them without their const */
 	if (launch->supervision != NULL) {
+		signals_close(launch->signals);
 		error = init_divide(launch->supervision);
 		if (error < 0) {
 			text_addf(why, "cannot start a process for the service: %s",

@@ -14,7 +14,7 @@ struct launch {
 	const struct environment *environment;
 	const struct identity *who;
 	const struct policy *policy; /* its [confine] and [service] */
-	const struct signals *signals;
+	struct signals *signals;
 	const struct limits *limits;
 	int observe_fd; /* where the listener for its system calls goes (observe.h); -1: it is not observed */
 	pid_t dies_with; /* the process that it does not outlive, nor an init in between; 0: none */

@@ -141,7 +141,7 @@ void child_explain(const struct child *child, const char *who, struct text *out)
 	else if (WIFSIGNALED(child->status) && WTERMSIG(child->status) == SIGSYS)
 		text_addf(
 		        out,
-		        "a seccomp filter killed the %s for a system call: let it answer with an error instead (systemd: SystemCallErrorNumber=EPERM)",
+		        "a seccomp filter killed the %s: let it answer with an error instead (systemd: SystemCallErrorNumber=EPERM)",
 		        who);
 	else if (WIFSIGNALED(child->status))
 		text_addf(out, "the %s died of signal %d before it was done", who,
@@ -168,6 +168,15 @@ void close_from(int lowest)
 		(void)close(fd);
 }
 
+static void leave_streams(void)
+{
+	CLEANUP(cleanup_fd) int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		if (dup2(nothing, fd) < 0) /* an image without devices */
+			(void)close(fd);
+}
+
 int child_keep(int *pipe_fd, int *root_fd)
 {
 	int highest = *root_fd >= 0 ? 4 : 3;
@@ -180,6 +189,7 @@ int child_keep(int *pipe_fd, int *root_fd)
 	if (dup3(pipe_high, 3, O_CLOEXEC) < 0 ||
 	    (highest == 4 && dup3(root_high, 4, O_CLOEXEC) < 0))
 		return -errno;
+	leave_streams();
 	*pipe_fd = 3;
 	*root_fd = highest == 4 ? 4 : -1;
 	close_from(highest + 1);

@@ -64,8 +64,9 @@ void child_explain(const struct child *child, const char *who, struct text *out)
 /* Within the child: */
 
 /*
- * Closes everything but 0, 1, 2, the pipe and, where it is not -1, the root: descriptors that aweigh was
- * given belong to the service, not to what parses bytes from outside. Both move. 0 or a negative errno.
+ * Closes everything but the pipe and, where it is not -1, the root: descriptors that aweigh was given belong to the
+ * service, not to what parses bytes from outside; and whoever reads what aweigh says is not to wait for a child that a
+ * hung volume keeps, so 0, 1 and 2 are /dev/null. Both move. 0 or a negative errno.
  */
 int child_keep(int *pipe_fd, int *root_fd);
 /* Closes every descriptor from `lowest` on. */

@@ -82,7 +82,6 @@ static void read_now(const struct reading *reading, struct answer *answer, char 
 	answer->mode = answer->error == 0 ? st.st_mode & 0666 : 0;
 }
 
-/* Whoever reads what aweigh says is not to wait for a child that stays, nor is a service for descriptors that it has. */
 static void run(void *context, int pipe_fd)
 {
 	const struct reading *reading = context;
@@ -91,8 +90,6 @@ static void run(void *context, int pipe_fd)
 	struct answer answer = { 0 };
 	char *data = NULL;
 
-	for (int fd = 0; fd <= STDERR_FILENO; fd++)
-		(void)close(fd);
 	answer.error = child_keep(&pipe_fd, &tree.root_fd);
 	if (answer.error == 0)
 		read_now(&own, &answer, &data);

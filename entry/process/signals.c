@@ -73,6 +73,11 @@ int signals_stop_request(const struct signals *signals)
 	return 0;
 }
 
+void signals_close(struct signals *signals)
+{
+	(void)close(take_fd(&signals->fd));
+}
+
 /* The only handler in aweigh: see signals_restore(). */
 static void end_here(int number)
 {

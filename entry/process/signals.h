@@ -31,6 +31,11 @@ void signals_add_stops(const struct signals *signals, uint64_t more);
 /* The stop request that is pending, or 0. Reads it. */
 int signals_stop_request(const struct signals *signals);
 /*
+ * Before a fork() after which both processes execve(): what comes from here on stays pending. gVisor's kernel dies where
+ * one of them drops the last reference to a signalfd while the one that made it execs (its Task.SignalUnregister()).
+ */
+void signals_close(struct signals *signals);
+/*
  * Last before execve(): puts mask and dispositions back. A stop request that arrives from here on
  * ends the process with 128+n until the new program is in place: as PID 1 it would be lost otherwise.
  */

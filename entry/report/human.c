@@ -4,13 +4,13 @@
  * model, with the files that it is about; as wide as the terminal is.
  */
 #include <string.h>
-#include <sys/wait.h>
 
 #include "base/text.h"
 #include "engine/findings.h"
 #include "engine/locate.h"
 #include "report/escape.h"
 #include "report/format.h"
+#include "report/watched.h"
 #include "util.h"
 
 #define INDENT 25u /* of text: the longest code and its margins */
@@ -66,16 +66,16 @@ static void print_wrapped(const struct paint *paint, const char *text)
 	(void)fputc('\n', paint->out);
 }
 
-static void print_label(const struct paint *paint, const char *label, bool coloured,
-                        enum severity severity)
+/* SEVERITY_OFF: without a colour. */
+static void print_label(const struct paint *paint, const char *label, enum severity severity)
 {
 	int width;
 
 	(void)fputs("    ", paint->out);
-	if (coloured)
+	if (severity != SEVERITY_OFF)
 		start(paint, severity);
 	width = fprintf(paint->out, "%s", label);
-	if (coloured)
+	if (severity != SEVERITY_OFF)
 		stop(paint);
 	(void)fprintf(paint->out, "%*s", width < (int)INDENT - 4 ? (int)INDENT - 4 - width : 1, "");
 }
@@ -116,14 +116,19 @@ static bool was_printed(const struct report *report, const struct report_finding
 	return false;
 }
 
-/* One sentence with the files that it is about: "a, b, c and 10 more: sentence". `more` are known by their number alone. */
+/*
+ * One sentence with the files that it is about: "a, b, c and 10 more: sentence". `more` are known by their number alone.
+ * Beside worse ones it says what it is.
+ */
 static void print_sentence(const struct paint *paint, const struct report_finding *finding,
-                           uint64_t more)
+                           uint64_t more, enum severity worst)
 {
 	char line[LINE_BYTES];
 	struct text text = TEXT_OVER(line);
 	size_t shown = 0;
 
+	if (finding->severity < worst)
+		text_addf(&text, "%s: ", severity_words[finding->severity]);
 	for (const struct report_finding *at = finding; at != NULL;
 	     at = next_of(paint->report, at)) {
 		const char *path = report_path(paint->report, at);
@@ -154,7 +159,7 @@ static void print_fix(const struct paint *paint, const struct report_finding *fi
 	text_add(&text, finding->fix);
 	if (finding->line != 0 && file != NULL && strstr(finding->path, file) == NULL)
 		text_addf(&text, " (%s:%u)", path_name(file), finding->line);
-	print_label(paint, "fix", false, finding->severity);
+	print_label(paint, "fix", SEVERITY_OFF);
 	print_wrapped(paint, line);
 }
 
@@ -176,25 +181,26 @@ static size_t count_sentences(const struct paint *paint, const struct report_fin
 }
 
 /* A code with all that it has to say of one model, and what to do about it. */
-static void print_group(const struct paint *paint, const struct report_finding *first)
+static void print_group(const struct paint *paint, const struct report_finding *first,
+                        enum severity worst)
 {
 	uint64_t more;
 	bool one = count_sentences(paint, first, &more) == 1; /* so the others are like it */
 
-	print_label(paint, finding_kinds[first->id].code, true, first->severity);
+	print_label(paint, finding_kinds[first->id].code, first->severity);
 	for (const struct report_finding *at = first; at != NULL; at = next_of(paint->report, at)) {
 		if (!have_one_code(at, first) || (one && at->more > 0) ||
 		    was_printed(paint->report, first, at, have_one_sentence))
 			continue;
 		if (at != first)
 			(void)fprintf(paint->out, "%*s", (int)INDENT, "");
-		print_sentence(paint, at, one ? more : 0);
+		print_sentence(paint, at, one ? more : 0, worst);
 	}
 	print_fix(paint, first);
 }
 
 static void print_findings(const struct paint *paint, const struct report_list *list,
-                           const char *hint)
+                           enum severity worst, const char *hint)
 {
 	const struct report *report = paint->report;
 	const struct report_finding *first =
@@ -204,11 +210,11 @@ static void print_findings(const struct paint *paint, const struct report_list *
 	for (const struct report_finding *at = first; at != NULL; at = next_of(report, at)) {
 		if (!is_shown(at, paint->style) || was_printed(report, first, at, have_one_code))
 			continue;
-		print_group(paint, at);
+		print_group(paint, at, worst);
 		any = true;
 	}
 	if (any && hint != NULL) { /* once, since it is the same for each */
-		print_label(paint, "hint", false, SEVERITY_OFF);
+		print_label(paint, "hint", SEVERITY_OFF);
 		print_wrapped(paint, hint);
 	}
 }
@@ -326,26 +332,7 @@ static void print_service(const struct paint *paint)
 		print_wrapped(paint, "not started");
 		return;
 	}
-	if (service->ready)
-		text_addf(&text, "ready after %.2f s", (double)service->ready_ms / 1e3);
-	else
-		text_add(&text, "not ready");
-	if (service->first_output_ms > 0)
-		text_addf(&text, ", first output after %.2f s",
-		          (double)service->first_output_ms / 1e3);
-	text_addf(&text, ", ended %s %d after %.2f s; %s at most, %llu line%s",
-	          WIFSIGNALED(service->status) ? "by signal" : "with status",
-	          WIFSIGNALED(service->status) ? WTERMSIG(service->status) :
-	                                         WEXITSTATUS(service->status),
-	          (double)service->end_ms / 1e3, size_text(service->memory_bytes).text,
-	          (unsigned long long)service->lines, service->lines == 1 ? "" : "s");
-	for (size_t i = 0; service->ports[i] != 0; i++)
-		text_addf(&text, "%s %u", i == 0 ? "; listened on" : ",", service->ports[i]);
-	for (size_t i = 0; service->programs[i] != NULL; i++)
-		text_addf(&text, "%s %.256s", i == 0 ? "; started" : ",", service->programs[i]);
-	if (service->attempt_count > 0)
-		text_addf(&text, "; reached out, to %.128s%s", service->attempts[0].host,
-		          service->attempt_count > 1 ? " and others" : "");
+	watched_add(&text, service);
 	print_wrapped(paint, line);
 	for (size_t i = 0; i < LENGTH_OF(service->last) && service->last[i] != NULL; i++) {
 		(void)fprintf(paint->out, "%*s| ", (int)INDENT, "");
@@ -400,6 +387,7 @@ void report_write_human(const struct report *report, const struct report_style *
 {
 	struct report_style shown = *style;
 	struct paint paint = { out, report, &shown };
+	enum severity worst = worst_around(report);
 
 	shown.quiet |= style->most > 0 && report->status != STATUS_OK;
 	style = &shown;
@@ -413,16 +401,19 @@ void report_write_human(const struct report *report, const struct report_style *
 		print_model(&paint, i);
 		if (report->models[i].findings.worst != SEVERITY_OFF)
 			print_findings(&paint, &report->models[i].findings,
+			               report->models[i].findings.worst,
 			               report->policy->models[i].hint);
 	}
 	if (!style->quiet)
 		print_confinement(&paint);
-	if (report->env != NULL && (!style->quiet || worst_around(report) == SEVERITY_ERROR))
+	if (report->env != NULL && (!style->quiet || worst == SEVERITY_ERROR))
 		print_environment(&paint);
-	print_findings(&paint, &report->rest[SUBJECT_POLICY], NULL);
-	print_findings(&paint, &report->rest[SUBJECT_ENVIRONMENT], NULL);
-	if (has_service(report))
+	print_findings(&paint, &report->rest[SUBJECT_POLICY], worst, NULL);
+	print_findings(&paint, &report->rest[SUBJECT_ENVIRONMENT], worst, NULL);
+	if (has_service(report)) {
 		print_service(&paint);
-	print_findings(&paint, &report->rest[SUBJECT_SERVICE], NULL);
+		worst = report->rest[SUBJECT_SERVICE].worst;
+	}
+	print_findings(&paint, &report->rest[SUBJECT_SERVICE], worst, NULL);
 	print_end(&paint);
 }

@@ -136,12 +136,24 @@ static void put_plain_case(FILE *out, const char *suite, const char *name, const
 	(void)fprintf(out, " time=\"0.000\"%s\n", end);
 }
 
+/* Of several cases of one name, so that a name does not change with what stands beside it. */
+static unsigned number_of(const struct report *report, const struct report_list *list,
+                          const struct report_finding *finding)
+{
+	unsigned number = 1;
+
+	for (const struct report_finding *at = first_of(report, list); at != finding;
+	     at = next_of(report, at))
+		number += at->severity > SEVERITY_NOTE && at->id == finding->id &&
+		          strcmp(at->path, finding->path) == 0;
+	return number;
+}
+
 /* The cases of one suite. `looked_at`: what was, for the case that passes where nothing failed. */
 static void put_cases(FILE *out, const struct report *report, const struct report_list *list,
                       const char *suite, const char *looked_at)
 {
 	struct counts counts = count(report, list);
-	uint16_t which[FINDING_COUNT] = { 0 };
 
 	if (counts.failures + counts.skipped == 0)
 		put_plain_case(out, suite, looked_at, "/>");
@@ -152,7 +164,7 @@ static void put_cases(FILE *out, const struct report *report, const struct repor
 	for (const struct report_finding *at = first_of(report, list); at != NULL;
 	     at = next_of(report, at))
 		if (at->severity > SEVERITY_NOTE)
-			put_case(out, report, at, suite, ++which[at->id]);
+			put_case(out, report, at, suite, number_of(report, list, at));
 	(void)fputs("  </testsuite>\n", out);
 }
 

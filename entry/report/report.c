@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/scan.h"
 #include "base/text.h"
 #include "engine/findings.h"
 #include "hub/cache.h"
+#include "report/watched.h"
 #include "util.h"
 
 const char *report_keep(struct report *report, const char *text)
@@ -68,6 +70,19 @@ void report_model_path(const struct report *report, size_t index, char *out, siz
 		text_addf(&text, "%s/snapshots/%s", repo, report->models[index].commit);
 }
 
+/* Whether the message names the path itself, and not one that goes on behind it: x.onnx is not x.onnx.json. */
+static bool is_named(const char *message, const char *path)
+{
+	const char *at = message;
+
+	while ((at = strstr(at, path)) != NULL) {
+		at += strlen(path);
+		if (!scan_is_name(at[0]) && at[0] != '-' && (at[0] != '.' || at[1] == '\0'))
+			return true;
+	}
+	return false;
+}
+
 const char *report_path(const struct report *report, const struct report_finding *finding)
 {
 	const char *path = finding->path;
@@ -75,8 +90,7 @@ const char *report_path(const struct report *report, const struct report_finding
 
 	if (finding->model != NO_MODEL)
 		report_model_path(report, (size_t)finding->model, directory, sizeof(directory));
-	if (path[0] == '\0' || strstr(finding->message, path) != NULL ||
-	    strcmp(path, directory) == 0)
+	if (path[0] == '\0' || is_named(finding->message, path) || strcmp(path, directory) == 0)
 		return "";
 	if (directory[0] != '\0' && path_is_beneath(path, directory))
 		return path + strlen(directory) + 1;
@@ -113,8 +127,10 @@ static void add_models(const struct report *report, struct text *out)
 		text_addf(out, ": %zu model%s", selected, selected == 1 ? "" : "s");
 	else if (report->policy->error_count == 0)
 		text_add(out, ": no model");
-	if (report->service.looked_at)
+	if (report->service.looked_at) {
 		text_add(out, ", and the service");
+		watched_add_reach(out, &report->service);
+	}
 }
 
 void report_verdict(const struct report *report, struct text *out)

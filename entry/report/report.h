@@ -41,6 +41,7 @@ struct report_model {
 	uint8_t level;
 	bool seen; /* the inspector has told about it */
 	bool found; /* there is a directory */
+	bool young; /* a file has come or changed a moment ago */
 	struct report_list findings;
 };
 
@@ -66,6 +67,7 @@ struct report_service {
 		bool refused;
 	} * attempts;
 	size_t attempt_count;
+	size_t uncovered; /* files that it opened, or looked for in vain, which no [model] section covers */
 	const char *programs[17]; /* that it started besides; NULL: no more */
 	uint16_t ports[17]; /* that it listened on; 0: no more */
 	const char *last[8]; /* the last lines, where something is wrong; NULL: no more */

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """make bench: speed as ratios in one run, medians, beside tini-static, Python, sha256sum and openssl speed.
-BENCH="gate digest scale lock smoke init fetch volumes size" selects."""
+BENCH="gate digest scale lock smoke init gvisor fetch volumes size" selects."""
 
 import os
 import re
@@ -16,6 +16,7 @@ sys.path.insert(0, str(ROOT / "tests" / "bench"))
 from downloads import bench_fetch  # noqa: E402, F401
 from supervising import bench_init  # noqa: E402, F401
 from locks import bench_lock  # noqa: E402, F401
+from sandboxes import bench_gvisor  # noqa: E402, F401
 from volumes import bench_volumes  # noqa: E402, F401
 from watching import bench_smoke  # noqa: E402, F401
 from models import COMMIT, Repo, bert_files, safetensors, sha256  # noqa: E402
@@ -128,6 +129,6 @@ def bench_size(_):
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or ["gate", "digest", "scale", "lock", "smoke", "init", "fetch", "volumes", "size"]:
+    for name in sys.argv[1:] or ["gate", "digest", "scale", "lock", "smoke", "init", "gvisor", "fetch", "volumes", "size"]:
         with tempfile.TemporaryDirectory(dir=BUILD) as folder:
             globals()[f"bench_{name}"](folder)

@@ -26,13 +26,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		                 .head_length = size < 4096 ? size : 4096,
 		                 .needs = need };
 	struct extent extent;
+	static const char *const paths[] = { "config.json",
+		                             "m.mlpackage/Data/com.apple.CoreML/weights/weight.bin" };
 
 	if (fd < 0 || write(fd, data, size) != (ssize_t)size || size == 0)
 		return 0;
 	for (size_t i = 0; i < format_count; i++) {
 		(void)page_words(&formats[i], "model", data, file.head_length, size);
-		if (formats[i].examine != NULL)
+		for (size_t k = 0; k < LENGTH_OF(paths) && formats[i].examine != NULL; k++) {
+			file.path = paths[k];
 			formats[i].examine(&file, &extent);
+		}
 	}
 	return 0;
 }

@@ -13,7 +13,11 @@
  *   no-types     1: readdir tells no types; by-index 1: an entry's place is its number, so removing one moves the rest
  *   ignore-case  1: names that differ in the case of ASCII alone are one
  *   clock        seconds that are added to each time of a change
- *   delay        milliseconds that a rename takes
+ *   delay        milliseconds that a rename takes; looks: that each look at a name takes
+ *   stale        so many opens find that the name has another file meanwhile (ESTALE)
+ *   halves       1: a file that is renamed is half of it from then on
+ *   slow         microseconds that a write takes
+ *   OPERATION-hangs  1: mkdir, create, fsync or rename is taken and never answered
  */
 #define FUSE_USE_VERSION 31
 #define _GNU_SOURCE
@@ -22,6 +26,7 @@
 #include <fcntl.h>
 #include <fuse.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +51,9 @@ static int rule(const char *name)
 #define REFUSE(name)                                                                               \
 	do {                                                                                       \
 		int refused = rule(name);                                                          \
+                                                                                                   \
+		while (rule(name "-hangs"))                                                        \
+			pause();                                                                   \
 		if (refused != 0)                                                                  \
 			return -refused;                                                           \
 	} while (0)
@@ -104,6 +112,7 @@ static int p_getattr(const char *path, struct stat *st, struct fuse_file_info *i
 	int result = info != NULL ? fstat((int)info->fh, st) :
 	                            fstatat(root_fd, UNDER(path), st, AT_SYMLINK_NOFOLLOW);
 
+	usleep((useconds_t)rule("looks") * 1000);
 	st->st_mtim.tv_sec += rule("clock");
 	if (rule("no-links"))
 		st->st_nlink = 0;
@@ -183,6 +192,13 @@ static int p_rename(const char *from, const char *to, unsigned flags)
 	if (fstatat(root_fd, UNDER(to), &st, AT_SYMLINK_NOFOLLOW) == 0)
 		REFUSE("rename-over");
 	usleep((useconds_t)rule("delay") * 1000);
+	if (rule("halves") && fstatat(root_fd, UNDER(from), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISREG(st.st_mode)) {
+		int fd = openat(root_fd, UNDER(from), O_WRONLY | O_CLOEXEC);
+
+		(void)!ftruncate(fd, st.st_size / 2);
+		close(fd);
+	}
 	ANSWER(renameat2(root_fd, UNDER(from), root_fd, UNDER(to), flags));
 }
 
@@ -245,6 +261,10 @@ static int p_mknod(const char *path, mode_t mode, dev_t device)
 
 static int p_open(const char *path, struct fuse_file_info *info)
 {
+	static atomic_int opens;
+
+	if (atomic_fetch_add(&opens, 1) < rule("stale"))
+		return -ESTALE;
 	REFUSE("open");
 	return open_file(path, info->flags & ~(O_CREAT | O_EXCL), 0, info);
 }
@@ -268,6 +288,7 @@ static int p_write(const char *path, const char *bytes, size_t size, off_t at,
 	REFUSE("write");
 	if (fstat((int)info->fh, &st) == 0 && at != st.st_size)
 		REFUSE("append");
+	usleep((useconds_t)rule("slow"));
 	written = pwrite((int)info->fh, bytes, most > 0 && most < size ? most : size, at);
 	return written < 0 ? -errno : (int)written;
 }

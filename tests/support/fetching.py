@@ -5,6 +5,7 @@ import json
 import os
 import re
 import subprocess
+import time
 from pathlib import Path
 
 import certificates
@@ -27,6 +28,10 @@ def partials_of(folder):
     return [Path(parent) / name for parent, _, names in os.walk(folder) for name in names if name.endswith(".incomplete")]
 
 
+def names_on_their_way(folder):
+    return [name for _, _, names in os.walk(folder) for name in names if re.fullmatch(r"\.[0-9a-f]{8}\.tmp", name)]
+
+
 def is_alive(pid):
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
@@ -45,6 +50,12 @@ class Fetcher:
                           f"[fetch]\nendpoint = {url}\nallow_http = yes\nretries = 2\nretry_delay = 10ms\n{fetch}\n{more}\n")
         self.world.env["HF_HUB_CACHE"] = str(self.hub)
         return self
+
+    def move(self, hub):
+        """The same policy, with another hub cache."""
+        self.hub = hub
+        self.world.policy_file.write_text(re.sub("^hub_cache = .*$", f"hub_cache = {hub}", self.world.policy_file.read_text(), flags=re.M))
+        self.world.env["HF_HUB_CACHE"] = str(hub)
 
     def fetch(self, *args, **options):
         return self.world.run("fetch", "-p", str(self.world.policy_file), "--format", "json", *args, **options)
@@ -75,12 +86,15 @@ class Fetcher:
             out, _ = process.communicate(timeout=HANG_LIMIT)
             assert process.returncode == 0, out.decode()
 
-    def fetch_killed(self, seconds, prefix=()):
-        """A fetch that is killed after so long, if it has not ended before."""
+    def fetch_killed(self, seconds, prefix=(), seen=None):
+        """A fetch that is killed after so long, or when `seen()`, if it has not ended before."""
         process = subprocess.Popen([*prefix, self.world.binary, "fetch", "-q", "-p", str(self.world.policy_file)], env=self.world.env,
                                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            process.wait(seconds)
+            limit = time.monotonic() + seconds
+            while seen is not None and not seen() and process.poll() is None and time.monotonic() < limit:
+                time.sleep(0.002)
+            process.wait(seconds if seen is None else 0)
         except subprocess.TimeoutExpired:
             left = children(process.pid)
             process.kill()
@@ -128,14 +142,14 @@ def listing(folder):
 def python_of(name):
     python = ROOT / "build" / f"venv-{name}" / "bin" / "python"
     if not python.exists():
-        missing(f"huggingface_hub from PyPI ({name})")
+        missing(f"libraries from PyPI ({name} in .ci/requirements)")
     return python
 
 
-def library(name, code, **env):
+def library(name, code, *arguments, **env):
     full = {"PATH": os.environ["PATH"], "HOME": "/proc/nowhere", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1",
             "HF_HUB_DISABLE_PROGRESS_BARS": "1", **env}
-    return subprocess.run([python_of(name), "-c", code], env=full, capture_output=True, text=True, timeout=HANG_LIMIT)
+    return subprocess.run([python_of(name), "-c", code, *arguments], env=full, capture_output=True, text=True, timeout=HANG_LIMIT)
 
 
 def complete_or_absent(fetcher, files):

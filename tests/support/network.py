@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Servers and proxies of others, started beside a test."""
 
+import contextlib
 import os
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from world import HANG_LIMIT, missing
 
@@ -89,3 +91,77 @@ def nginx(tmp_path, root, tls=None, extra=""):
                     f"http {{ access_log {tmp_path}/access.log; client_body_temp_path {tmp_path}/b; proxy_temp_path {tmp_path}/p; fastcgi_temp_path {tmp_path}/f;\n"
                     f"uwsgi_temp_path {tmp_path}/u; scgi_temp_path {tmp_path}/s; {extra}\nserver {{ {listen} root {root}; }} }}\n")
     return port, Running([need("nginx"), "-p", tmp_path, "-c", conf, "-e", tmp_path / "error.log"], port)
+
+
+class Narrow:
+    """A way to `port` that lets so many connections through at once and turns away what comes beyond: by "503", by a
+    "reset", or "refused" before it is a connection."""
+
+    def __init__(self, port, most, says):
+        self.port, self.most, self.says = port, most, says
+        self.lock, self.open, self.turned_away, self.over = threading.Lock(), 0, 0, False
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.own = self.listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.own}"
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over = True
+        self.thread.join(10)
+        self.listener.close()
+
+    def is_full(self):
+        with self.lock:
+            return self.open >= self.most
+
+    def serve(self):
+        while not self.over:
+            if self.says == "refused" and self.is_full():
+                self.listener.close()
+                while self.is_full() and not self.over:
+                    time.sleep(0.005)
+                self.listener = socket.create_server(("127.0.0.1", self.own), backlog=128)
+            self.listener.settimeout(0.05)
+            try:
+                client, _ = self.listener.accept()
+            except TimeoutError:
+                continue
+            client.settimeout(None)
+            if self.is_full():
+                self.turn_away(client)
+                continue
+            with self.lock:
+                self.open += 1
+            threading.Thread(target=self.carry, args=(client,), daemon=True).start()
+
+    def turn_away(self, client):
+        self.turned_away += 1
+        if self.says == "503":
+            with contextlib.suppress(OSError):
+                client.recv(65536)
+                client.sendall(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        else:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        client.close()
+
+    def carry(self, client):
+        with client, socket.create_connection(("127.0.0.1", self.port)) as server:
+            asks = threading.Thread(target=self.pump, args=(client, server), daemon=True)
+            asks.start()
+            self.pump(server, client)
+            asks.join()
+        with self.lock:
+            self.open -= 1
+
+    @staticmethod
+    def pump(source, to):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                to.sendall(data)
+        for end in (source, to):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)

@@ -3,21 +3,29 @@
 
 import contextlib
 import hashlib
+import itertools
+import json
 import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 from world import HANG_LIMIT, ROOT, missing
 from hub_server import Hub, one_repo
 from models import bert_files, gguf, safetensors
-from fetching import assert_digest, blobs, library, python_of
+from fetching import assert_digest, blobs, library, names_on_their_way, python_of
 from network import free_port
-from waiting import wait_for
+
+
+HUBS = itertools.count(2)
+# The moments of kills are the release's: an instrumented build is killed a few times only, for what it says of itself.
+KILLS = 3 if "sanitize" in os.environ.get("AWEIGH", "") else 8
 
 
 def files_of_all_kinds(tensor=10_000_000):
@@ -32,11 +40,13 @@ def assert_digests(repo):
         assert_digest(path)
 
 
-def assert_whole(fetcher, files):
+def assert_whole(fetcher, files, revives=False):
+    """revives: what is removed there may come back, so that what is left over says nothing of the fetch."""
     for name, data in files.items():
         assert (fetcher.snapshot / name).read_bytes() == data, name
-    left = [*fetcher.partials(), *fetcher.repo.glob(".*.tmp")]
-    assert not left, f"left over: {left}"
+    seen = {*names_on_their_way(fetcher.repo / "snapshots"), *names_on_their_way(fetcher.repo / "refs")} - {name.split("/")[-1] for name in files}
+    left = [*fetcher.partials(), *fetcher.repo.glob(".*.tmp"), *seen]
+    assert revives or not left, f"left over: {left}"
     assert_digests(fetcher.repo)
 
 
@@ -58,7 +68,7 @@ def check_digests(fetcher):
     return result
 
 
-def kill_and_resume(fetcher, hub, files, kills, longest, seed=7):
+def kill_and_resume(fetcher, place, hub, files, kills, longest, revives, seed=7):
     """Kills at random moments. After each of them nothing wrong has a right name, and what passes the check is whole."""
     generator = random.Random(seed)
     for _ in range(kills):
@@ -66,28 +76,25 @@ def kill_and_resume(fetcher, hub, files, kills, longest, seed=7):
         assert_digests(fetcher.repo)
         if check_digests(fetcher).status == 0:
             assert all((fetcher.snapshot / name).read_bytes() == data for name, data in files.items())
-            remove_at_last(fetcher.repo)
+            begin_anew(fetcher, place)
     # Where locks exclude nobody, what a killed fetch left is told from what a living one writes by its age alone: it is old now.
     for partial in fetcher.partials():
         with contextlib.suppress(OSError):
             os.utime(partial, (1, 1))
     result = fetcher.fetch()
     assert result.status == 0, result
-    assert_whole(fetcher, files)
+    assert_whole(fetcher, files, revives)
     hub.requests.clear()
     assert fetcher.fetch().status == 0 and not hub.requests
 
 
-def remove_at_last(folder):
-    """rclone's uploads go on behind a close, and one that ends makes its name anew in a folder that is being removed."""
-    def gone():
-        shutil.rmtree(folder, ignore_errors=True)
-        return not folder.exists()
-
-    wait_for(gone)
+def begin_anew(fetcher, place):
+    """A hub cache in a directory of its own. That what was there has gone is not waited for: on rclone an upload that ends makes a removed file's name anew."""
+    shutil.rmtree(fetcher.hub, ignore_errors=True)
+    fetcher.move(place / f"hub{next(HUBS)}")
 
 
-def all_is_well(fetcher, place, files=None, kills=4, longest=0.6, at_once=2, rate=150_000_000, policy=""):
+def all_is_well(fetcher, place, files=None, kills=KILLS, longest=0.6, at_once=2, rate=150_000_000, policy="", revives=False):
     """A fetch, two at once, kills and resumes, the closest check, the library: on the volume at `place`. Answers the first result."""
     files = files or files_of_all_kinds()
     fetcher.hub = place / "hub"
@@ -99,11 +106,11 @@ def all_is_well(fetcher, place, files=None, kills=4, longest=0.6, at_once=2, rat
         assert_whole(fetcher, files)
         hub.requests.clear()
         assert fetcher.fetch().status == 0 and not hub.requests
-        remove_at_last(fetcher.repo)
+        begin_anew(fetcher, place)
         fetcher.fetch_at_once(at_once)
-        assert_whole(fetcher, files)
-        remove_at_last(fetcher.repo)
-        kill_and_resume(fetcher, hub, files, kills, longest)
+        assert_whole(fetcher, files, revives)
+        begin_anew(fetcher, place)
+        kill_and_resume(fetcher, place, hub, files, kills, longest, revives)
         result = check_digests(fetcher)
         assert result.status == 0, result
     assert_the_library_loads(fetcher, files)
@@ -159,6 +166,22 @@ def fuse(command, point, log, **options):
             unmount(point)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(20)   # rclone and s3fs bring away what they hold back
+
+
+def server_of(volume):
+    (server,) = (int(p.parent.name) for p in Path("/proc").glob("[0-9]*/cmdline") if p.read_bytes().split(b"\0")[1:2] == [os.fsencode(volume)])
+    return server
+
+
+@contextlib.contextmanager
+def stopped(volume):
+    """Its server is stopped until the block's end."""
+    server = server_of(volume)
+    os.kill(server, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(server, signal.SIGCONT)
 
 
 @contextlib.contextmanager
@@ -250,11 +273,20 @@ def s3fs(server, bucket, folder):
                 env={"PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(folder), "AWSACCESSKEYID": "key", "AWSSECRETACCESSKEY": "secret"})
 
 
-def rclone(server, bucket, folder, mode, write_back):
+def rclone(server, bucket, folder, mode, write_back, control=0):
+    """control: a port where it says what it holds back, see rclone_is_done()."""
     need("rclone")
     folder.mkdir()
     command = ["rclone", "mount", f":s3:{bucket}", folder / "volume", "--config", "/dev/null", "--cache-dir", folder / "cache", "--allow-other",
                "--s3-provider", "Other", "--s3-endpoint", server.address, "--s3-env-auth", "--s3-force-path-style", "--vfs-cache-mode", mode,
-               "--vfs-write-back", write_back, "--low-level-retries", "2"]
+               "--vfs-write-back", write_back, "--low-level-retries", "2",
+               *(["--rc", "--rc-no-auth", "--rc-addr", f"127.0.0.1:{control}"] if control else [])]
     keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
     return fuse(command, folder / "volume", folder / "log", env={"PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(folder), **keys})
+
+
+def rclone_is_done(control):
+    """All that was written has gone to the bucket."""
+    request = urllib.request.Request(f"http://127.0.0.1:{control}/vfs/stats", method="POST")
+    cache = json.loads(urllib.request.urlopen(request, timeout=HANG_LIMIT).read())["diskCache"]
+    return cache["uploadsInProgress"] + cache["uploadsQueued"] == 0

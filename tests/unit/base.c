@@ -339,7 +339,10 @@ static enum dir_step meet(void *context, const char *path, const struct stat *st
 {
 	struct met *met = context;
 
-	text_addf(&met->text, "%s%s ", path, S_ISDIR(st->st_mode) ? "/" : "");
+	text_addf(&met->text, "%s%s ", path,
+	          S_ISDIR(st->st_mode) ? "/" :
+	          S_ISLNK(st->st_mode) ? "@" :
+	                                 "");
 	if (met->end_at != NULL && strcmp(path, met->end_at) == 0)
 		return DIR_END;
 	return strcmp(path, "passed") == 0 ? DIR_PASS_BY : DIR_ON;
@@ -371,7 +374,7 @@ static void all_beneath_a_directory_is_met(void **state)
 	assert_non_null(strstr(met.paths, "link "));
 	assert_null(strstr(met.paths, "passed/c"));
 	assert_null(strstr(met.paths, "self/s"));
-	assert_null(strstr(met.paths, "broken"));
+	assert_non_null(strstr(met.paths, "broken@ "));
 	met.text = TEXT_OVER(met.paths);
 	met.end_at = "sub/deep/b";
 	dir_walk(&here, place.path, meet, &met);
@@ -384,7 +387,7 @@ static void all_beneath_a_directory_is_met(void **state)
 	met.end_at = NULL;
 	dir_walk(&image, "/", meet, &met);
 	assert_non_null(strstr(met.paths, "inner "));
-	assert_null(strstr(met.paths, "outer"));
+	assert_non_null(strstr(met.paths, "outer@ "));
 	tree_release(&image);
 	tree_release(&here);
 	place_remove(&place);
@@ -416,6 +419,10 @@ static void files_are_replaced_whole(void **state)
 	replacement_begin(&replacement, place.fd, "a");
 	fd = replacement_create(&replacement);
 	assert_true(fd >= 0);
+	assert_true(replacement_is_named(replacement.temporary));
+	assert_false(replacement_is_named(".0123456.tmp") ||
+	             replacement_is_named(".0123456x.tmp") ||
+	             replacement_is_named(".01234567.tmp2") || replacement_is_named(""));
 	assert_int_equal(write_whole(fd, "three", 5), 0);
 	(void)close(fd);
 	assert_int_equal(replacement_end(&replacement, -EIO), -EIO);

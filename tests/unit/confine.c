@@ -8,6 +8,7 @@
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -121,9 +122,9 @@ static void every_call_is_judged_on_both_architectures(void **state)
 		struct built built = build(kinds[i]);
 
 		for (int call = 0; call < 1024; call++) {
-			bool barred = (call >= 425 && call <= 427) ||
-			              call == 438; /* io_uring_*, pidfd_getfd */
-			bool socket = call == SYS_socket;
+			bool barred = (call >= 425 && call <= 427) || call == 438 ||
+			              call == SYS_request_key; /* io_uring_*, pidfd_getfd */
+			bool socket = call == SYS_socket || call == SYS_socketpair;
 
 			assert_int_equal(ask(&built, OTHER, call, AF_INET, SOCK_STREAM, 0, 0),
 			                 UNKNOWN);
@@ -185,6 +186,35 @@ static void no_sender_connects_as_it_sends(void **state)
 	assert_int_equal(ask(&built, OWN, SYS_sendmsg, 3, 0, MSG_FASTOPEN, 0), DENIED);
 	assert_int_equal(ask(&built, OWN, SYS_sendmsg, 3, MSG_FASTOPEN, 0, 0), SECCOMP_RET_ALLOW);
 	assert_int_equal(ask(&built, OWN, SYS_sendmmsg, 3, 0, 0, MSG_FASTOPEN), DENIED);
+}
+
+static void pairs_are_of_unix_alone(void **state)
+{
+	(void)state;
+	for (unsigned sockets = 0; sockets < 16; sockets++) {
+		struct built built = build(sockets);
+
+		for (int family = 0; family < 48; family++)
+			for (int type = 0; type < 16; type++)
+				assert_int_equal(ask(&built, OWN, SYS_socketpair, (uint64_t)family,
+				                     (uint64_t)type, 0, 0),
+				                 family == AF_UNIX &&
+				                                 ((sockets & SOCKETS_UNIX) != 0 ||
+				                                  ((sockets & SOCKETS_TCP) != 0 &&
+				                                   type == SOCK_STREAM)) ?
+				                         SECCOMP_RET_ALLOW :
+				                         DENIED);
+	}
+}
+
+static void no_upper_layer_is_put_on_tcp(void **state)
+{
+	struct built built = build(SOCKETS_UNIX | SOCKETS_TCP);
+
+	(void)state;
+	for (uint64_t option = 0; option < 64; option++)
+		assert_int_equal(ask(&built, OWN, SYS_setsockopt, 3, IPPROTO_TCP, option, 0),
+		                 option == TCP_ULP ? DENIED : SECCOMP_RET_ALLOW);
 }
 
 static void egress_is_read_strictly(void **state)
@@ -350,6 +380,8 @@ int main(void)
 		cmocka_unit_test(every_call_is_judged_on_both_architectures),
 		cmocka_unit_test(sockets_are_those_that_were_named),
 		cmocka_unit_test(no_sender_connects_as_it_sends),
+		cmocka_unit_test(pairs_are_of_unix_alone),
+		cmocka_unit_test(no_upper_layer_is_put_on_tcp),
 		cmocka_unit_test(egress_is_read_strictly),
 		cmocka_unit_test(descriptors_that_lead_out_are_found),
 		cmocka_unit_test(capabilities_are_read_strictly),

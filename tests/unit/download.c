@@ -426,20 +426,36 @@ static void order_make(struct order *order, const struct place *place, struct to
 		                         .send_context = told };
 }
 
+#define TAKEN_AT_MOST 3u
+
+/* As a fetch of another machine does that takes this one for dead: the file has another name, and is another's. */
+static bool take_over(const struct download *download, unsigned number)
+{
+	char name[SHA256_HEX + 32];
+	struct text text = TEXT_OVER(name);
+
+	text_addf(&text, "%s.%08x.incomplete", download->etag, number);
+	return download->phase == PHASE_FETCH &&
+	       renameat(download->partial.directory_fd, download->partial.name,
+	                download->partial.directory_fd, name) == 0;
+}
+
 /* The number of blobs that have their names in the end; *told has what was said. */
-static size_t fetch_once(const struct place *place, struct told *told)
+static size_t fetch_once(const struct place *place, struct told *told, bool shared)
 {
 	struct session *session = calloc(1, sizeof(*session));
 	struct order order;
 	struct store store;
 	struct plan_model *plan;
 	bool seen[FILES] = { false };
+	unsigned taken = 0;
 
 	order_make(&order, place, told);
 	assert_non_null(session);
 	assert_int_equal(store_open(&store, place->path, false), 0);
 	session_init(session, &order.job, &store);
 	assert_int_equal(session_begin(session), 0);
+	session->store.volume.may_be_shared = shared;
 	plan = &session->models[session->model_count++];
 	plan->model = &order.model;
 	assert_int_equal(repo_store_open(&plan->repo, &session->store, order.model.repo), 0);
@@ -449,6 +465,9 @@ static size_t fetch_once(const struct place *place, struct told *told)
 	while (downloads_step(session)) {
 		for (size_t i = 0; i < session->download_count; i++)
 			check_download(session, &session->downloads[i]);
+		for (size_t i = 0; shared && i < session->download_count; i++)
+			if (taken < TAKEN_AT_MOST && next_random() % 8 == 0)
+				taken += take_over(&session->downloads[i], taken);
 		(void)check_blobs(place, seen);
 		assert_true(clock_now_ns() < order.settings.deadline_ns);
 		assert_int_equal(network_run(&session->network, 20), 0);
@@ -471,14 +490,14 @@ static void whatever_a_hub_sends_no_blob_is_wrong(void **state)
 		size_t named;
 
 		hub_start(seed, (unsigned)(seed % 8) * 3);
-		named = fetch_once(&place, &told);
+		named = fetch_once(&place, &told, seed % 3 == 0);
 		assert_int_equal(named == FILES, told.findings == 0);
 		if (told.findings >
 		    0) { /* what was begun is gone on with, and becomes whole by an honest hub */
 			atomic_store(&hub.lies, 0);
 			told.findings = 0;
 			failed++;
-			if (fetch_once(&place, &told) != FILES)
+			if (fetch_once(&place, &told, false) != FILES)
 				fail_msg("seed %llu: %s", (unsigned long long)seed, told.last);
 		}
 		whole++;

@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "formats/cursor.h"
 #include "formats/formats.h"
 #include "formats/onnx.h"
 #include "formats/page.h"
+#include "formats/protobuf.h"
 #include "util.h"
 
 static void names_say_formats(void **state)
@@ -152,6 +154,78 @@ static void external_tensors_are_met(void **state)
 	(void)close(fd);
 }
 
+static void a_cursor_stays_within_its_file(void **state)
+{
+	unsigned char bytes[10000], out[16];
+	struct examined file = { .fd = memfd_create("cursor", MFD_CLOEXEC), .size = sizeof(bytes) };
+	struct cursor cursor = { .file = &file };
+	uint32_t number;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (unsigned char)(i * 7);
+	assert_int_equal(write(file.fd, bytes, sizeof(bytes)), (ssize_t)sizeof(bytes));
+	for (uint64_t at = 0; at + 16 <= sizeof(bytes);
+	     at += 16) { /* across the buffer's end, too */
+		assert_true(cursor_take(&cursor, out, 15));
+		assert_memory_equal(out, bytes + at, 15);
+		assert_true(cursor_skip(&cursor, 1));
+	}
+	assert_int_equal(cursor.at, sizeof(bytes));
+	assert_false(cursor_take(&cursor, out, 1));
+	cursor.at = sizeof(bytes) - 4;
+	assert_true(cursor_take_u32(&cursor, &number));
+	assert_int_equal(number & 0xff, bytes[sizeof(bytes) - 4]);
+	cursor.at = 0; /* behind the buffer */
+	assert_true(cursor_take(&cursor, out, 16));
+	assert_memory_equal(out, bytes, 16);
+	assert_false(cursor_skip(&cursor, sizeof(bytes)));
+	cursor.at = 1;
+	assert_false(cursor_skip(&cursor, UINT64_MAX));
+	(void)close(file.fd);
+}
+
+/* One field of each type, and what is none. */
+static void fields_are_read_by_their_types(void **state)
+{
+	static const char bytes[] = "\x08\x96\x01" /* 1: varint 150 */
+	                            "\x12\x03"
+	                            "abc" /* 2: three bytes */
+	                            "\x19"
+	                            "12345678" /* 3: 64 bits */
+	                            "\x25"
+	                            "1234"; /* 4: 32 bits */
+	static const uint64_t ends[] = { 3, 8, 17, 22 };
+	struct wire wire = { .fd = memfd_create("wire", MFD_CLOEXEC) };
+	struct field field;
+	uint64_t at = 0, size = sizeof(bytes) - 1;
+
+	(void)state;
+	assert_int_equal(write(wire.fd, bytes, size), (ssize_t)size);
+	for (size_t i = 0; i < LENGTH_OF(ends); i++) {
+		assert_true(wire_field(&wire, &at, size, &field));
+		assert_int_equal(field.number, i + 1);
+		assert_int_equal(at, ends[i]);
+		if (i == 0)
+			assert_int_equal(field.value, 150);
+	}
+	assert_int_equal(wire.result, WIRE_OK);
+	for (at = 17; at < size; at = 17) { /* a message that ends too soon */
+		assert_false(wire_field(&wire, &at, --size, &field));
+		assert_int_equal(wire.result, WIRE_SHORT);
+	}
+	for (size_t i = 0; i < 2; i++) { /* field 0; a group's end */
+		struct wire other = { .fd = memfd_create("wire", MFD_CLOEXEC) };
+
+		at = 0;
+		assert_int_equal(write(other.fd, i == 0 ? "\x02\0" : "\x0c\0", 2), 2);
+		assert_false(wire_field(&other, &at, 2, &field));
+		assert_int_equal(other.result, WIRE_NOT);
+		(void)close(other.fd);
+	}
+	(void)close(wire.fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -159,6 +233,8 @@ int main(void)
 		cmocka_unit_test(ends_are_proven),
 		cmocka_unit_test(pages_are_told_from_files),
 		cmocka_unit_test(external_tensors_are_met),
+		cmocka_unit_test(fields_are_read_by_their_types),
+		cmocka_unit_test(a_cursor_stays_within_its_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,6 +18,7 @@
 #include "report/hashing.h"
 #include "report/progress.h"
 #include "report/report.h"
+#include "report/watched.h"
 #include "util.h"
 
 static FILE *out;
@@ -261,6 +262,32 @@ static void sentences_go_to_standard_error(void **state)
 	(void)close(pipe_fds[1]);
 }
 
+static void a_service_is_told_in_one_sentence(void **state)
+{
+	struct report_service service = {
+		.looked_at = true, .end_ms = 2500, .memory_bytes = 1500000, .lines = 1
+	};
+	char sentence[4096];
+	struct text text = TEXT_OVER(sentence);
+
+	(void)state;
+	watched_add(&text, &service);
+	assert_string_equal(sentence,
+	                    "not ready, ended with status 0 after 2.50 s; 1.5 MB at most, 1 line");
+	service.ready = true;
+	service.ready_ms = 1250;
+	service.status = 9; /* of a signal: wait(2) */
+	service.ports[0] = 8000;
+	for (size_t i = 0; i < 7; i++)
+		service.programs[i] = "/bin/ls";
+	text = TEXT_OVER(sentence);
+	watched_add(&text, &service);
+	assert_string_equal(
+	        sentence,
+	        "ready after 1.25 s, ended by signal 9 after 2.50 s; 1.5 MB at most, 1 line; "
+	        "listened on 8000; started /bin/ls, /bin/ls, /bin/ls, /bin/ls, /bin/ls and 2 more");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -271,6 +298,7 @@ int main(void)
 		cmocka_unit_test(rows_are_explained_with_their_origin),
 		cmocka_unit_test(progress_is_told_in_its_style),
 		cmocka_unit_test(sentences_go_to_standard_error),
+		cmocka_unit_test(a_service_is_told_in_one_sentence),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

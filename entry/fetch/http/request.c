@@ -2,10 +2,12 @@
 #include "fetch/http/request.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <openssl/ssl.h>
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/file.h"
 #include "base/list.h"
 #include "base/scan.h"
 #include "fetch/http/retry.h"
@@ -17,6 +19,32 @@
 #define PROGRESS_BYTES                                                                             \
 	(1ul << 20) /* a try that brought so much was worth it: the count begins again */
 
+/* The last line of them counts, as resolv.conf(5) says. */
+static void read_domains(struct network *network)
+{
+	CLEANUP(cleanup_fd) int fd = open("/etc/resolv.conf", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	char *data = NULL, *rest = NULL, *words = NULL, *word;
+	size_t length;
+
+	if (fd < 0 || read_whole(fd, MAX_RESOLV_BYTES, &data, &length) != 0)
+		return;
+	for (char *line = strtok_r(data, "\n", &rest); line != NULL;
+	     line = strtok_r(NULL, "\n", &rest)) {
+		word = strtok_r(line, " \t\r", &words);
+		if (word == NULL || (strcmp(word, "search") != 0 && strcmp(word, "domain") != 0))
+			continue;
+		network->domain_count = 0;
+		while (network->domain_count < MAX_SEARCH_DOMAINS &&
+		       (word = strtok_r(NULL, " \t\r", &words)) != NULL) {
+			struct text text = TEXT_OVER(network->domains[network->domain_count]);
+
+			text_add(&text, word);
+			network->domain_count += !text.cut && strcmp(word, ".") != 0;
+		}
+	}
+	free(data);
+}
+
 int network_init(struct network *network, const struct fetch_settings *settings)
 {
 	char line[MAX_TOKEN_BYTES + 32];
@@ -27,6 +55,7 @@ int network_init(struct network *network, const struct fetch_settings *settings)
 	network->settings = settings;
 	if (getrandom(&network->random, sizeof(network->random), GRND_NONBLOCK) < 0)
 		network->random = clock_now_ns();
+	read_domains(network);
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return -ENOMEM;
 	network->multi = curl_multi_init();
@@ -171,13 +200,14 @@ static bool may_see_token(const struct request *request)
 }
 
 /*
- * What c-ares 1.18 does not do and C libraries do, once a try has shown that it is wanted: the name as it
- * stands, where a search domain's server fails (a final dot keeps it from being searched for; SNI and Host stay
- * without it), and IPv4 alone, where AAAA questions are dropped.
+ * What c-ares 1.18 does not do and C libraries do, once a try has shown that it is wanted: the name as it stands
+ * (way 1) and in each search domain (from 2 on), where the first domain's server fails, and IPv4 alone, where AAAA
+ * questions are dropped. A final dot keeps a name from being searched for; SNI and Host stay as they are.
  */
 static void set_resolving(struct request *request, const char *proxy)
 {
-	char row[sizeof(request->server.host) + 16];
+	const struct network *network = request->network;
+	char row[sizeof(request->server.host) + MAX_NAME_BYTES + 16];
 	struct text text = TEXT_OVER(row);
 	struct in_addr literal;
 
@@ -185,27 +215,36 @@ static void set_resolving(struct request *request, const char *proxy)
 	request->connect_to = NULL;
 	if (request->only_ipv4)
 		(void)curl_easy_setopt(request->easy, CURLOPT_IPRESOLVE, (long)CURL_IPRESOLVE_V4);
-	if (!request->as_it_stands || proxy[0] != '\0' || request->server.host[0] == '[' ||
-	    strchr(request->server.host, '.') == NULL ||
+	if (request->way == 0 || proxy[0] != '\0' || request->server.host[0] == '[' ||
+	    (request->way == 1 && strchr(request->server.host, '.') == NULL) ||
 	    inet_pton(AF_INET, request->server.host, &literal) == 1)
 		return;
-	text_addf(&text, "::%s.:", request->server.host);
+	text_addf(&text, "::%s.", request->server.host);
+	if (request->way > 1)
+		text_addf(&text, "%s.", network->domains[request->way - 2]);
+	text_add(&text, ":");
 	request->connect_to = curl_slist_append(NULL, row);
 	(void)curl_easy_setopt(request->easy, CURLOPT_CONNECT_TO, request->connect_to);
 }
 
-/* A try that failed for the name: the next one asks the other way, and what has worked is how others begin. */
+/* A try that failed for the name: the next one asks in another way, and what has worked is how others begin. */
 static void learn_resolving(struct request *request, CURLcode code)
 {
 	struct network *network = request->network;
 	char *address = NULL; /* curl's; "": nothing was ever connected to */
+	curl_off_t took = 0; /* microseconds */
 
 	(void)curl_easy_getinfo(request->easy, CURLINFO_PRIMARY_IP, &address);
+	(void)curl_easy_getinfo(request->easy, CURLINFO_TOTAL_TIME_T, &took);
 	request->name_failed =
 	        code == CURLE_COULDNT_RESOLVE_HOST ||
 	        (code == CURLE_OPERATION_TIMEDOUT && (address == NULL || address[0] == '\0'));
+	/* Silence is not searched on through: the C library does not do it either. */
+	request->ways = 2 + (code == CURLE_COULDNT_RESOLVE_HOST && took < SILENT_NAME_MS * 1000l ?
+	                             network->domain_count :
+	                             0);
 	if (code == CURLE_COULDNT_RESOLVE_HOST)
-		request->as_it_stands = !request->as_it_stands;
+		request->way = (request->way + 1) % request->ways;
 	if (code == CURLE_OPERATION_TIMEDOUT && (address == NULL || address[0] == '\0'))
 		request->only_ipv4 = !request->only_ipv4;
 	else if (code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_CONNECT)
@@ -213,7 +252,7 @@ static void learn_resolving(struct request *request, CURLcode code)
 	if (request->status == 0)
 		return;
 	network->only_ipv4 = request->only_ipv4;
-	network->as_it_stands = request->as_it_stands;
+	network->way = request->way;
 }
 
 /* A server that hangs costs seconds where another has the same. */
@@ -343,8 +382,9 @@ void request_start(struct network *network, struct request *request, const char 
 	request->has_endpoint = endpoint != NULL && url_parse(endpoint, &request->endpoint);
 	request->redirects = request->attempts = request->refreshed = 0;
 	request->redirected = request->progressed = false;
-	request->name_failed = request->other_way = false;
-	request->as_it_stands = network->as_it_stands;
+	request->name_failed = false;
+	request->other_ways = 0;
+	request->way = network->way;
 	request->only_ipv4 = network->only_ipv4;
 	memset(&request->failure, 0, sizeof(request->failure));
 	headers_begin(&request->hub);
@@ -413,9 +453,9 @@ static bool plan_retry(struct request *request, uint64_t *due_ns)
 		retry.wait_s = request->headers.wait_s;
 	if (request->elsewhere && retry.wait_s != UINT64_MAX && retry.wait_s > MAX_IDLE_WAIT_S)
 		return false;
-	/* The name has been asked for in one of two ways: the other is no new try. */
-	if (request->name_failed && !request->other_way) {
-		request->other_way = true;
+	/* The name has been asked for in one of its ways: the others are no new tries. */
+	if (request->name_failed && request->other_ways + 1 < request->ways) {
+		request->other_ways++;
 		*due_ns = retry.now_ns;
 		return true;
 	}
@@ -442,7 +482,10 @@ static bool follow(struct request *request)
 		return false;
 	if (request->redirects++ == 0 || request->hub.location[0] == '\0')
 		request->hub = request->headers;
-	request->redirected = request->redirected || !url_same_server(&to, &from);
+	if (!url_same_server(&to, &from)) {
+		request->redirected = true;
+		request->other_ways = 0;
+	}
 	memcpy(request->url, next, sizeof(next));
 	return true;
 }

@@ -56,14 +56,16 @@ struct request {
 	bool begun, refused, running, token_sent;
 	bool misfit; /* refused by whoever reads the answer, without a reason of its own */
 	bool name_failed; /* the last try ended before there was an address */
-	bool other_way; /* a name that was not resolved has been asked for in the other way, too */
+	unsigned ways,
+	        other_ways; /* in which such a name can be asked for, and was, besides the first */
 	char error_body[ERROR_BODY_BYTES + 1];
 	size_t error_body_length;
 	char issuer[256]; /* of the certificate that was not trusted */
 	struct tm valid_from, valid_to; /* of the same, UTC */
 	char curl_error[CURL_ERROR_SIZE];
 	struct curl_slist *connect_to;
-	bool as_it_stands, only_ipv4; /* how the name is resolved now */
+	unsigned way; /* how the name is resolved now: set_resolving() */
+	bool only_ipv4;
 	struct request *next; /* of those that wait for their time */
 };
 
@@ -78,7 +80,10 @@ struct network {
 	uint64_t not_before_ns; /* when the pause ends that this server asked for */
 	struct url pausing;
 	uint64_t random; /* for jitter */
-	bool as_it_stands, only_ipv4; /* how names were resolved last, where that worked */
+	unsigned way; /* how names were resolved last, where that worked */
+	bool only_ipv4;
+	char domains[MAX_SEARCH_DOMAINS][MAX_NAME_BYTES]; /* those of /etc/resolv.conf */
+	unsigned domain_count;
 };
 
 /* 0, or -ENOMEM. */

@@ -121,12 +121,22 @@ static void add_misfit(struct failure *failure, const struct url *server, const 
 	text_addf(&text, ": the answer about %s is no %s", repo, what);
 }
 
+/* An answer of no stated length that ends in the middle of its JSON is one that broke off. */
 static void keep_failure(struct failure *failure, const struct question *question,
-                         const struct asked *asked, const char *what)
+                         const struct asked *asked, const char *what, const struct json *json)
 {
+	struct text text = TEXT_OVER(failure->message);
+
 	*failure = question->request.failure;
-	if (!failure->broken && (question->well || question->request.misfit))
-		add_misfit(failure, &question->request.server, asked->repo, what);
+	if (failure->broken || (!question->well && !question->request.misfit))
+		return;
+	add_misfit(failure, &question->request.server, asked->repo, what);
+	if (!question->well || json->result != JSON_CUT)
+		return;
+	failure->id = FINDING_FETCH_CONNECT;
+	failure->broken = failure->temporary = true;
+	url_add_server(&text, &question->request.server);
+	text_addf(&text, ": the answer about %s ends in the middle", asked->repo);
 }
 
 void ask_misfit(const struct asked *asked, const char *what, struct failure *failure)
@@ -159,7 +169,7 @@ bool ask_revision(const struct asked *asked, const char *revision, const char *q
 	if (well)
 		memcpy(commit, info->commit, sizeof(info->commit));
 	else
-		keep_failure(failure, question, asked, "revision with a commit");
+		keep_failure(failure, question, asked, "revision with a commit", &info->json);
 out:
 	free_question(question);
 	free(info);
@@ -228,8 +238,8 @@ bool ask_tree(const struct asked *asked, const char *commit, manifest_visit *vis
 		well = !repeats;
 	}
 	free(met);
-	if (!well && question != NULL)
-		keep_failure(failure, question, asked, "list of files");
+	if (!well && question != NULL && page != NULL)
+		keep_failure(failure, question, asked, "list of files", &page->json);
 	if (repeats) /* mirrors that know no cursor (olah 0.5.4), or whose next page cannot be asked for: no list by pages */
 		failure->http = 404;
 	free_question(question);

@@ -2,16 +2,20 @@
 #include "fetch/store/partial.h"
 
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/file.h"
 #include "base/scan.h"
 #include "base/text.h"
+#include "process/clock.h"
 #include "util.h"
 
 /* magic, size and chunk_bytes in little-endian */
 #define FOOTER_BYTES 24u
+#define LOOK_AGAIN_NS 1000000000ull
 static const char magic[8] = { 'a', 'w', 'e', 'i', 'g', 'h', '1', '\n' };
 
 static void plan_chunks(struct partial *partial, uint64_t size)
@@ -116,13 +120,10 @@ static bool is_partial_of(const char *leftover, const char *etag)
 	return strncmp(leftover, etag, length) == 0 && leftover[length] == '.';
 }
 
-/* The lock of its file is ours: where locks exclude, who wrote it is gone. */
 static bool is_abandoned(const struct repo_store *repo, const struct stat *st, bool locked)
 {
-	int64_t now_there = (int64_t)time(NULL) + repo->store->volume.clock_ahead_s;
-
 	return S_ISREG(st->st_mode) && st->st_uid == geteuid() &&
-	       (locked || now_there - (int64_t)st->st_mtim.tv_sec > STALE_PARTIAL_S);
+	       repo_store_is_abandoned(repo, st, locked);
 }
 
 /* Claims a leftover by renaming it, so that no two go on with the same one. */
@@ -138,8 +139,10 @@ static bool claim(struct partial *partial, const struct repo_store *repo, const 
 	if (fstat(partial->fd, &st) == 0 && is_abandoned(repo, &st, locked) &&
 	    read_footer(partial, &st)) {
 		new_name(partial, etag);
-		if (renameat(repo->blobs_fd, leftover, repo->blobs_fd, partial->name) == 0)
+		if (renameat(repo->blobs_fd, leftover, repo->blobs_fd, partial->name) == 0) {
+			partial_keep(partial); /* it is old, and somebody's again */
 			return true;
+		}
 	}
 	(void)close(partial->fd);
 	partial->fd = -1;
@@ -153,6 +156,7 @@ int partial_open(struct partial *partial, const struct repo_store *repo, const c
 
 	*partial = PARTIAL_INIT;
 	partial->directory_fd = repo->blobs_fd;
+	partial->unguarded = !locked || repo->store->volume.may_be_shared;
 	plan_chunks(partial, size);
 	partial->chunks = calloc(partial->chunk_count + 1, 1);
 	if (partial->chunks == NULL)
@@ -174,20 +178,59 @@ int partial_open(struct partial *partial, const struct repo_store *repo, const c
 	return error;
 }
 
-void partial_clear(struct partial *partial)
+/*
+ * Another fetch took this one for dead, which was stopped for a while: the file has the name that the other gave it,
+ * and may be a blob by now.
+ */
+static bool is_lost(const struct partial *partial)
 {
+	return partial->unguarded && !has_name(partial->directory_fd, partial->name);
+}
+
+/* Before it is written, a look a second: nobody takes what was written within the last minute. */
+static bool was_lost_meanwhile(struct partial *partial)
+{
+	uint64_t now = clock_now_ns();
+
+	if (!partial->unguarded || now - atomic_load(&partial->looked_ns) < LOOK_AGAIN_NS)
+		return false;
+	if (is_lost(partial))
+		return true;
+	atomic_store(&partial->looked_ns, now);
+	return false;
+}
+
+/* Servers of FUSE that go by names say of a file that was taken that there is none. */
+static int error_of(const struct partial *partial, int error)
+{
+	return error != 0 && is_lost(partial) ? -ESTALE : error;
+}
+
+void partial_keep(const struct partial *partial)
+{
+	if (partial->unguarded)
+		(void)utimensat(partial->directory_fd, partial->name, NULL, AT_SYMLINK_NOFOLLOW);
+}
+
+int partial_clear(struct partial *partial)
+{
+	if (is_lost(partial))
+		return -ESTALE;
 	(void)ftruncate(partial->fd, 0);
 	(void)write_footer(partial);
 	memset(partial->chunks, CHUNK_MISSING, partial->chunk_count);
 	partial->present = partial->lead = 0;
 	partial->resumed = false;
+	return 0;
 }
 
-int partial_write(const struct partial *partial, uint64_t at, const void *bytes, size_t length)
+int partial_write(struct partial *partial, uint64_t at, const void *bytes, size_t length)
 {
 	if (partial->fd < 0)
 		BUG("bytes for a file that is sealed");
-	return pwrite_whole(partial->fd, bytes, length, at);
+	if (was_lost_meanwhile(partial))
+		return -ESTALE;
+	return error_of(partial, pwrite_whole(partial->fd, bytes, length, at));
 }
 
 int partial_mark(struct partial *partial, size_t chunk)
@@ -196,13 +239,17 @@ int partial_mark(struct partial *partial, size_t chunk)
 
 	if (partial->fd < 0)
 		BUG("a chunk of a file that is sealed");
+	if (was_lost_meanwhile(partial))
+		return -ESTALE;
 	if (partial->chunks[chunk] != CHUNK_PRESENT)
 		partial->present++;
 	partial->chunks[chunk] = CHUNK_PRESENT;
 	while (partial->lead < partial->chunk_count &&
 	       partial->chunks[partial->lead] == CHUNK_PRESENT)
 		partial->lead++;
-	return has_footer(partial) ? pwrite_whole(partial->fd, &mark, 1, partial->size + chunk) : 0;
+	return !has_footer(partial) ? 0 :
+	                              error_of(partial, pwrite_whole(partial->fd, &mark, 1,
+	                                                             partial->size + chunk));
 }
 
 uint64_t partial_chunk_end(const struct partial *partial, size_t chunk)
@@ -280,18 +327,42 @@ void partial_unseal(struct partial *partial, int fd)
 	partial->fd = fd;
 }
 
-int partial_finish(const struct partial *partial, int fd, const char *etag)
+static int finish(const struct partial *partial, int fd, const char *etag)
 {
 	struct stat st;
+	int error;
 
 	/* s3fs 1.90 loses a cut that comes before the first upload, hence both. */
 	if (has_footer(partial) && (sync_file(fd) != 0 || ftruncate(fd, (off_t)partial->size) != 0))
-		return -errno;
+		return error_of(partial, -errno);
 	if (sync_file(fd) != 0 || fstat(fd, &st) != 0)
-		return -errno;
+		return error_of(partial, -errno);
 	if ((uint64_t)st.st_size != partial->size)
 		return -EIO;
-	return rename_within(partial->directory_fd, partial->name, etag);
+	error = rename_within(partial->directory_fd, partial->name, etag);
+	/* As published: a volume that renames by copying may have done half of it. */
+	if (error == 0 && (fstatat(partial->directory_fd, etag, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+	                   (uint64_t)st.st_size != partial->size)) {
+		(void)unlinkat(partial->directory_fd, etag, 0);
+		return -EIO;
+	}
+	return error == 0 ? 0 : error_of(partial, error);
+}
+
+int partial_finish(const struct partial *partial, int fd, const char *etag)
+{
+	if (is_lost(partial))
+		return -ESTALE;
+	partial_keep(partial); /* what follows takes a while */
+	return finish(partial, fd, etag);
+}
+
+void partial_lose(struct partial *partial)
+{
+	if (is_lost(partial))
+		partial_release(partial);
+	else
+		partial_discard(partial);
 }
 
 void partial_discard(struct partial *partial)

@@ -21,18 +21,21 @@ struct partial {
 	size_t chunk_count, present, lead; /* lead: chunks from the start without a gap */
 	unsigned char *chunks; /* enum chunk */
 	bool resumed;
+	bool unguarded; /* no lock keeps all others from it: -ESTALE once one of them has taken it over */
+	_Atomic uint64_t
+	        looked_ns; /* when it was seen under its name, unguarded; two threads write it */
 };
 #define PARTIAL_INIT ((struct partial){ .fd = -1 })
 
 /*
  * Goes on with one that an earlier run left, or begins one. `locked`: the file's lock is held, so that whoever wrote it is
- * gone; otherwise its age alone says so.
+ * gone; otherwise, and on a volume that may be shared with other machines, its age alone says so.
  */
 int partial_open(struct partial *partial, const struct repo_store *repo, const char *etag,
                  uint64_t size, bool locked);
-/* Begins at zero: what is there was wrong. */
-void partial_clear(struct partial *partial);
-int partial_write(const struct partial *partial, uint64_t at, const void *bytes, size_t length);
+/* Begins at zero: what is there was wrong. As all that write: 0, -ESTALE (see `unguarded`) or another negative errno. */
+int partial_clear(struct partial *partial);
+int partial_write(struct partial *partial, uint64_t at, const void *bytes, size_t length);
 int partial_mark(struct partial *partial, size_t chunk);
 /* The first run of missing chunks, at most `limit` bytes; they are marked as coming. false: none. */
 bool partial_take_run(struct partial *partial, uint64_t limit, uint64_t *first, uint64_t *length);
@@ -54,11 +57,15 @@ int partial_seal(struct partial *partial);
 void partial_unseal(struct partial *partial, int fd);
 /*
  * Sealed and verified: cuts the footer off, waits for the disk, looks at the size that the volume has, renames
- * it to `etag`. `fd` is the sealed descriptor, and stays open.
+ * it to `etag`, and looks again. `fd` is the sealed descriptor, and stays open.
  */
 int partial_finish(const struct partial *partial, int fd, const char *etag);
+/* From time to time, so that it is not taken for dead while nothing arrives, or all has and is hashed. */
+void partial_keep(const struct partial *partial);
 /* Removes the file. */
 void partial_discard(struct partial *partial);
+/* After -ESTALE: removes it if it has its name, and leaves it to whoever gave it another. */
+void partial_lose(struct partial *partial);
 /* Removes what earlier runs left of a file that is there, unless another is busy with it. */
 void partial_sweep(const struct repo_store *repo, const char *etag, const char *path);
 void partial_release(struct partial *partial);

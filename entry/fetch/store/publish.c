@@ -48,6 +48,8 @@ int publication_begin(struct publication *publication, const struct repo_store *
 	struct stat st;
 
 	publication->repo = repo;
+	if (repo->has_temporaries)
+		repo_store_sweep(repo, repo->blobs_fd);
 	memcpy(publication->commit, commit, COMMIT_HEX + 1);
 	if (repo->store->is_directory) {
 		publication->directory_fd = fcntl(repo->fd, F_DUPFD_CLOEXEC, 3);
@@ -61,18 +63,30 @@ int publication_begin(struct publication *publication, const struct repo_store *
 	return publication->directory_fd < 0 ? publication->directory_fd : 0;
 }
 
+static int replace_link(int temporary_fd, int directory_fd, const char *name, const char *target)
+{
+	struct replacement replacement;
+
+	replacement_begin(&replacement, directory_fd, name);
+	replacement.temporary_fd = temporary_fd;
+	if (symlinkat(target, temporary_fd, replacement.temporary) != 0)
+		return -errno;
+	return replacement_end(&replacement, 0);
+}
+
 /* ../../blobs/ETAG, with one more step up for each directory of the path. */
-static int put_link(int directory_fd, const char *name, const char *path, const char *etag)
+static int put_link(const struct repo_store *repo, int directory_fd, const char *name,
+                    const struct published *file)
 {
 	char target[MAX_PATH_BYTES], now[MAX_PATH_BYTES];
 	struct text text = TEXT_OVER(target);
-	struct replacement replacement;
 	ssize_t length;
+	int error;
 
 	text_add(&text, "../../");
-	for (const char *at = path; (at = strchr(at, '/')) != NULL; at++)
+	for (const char *at = file->path; (at = strchr(at, '/')) != NULL; at++)
 		text_add(&text, "../");
-	text_addf(&text, "blobs/%s", etag);
+	text_addf(&text, "blobs/%s", file->etag);
 	if (text.cut)
 		return -ENAMETOOLONG;
 	if (symlinkat(target, directory_fd, name) == 0)
@@ -82,10 +96,9 @@ static int put_link(int directory_fd, const char *name, const char *path, const 
 	length = readlinkat(directory_fd, name, now, sizeof(now));
 	if (length == (ssize_t)text.length && memcmp(now, target, text.length) == 0)
 		return 0;
-	replacement_begin(&replacement, directory_fd, name);
-	if (symlinkat(target, directory_fd, replacement.temporary) != 0)
-		return -errno;
-	return replacement_end(&replacement, 0);
+	/* Made among the blobs: what a kill leaves beside it would be a file of the model to libraries. */
+	error = replace_link(repo->blobs_fd, directory_fd, name, target);
+	return error == -EXDEV ? replace_link(directory_fd, directory_fd, name, target) : error;
 }
 
 static int copy_bytes(int from, int to)
@@ -105,8 +118,8 @@ static int copy_bytes(int from, int to)
 	return sync_file(to);
 }
 
-/* Closes `from`. */
-static int copy_file(int from_fd, int directory_fd, const char *name)
+/* Closes `from`; made at first in the other directory, which is of the same volume. */
+static int copy_file(int from_fd, int temporary_fd, int directory_fd, const char *name)
 {
 	struct replacement replacement;
 	CLEANUP(cleanup_fd) int from = from_fd, to = -1;
@@ -114,16 +127,29 @@ static int copy_file(int from_fd, int directory_fd, const char *name)
 	if (from < 0)
 		return from;
 	replacement_begin(&replacement, directory_fd, name);
+	replacement.temporary_fd = temporary_fd;
 	to = replacement_create(&replacement);
 	return to < 0 ? to : replacement_end(&replacement, copy_bytes(from, to));
 }
 
+/*
+ * Among names that no model has, so that a kill leaves nothing among its files. What is made ready is swept at the end, and
+ * rclone 1.60 brings a file that went to another directory at once back to where it was.
+ */
+static int temporary_place(const struct publication *publication, int directory_fd)
+{
+	return publication->staging[0] != '\0' ? directory_fd : publication->repo->blobs_fd;
+}
+
 /* Where there are no links the file itself takes the place; a copy where another path wants it too. */
-static int put_file(const struct repo_store *repo, int directory_fd, const char *name,
+static int put_file(const struct publication *publication, int directory_fd, const char *name,
                     const struct published *file)
 {
+	const struct repo_store *repo = publication->repo;
+
 	if (file->keep)
-		return copy_file(open_regular(repo->blobs_fd, file->etag), directory_fd, name);
+		return copy_file(open_regular(repo->blobs_fd, file->etag),
+		                 temporary_place(publication, directory_fd), directory_fd, name);
 	return renameat(repo->blobs_fd, file->etag, directory_fd, name) != 0 ? -errno : 0;
 }
 
@@ -165,19 +191,19 @@ static int put(const struct publication *publication, int directory_fd, const ch
 	int error;
 
 	if (repo->store->volume.has_links && has_blob)
-		return put_link(directory_fd, name, file->path, file->etag);
+		return put_link(repo, directory_fd, name, file);
 	/* Where there are no locks another fetch may have put it there, and may be done: it is left alone. */
 	if (repo->store->is_directory && has_blob && !file->doubted &&
 	    repo_store_metadata_fits(repo, file->path, file->etag))
 		return !file->keep && unlinkat(repo->blobs_fd, file->etag, 0) != 0 ? -errno : 0;
 	error = !has_blob ? -ENOENT : repo->store->is_directory ? set_marker(repo) : 0;
 	if (error == 0)
-		error = put_file(repo, directory_fd, name, file);
+		error = put_file(publication, directory_fd, name, file);
 	if (error == -ENOENT)
 		error = take_placed(publication, directory_fd, name, file);
 	if (error == -ENOENT && file->equal != NULL)
 		error = copy_file(repo_store_open_file(repo, publication->commit, file->equal),
-		                  directory_fd, name);
+		                  temporary_place(publication, directory_fd), directory_fd, name);
 	return error;
 }
 
@@ -188,6 +214,7 @@ int publication_add(struct publication *publication, const struct published *fil
 	CLEANUP(cleanup_fd) int fd = -1;
 	int error = 0;
 
+	publication->has_hidden |= replacement_is_named(path_name(file->path));
 	if (file->is_placed && repo->store->volume.has_links)
 		return 0;
 	fd = make_parent(publication->directory_fd, file->path, &name);
@@ -243,7 +270,7 @@ static int move_entry(const struct publication *publication, int from_fd, int to
 		return error;
 	}
 	if (S_ISREG(st.st_mode) && error == EXDEV) {
-		error = copy_file(open_regular(from_fd, name), to_fd, name);
+		error = copy_file(open_regular(from_fd, name), to_fd, to_fd, name);
 		*moved = error == 0 && unlinkat(from_fd, name, 0) == 0;
 		return error;
 	}
@@ -346,7 +373,7 @@ static void forget_other_manifests(const struct repo_store *repo, const char *co
 }
 
 /* What a fetch that was killed while it moved names into the snapshot has left beside it. */
-static int take_staged(const struct publication *publication, int snapshot_fd)
+static int take_staged(struct publication *publication, int snapshot_fd)
 {
 	const struct repo_store *repo = publication->repo;
 	char staging[64];
@@ -358,13 +385,17 @@ static int take_staged(const struct publication *publication, int snapshot_fd)
 	fd = openat(repo->fd, staging, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return 0;
+	publication->piecemeal = !repo->store->volume.renames_directories;
 	error = move_entries(publication, fd, snapshot_fd, 0);
 	remove_empty_directories(repo->fd, staging, 0);
 	return error;
 }
 
-/* On disk before a ref names it: every directory that got a name. */
-static int sync_tree(int parent_fd, const char *name, unsigned depth)
+/*
+ * On disk before a ref names it: every directory that got a name. `sweep`: what a killed fetch left of a copy goes; a
+ * living one without turns begins again.
+ */
+static int sync_tree(int parent_fd, const char *name, bool sweep, unsigned depth)
 {
 	CLEANUP(dir_close) struct dir directory = dir_open(parent_fd, name, MAX_FILES_PER_MODEL);
 	struct dirent *entry;
@@ -372,8 +403,10 @@ static int sync_tree(int parent_fd, const char *name, unsigned depth)
 
 	while (error == 0 && depth < MAX_DEPTH_DIRECTORIES &&
 	       (entry = dir_next(&directory)) != NULL)
-		if (entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN)
-			error = sync_tree(dir_fd(&directory), entry->d_name, depth + 1);
+		if (sweep && replacement_is_named(entry->d_name))
+			(void)unlinkat(dir_fd(&directory), entry->d_name, 0);
+		else if (entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN)
+			error = sync_tree(dir_fd(&directory), entry->d_name, sweep, depth + 1);
 	return error != 0 || directory.stream == NULL ? error : sync_directory(dir_fd(&directory));
 }
 
@@ -384,8 +417,9 @@ int publication_end(struct publication *publication)
 	int error = sync_directory(repo->blobs_fd);
 
 	if (error == 0)
-		error = publication->staging[0] != '\0' ? sync_tree(fd, ".", 0) :
-		                                          sync_directory(fd);
+		error = publication->staging[0] != '\0' ?
+		                sync_tree(fd, ".", !publication->has_hidden, 0) :
+		                sync_directory(fd);
 	if (error != 0)
 		return error;
 	if (repo->store->is_directory) {

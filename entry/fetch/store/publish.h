@@ -13,6 +13,7 @@ struct publication {
 	const struct repo_store *repo;
 	char commit[COMMIT_HEX + 1];
 	bool piecemeal; /* the volume renames no directory: the snapshot was made file by file */
+	bool has_hidden; /* a file of the model has the name of one on its way: see struct replacement */
 	char staging[64]; /* "": straight into the snapshot, which is there already */
 	int directory_fd;
 };

@@ -5,12 +5,14 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/statvfs.h>
+#include <time.h>
 
 #include "base/dir.h"
 #include "base/file.h"
 #include "base/scan.h"
 #include "base/text.h"
 #include "base/tree.h"
+#include "formats/formats.h"
 #include "hub/cache.h"
 #include "util.h"
 
@@ -44,15 +46,24 @@ int store_owner(const char *path, struct stat *st)
 }
 
 /* That no link of another led root here, or does now. */
-static int confirm_place(const struct store *store)
+static int confirm_place(const char *path, int place_fd)
 {
 	CLEANUP(cleanup_fd)
-	int fd = tree_open_trusted(store->path, O_PATH | O_DIRECTORY);
+	int fd = tree_open_trusted(path, O_PATH | O_DIRECTORY);
 	struct stat trusted, here;
 
-	if (fd < 0 || fstat(fd, &trusted) != 0 || fstat(store->fd, &here) != 0)
+	if (fd < 0 || fstat(fd, &trusted) != 0 || fstat(place_fd, &here) != 0)
 		return fd < 0 ? fd : -errno;
 	return trusted.st_dev == here.st_dev && trusted.st_ino == here.st_ino ? 0 : -EPERM;
+}
+
+/* Of weights, which is not there: nobody wants a directory of that name. */
+static bool names_file(const char *path)
+{
+	const struct format *format = format_by_name(path);
+	struct stat st;
+
+	return format != NULL && format->weights && stat(path, &st) != 0;
 }
 
 int store_open(struct store *store, const char *path, bool is_directory)
@@ -64,9 +75,11 @@ int store_open(struct store *store, const char *path, bool is_directory)
 	store->fd = -1;
 	if (root < 0 || !path_join(store->path, sizeof(store->path), path, ""))
 		return root < 0 ? -errno : -ENAMETOOLONG;
+	if (is_directory && names_file(path))
+		return -ENOTDIR;
 	/* The way to the cache is the administrator's: links on it are followed. */
 	store->fd = make_directories(root, path, true);
-	return store->fd < 0 ? store->fd : confirm_place(store);
+	return store->fd < 0 ? store->fd : confirm_place(store->path, store->fd);
 }
 
 int store_prepare(struct store *store)
@@ -118,6 +131,7 @@ static void find_leftovers(struct repo_store *repo)
 	while ((entry = dir_next(&directory)) != NULL && repo->leftover_count < MAX_LEFTOVERS) {
 		char **larger, *name;
 
+		repo->has_temporaries |= replacement_is_named(entry->d_name);
 		if (!path_ends(entry->d_name, ".incomplete"))
 			continue;
 		larger = realloc(repo->leftovers, (repo->leftover_count + 1) * sizeof(*larger));
@@ -133,7 +147,8 @@ static void find_leftovers(struct repo_store *repo)
 
 int repo_store_open(struct repo_store *repo, const struct store *store, const char *repo_id)
 {
-	char name[MAX_NAME_BYTES], locks[MAX_NAME_BYTES + 8];
+	char name[MAX_NAME_BYTES], locks[MAX_NAME_BYTES + 8], place[MAX_PATH_BYTES];
+	int error = -ENAMETOOLONG;
 
 	*repo = (struct repo_store){ .store = store, .fd = -1, .blobs_fd = -1, .locks_fd = -1 };
 	if (store->is_directory) {
@@ -144,17 +159,23 @@ int repo_store_open(struct repo_store *repo, const struct store *store, const ch
 		if (!repo_directory_name(repo_id, name, sizeof(name)) ||
 		    !path_join(locks, sizeof(locks), ".locks", name))
 			return -ENAMETOOLONG;
+		/* It may be a link of the administrator's, but of nobody else's. */
 		repo->fd = make_directories(store->fd, name, true);
-		if (repo->fd >= 0)
-			repo->blobs_fd = make_directories(repo->fd, "blobs", false);
-		repo->locks_fd = make_directories(store->fd, locks, true);
+		if (repo->fd < 0)
+			return repo->fd;
+		if (path_join(place, sizeof(place), store->path, name))
+			error = confirm_place(place, repo->fd);
+		if (error != 0)
+			return error;
+		repo->blobs_fd = make_directories(repo->fd, "blobs", false);
+		repo->locks_fd = make_directories(store->fd, locks, false);
 	}
 	if (repo->fd < 0)
 		return repo->fd;
 	if (repo->blobs_fd < 0)
 		return repo->blobs_fd;
-	/* Another user's .locks: go on without, as where there are none. */
-	if (repo->locks_fd < 0 && repo->locks_fd != -EACCES)
+	/* Another user's .locks, or a link in its place: go on without, as where there are none. */
+	if (repo->locks_fd < 0 && repo->locks_fd != -EACCES && repo->locks_fd != -ENOTDIR)
 		return repo->locks_fd;
 	find_leftovers(repo);
 	return 0;
@@ -166,9 +187,10 @@ uint64_t repo_store_leftover_bytes(const struct repo_store *repo)
 	struct stat st;
 
 	for (size_t i = 0; i < repo->leftover_count; i++)
-		/* Another user's are not gone on with. */
+		/* Another user's, and what may be a living fetch's, are not gone on with. */
 		if (fstatat(repo->blobs_fd, repo->leftovers[i], &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    st.st_uid == geteuid())
+		    st.st_uid == geteuid() &&
+		    repo_store_is_abandoned(repo, &st, repo->store->volume.has_locks))
 			bytes += (uint64_t)st.st_blocks * 512; /* stat(2) counts in these */
 	return bytes;
 }
@@ -221,24 +243,51 @@ int repo_store_write_ref(const struct repo_store *repo, const char *revision, co
 		return fd;
 	/* The snapshot's name, and that of refs itself, are on disk before the ref. */
 	error = sync_directory(repo->fd);
+	/* Libraries take every name here for a ref. */
+	repo_store_sweep(repo, fd);
 	if (error == 0)
 		error = replace_file(fd, name, commit);
 	return error != 0 ? error : sync_directory(fd);
 }
 
-int repo_store_lock_names(const struct repo_store *repo)
+int repo_store_lock_names(struct repo_store *repo)
 {
 	if (!repo->store->volume.has_locks)
 		return -ENOLCK;
-	if (flock(repo->store->is_directory ? repo->blobs_fd : repo->fd, LOCK_EX | LOCK_NB) == 0)
+	if (flock(repo->store->is_directory ? repo->blobs_fd : repo->fd, LOCK_EX | LOCK_NB) == 0) {
+		repo->in_turn = true;
 		return 0;
+	}
 	return errno == EWOULDBLOCK || errno == EINTR ? -EAGAIN : -ENOLCK;
 }
 
-void repo_store_unlock_names(const struct repo_store *repo)
+void repo_store_unlock_names(struct repo_store *repo)
 {
-	if (repo->store->volume.has_locks)
+	if (repo->in_turn)
 		(void)flock(repo->store->is_directory ? repo->blobs_fd : repo->fd, LOCK_UN);
+	repo->in_turn = false;
+}
+
+bool repo_store_is_abandoned(const struct repo_store *repo, const struct stat *st, bool locked)
+{
+	int64_t now_there = (int64_t)time(NULL) + repo->store->volume.clock_ahead_s;
+
+	return (locked && !repo->store->volume.may_be_shared) ||
+	       now_there - (int64_t)st->st_mtim.tv_sec > STALE_PARTIAL_S;
+}
+
+void repo_store_sweep(const struct repo_store *repo, int directory_fd)
+{
+	CLEANUP(dir_close)
+	struct dir directory = dir_open(directory_fd, ".", MAX_DIRECTORY_ENTRIES);
+	struct dirent *entry;
+	struct stat st;
+
+	while ((entry = dir_next(&directory)) != NULL)
+		if (replacement_is_named(entry->d_name) &&
+		    fstatat(directory_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    st.st_uid == geteuid() && repo_store_is_abandoned(repo, &st, repo->in_turn))
+			(void)unlinkat(directory_fd, entry->d_name, 0);
 }
 
 /* The manifest */

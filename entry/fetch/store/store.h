@@ -50,11 +50,19 @@ struct repo_store {
 	int locks_fd; /* .locks/models--ORG--NAME, or the same as blobs_fd */
 	char **leftovers; /* partial files that were there at the start */
 	size_t leftover_count;
+	bool has_temporaries; /* names on their way were there as well: see repo_store_sweep() */
+	bool in_turn; /* between repo_store_lock_names() and repo_store_unlock_names() */
 };
 int repo_store_open(struct repo_store *repo, const struct store *store, const char *repo_id);
 /* What partial files of earlier runs take up on the disk. */
 uint64_t repo_store_leftover_bytes(const struct repo_store *repo);
 void repo_store_release(struct repo_store *repo);
+
+/*
+ * Whether who wrote a file is gone: its lock is ours (`locked`), on a volume whose locks exclude everybody, or it was not
+ * touched for so long, by the volume's clock (STALE_PARTIAL_S).
+ */
+bool repo_store_is_abandoned(const struct repo_store *repo, const struct stat *st, bool locked);
 
 /* The commit that refs/REVISION names, or that stands in a plain directory, for whatever revision; false: none. */
 bool repo_store_ref(const struct repo_store *repo, const char *revision,
@@ -86,8 +94,13 @@ int repo_store_lock(const struct repo_store *repo, const char *etag, const char 
  * file in one step (s3fs). 0; -EAGAIN: it is another's turn; -ENOLCK: there are no turns to be had. Ends with
  * repo_store_unlock_names(), or the process.
  */
-int repo_store_lock_names(const struct repo_store *repo);
-void repo_store_unlock_names(const struct repo_store *repo);
+int repo_store_lock_names(struct repo_store *repo);
+void repo_store_unlock_names(struct repo_store *repo);
+/*
+ * Removes the names on their way (struct replacement) that a killed fetch has left in a directory in which they are made in
+ * turn, and none else has such a name. Whoever has no turn removes what is old.
+ */
+void repo_store_sweep(const struct repo_store *repo, int directory_fd);
 
 /* Where a snapshot is made ready: under one name, so that another fetch goes on with what a killed one left. */
 void repo_store_staging(struct text *text, const char *commit);

@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -61,6 +63,18 @@ static bool try_locks(int first, const struct probe *probe, const struct stat *s
 
 	return second >= 0 && st->st_nlink > 0 && flock(first, LOCK_EX | LOCK_NB) == 0 &&
 	       flock(second, LOCK_EX | LOCK_NB) != 0;
+}
+
+/*
+ * FUSE (virtiofs, too) keeps flock(2) within the kernel that mounts it, unless its server takes part (FUSE_FLOCK_LOCKS),
+ * which nothing shows. gVisor does so with what lies outside of the sandbox, which it calls 9p.
+ */
+static bool keeps_locks_to_itself(int directory_fd)
+{
+	struct statfs fs;
+
+	return fstatfs(directory_fd, &fs) == 0 &&
+	       (fs.f_type == FUSE_SUPER_MAGIC || fs.f_type == V9FS_MAGIC);
 }
 
 static void try_file(const struct probe *probe, struct volume *volume)
@@ -143,7 +157,8 @@ void volume_try(int directory_fd, struct volume *volume)
 	}
 	(void)unlinkat(directory_fd, probe.name, AT_REMOVEDIR);
 	sweep_probes(directory_fd);
-	*volume = (struct volume){ .has_links = try_links(&probe) };
+	*volume = (struct volume){ .has_links = try_links(&probe),
+		                   .may_be_shared = keeps_locks_to_itself(directory_fd) };
 	try_file(&probe, volume);
 	volume->renames_directories = try_directories(&probe);
 }
@@ -162,6 +177,8 @@ const char *volume_words(int error)
 		return "the volume cannot hold a file of this name";
 	case ESPIPE:
 		return "the volume cannot write at an offset (rclone: --vfs-cache-mode writes)";
+	case ESTALE:
+		return "others cut it or took it over, again and again";
 	default:
 		return strerror(-error);
 	}
@@ -180,6 +197,8 @@ const char *volume_fix(int error)
 	case EINVAL:
 	case ESPIPE:
 		return "use another volume, or mount this one so that it can do that";
+	case ESTALE:
+		return "let one fetch at a time fill the volume";
 	case EIO:
 		return "look at the volume and its log: it fails, or lost what was written";
 	default:

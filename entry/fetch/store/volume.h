@@ -8,7 +8,8 @@
 
 struct volume {
 	bool has_links; /* symbolic ones */
-	bool has_locks; /* flock(2) that excludes others */
+	bool has_locks; /* flock(2) that excludes others, of this machine at least */
+	bool may_be_shared; /* with machines that these locks say nothing of */
 	bool renames_directories; /* with what is in them, to be read at once */
 	bool ignores_case;
 	int64_t clock_ahead_s; /* its time of modification against this machine's clock */

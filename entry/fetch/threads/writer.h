@@ -13,7 +13,7 @@
 #include "fetch/store/partial.h"
 
 struct piece {
-	const struct partial *partial; /* its file must stay open until the piece is taken */
+	struct partial *partial; /* its file must stay open until the piece is taken */
 	uint64_t at; /* of the file */
 	size_t length;
 	unsigned char *bytes; /* WRITE_BYTES, from malloc() */

@@ -325,6 +325,24 @@ def _(w):
     w.root = True
 
 
+@case(32, "snapshot-without-search", PERMISSION, "model.unreadable")
+def _(w):
+    """Its names may be read, and nothing that they name: it is not empty."""
+    complete(w.hub).snapshot.chmod(0o744)
+    w.policy(extra="user = 1000:1000")
+    w.root = True
+
+
+@case(32, "folder-without-search", PERMISSION, "model.unreadable")
+def _(w):
+    for name, data in bert_files().items():
+        (w.path / "plain").mkdir(exist_ok=True)
+        (w.path / "plain" / name).write_bytes(data)
+    (w.path / "plain").chmod(0o644)
+    w.policy(f"[policy]\nmode = offline\nuser = 1000:1000\n[model m]\npath = {w.path}/plain\n")
+    w.root = True
+
+
 @case(33, "blob-0600-root", PERMISSION, "file.unreadable")
 def _(w):
     complete(w.hub).blob("model.safetensors").chmod(0o600)

@@ -39,7 +39,6 @@ LAYOUTS = {
                   {"unet/diffusion_pytorch_model.safetensors": "model.part"}),
     "LoRA": ({"adapter_config.json": b'{"base_model_name_or_path":null,"peft_type":"LORA"}', "adapter_model.safetensors": safetensors()}, {"adapter_model.safetensors": "model.no-weights"}),
     "GLiNER": ({"gliner_config.json": b'{"model_name":"microsoft/deberta-v3-base"}', "pytorch_model.bin": ZIP}, {}),
-    "pyannote": ({"config.yaml": b"pipeline:\n  params:\n    segmentation: pyannote/segmentation-3.0\n", "pytorch_model.bin": ZIP}, {}),
     "Flair": ({"pytorch_model.bin": ZIP}, {}),
     "MLC": ({"mlc-chat-config.json": b"{}", "ndarray-cache.json": b"{}", "params_shard_0.bin": b"xxxx", **TOKENIZER}, {}),
     "open_clip": ({"open_clip_config.json": b"{}", "open_clip_model.safetensors": safetensors(), **TOKENIZER}, {}),
@@ -251,12 +250,43 @@ def test_a_total_size_from_before_quantization(world):
     assert result.status == 0 and result.finding("model.index-size")["severity"] == "warning"
 
 
+def test_a_total_size_beside_a_manifest(world):
+    """It has the shards' own sizes, which is better than what an index says of their sum."""
+    repo = Repo(world.hub).all({**LAYOUTS["transformers, shards"][0], "model.safetensors.index.json": INDEX.replace(b'"total_size": 8', b'"total_size": 80000')}).ref()
+    assert "model.index-size" in world.check().codes()
+    repo.manifest()
+    assert "model.index-size" not in world.check().codes(), world.check()
+
+
 def test_other_repositories_are_named(world):
     lay_out(world.path / "model", LAYOUTS["GLiNER"][0])
     world.policy(f"[policy]\n[model m]\npath = {world.path}/model\n")
     assert "microsoft/deberta-v3-base" in world.check().finding("model.repository")["message"]
     world.policy(f"[policy]\n[model m]\npath = {world.path}/model\n[model base]\nrepo = microsoft/deberta-v3-base\npath = {world.path}/model\n")
     assert "model.repository" not in world.check().codes()
+
+
+@pytest.mark.parametrize("named, revision", [("pyannote/segmentation-3.0", "main"), ("pyannote/segmentation@2022.07", "2022.07")])
+@pytest.mark.parametrize("place", ["hub", "home/.cache/torch/pyannote", "elsewhere"])
+def test_what_a_pipeline_of_pyannote_names(world, named, revision, place):
+    """Before 4.0 it kept what it loads in a cache of its own, which PYANNOTE_CACHE may name."""
+    lay_out(world.path / "model", {"config.yaml": f"pipeline:\n  name: pyannote.audio.pipelines.SpeakerDiarization\n  params:\n    segmentation: \"{named}\" # pinned\n".encode()})
+    world.policy(f"[policy]\n[model m]\npath = {world.path}/model\n")
+    env = {"HOME": str(world.path / "home")}
+    result = world.check(env=env)
+    assert result.status == 66 and named in result.finding("model.base")["message"], result
+    where = world.hub if place == "hub" else world.path / place
+    Repo(where, named.partition("@")[0]).all({"pytorch_model.bin": ZIP}).ref(revision)
+    if place == "elsewhere":
+        env["PYANNOTE_CACHE"] = str(where)
+    assert world.check(env=env).status == 0, world.check(env=env)
+
+
+@pytest.mark.parametrize("line", ["model: meta-llama/Llama-3.1-8B", "embedding: learned/absolute", "segmentation: models/segmentation-3.0.bin", "model: a/b.ckpt"])
+def test_a_config_yaml_of_another_library(world, line):
+    lay_out(world.path / "model", {"config.yaml": (line + "\n").encode(), **bert_files()})
+    world.policy(f"[policy]\n[model m]\npath = {world.path}/model\n")
+    assert world.check().status == 0, world.check()
 
 
 def test_the_base_of_an_adapter(world):

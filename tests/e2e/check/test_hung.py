@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A volume whose server does not answer any more hangs nobody: what aweigh itself reads there has a limit, and SIGTERM ends it."""
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -9,20 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
-from models import complete
-from storages import passthrough  # noqa: F401 (fixture)
+from models import COMMIT, bert_files, complete
+from storages import passthrough, stopped  # noqa: F401 (fixture)
+from waiting import children, wait_for
 from world import HANG_LIMIT
-
-
-@contextlib.contextmanager
-def stopped(volume):
-    """Its server is stopped until the block's end."""
-    (server,) = (int(p.parent.name) for p in Path("/proc").glob("[0-9]*/cmdline") if p.read_bytes().split(b"\0")[1:2] == [os.fsencode(volume)])
-    os.kill(server, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(server, signal.SIGCONT)
 
 
 @pytest.mark.parametrize("number", range(3, 9))
@@ -45,6 +34,64 @@ def test_a_policy_of_another_mount_where_no_process_is_to_be_had(world, need_roo
             assert result.status == 75 and "inspector" in result.out + result.err, result
     finally:
         world.policy_file.unlink()
+
+
+def inspector_of(process):
+    return [pid for pid in children(process.pid) if "Seccomp:\t2" in Path(f"/proc/{pid}/status").read_text()]
+
+
+def seen_inspecting(process):
+    wait_for(lambda: process.poll() is not None or inspector_of(process))
+
+
+@pytest.mark.parametrize("rows", ["wait = 60s", "[confine]\nmodels_read_only = yes"], ids=["wait", "read only"])
+def test_a_volume_that_hangs_after_the_inspection(world, passthrough, tmp_path, rows):  # noqa: F811
+    """Whether files are young, and what lies beside the models, is looked at by whom it may hang."""
+    for folder in ("m", *(f"beside{number}" for number in range(60))):
+        (tmp_path / "below" / folder).mkdir(parents=True)
+    for name, data in {**bert_files(), **{f"{number}.json": b"{}" for number in range(60)}}.items():
+        (tmp_path / "below/m" / name).write_bytes(data)
+    time.sleep(2.5)   # none is young
+    with passthrough(tmp_path, "looks=20") as volume:
+        rows = rows.split("\n", 1) if "confine" in rows else [rows]
+        world.policy("[policy]\nmode = offline\n" + "\n".join(rows) + f"\n[model m]\npath = {volume}/m\n")
+        with subprocess.Popen([world.binary, "-q", "-p", str(world.policy_file), "--", "/bin/echo", "started"], env=world.env, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            seen_inspecting(process)
+            wait_for(lambda: process.poll() is not None or not inspector_of(process))
+            with stopped(volume):
+                process.terminate()
+                out, err = process.communicate(timeout=HANG_LIMIT)
+    assert (process.returncode, out) in ((128 + signal.SIGTERM, ""), (-signal.SIGTERM, ""), (0, "started\n")), (process.returncode, out, err)
+
+
+def test_a_policy_whose_volume_hangs_later(world, passthrough, tmp_path):  # noqa: F811
+    """It has been read, and what the report calls it is known."""
+    large = world.path / "m" / "large.bin"
+    (large.parent / ".cache/huggingface/download").mkdir(parents=True)
+    for name, data in bert_files().items():
+        (large.parent / name).write_bytes(data)
+    with large.open("wb") as file:
+        file.truncate(64 << 30)   # sparse: hours of hashing
+    (large.parent / ".cache/huggingface/download/large.bin.metadata").write_text(f"{COMMIT}\n{'a' * 64}\n1.0\n")
+    with passthrough(tmp_path) as volume:
+        (tmp_path / "below/policy.ini").write_text(f"[policy]\nmode = offline\nverify = digest\ndeadline = 3s\n[model m]\npath = {large.parent}\n")
+        with subprocess.Popen([world.binary, "-p", f"{volume}/policy.ini", "--", "/bin/echo", "started"], env=world.env, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            seen_inspecting(process)
+            with stopped(volume):
+                out, err = process.communicate(timeout=HANG_LIMIT)
+    assert process.returncode == 75 and out == "" and "gate.deadline" in err, (process.returncode, err)
+
+
+def test_a_reader_does_not_wait_for_who_stays(world, passthrough, tmp_path):  # noqa: F811
+    """What has been asked of the volume's server cannot be killed: the inspector stays, and holds nobody's pipe."""
+    (tmp_path / "below/m").mkdir(parents=True)
+    with passthrough(tmp_path, "looks=3000") as volume:
+        world.policy(f"[policy]\ndeadline = 2s\n[model m]\npath = {volume}/m\n")
+        with subprocess.Popen([world.binary, "check", "-p", str(world.policy_file)], env=world.env, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+            time.sleep(1)   # it has asked by then; where not, it is killed
+            with stopped(volume):
+                out, _ = process.communicate(timeout=HANG_LIMIT)
+    assert process.returncode == 75 and "gate.deadline" in out, (process.returncode, out)
 
 
 PLACES = {

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kinds of finding about the surroundings, and those that no other test brings about."""
 
+import io
 import json
 import os
+import struct
+import zipfile
 
 import pytest
-from models import Repo, bert_files, complete, safetensors
+from confining import program
+from models import Repo, bert_files, complete, gguf, safetensors
 
 
 def finding(world, code, status=None, **options):
@@ -66,6 +70,17 @@ def test_writable_folders(world, need_root):
     world.policy(f"[policy]\nuser = 1000:1000\n[paths]\nwritable = /tmp, {world.path}\n")
     result = world.check()
     assert result.status == 77 and [f["path"] for f in result.report["findings"] if f["code"] == "paths.not-writable"] == [str(world.path)]
+
+
+@pytest.mark.parametrize("user", [None, 1000])
+def test_an_old_profile_answers_faccessat2(world, need_root, user):
+    """Docker's before 20.10 says EPERM to a call that it does not know, which is no refusal of the directory."""
+    prefix = [program(world, "-DCALL=439", "-DANSWER=EPERM"), *(["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"] if user else [])]
+    (world.path / "closed").mkdir(mode=0o555)
+    world.policy(f"[paths]\nwritable = /tmp, {world.path}/closed\n")
+    result = world.check(prefix=prefix)
+    refused = [f["path"] for f in result.report["findings"] if f["code"] == "paths.not-writable"]
+    assert refused == ([f"{world.path}/closed"] if user else []) and result.status == (77 if user else 0), result
 
 
 def test_proxies_and_bundles(world):
@@ -242,3 +257,101 @@ def test_less_room_than_it_needs(world, limit, least, words):
         shell = ["bash", "-c", f'ulimit {limit} {allowed} && exec "$@"', "bash"]
         result = world.check(prefix=shell)
         assert result.status == status and (status == 0 or f"{words} (" in result.err), result
+
+
+@pytest.mark.parametrize("ending", ["model", "spm", "npy", "hdf5", "skops", "keras", "h5", "ubj", "txt", "dat"])
+def test_no_name_hides_an_archive_of_pickles(world, ending):
+    repo = complete(world.hub)
+    with zipfile.ZipFile(world.path / "archive", "w") as archive:
+        archive.writestr("archive/data.pkl", b"x")
+    repo.file(f"tokenizer.{ending}", (world.path / "archive").read_bytes())
+    assert "model.pickle" in world.check().codes()
+    world.policy(model="formats = safetensors")
+    assert "pickle" in finding(world, "model.format", 65)["message"]
+
+
+def archive_of(files):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+GPT2 = b"lmgg" + struct.pack("<6i", 50257, 1024, 768, 12, 12, 1) + b"x" * 300
+READ = {  # what its readers take, and what stands in it is no proof of a cut
+    "another library's ggml": {"ggml-model-gpt-2-117M.bin": GPT2},
+    "whisper.cpp's voice detector": {"ggml-silero-v5.1.2.bin": b"lmgg" + struct.pack("<i", 9) + b"silero-16" + b"\0" * 200},
+    "LightGBM before 3": {"model.txt": b"tree\nversion=v2\nnum_class=1\n" + b"Tree=0\nnum_leaves=2\n" * 40},
+    "a graph with a comment at its end": {"openvino_model.xml": b'<net name="m"></net>\n<!-- ' + b"x" * 300 + b" -->\n\n\0\0"},
+    "an installed pipeline of spaCy": {"meta.json": b'{"spacy_version": ">=3.8.0,<3.9.0"}', "__init__.py": b"", "en-3.8/config.cfg": b"[nlp]\n"},
+    "spaCy 2": {"meta.json": b'{"spacy_version": ">=2.3.0,<2.4.0"}', "vocab/strings.json": b"[]"},
+    "HDF5 named .keras": {"model.keras": b"\x89HDF\r\n\x1a\n" + b"\1" * 100, "b.keras": b"x" * 1024 + b"\x89HDF\r\n\x1a\n" + b"\1" * 100},
+    "an archive behind other bytes": {"model.skops": b"#!/usr/bin/env python3\n" + archive_of({"schema.json": b"{}"}), "model.keras": archive_of({"config.json": b"{}"}) + b"\n"},
+    "UBJSON with a newline": {"model.ubj": b"{i\3abci\1}\n"},
+    "UBJSON with a count": {"model.ubj": b"{#i\1i\3abci\1"},
+    "words in a .model": {"tokenizer.model": b"\n{\n  " + b'"a": 1,\n' * 900},
+    "HDF5 behind a block of the user's": {"model.h5": b"x" * 512 + b"\x89HDF\r\n\x1a\n" + b"\0" * 100},
+    "an array of records": {"a.npy": b"\x93NUMPY\1\0\x76\0" + b"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (99,), }".ljust(117) + b"\n"},
+    "a link to within, by its whole path": {"b/config.json": b"{}"},
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_what_is_no_proof_refuses_nothing(world, name):
+    for path, data in READ[name].items():
+        (world.path / "m" / path).parent.mkdir(parents=True, exist_ok=True)
+        (world.path / "m" / path).write_bytes(data)
+    if "link" in name:
+        (world.path / "m/config.json").symlink_to(world.path / "m/b/config.json")
+    world.policy(f"[policy]\n[model m]\npath = {world.path}/m\n")
+    result = world.check()
+    assert result.status == 0, result
+
+
+@pytest.mark.parametrize("name", ["model.keras", "model.skops"])
+def test_what_no_reader_of_archives_takes(world, name):
+    (world.path / "m").mkdir()
+    (world.path / "m" / name).write_bytes(b"any bytes" * 100)
+    result = world.policy(f"[policy]\n[model m]\npath = {world.path}/m\n").check()
+    assert result.status == 65 and "is no archive" in result.finding("file.header")["message"], result
+
+
+def test_the_path_of_one_file_that_is_a_link(world):
+    """What the policy names it names, wherever it lies; within a model a link that leads out is told."""
+    (world.path / "real").mkdir()
+    (world.path / "real/m.gguf").write_bytes(gguf())
+    (world.path / "m.gguf").symlink_to(world.path / "real/m.gguf")
+    (world.path / "mnt").mkdir()
+    (world.path / "mnt/m.gguf").symlink_to("../real/m.gguf")
+    for path in ("m.gguf", "mnt/m.gguf"):
+        result = world.policy(f"[policy]\nverify = digest\n[model m]\npath = {world.path}/{path}\n").check()
+        assert result.status == 0 and result.report["models"][0]["bytes"] == len(gguf()), result
+    with (world.path / "real/m.gguf").open("r+b") as file:
+        file.truncate(len(gguf()) - 40)
+    assert world.check().status == 65
+
+
+def test_a_sentence_has_its_subject(world):
+    """Also where another file, whose name is longer, stands in it."""
+    (world.path / "m").mkdir()
+    (world.path / "m/v.onnx.json").write_bytes(b'{"phoneme_id_map": {}}')
+    world.policy(f"[policy]\n[model m]\npath = {world.path}/m\n")
+    result = world.run("check", "-p", str(world.policy_file))
+    assert "v.onnx: is missing: v.onnx.json has its settings" in " ".join(result.out.split()), result
+
+
+def test_beside_an_error_a_warning_says_that_it_is_one(world):
+    """Without colours they would look alike; alone its block says so."""
+    repo = complete(world.hub).file("pytorch_model.bin", b"\x80\x02" + b"x" * 100)
+    human = world.run("check", "-p", str(world.policy_file))
+    assert human.status == 0 and "warning: pytorch_model.bin" not in human.out and "model.pickle" in human.out, human
+    repo.file("tokenizer.json", b"{")
+    human = world.run("check", "-p", str(world.policy_file))
+    assert human.status == 65 and "warning: pytorch_model.bin" in human.out and "error: " not in human.out, human
+
+
+def test_one_file_with_a_slash_at_its_end_is_none(world):
+    (world.path / "m.gguf").write_bytes(gguf())
+    result = world.policy(f"[policy]\n[model m]\npath = {world.path}/m.gguf/\n").check()
+    assert "is not a directory" in result.finding("model.missing")["message"], result

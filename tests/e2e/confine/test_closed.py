@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from models import COMMIT, Repo, bert_files, complete, onnx, safetensors
+from waiting import wait_for
 from world import HANG_LIMIT
 
 
@@ -372,6 +373,36 @@ def test_which_directory_refuses_the_command(world, need_root):
     world.policy("[policy]\nuser = 65534:65534\n")
     result = world.start("python", env={"PATH": f"{world.path}/bin"})
     assert result.status == 126 and f"uid 65534 may not enter {closed}" in " ".join(result.err.split())
+
+
+def test_a_command_on_a_mount_without_programs(world, need_root):
+    script = f'mkdir {world.path}/n && mount -t tmpfs -o noexec,mode=755 none {world.path}/n && cp /bin/true {world.path}/n/ && exec "$@"'
+    world.policy("")
+    result = world.start(f"{world.path}/n/true", prefix=["unshare", "-m", "sh", "-c", script, "sh"])
+    assert result.status == 126 and "mounted noexec" in " ".join(result.err.split()), result
+
+
+def test_orphans_are_reaped_while_the_gate_works(world, need_root):
+    """PID 1 gets those of `docker exec` and of health checks from the first moment on."""
+    folder = plain(world)
+    with (folder / "large.bin").open("wb") as file:
+        file.truncate(64 << 30)   # sparse: hours of hashing
+    (folder / ".cache/huggingface/download").mkdir(parents=True)
+    (folder / ".cache/huggingface/download/large.bin.metadata").write_text(f"{COMMIT}\n{'a' * 64}\n1.0\n")
+    plain_policy(world, folder, head="verify = digest")
+    script = f'(sleep 1; for i in 1 2 3 4 5; do (true & ) ; done; sleep 1) & exec {world.binary} -q -p {world.policy_file} -- true'
+    process = subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", "sh", "-c", script], env=world.env, stderr=subprocess.DEVNULL)
+    try:
+        def below(pid):
+            return [int(word) for word in open(f"/proc/{pid}/task/{pid}/children").read().split()]
+
+        wait_for(lambda: below(process.pid) and len(below(below(process.pid)[0])) == 2)   # the inspector, and the shell in the background
+        (first,) = below(process.pid)
+        wait_for(lambda: len(below(first)) == 1)   # the shell, and all that it left, have ended and are gone
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_the_verdict_stands_last(world):

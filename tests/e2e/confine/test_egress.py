@@ -137,12 +137,12 @@ def test_without_seccomp(world, worker, server):
     seen = tried(world, worker, server, "egress = deny", prefix=prefix)
     assert seen["tcp4"] == errno.EACCES and seen["udp4"] == 0
     result = world.check(prefix=prefix)
-    assert "UDP, raw sockets" in result.finding("confine.egress")["message"] and result.status == 0
+    assert "UDP and all else but TCP" in result.finding("confine.egress")["message"] and result.status == 0
     assert result.report["confinement"]["egress_others_enforced"] is False
 
 
 def test_require_where_all_is_there(world, worker, server):
-    seen = tried(world, worker, server, "egress = deny\nlandlock = require")
+    seen = tried(world, worker, server, "egress = deny\nlandlock = require\ncapabilities = none")
     assert seen["tcp4"] == errno.EACCES
     assert world.check().report["confinement"] | {"inspector_is_service_user": True} == {
         "inspector_is_service_user": True, "inspector_landlock": True, "landlock_reason": None, "egress": "deny",
@@ -156,6 +156,19 @@ def test_require_without_confinement_of_the_service(world):
     assert result.status == 76 and result.finding("confine.unavailable")["severity"] == "error"
     result = world.policy("[confine]\nlandlock = require\n[severity]\nconfine.unavailable = note\n").check(prefix=prefix)
     assert result.status == 0
+
+
+@pytest.mark.parametrize("rows, prefix, told", [
+    ("", [], True), ("capabilities = net_admin", [], True), ("capabilities = chown", [], False), ("[policy]\nuser = 1000:1000", [], False),
+    ("", ["setpriv", "--bounding-set=-sys_admin,-net_admin,-sys_module", "--inh-caps=-sys_admin,-net_admin,-sys_module"], False)])
+def test_what_the_kernel_sends_for_who_may_ask_it(world, need_root, rows, prefix, told):
+    """mount(2) of a file system of the network, a tunnel: no limit of a process sees that."""
+    result = world.policy(f"[confine]\negress = deny\n{rows}\n").check(prefix=prefix)
+    assert result.status == 0 and ("confine.egress" in result.codes("warning")) == told, result
+    if told:
+        assert "mount from the network" in result.finding("confine.egress")["message"]
+        result = world.policy(f"[confine]\negress = deny\nlandlock = require\n{rows}\n").check(prefix=prefix)
+        assert result.status == 76, result
 
 
 def test_the_report_says_what_is_enforced(world):

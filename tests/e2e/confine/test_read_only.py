@@ -8,7 +8,7 @@ import shutil
 import subprocess
 
 import pytest
-from models import Repo, complete
+from models import Repo, bert_files, complete, gguf
 from confining import older_landlock, program
 
 CONTENT = {"write", "append", "truncate-open", "truncate", "create", "tmpfile", "mkdir", "symlink", "fifo", "link", "rename", "out", "unlink", "rmdir", "into"}
@@ -156,11 +156,55 @@ def test_a_folder_above_that_cannot_be_listed(world, worker, model, need_root):
     assert world.check(prefix=USER).report["confinement"]["models_read_only"] == "landlock"
 
 
-def test_links_to_the_models(world, worker, model, need_root):
-    """The folder counts, not the way to it."""
-    (world.path / "link").symlink_to(model)
-    policy(world, world.path / "link")
-    holds(changed(world, worker, model, USER), CONTENT, OTHER)
+@pytest.mark.parametrize("prefix", [USER, NO_ADMIN])
+@pytest.mark.parametrize("way", ["link", "to a link", "in the middle", "to a file"])
+def test_links_to_the_models(world, worker, model, need_root, way, prefix):
+    """The folder counts; and each link on the way to it, by which another model could be put there."""
+    links = world.path / "links"
+    links.mkdir()
+    target = model
+    if way == "to a file":
+        target = model / "m.gguf"
+        target.write_bytes(gguf())
+    (links / "b").symlink_to(target if way != "in the middle" else target.parent)
+    (links / "a").symlink_to("../links/b")
+    named = {"to a link": links / "a", "in the middle": links / "a" / model.name}.get(way, links / "b")
+    subprocess.run(["chown", "-R", "-h", "1000:1000", links, model], check=True)
+    policy(world, named)
+    assert world.check(prefix=prefix).report["confinement"]["models_read_only"] == "landlock"
+    attempts = [f"rm -f {links}/b", f"ln -sfn /tmp {links}/b", f"mv {links}/b {links}/c", f"mv {links} {world.path}/scratch/", f"echo x > {named}/file", f"rm {model}/file"]
+    assert shell(world, *attempts, f"echo x > {world.path}/scratch/new", prefix=prefix) == [len(attempts)]
+
+
+def test_many_links_in_one_folder(world, model, need_root):
+    links = world.path / "links"
+    links.mkdir()
+    rows = ""
+    for number in range(70):
+        folder = world.path / "models" / f"m{number}"
+        shutil.copytree(model, folder)
+        (links / f"{number}").symlink_to(folder)
+        rows += f"[model m{number}]\npath = {links}/{number}\n"
+    subprocess.run(["chown", "-R", "-h", "1000:1000", world.path], check=True)
+    world.policy(f"[policy]\nmode = offline\n[confine]\nmodels_read_only = yes\n{rows}")
+    assert world.check(prefix=USER).report["confinement"]["models_read_only"] == "landlock"
+    assert shell(world, f"rm {links}/7", f"echo x > {world.path}/models/m69/file", f"echo x > {world.path}/scratch/new") == [2]
+
+
+def test_a_link_into_another_containers_root(world, model, need_root):
+    """A KServe modelcar's: the link's own text is no path, and /proc stays as it is."""
+    script = f"mount -t tmpfs none /mnt && mkdir /mnt/models && cp {model}/* /mnt/models/ 2>&-; chown -R 1000:1000 /mnt/models; echo on; exec sleep 100"
+    other = subprocess.Popen(["unshare", "-m", "--propagation", "private", "sh", "-c", script], stdout=subprocess.PIPE)
+    try:
+        assert other.stdout.readline() == b"on\n"
+        link = world.path / "link"
+        link.symlink_to(f"/proc/{other.pid}/root/mnt/models")
+        policy(world, link)
+        assert world.check(prefix=NO_ADMIN).report["confinement"]["models_read_only"] == "landlock"
+        assert shell(world, f"rm {link}/file", f"rm -f {link}", "echo x > /proc/self/comm", f"echo x > {world.path}/scratch/new", prefix=NO_ADMIN) == [2, 3]
+    finally:
+        other.kill()
+        other.communicate()
 
 
 def test_read_only_already(world, worker, model, need_root):
@@ -170,6 +214,83 @@ def test_read_only_already(world, worker, model, need_root):
     result = subprocess.run(["unshare", "-m", "/bin/sh", "-c", script], env=world.env, capture_output=True, check=True, timeout=60)
     report = json.loads(result.stdout)
     assert report["confinement"]["models_read_only"] == "mount" and not [f for f in report["findings"] if f["code"].startswith("confine.")]
+
+
+def shell(world, *commands, prefix=USER):
+    """Which of the commands succeed."""
+    script = "\n".join(f"({command}) 2>/dev/null && echo {number}" for number, command in enumerate(commands))
+    result = world.start("/bin/sh", "-c", script + "\ntrue", prefix=prefix)
+    assert result.status == 0, result
+    return [int(word) for word in result.out.split()]
+
+
+@pytest.mark.parametrize("prefix", [USER, NO_ADMIN, []], ids=["as the owner", "as root", "as root with all rights"])
+@pytest.mark.parametrize("place", ["beneath", "beside the folders"])
+def test_a_model_of_one_file(world, model, need_root, prefix, place):
+    """It and the files beside it, which may be its other parts; folders beside it stay the service's own."""
+    folder = model if place == "beneath" else world.path / "models"
+    parts = [folder / f"m-0000{number}-of-00002.gguf" for number in (1, 2)]
+    for path in parts:
+        path.write_bytes(gguf())
+        os.chown(path, 1000, 1000)
+    (folder / "scratch").mkdir()
+    os.chown(folder / "scratch", 1000, 1000)
+    policy(world, parts[0])
+    result = world.check(prefix=prefix)
+    assert result.report["confinement"]["models_read_only"] == "landlock" and "confine.models" not in result.codes(), result
+    one, other = parts
+    assert shell(world, f"echo x > {one}", f"echo x > {other}", f"rm -f {one}", f"mv {other} {folder}/scratch/", f"mv {world.path}/scratch/other {one}", f"touch {folder}/new",
+                 f"echo x > {folder}/scratch/new", f"echo x > {world.path}/scratch/new", f"cat {one}>{folder}/scratch/copy", prefix=prefix) == [6, 7, 8]
+    assert [path.read_bytes() for path in parts] == [gguf()] * 2
+
+
+@pytest.mark.parametrize("prefix", [USER, NO_ADMIN])
+def test_one_file_of_a_snapshot(world, model, need_root, prefix):
+    """The link, the blob that it leads to, and the snapshot that it lies in."""
+    repo = Repo(world.hub).file("m.gguf", gguf()).ref()
+    subprocess.run(["chown", "-R", "-h", "1000:1000", world.hub], check=True)
+    link = repo.snapshot / "m.gguf"
+    policy(world, link)
+    result = world.check(prefix=prefix)
+    assert result.report["confinement"]["models_read_only"] == "landlock" and "confine.models" not in result.codes(), result
+    assert shell(world, f"echo x > {link}", f"rm -f {link}", f"rm -f {link.resolve()}", f"mv {repo.folder} {world.path}/scratch/", f"echo x > {world.path}/scratch/new", prefix=prefix) == [4]
+    assert link.read_bytes() == gguf()
+
+
+# What is no read-only mount, though it looks like one
+
+def test_a_repository_on_another_disk(world, model, need_root):
+    """The cache has a link to it, as people make them when a disk is full."""
+    folder = Repo(world.hub).all(bert_files()).ref().folder
+    elsewhere = world.path / "elsewhere" / folder.name
+    shutil.copytree(folder, elsewhere, symlinks=True)
+    shutil.rmtree(folder)
+    folder.symlink_to(elsewhere)
+    (file,) = elsewhere.glob("snapshots/*/config.json")
+    world.policy("[policy]\nuser = 0:0\n[confine]\nmodels_read_only = yes\ncapabilities = dac_override\n[model m]\nrepo = org/m\n")
+    assert shell(world, f"echo x >> {file}", f"echo x > {world.path}/scratch/new", prefix=[]) == [1]
+    assert world.check().report["confinement"]["models_read_only"] == "mount"
+
+
+def test_a_writable_mount_within_a_read_only_one(world, model, need_root):
+    policy(world, model, "capabilities = dac_override", "user = 0:0")
+    script = f'mount --bind {model} {model} && mount -o remount,bind,ro {model} && mount -t tmpfs none {model}/empty && exec "$@"'
+    assert shell(world, f"echo x > {model}/empty/new", f"echo x > {world.path}/scratch/new", prefix=["unshare", "-m", "sh", "-c", script, "sh"]) == [1]
+
+
+def test_who_could_take_a_mount_away_gets_none(world, model, need_root):
+    """Another user than root, with CAP_SYS_ADMIN by the ambient set."""
+    policy(world, model)
+    admin = ["setpriv", "--reuid=1000", "--regid=1000", "--clear-groups", "--inh-caps=+sys_admin", "--ambient-caps=+sys_admin"]
+    assert shell(world, f"umount {model}", f"umount -l {model}; echo x > {model}/file", f"echo x > {world.path}/scratch/new", prefix=admin) == [2]
+    assert world.check(prefix=admin).report["confinement"]["models_read_only"] == "landlock"
+
+
+@pytest.mark.parametrize("kept", ["dac_read_search", "sys_admin", "sys_ptrace"])
+def test_who_could_walk_around_a_mount_gets_none(world, model, need_root, kept):
+    """By handle (open_by_handle_at(2)), or in another process's view."""
+    policy(world, model, f"capabilities = {kept}", "user = 0:0")
+    assert world.check().report["confinement"]["models_read_only"] == "landlock"
 
 
 @pytest.mark.parametrize("abi, open_still", [(2, {"truncate"}), (3, set())])
@@ -206,3 +327,29 @@ def test_more_than_landlock_can_be_told(world, worker, model, need_root):
         (crowd / f"n{i}").touch()
     policy(world, model)
     assert "too much lies beside" in world.check(prefix=USER).finding("confine.models")["message"]
+
+
+@pytest.mark.parametrize("prefix", [USER, NO_ADMIN])
+def test_what_is_not_beside_one_file_stays_writable(world, model, need_root, prefix):
+    """Devices, and files of the directories above it: it is the neighbours that may be its other parts."""
+    (world.path / "models/m.gguf").write_bytes(gguf())
+    (world.path / "app.db").write_bytes(b"old")
+    for path in (world.path / "models/m.gguf", world.path / "app.db"):
+        os.chown(path, 1000, 1000)
+    policy(world, world.path / "models/m.gguf", f"[model other]\npath = {model}")
+    assert shell(world, "echo x > /dev/null", f"echo x > {world.path}/app.db", f"echo x > {world.path}/models/m.gguf", f"echo x > {model}/file", prefix=prefix) == [0, 1]
+
+
+@pytest.mark.parametrize("rows", ["", "models_read_only = yes"])
+def test_egress_holds_where_the_models_were_not_looked_at_to_the_end(world, worker, need_root, rows):
+    """enforce = no starts the service all the same: what goes out asks no volume."""
+    large = world.path / "m" / "large.bin"
+    (large.parent / ".cache/huggingface/download").mkdir(parents=True)
+    with large.open("wb") as file:
+        file.truncate(64 << 30)   # sparse: hours of hashing
+    (large.parent / ".cache/huggingface/download/large.bin.metadata").write_text(f"{'a' * 40}\n{'a' * 64}\n1.0\n")
+    world.policy(f"[policy]\nmode = offline\nenforce = no\nverify = digest\ndeadline = 1s\n[confine]\negress = deny\n{rows}\n[model m]\npath = {large.parent}\n")
+    script = "import errno, socket; s = socket.socket()\ntry: s.connect(('127.0.0.1', 9))\nexcept OSError as e: print(errno.errorcode[e.errno])"
+    result = world.start("python3", "-c", script)
+    assert result.out == "EACCES\n", result
+    assert ("models_read_only is not enforced" in " ".join(result.err.split())) == bool(rows), result

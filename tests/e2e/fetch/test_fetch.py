@@ -228,6 +228,18 @@ def test_auto_fetches_once_and_starts_offline(fetcher, payload):
             assert json.loads(result.out)["environ"].count("HF_HUB_OFFLINE=1") == 1
 
 
+def test_what_the_hub_itself_has_damaged_is_not_fetched_again(fetcher):
+    """A broken upload: each start hashes what is there, asks nobody, and says what helps."""
+    files = {**bert_files(), "model.safetensors": bert_files()["model.safetensors"][:-4]}
+    with Hub(one_repo(files)) as hub:
+        fetcher.write(hub.url)
+        for first in (True, False, False):
+            hub.requests.clear()
+            result = fetcher.world.run("run", "--policy", str(fetcher.world.policy_file), "--format", "json", "--", "/bin/true")
+            assert result.status == 65 and bool(hub.requests) == first, (result, hub.requests)
+            assert "the hub itself has these bytes" in result.err, result
+
+
 def test_auto_with_a_complete_model_opens_no_socket(fetcher, payload, tmp_path):
     Repo(fetcher.hub).all(bert_files()).ref()
     for mode in ("auto", "offline"):

@@ -7,7 +7,9 @@ import re
 import socket
 import subprocess
 import time
+from urllib.parse import quote
 
+import certificates
 import pytest
 from fetching import complete_or_absent
 from hub_server import Hub, one_repo
@@ -90,6 +92,17 @@ def test_the_certificate_of_another_host(fetcher, tmp_path):
     with Hub(one_repo(bert_files()), tls=folder / "both") as hub:
         finding = fetcher.write(hub.url, fetch=f"ca_bundle = {folder / 'c'}").fetch().finding("fetch.tls")
     assert "another host's" in finding["message"] and "not trusted" not in finding["message"] and "fetch.endpoint" in finding["fix"]
+
+
+@pytest.mark.parametrize("days, words", [((-30, -2), "has expired: it was valid until"), ((2, 30), "is not yet valid: it is from")], ids=["expired", "not yet valid"])
+def test_a_certificate_out_of_its_time(fetcher, tmp_path, days, words):
+    ca, server = certificates.make(tmp_path / "ca", days=days)
+    with Hub(one_repo(bert_files()), tls=server) as hub:
+        result = fetcher.write(hub.url, fetch=f"ca_bundle = {ca}").fetch()
+        finding = result.finding("fetch.tls")
+        at = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 86400 * days[days[0] < 0]))
+        assert result.status == 69 and f"{words} {at}" in finding["message"] and "this machine's clock says" in finding["message"], finding
+        assert "clock" in finding["fix"] and "not trusted" not in finding["message"] and not hub.requests
 
 
 @pytest.mark.parametrize("made", ["directory", "empty", "garbage"])
@@ -180,6 +193,53 @@ def test_a_renamed_repository_whose_sizes_are_asked_for(fetcher):
     assert complete_or_absent(fetcher, bert_files())
 
 
+UTF8 = "/modèles/é/config.json"
+LOCATIONS = {   # of a redirect to UTF8 on another server, the same one, or beside
+    "absolute": "{root}" + quote(UTF8),
+    "absolute, raw UTF-8": "{root}" + UTF8,
+    "absolute path": quote(UTF8),
+    "absolute path, raw UTF-8": UTF8,
+    "relative": "../../../.." + quote(UTF8),
+    "relative, raw UTF-8": "../../../.." + UTF8,
+    "without a scheme": "//{host}" + quote(UTF8),
+}
+
+
+@pytest.mark.parametrize("location", LOCATIONS)
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_where_a_redirect_leads(fetcher, location, status):
+    with Hub(one_repo(bert_files())) as hub:
+        answer = hub.actions
+        there = LOCATIONS[location].format(root=hub.root, host=hub.root.split("//")[1]).encode().decode("latin-1")
+        hub.fault(f"^/org/m/resolve/{COMMIT}/config.json$", status=status, headers={"Location": there})
+        hub.actions = lambda path: {"status": 200, "body": bert_files()["config.json"]} if path == quote(UTF8) else answer(path)
+        result = fetcher.write(hub.url).fetch()
+        assert result.status == 0 and len(hub.paths(re.escape(quote(UTF8)))) == 1, (result, hub.paths())
+    assert complete_or_absent(fetcher, bert_files())
+
+
+@pytest.mark.parametrize("etag", ['"0123456789abcdef0123456789abcdef"', 'W/"0123456789abcdef"', '"0123456789abcdef0123456789abcdef-12"', '""', "W/", '"sha256:x"'],
+                         ids=["MD5", "weak", "multipart", "empty", "of nothing", "with a name"])
+@pytest.mark.parametrize("commit", ["with the commit", "without"])
+def test_an_etag_that_is_no_digest(fetcher, etag, commit):
+    """As S3, nginx and others give it, by a hub or by a mirror: nothing is made of it."""
+    with Hub(one_repo(bert_files())) as hub:
+        hub.fault("resolve|/cdn/", headers={"ETag": etag}, omit=["X-Linked-ETag"] + ["X-Repo-Commit"] * (commit == "without"))
+        assert fetcher.write(hub.url).fetch().status == 0
+    assert complete_or_absent(fetcher, bert_files())
+
+
+@pytest.mark.parametrize("etag", ['"0123456789abcdef0123456789abcdef"', 'W/"0123456789abcdef"', '"0123456789abcdef0123456789abcdef-12"'], ids=["MD5", "weak", "multipart"])
+def test_a_digest_that_nobody_states(fetcher, etag):
+    """Neither list nor headers have one: an ETag is not taken for it, and nothing is fetched."""
+    with Hub(one_repo(bert_files())) as hub:
+        hub.fault("/tree/|blobs=true", status=404)
+        hub.fault("resolve", headers={"ETag": etag}, omit=["X-Linked-ETag", "X-Repo-Commit"])
+        result = fetcher.write(hub.url).fetch()
+        assert result.status == 69 and "size and digest" in result.finding("fetch.protocol")["message"], result
+    assert not list(fetcher.repo.glob("blobs/*")) and not fetcher.snapshot.exists()
+
+
 @pytest.mark.parametrize("etag", ["a" * 40, "b" * 64])
 def test_an_etag_of_nobody_knows_what(fetcher, etag):
     """Not the hub's: it proves nothing, and refuses nothing."""
@@ -196,6 +256,18 @@ def test_a_commit_that_is_gone(fetcher):
         (fetcher.snapshot / "config.json").unlink()
         hub.fault("resolve", status=404, headers={"X-Error-Code": "RevisionNotFound"})
         assert "mode = online" in fetcher.fetch().finding("fetch.not-found")["fix"]
+
+
+def test_a_commit_that_was_squashed_away(fetcher):
+    """The cache's ref names it, and nothing else of it is left: its list is gone from the hub, too."""
+    with Hub(one_repo(bert_files())) as hub:
+        (fetcher.repo / "refs").mkdir(parents=True)
+        (fetcher.repo / "refs/main").write_text("0" * 40)
+        result = fetcher.write(hub.url).fetch()
+        message = result.finding("fetch.not-found")["message"]
+        assert result.status == 69 and "refs/main" in message and "mode = online" in message, result
+        assert fetcher.write(hub.url, mode="online").fetch().status == 0
+    assert complete_or_absent(fetcher, bert_files()) and (fetcher.repo / "refs/main").read_text() == COMMIT
 
 
 # Endpoints

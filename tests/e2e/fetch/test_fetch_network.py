@@ -6,11 +6,14 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
 
 import certificates
+import hub_server
 import pytest
 from world import HANG_LIMIT, ROOT, missing
 from hub_server import Hub, one_repo
@@ -125,6 +128,18 @@ def test_the_order_of_tokens(fetcher, tmp_path):
             assert authorizations(hub)["127.0.0.1"] == expected, env
 
 
+@pytest.mark.parametrize("address", ["127.9.8.7", "::1"])
+def test_a_token_goes_to_each_address_of_loopback(fetcher, address):
+    with Hub(one_repo(bert_files()), lfs=(".never",), token=TOKEN) as hub:
+        server = type("Server", (hub_server.Server,), {"address_family": socket.AF_INET6 if ":" in address else socket.AF_INET})((address, 0), hub.handler())
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        host = f"[{address}]" if ":" in address else address
+        result = fetcher.write(f"http://{host}:{server.server_address[1]}").fetch(env={"HF_TOKEN": TOKEN})
+        server.shutdown()
+        server.server_close()
+    assert result.status == 0, result
+
+
 @pytest.mark.parametrize("token", ["hf_with blank", "hf_\x01control", "x" * 2000])
 def test_a_malformed_token_is_not_printed(fetcher, token):
     result = fetcher.write("http://127.0.0.1:9").fetch(env={"HF_TOKEN": token})
@@ -202,6 +217,49 @@ def test_plain_http_through_a_proxy(fetcher, tmp_path):
     with proxy, Hub(one_repo(bert_files())) as hub:
         assert fetcher.write(hub.url).fetch(env={"HTTP_PROXY": f"http://127.0.0.1:{port}"}).status == 0
     assert "GET http://127.0.0.1" in (tmp_path / "proxy.log").read_text()
+
+
+@pytest.mark.parametrize("how", ["policy", "HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_a_token_is_not_sent_through_a_proxy_in_the_clear(fetcher, tmp_path, how):
+    """It would read it: a hub on this machine gets it when it is asked directly."""
+    port, proxy = tinyproxy(tmp_path)
+    address = f"http://127.0.0.1:{port}"
+    with proxy, Hub(one_repo(bert_files()), token=TOKEN) as hub:
+        env = {"HF_TOKEN": TOKEN, **({} if how == "policy" else {how: address})}
+        result = fetcher.write(hub.url, fetch=f"proxy = {address}" if how == "policy" else "").fetch(env=env)
+        assert result.status == 69 and "a proxy would read it" in result.finding("fetch.unauthorized")["message"], result
+        assert set(authorizations(hub).values()) == {None} and "GET http://127.0.0.1" in (tmp_path / "proxy.log").read_text()
+        assert fetcher.fetch(env={**env, "NO_PROXY": "127.0.0.1,127.0.0.2"}).status == 0
+        assert authorizations(hub) == {"127.0.0.1": f"Bearer {TOKEN}", "127.0.0.2": None}
+
+
+@pytest.mark.parametrize("how", ["policy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+def test_a_proxy_of_a_scheme_that_nobody_knows(fetcher, how):
+    address = "gopher://user:secret-word@127.0.0.1:9"
+    result = fetcher.write("https://hub.invalid", fetch=f"proxy = {address}" if how == "policy" else "").fetch(env={} if how == "policy" else {how: address})
+    message = result.finding("policy.value" if how == "policy" else "fetch.settings")["message"]
+    assert result.status == 78 and ("https://" if how == "policy" else "socks5h") in message and "secret-word" not in result.out + result.err, result
+
+
+PASSWORDS = {
+    "HF_ENDPOINT": dict(env={"HF_ENDPOINT": "https://user:secret-word@hub.invalid"}),
+    "HF_ENDPOINT in the clear": dict(env={"HF_ENDPOINT": "http://user:secret-word@127.0.0.1:9"}),
+    "fetch.endpoint": dict(fetch="endpoint = https://user:secret-word@hub.invalid"),
+    "fetch.endpoint in the clear": dict(fetch="endpoint = http://user:secret-word@hub.invalid"),
+    "fetch.mirror": dict(fetch="endpoint = https://127.0.0.1:9\nmirror = https://user:secret-word@hub.invalid/{repo}/{commit}/{path}"),
+    "fetch.mirror in the clear": dict(fetch="endpoint = https://127.0.0.1:9\nmirror = http://user:secret-word@hub.invalid/{repo}/{commit}/{path}"),
+    "a proxy": dict(env={"HTTPS_PROXY": "http://user:secret-word@proxy.invalid:9"}),
+    "a proxy without a scheme": dict(env={"HTTPS_PROXY": "user:secret-word@127.0.0.1:9"}),
+}
+
+
+@pytest.mark.parametrize("where", PASSWORDS)
+def test_no_password_is_printed(fetcher, where):
+    """Of an address ://user:password@, by whichever way it comes and whatever is wrong with it."""
+    env, fetch = PASSWORDS[where].get("env", {}), PASSWORDS[where].get("fetch", "endpoint = https://hub.invalid" if "proxy" in where else "")
+    fetcher.world.policy(f"[policy]\nmode = auto\nhub_cache = {fetcher.hub}\n[model m]\nrepo = org/m\n[fetch]\nretries = 0\nconnect_timeout = 1s\n{fetch}\n")
+    results = [fetcher.fetch("-v", env=env), *(fetcher.world.run(command, "-v", "-p", str(fetcher.world.policy_file), env=env) for command in ("fetch", "check", "explain"))]
+    assert all(result.status != 0 for result in results[:3]) and not any("secret-word" in result.out + result.err for result in results), results
 
 
 @pytest.mark.parametrize("no_proxy", ["127.0.0.1,127.0.0.2", "127.0.0.0/8", "*"])
@@ -396,14 +454,14 @@ def test_the_hub_is_cut_off_for_a_while(fetcher, need_root):
 DNSMASQ = "dnsmasq --keep-in-foreground --no-resolv --no-hosts --listen-address=127.0.0.1 --bind-interfaces --pid-file= --user=root "
 
 
-def in_namespace_with_dns(binary, policy, env, server, tmp_path, url_port):
-    """Runs a fetch in a network and mount namespace whose only name server is the command `server` on 127.0.0.1."""
-    (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:2\n")
+def in_namespace_with_dns(binary, policy, env, server, tmp_path, url_port, resolv="options timeout:1 attempts:2\n", hub=""):
+    """Runs a fetch in a network and mount namespace whose only name server is the command `server` on 127.0.0.1; `hub`: arguments of Hub."""
+    (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.1\n" + resolv)
     (tmp_path / "hosts").write_text("127.0.0.1 localhost\n")
     script = (f"ip link set lo up && mount --bind {tmp_path}/resolv.conf /etc/resolv.conf && mount --bind {tmp_path}/hosts /etc/hosts && "
               f"{{ {server} & "
               f"DNS=$!; PYTHONPATH={ROOT}/tests/support python3 -c \"\nimport hub_server, sys\nfrom models import *\n"
-              f"hub = hub_server.Hub(hub_server.one_repo(bert_files()), lfs=('.never',))\nserver = hub_server.Server(('127.0.0.1', {url_port}), hub.handler())\n"
+              f"hub = hub_server.Hub(hub_server.one_repo(bert_files()), lfs=('.never',){hub})\nserver = hub_server.Server(('127.0.0.1', {url_port}), hub.handler())\n"
               f"server.serve_forever()\" & HUB=$!; sleep 1; {binary} fetch -p {policy} --format json; S=$?; kill $DNS $HUB; exit $S; }}")
     return subprocess.run(["unshare", "--net", "--mount", "sh", "-c", script], env=env, capture_output=True, text=True, timeout=HANG_LIMIT)
 
@@ -440,6 +498,53 @@ def test_a_name_that_is_not_there(fetcher, tmp_path, need_root):
     result = in_namespace_with_dns(fetcher.world.binary, fetcher.world.policy_file, {**fetcher.world.env, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"},
                                    DNSMASQ + "--address=/absent.test/", tmp_path, port)
     assert result.returncode == 75 and "fetch.dns" in result.stdout and "absent.test" in result.stdout, result.stdout + result.stderr
+
+
+def fetch_by_name(fetcher, tmp_path, host, server, search="", hub=""):
+    """A fetch from `host` with dns_server.py and resolv.conf as a cluster writes it; `search`: its domains."""
+    port = free_port()
+    fetcher.write(f"http://{host}:{port}")
+    resolv = (f"search {search}\noptions ndots:5\n" if search else "") + "options timeout:1 attempts:2\n"
+    return in_namespace_with_dns(fetcher.world.binary, fetcher.world.policy_file, {**fetcher.world.env, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"},
+                                 f"python3 {ROOT}/tests/support/dns_server.py {server}", tmp_path, port, resolv, hub)
+
+
+@pytest.mark.parametrize("host, search, there, code", [
+    ("hub.test", "broken.example", "hub.test", 2),
+    ("hub.test", "broken.example", "hub.test", 5),
+    ("hub.test", "broken.example", "hub.test", "drop"),
+    ("hub.test", "broken.example good.example", "hub.test.good.example", 2),
+    ("hub", "broken.example good.example", "hub.good.example", 2),
+    ("hub.test", "good.example broken.example", "hub.test.good.example", 2),
+], ids=["as it stands-SERVFAIL", "as it stands-REFUSED", "as it stands-silent", "in the second", "of one word", "in the first"])
+def test_a_search_domain_that_fails(fetcher, tmp_path, need_root, host, search, there, code):
+    """As glibc does it (resolv/res_query.c): on SERVFAIL it goes on with the next domain, and after any failure with the name as it stands."""
+    result = fetch_by_name(fetcher, tmp_path, host, f"0 {there}=ok broken.example={code} =3", search)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_a_name_server_that_drops_aaaa(fetcher, tmp_path, need_root):
+    """Its silence is waited for within the first try: no try is lost for it."""
+    result = fetch_by_name(fetcher, tmp_path, "hub.test", "drop")
+    assert result.returncode == 0 and "retry" not in result.stderr, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("host, sent", [("localhost", True), ("127.evil.example", False), ("localhost.evil.example", False), ("127.0.0.1.evil.example", False)])
+def test_a_name_that_looks_like_loopback(fetcher, tmp_path, need_root, host, sent):
+    """A token goes in the clear to 127/8, ::1 and localhost alone: other names are anybody's, wherever they lead today."""
+    fetcher.world.env["HF_TOKEN"] = TOKEN
+    result = fetch_by_name(fetcher, tmp_path, host, "0", hub=f", token={TOKEN!r}")
+    if sent:
+        assert result.returncode == 0, result.stdout + result.stderr
+    else:
+        assert result.returncode == 69 and "was not sent" in result.stdout, result.stdout + result.stderr
+    assert TOKEN not in result.stdout + result.stderr
+
+
+def test_a_name_that_no_domain_has(fetcher, tmp_path, need_root):
+    """Where one of them fails, too: it is said of the name, and costs no more than the tries."""
+    result = fetch_by_name(fetcher, tmp_path, "hub.test", "0 broken.example=2 =3", "broken.example good.example")
+    assert result.returncode == 75 and "fetch.dns" in result.stdout and "hub.test" in result.stdout, result.stdout + result.stderr
 
 
 # What is redirected elsewhere, and what is waited for

@@ -6,31 +6,32 @@ import contextlib
 import os
 import re
 import subprocess
-import time
 
 import pytest
 from world import HANG_LIMIT
 from hub_server import Hub, one_repo
 from models import OTHER, bert_files
+from network import free_port
+from waiting import wait_for
 from storages import (all_is_well, assert_digests, assert_the_library_loads, assert_whole, check_digests, files_of_all_kinds, fuse, loop_device,
-                      mounted, need, rclone, s3, s3fs)  # noqa: F401 (fixture)
+                      mounted, need, rclone, rclone_is_done, s3, s3fs)  # noqa: F401 (fixture)
 
 
-def assert_the_bucket_has_it(fetcher, volume, files):
+def assert_the_bucket_has_it(fetcher, volume, files, revives=False):
     """Mounted anew: what has reached the bucket, not what the first mount remembers."""
     with volume as place:
-        fetcher.hub = place / "hub"
+        fetcher.hub = place / fetcher.hub.name
         fetcher.write("http://127.0.0.1:9", mode="offline")
         result = check_digests(fetcher)
         assert result.status == 0, result
-        assert_whole(fetcher, files)
+        assert_whole(fetcher, files, revives)
         assert_the_library_loads(fetcher, files)
 
 
 def test_s3fs(fetcher, s3, tmp_path):  # noqa: F811
     bucket, files = s3.bucket(), files_of_all_kinds()
     with s3fs(s3, bucket, tmp_path / "one") as volume:
-        all_is_well(fetcher, volume, files, kills=3, longest=3)
+        all_is_well(fetcher, volume, files, longest=3)
     assert_the_bucket_has_it(fetcher, s3fs(s3, bucket, tmp_path / "two"), files)
 
 
@@ -38,13 +39,14 @@ def test_s3fs(fetcher, s3, tmp_path):  # noqa: F811
 @pytest.mark.parametrize("write_back", ["1s", "5s"])
 @pytest.mark.parametrize("mode", ["full", "writes"])
 def test_rclone(fetcher, s3, tmp_path, mode, write_back):  # noqa: F811
-    """Debian's rclone says that 0 inodes are free, has no links, and shows a directory that was renamed too soon without its files' bytes."""
-    bucket, files = s3.bucket(), files_of_all_kinds()
-    with rclone(s3, bucket, tmp_path / "one", mode, write_back) as volume:
-        result = all_is_well(fetcher, volume, files, kills=2, longest=1.5)
+    """Debian's rclone says that 0 inodes are free, has no links, and shows a directory that was renamed too soon without its files' bytes.
+    What is removed while it goes to the bucket comes back there, whoever removes it."""
+    bucket, files, control = s3.bucket(), files_of_all_kinds(), free_port()
+    with rclone(s3, bucket, tmp_path / "one", mode, write_back, control) as volume:
+        result = all_is_well(fetcher, volume, files, longest=1.5, revives=True)
         assert "not support symbolic links" in result.finding("fetch.volume")["message"]
-        time.sleep(float(write_back[:-1]) + 4)  # what a mount holds back, and what it still takes away on a machine that does more besides
-    assert_the_bucket_has_it(fetcher, rclone(s3, bucket, tmp_path / "two", mode, write_back), files)
+        wait_for(lambda: rclone_is_done(control))
+    assert_the_bucket_has_it(fetcher, rclone(s3, bucket, tmp_path / "two", mode, write_back), files, revives=True)
 
 
 def test_rclone_that_only_appends(fetcher, s3, tmp_path):  # noqa: F811

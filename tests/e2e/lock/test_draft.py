@@ -2,8 +2,10 @@
 """aweigh draft: the policy that it writes passes on the same tree, and fails after any one of its files is changed."""
 
 import os
+import re
 import shutil
 import signal
+import struct
 import subprocess
 
 import pytest
@@ -80,7 +82,7 @@ def test_what_is_left_out_is_told(world):
         for name, data in bert_files().items():
             repo.file(name, data)
     result = world.run("draft", str(world.hub))
-    assert result.status == 0 and result.out.count("[model ") == 1 and "models--org--two has several snapshots" in result.err, result
+    assert result.status == 0 and result.out.count("[model ") == 1 and "models--org--two has 2 snapshots, and no refs/main" in result.err, result
     result = world.run("draft", str(world.hub / "models--org--two"))
     assert result.status == 66 and "snapshots/COMMIT" in result.err, result
     result = world.run("draft", str(repo.snapshot))
@@ -147,7 +149,7 @@ def test_what_cannot_be_drafted(world, what):
     assert result.status == (64 if what == "ready of nothing" else 66) and result.out == "" and result.err.count("\n") == 1, result
 
 
-@pytest.mark.parametrize("name", ["two\nlines", "a ; b", "${HOME}", "a, b", " ends ", 'quoted"'])
+@pytest.mark.parametrize("name", ["two\nlines", "a ; b", "${HOME}", "a[b]", " ends ", 'quoted"'])
 def test_a_folder_that_no_policy_can_name(world, name):
     folder = lay(world.path / name, bert_files())
     assert "rename it" in draft(world, folder, status=66).err and not (world.path / "drafted.ini").exists()
@@ -190,7 +192,8 @@ def test_what_a_manifest_lists_is_drafted(world):
     assert check(world).status in (65, 66)
 
 
-@pytest.mark.parametrize("line, status, words", [("org/absent", 66, "org/absent is not in"), ("org/a onnx:x", 78, "unknown selector"), ("", 66, "no model was found")])
+@pytest.mark.parametrize("line, status, words", [("org/absent", 66, "org/absent is not in"), ("org/a onnx:x", 78, "models.txt:1: unknown selector"), ("", 66, "no model was found"),
+                                                 ("org/a gguf:no.gguf", 66, "models.txt:1: none of the files of org/a")])
 def test_a_manifest_that_cannot_be_drafted(world, line, status, words):
     Repo(world.hub, "org/a").all().ref()
     (world.path / "models.txt").write_text(line + "\n")
@@ -307,3 +310,167 @@ def test_without_proc(world, need_root):
     STATES["a cache"](world)
     result = world.run("draft", str(world.hub), prefix=["unshare", "-m", "sh", "-c", 'umount -l /proc && exec "$@"', "sh"])
     assert result.status == 66 and "without /proc" in result.err, result
+
+
+def test_one_file_of_weights(world):
+    file = world.path / "m.gguf"
+    file.write_bytes(gguf())
+    policy = world.path / "drafted.ini"
+    result = world.run("draft", str(file), "-p", str(policy))
+    assert result.status == 0 and f"path     = {file}\n" in policy.read_text(), result
+    assert world.run("check", "-p", str(policy)).status == 0
+    file.write_bytes(gguf()[:-40])
+    assert world.run("check", "-p", str(policy)).status == 65
+    (world.path / "notes.json").write_text("{}")
+    assert "no file of weights" in world.run("draft", str(world.path / "notes.json")).err
+
+
+def test_a_folder_of_models(world):
+    """Each by itself, as its own loader finds it; what has no weights, and a link to one of them, is no model more."""
+    shelf = world.path / "models"
+    for name in ("one", "two"):
+        (shelf / name).mkdir(parents=True)
+        for file, data in bert_files().items():
+            (shelf / name / file).parent.mkdir(exist_ok=True, parents=True)
+            (shelf / name / file).write_bytes(data)
+    (shelf / "docs").mkdir()
+    (shelf / "docs/README.md").write_text("words")
+    (shelf / "latest").symlink_to("two")
+    policy = world.path / "drafted.ini"
+    result = world.run("draft", str(shelf), "-p", str(policy))
+    paths = re.findall("^path +=(.*)$", policy.read_text(), re.M)
+    assert result.status == 0 and [path.strip() for path in paths] == [f"{shelf}/one", f"{shelf}/two"], result
+    assert world.run("check", "-p", str(policy)).status == 0
+    (shelf / "two/config.json").unlink()
+    assert world.run("check", "-p", str(policy)).status == 65
+
+
+def test_files_of_a_snapshot_stand_for_their_repository(world):
+    """Their blobs' names say nothing of a format; a second file of the same repository joins the first."""
+    snapshot = Repo(world.hub, "org/g").all({"a.gguf": gguf(), "b.gguf": gguf(), "c.gguf": gguf(), "README.md": b"x"}).ref().snapshot
+    draft(world, snapshot / "b.gguf", snapshot / "a.gguf", snapshot / "b.gguf")
+    text = (world.path / "drafted.ini").read_text()
+    assert text.count("[model ") == 1 and "repo     = org/g" in text and re.search("files    = a.gguf,\n +b.gguf\n", text) and "c.gguf" not in text, text
+    assert check(world).status == 0
+    (snapshot / "c.gguf").unlink()
+    assert check(world).status == 0
+    os.unlink(snapshot / "b.gguf")
+    assert check(world).status in (65, 66)
+
+
+def test_a_link_to_weights_without_an_ending(world):
+    (world.path / "0123").write_bytes(gguf())
+    (world.path / "m.gguf").symlink_to("0123")
+    draft(world, world.path / "m.gguf")
+    assert f"path     = {world.path}/m.gguf\n" in (world.path / "drafted.ini").read_text() and check(world).status == 0
+
+
+@pytest.mark.parametrize("gone, words", [("blobs", "links to files that are not there: copy the whole hub cache"), ("snapshots", "has no snapshot"), ("files", "has an empty snapshot")])
+def test_a_repository_that_is_not_whole(world, gone, words):
+    """Beside a whole one it is told, and alone it is the error."""
+    complete(world.hub, "org/whole")
+    repo = complete(world.hub, "org/half")
+    if gone == "files":
+        for path in repo.snapshot.iterdir():
+            path.unlink()
+    else:
+        shutil.rmtree(repo.folder / gone)
+    result = world.run("draft", str(world.hub))
+    assert result.status == 0 and "models--org--half" in result.err and words in result.err and result.out.count("[model ") == 1, result
+    result = world.run("draft", str(repo.folder))
+    assert result.status == 66 and words in result.err and result.out == "", result
+
+
+def test_code_that_is_not_there(world):
+    """It is told before the policy is written, not by a check of what was written and is gone."""
+    files = {**bert_files(), "config.json": b'{"model_type": "bert", "auto_map": {"AutoModel": "modeling.M"}}'}
+    Repo(world.hub).all(files).ref()
+    result = draft(world, world.hub, status=66)
+    assert "modeling.py: is missing" in result.err and "drafted.ini" not in result.err and not (world.path / "drafted.ini").exists(), result
+    assert "the policy will refuse it" in world.run("draft", str(world.hub)).err
+
+
+def test_a_manifest_leaves_out_what_a_folder_does(world):
+    Repo(world.hub).all({**bert_files(), "pytorch_model.bin": b"x" * 3000}).ref()
+    (world.path / "models.txt").write_text("org/m\n")
+    result = world.run("draft", "models.txt", env={"HF_HUB_CACHE": str(world.hub)})
+    assert result.status == 0 and "exclude  = pytorch_model.bin\n" in result.out and "files " not in result.out, result
+
+
+def test_what_a_dockerfile_copies(world):
+    """From its own path each, since two folders may have one name; a blank wants the form of JSON."""
+    folders = [lay(world.path / name, bert_files()) for name in ("a/model", "b/model", "c d/model", "e,f")]
+    text = world.run("draft", *map(str, folders)).out
+    for folder in folders:
+        assert (f';   COPY ["{str(folder)[1:]}", "{folder}"]\n' if " " in str(folder) else f";   COPY {str(folder)[1:]} {folder}\n") in text
+    (world.path / "drafted.ini").write_text(text)
+    assert check(world).status == 0
+
+
+@pytest.mark.parametrize("words", [("file", "whole"), ("whole", "file"), ("file", "cache"), ("cache", "file")])
+def test_a_file_and_the_whole_are_the_whole(world, words):
+    snapshot = Repo(world.hub, "org/g").all({"a.gguf": gguf(), "b.gguf": gguf({"w": 100}), "README.md": b"x"}).ref().snapshot
+    draft(world, *[{"file": snapshot / "a.gguf", "whole": snapshot, "cache": world.hub}[word] for word in words])
+    text = (world.path / "drafted.ini").read_text()
+    assert text.count("[model ") == 1 and "b.gguf" in text and "files " not in text and text.count("a.gguf") == 1, text
+    assert check(world).status == 0
+
+
+def test_two_commits_of_a_repository(world):
+    """A snapshot by its name, and that of main beside it."""
+    other = Repo(world.hub, "org/g", "1" * 40).all({"a.gguf": gguf()}).snapshot
+    Repo(world.hub, "org/g").all({"b.gguf": gguf({"w": 100})}).ref()
+    draft(world, other, world.hub)
+    text = (world.path / "drafted.ini").read_text()
+    assert text.count("[model ") == 2 and f"revision = {'1' * 40}" in text and f"revision = {COMMIT}" in text, text
+    assert check(world).status == 0
+
+
+def test_lines_of_one_repository_join(world):
+    Repo(world.hub, "org/g").all({"a.gguf": gguf(), "b.gguf": gguf({"w": 100}), "c.gguf": gguf({"w": 200})}).ref()
+    (world.path / "models.txt").write_text("org/g gguf:a.gguf\norg/g gguf:b.gguf\n")
+    result = world.run("draft", "models.txt", env={"HF_HUB_CACHE": str(world.hub)})
+    assert result.status == 0 and result.out.count("[model ") == 1 and "c.gguf" not in result.out and re.search("files    = a.gguf,\n +b.gguf\n", result.out), result
+
+
+def test_a_file_that_no_library_loads(world):
+    repo = Repo(world.hub, "org/g").all({"a.gguf": gguf(), ".cache/x.gguf": gguf({"w": 5000})}).ref()
+    assert "not among the files" in draft(world, repo.snapshot / "a.gguf", repo.snapshot / ".cache/x.gguf", status=66).err
+    odd = world.hub / "models--a--b--c/snapshots" / COMMIT / "m.gguf"
+    odd.parent.mkdir(parents=True)
+    odd.write_bytes(gguf())
+    assert "in no repository" in draft(world, odd, status=66).err
+
+
+def test_a_ref_to_what_is_not_aboard(world):
+    repo = Repo(world.hub).all().ref(text="2" * 40)
+    result = draft(world, world.hub, status=66)
+    assert f"has no snapshot {'2' * 40}" in result.err, result
+    assert draft(world, repo.snapshot).status == 0
+
+
+def split_gguf(part, count=2):
+    """llama.cpp's: every part has its number and how many there are."""
+    return gguf({f"w{part}": 100}, keys=[("split.no", 2, struct.pack("<H", part)), ("split.count", 2, struct.pack("<H", count))])
+
+
+def test_a_part_of_a_split_model_stands_for_all(world):
+    """In a cache, by a manifest and by `files`; llama.cpp is given the first."""
+    names = ["big-00001-of-00002.gguf", "big-00002-of-00002.gguf"]
+    snapshot = Repo(world.hub, "org/s").all({name: split_gguf(i) for i, name in enumerate(names)} | {"other.gguf": gguf()}).ref().snapshot
+    (world.path / "models.txt").write_text(f"org/s gguf:{names[0]}\n")
+    for word in (snapshot / names[0], world.path / "models.txt"):
+        result = world.run("draft", str(word), env={"HF_HUB_CACHE": str(world.hub)})
+        assert result.status == 0 and names[1] in result.out and "other.gguf" not in result.out, result
+    (world.path / "drafted.ini").write_text(f"[policy]\nmode = offline\nhub_cache = {world.hub}\n[model s]\nrepo = org/s\nfiles = {names[0]}\n")
+    assert check(world).status == 0
+    (snapshot / names[1]).unlink()
+    result = check(world)
+    assert result.status == 65 and names[1] in result.finding("file.split")["message"] + result.finding("file.split")["path"], result
+
+
+def test_what_lies_beside_a_hub_cache_is_told(world):
+    complete(world.hub)
+    folder = lay(world.hub.parent / "plain", bert_files())
+    result = world.run("draft", str(world.hub.parent))
+    assert result.status == 0 and f"{folder} lies beside a hub cache" in result.err and "plain" not in result.out, result

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from models import COMMIT, Repo, bert_files, gguf, minilm_files
+from models import COMMIT, Repo, bert_files, gguf, minilm_files, safetensors
 from test_draft import check, draft, lay
 from world import HANG_LIMIT
 
@@ -244,7 +244,7 @@ def test_what_people_name_instead_of_the_cache(world):
 
 def test_an_image_gets_the_folders_too(world):
     folder = lay(world.path / "plain", bert_files())
-    assert f";   COPY plain {folder}\n" in world.run("draft", str(folder)).out
+    assert f";   COPY {str(folder)[1:]} {folder}\n" in world.run("draft", str(folder)).out
 
 
 def test_weights_beneath_a_folder_that_is_called_like_a_repository(world):
@@ -284,3 +284,41 @@ def test_the_snapshot_that_has_most_of_what_was_opened(world):
         text = run_draft(world, *opened, args=()).out
         assert f"revision = {other.name}\n" in text and "model.safetensors" in text, text
     assert f"revision = {COMMIT}\n" in run_draft(world, os.path.realpath(others[0] / "config.json"), args=()).out
+
+
+def test_weights_beside_a_hub_cache(world):
+    """HF_HOME with a file of weights in it: the file is drafted by its path, and not all that lies there."""
+    snapshot = two_sets(world)
+    (world.hub.parent / "m.gguf").write_bytes(gguf())
+    (world.hub.parent / "n.gguf").write_bytes(gguf())
+    run_draft(world, world.hub.parent / "m.gguf", snapshot / "config.json", snapshot / "model.safetensors")
+    text = (world.path / "drafted.ini").read_text()
+    assert f"path     = {world.hub.parent}/m.gguf\n" in text and "n.gguf" not in text and "repo     = org/m" in text and text.count("[model ") == 2, text
+    assert check(world).status == 0
+
+
+def test_many_weights_beside_a_hub_cache(world):
+    """Each once, of a component too, and what was named besides."""
+    two_sets(world)
+    home = lay(world.hub.parent, {f"w{i}.gguf": gguf() for i in range(4)} | {"unet/d.safetensors": safetensors({"w": 3}), "model_index.json": b"{}"})
+    run_draft(world, *[home / f"w{i}.gguf" for i in range(4)], home / "model_index.json", home / "unet/d.safetensors", folders=[home / "w0.gguf"])
+    text = (world.path / "drafted.ini").read_text()
+    assert text.count("[model ") == 5 and text.count("COPY ") == 7, text
+    assert check(world).status == 0
+
+
+def test_what_is_named_and_what_is_opened_join(world):
+    snapshot = Repo(world.hub, "org/g").all({"a.gguf": gguf(), "b.gguf": gguf({"w": 100}), "c.gguf": gguf({"w": 200})}).ref().snapshot
+    run_draft(world, snapshot / "b.gguf", folders=[snapshot / "a.gguf"])
+    text = (world.path / "drafted.ini").read_text()
+    assert "; what was named, and what the service opened" in text and "b.gguf" in text and "a.gguf" in text and "c.gguf" not in text, text
+    assert check(world).status == 0
+
+
+def test_a_link_to_a_snapshot_is_its_repository(world):
+    snapshot = two_sets(world)
+    (world.path / "current").symlink_to(snapshot)
+    run_draft(world, world.path / "current/model.safetensors", world.path / "current/config.json")
+    text = (world.path / "drafted.ini").read_text()
+    assert "repo     = org/m" in text and "path     =" not in text and "pytorch_model" not in text, text
+    assert check(world).status == 0

@@ -51,7 +51,10 @@ class Sandbox:
         return bundle
 
     def start(self, command, network="none", flags=(), **options):
-        return Started(self, self.bundle(command, **options), {"network": network, "flags": flags})
+        return self.started(self.bundle(command, **options), network=network, flags=flags)
+
+    def started(self, bundle, **options):
+        return Started(self, bundle, options)
 
     def run(self, command, **options):
         """Status, standard output and standard error of the container's only run."""
@@ -81,7 +84,9 @@ class Started:
     def __init__(self, sandbox, bundle, options):
         self.sandbox, self.bundle, self.name = sandbox, bundle, f"aweigh-{os.getpid()}-{bundle.name}"
         with (bundle / "out").open("wb") as out, (bundle / "err").open("wb") as err:
-            self.process = subprocess.Popen(sandbox.runsc("run", "--bundle", bundle, self.name, **options), stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+            command = sandbox.runsc("run", "--bundle", bundle, self.name, **options)
+            command.insert(1, f"--panic-log={bundle}/panic")
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
         sandbox.running.append(self)
 
     def out(self):
@@ -96,7 +101,10 @@ class Started:
         return self
 
     def status(self):
-        return self.process.wait(HANG_LIMIT)
+        """A sandbox whose kernel dies ends with 2, as Go programs do, and says nothing."""
+        status, panic = self.process.wait(HANG_LIMIT), self.bundle / "panic"
+        assert not panic.exists() or not panic.read_text(), panic.read_text()[:4000]
+        return status
 
     def signal(self, number):
         wait_for(lambda: self.sandbox.call("kill", self.name, str(number)).returncode == 0 or self.process.poll() is not None)

@@ -99,6 +99,10 @@ def test_weights_of_no_model_section(world):
         world.policy(f"[policy]\n[model m]\npath = {world.path}/mine\n[service]\nready = exit\nfiles = refuse\n")
         result = world.run("smoke", "--policy", str(world.policy_file), "--format", "json", "--", PYTHON, "-c", f"open('{world.path}/{opened}/model.safetensors', 'rb').read(1)")
         assert result.status == status and ("no [model] section names where it lies" in result.err) == (status == 65), result
+    # Told where it refuses nothing, too.
+    world.policy(f"[policy]\n[model m]\npath = {world.path}/mine\n[service]\nready = exit\n")
+    result = world.run("smoke", "--policy", str(world.policy_file), "--", PYTHON, "-c", f"open('{world.path}/stray/model.safetensors', 'rb').read(1)")
+    assert result.status == 0 and "1 file that no [model] section covers" in " ".join(result.err.split()), result
 
 
 def world_schema(result):
@@ -855,3 +859,14 @@ def test_what_cannot_start_is_the_services_fault(world):
     world.policy("[policy]\n[model m]\nrepo = org/m\n[service]\nready = exit\n")
     lines = world.run("smoke", "-p", str(world.policy_file), "--", "nothing-of-that-name").err.splitlines()
     assert any(line.split()[:2] == ["refused", "service"] for line in lines) and any(line.split()[:2] == ["ok", "environment"] for line in lines), lines
+
+
+def test_many_programs_are_named_in_part(world):
+    """A shell's start-up alone starts a dozen: people read five, programs read all."""
+    programs = ["true", "false", "ls", "cat", "uname", "id", "env"]
+    command = ["/bin/sh", "-c", "".join(f"/bin/{name} </dev/null >/dev/null; " for name in programs)]
+    result = run_smoke(world, "exit", *command)
+    seen = len(result.json["service"]["programs"])
+    assert seen >= len(programs), result
+    human = world.run("smoke", "-p", str(world.policy_file), "--format", "human", "--", *command)
+    assert f"and {seen - 5} more" in " ".join(human.err.split()), human

@@ -17,7 +17,7 @@ def installed(tmp_path_factory):
 
 def bash(installed, *words):
     script = f'source {installed}/bash-completion/completions/aweigh; COMP_WORDS=({" ".join(repr(w) for w in words)}); COMP_CWORD={len(words) - 1}; _aweigh; printf "%s\\n" "${{COMPREPLY[@]}}"'
-    return set(subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout.split())
+    return set(subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split())
 
 
 @pytest.mark.parametrize("words, some, none", [
@@ -30,6 +30,17 @@ def bash(installed, *words):
     (["aweigh", "check", "--format", "j"], {"json", "junit"}, {"human"}),
     (["aweigh", "lock", "--as", ""], {"sha256sums", "cyclonedx", "cog"}, set()),
     (["aweigh", "--", "ech"], {"echo"}, {"check"}),
+    (["aweigh", "check", "-p", "Make"], {"Makefile"}, {"check"}),
+    (["aweigh", "draft", "REA"], {"README.md"}, {"run"}),
+    (["aweigh", "check", "--only", ""], set(), {"check", "run"}),
+    (["aweigh", "probe", ""], set(), {"check", "run"}),
+    (["aweigh", "check", "--report", "j"], {"json=", "junit="}, {"sarif="}),
+    (["aweigh", "check", "--report", "json", "=", "Make"], {"Makefile"}, {"json="}),
+    (["aweigh", "check", "--format", "=", "j"], {"json"}, {"Makefile"}),
+    (["aweigh", "check", "--root", "=", ""], {"entry"}, {"Makefile"}),
+    (["aweigh", "checks", "model.m"], {"model.missing"}, {"file.mode"}),
+    (["aweigh", "help", "file."], {"file.mode"}, {"model.missing"}),
+    (["aweigh", "help", "ch"], {"check", "checks"}, {"run"}),
 ])
 def test_bash(installed, words, some, none):
     came = bash(installed, *words)
@@ -41,9 +52,11 @@ def test_fish(installed):
     file = installed / "fish/vendor_completions.d/aweigh.fish"
 
     def fish(line):
-        return subprocess.run(["fish", "-c", f"source {file}; complete -C {line!r}"], capture_output=True, text=True, check=True).stdout
+        return subprocess.run(["fish", "-c", f"source {file}; complete -C {line!r}"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
     assert "--upgrade\tlook branches" in fish("aweigh lock --up") and "lock" in fish("aweigh lo")
+    assert "README.md" in fish("aweigh draft REA") and "README.md" not in fish("aweigh check REA")
+    assert "file.mode" in fish("aweigh checks file.m") and "json=" in fish("aweigh check --report j")
     assert "digest" in fish("aweigh check --verify d") and "--upgrade" not in fish("aweigh check --up")
 
 

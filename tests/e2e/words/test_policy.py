@@ -192,6 +192,7 @@ def test_only_and_verify_options(world):
 @pytest.mark.parametrize("args, words", [
     (["chekc"], "did you mean 'check'"), (["python", "app.py"], "behind '--'"), (["--polcy", "x"], "did you mean '--policy'"), (["check", "--format", "xml"], "unknown format"),
     (["check", "--format", "jnuit"], "did you mean 'junit'"), (["check", "--verify", "deep"], "takes one of"), (["check", "--report", "json"], "FMT=FILE"),
+    (["check", "--report", "json=x", "--report", "tap=x"], "two reports go to x"), (["checks", "--format", "tap"], "human or json"), (["explain", "--format", "sarif"], "human or json"),
     (["check", "extra"], "takes no argument"), (["--policy"], "needs FILE"), (["lokc"], "did you mean 'lock'"), (["lock", "--as", "xml"], "takes one of"), (["fetch", "--root", "/"], "--root goes with"), (["draft", "--"], "no command follows"), (["draft", "--format", "json"], "--format goes with"), ([], "run needs"), (["--root", "/", "--", "true"], "--root"),
 ])
 def test_usage_errors(world, args, words):
@@ -205,3 +206,8 @@ def test_explain_refuses_a_policy_with_errors_as_check_does(world):
     for result, text in zip(told, (told[0].out, told[1].err)):
         assert result.status == 78 and "refused (78)" in text, result
         assert "policy.ini:2: mode = x: expected" in " ".join(text.split()), text
+
+
+def test_explain_says_what_a_limit_brings_along(world):
+    world.policy("[policy]\nmode = offline\n[confine]\negress = deny\n[model m]\nrepo = org/m\n")
+    assert "no   [egress sets it]" in world.run("explain", "-p", str(world.policy_file)).out

@@ -6,7 +6,7 @@ import re
 import subprocess
 
 import pytest
-from models import Repo, complete
+from models import Repo, bert_files, complete
 from network import need
 from test_golden import broken, compare
 from world import ROOT
@@ -59,6 +59,22 @@ def test_junit(world):
     assert case.get("file") == "policy.ini" and case.get("line").isdigit()
     schema = etree.XMLSchema(etree.parse(str(ROOT / "tests/fixtures/junit.xsd")))
     schema.assertValid(root)
+
+
+def test_a_case_keeps_its_name_when_another_is_mended(world):
+    """By the file, and a number only where a file has the same finding twice: CI remembers cases by their names."""
+    from lxml import etree
+    repo = complete(world.hub)
+    world.policy()
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        repo.blob(name).unlink()
+
+    def names():
+        return {case.get("name") for case in etree.fromstring(report(world, "junit").out.encode()).iter("testcase") if "dangling" in case.get("name")}
+
+    before = names()
+    repo.file("config.json", bert_files()["config.json"])
+    assert len(before) == 3 and before - names() == {"file.dangling-link config.json"}, (before, names())
 
 
 def test_sarif(world, tmp_path):
