@@ -21,6 +21,7 @@ from hub_server import Hub, one_repo
 from models import bert_files, gguf, safetensors
 from fetching import assert_digest, blobs, library, names_on_their_way, python_of
 from network import free_port
+from waiting import stop
 
 
 HUBS = itertools.count(2)
@@ -177,7 +178,7 @@ def server_of(volume):
 def stopped(volume):
     """Its server is stopped until the block's end."""
     server = server_of(volume)
-    os.kill(server, signal.SIGSTOP)
+    stop(server)
     try:
         yield
     finally:

@@ -16,7 +16,7 @@ from fetching import names_on_their_way, partials_of
 from hub_server import Hub, one_repo
 from models import COMMIT, bert_files, safetensors, sha256
 from storages import all_is_well, assert_digests, assert_whole, check_digests, files_of_all_kinds, passthrough  # noqa: F401 (fixture)
-from waiting import children, wait_for
+from waiting import children, stop, wait_for
 
 
 def numbers(rules):
@@ -231,8 +231,7 @@ def standing_still(process):
     """It and its fetcher; the volume's server goes on with what it was asked to write."""
     family = [process.pid, *children(process.pid)]
     for pid in family:
-        os.kill(pid, signal.SIGSTOP)
-    time.sleep(0.5)
+        stop(pid)
     try:
         yield
     finally:

@@ -11,7 +11,7 @@ import time
 
 import pytest
 from world import HANG_LIMIT, ROOT, missing
-from waiting import children, wait_for
+from waiting import children, stop, wait_for
 
 # Its own, what a terminal does to background processes, and what cannot be caught.
 KEPT = {signal.SIGCHLD, signal.SIGTTIN, signal.SIGTTOU, signal.SIGKILL, signal.SIGSTOP}
@@ -333,7 +333,7 @@ def test_what_the_service_leaves(world, worker, prefix, args, ignores):
 def test_a_stopped_process_is_ended_too(world, worker):
     started = Started(world, "/bin/sh", "-c", f"'{worker}' hold 0 & wait; kill -STOP $(cat /proc/self/task/*/children) 2>/dev/null; exit 4", service="grace = 3600s", args=["-s"])
     left = int(started.line())
-    os.kill(left, signal.SIGSTOP)
+    stop(left)
     assert started.wait() == 4 and is_gone(left)
 
 
