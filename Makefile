@@ -13,7 +13,7 @@ DESTDIR ?=
 CC ?= gcc
 STRIP ?= strip
 # Speed for the gate, size for the build that has no network code.
-CFLAGS ?= $(if $(filter no,$(FETCH)),-Oz -flto -flto-partition=one -fmerge-all-constants -fno-jump-tables,-O2)
+CFLAGS ?= $(if $(filter no,$(FETCH)),-Oz -flto -flto-partition=one -fmerge-all-constants -fno-jump-tables -fno-thread-jumps -fno-caller-saves -fno-tree-dominator-opts,-O2)
 LDFLAGS ?=
 
 # What runs once, for people, is small rather than fast.

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a model of its family needs; a model of no family is judged by what it states of itself. */
+#include <string.h>
+
 #include "checks.h"
 #include "engine/findings.h"
 #include "engine/inspection.h"
@@ -27,11 +29,27 @@ static void check_headless(struct inspection *inspection)
 		}
 }
 
+/* The path is one file: what lies beside it is none of the model's. */
+static void check_single(struct inspection *inspection)
+{
+	const struct model_view *view = inspection->model;
+
+	if (view->paper_files + view->python_files > 0 || strcmp(view->only, "config.json") == 0)
+		inspection_report(inspection, FINDING_MODEL_NO_WEIGHTS,
+		                  (struct report_at){ .path = view->only,
+		                                      .fix = "let path name the model's directory" },
+		                  "is not a model");
+}
+
 void check_model_kind(struct inspection *inspection)
 {
 	const struct model_view *view = inspection->model;
 	bool told = false;
 
+	if (view->only != NULL) {
+		check_single(inspection);
+		return;
+	}
 	for (size_t i = 0; i < family_count; i++) {
 		if (!family_is(inspection, &families[i]))
 			continue;

@@ -309,15 +309,23 @@ static bool leads_nowhere(struct inspection *inspection)
 /* What a model's directory is by the names in it. */
 struct contents {
 	bool any; /* besides .cache, which a download makes first */
-	bool is_cache; /* CACHE/models--ORG--NAME, or CACHE itself */
+	bool is_cache; /* CACHE/models--ORG--NAME or its blobs, CACHE itself, or HF_HOME above it */
 };
 
-static struct contents look_into(int directory_fd)
+/* Blobs are named by what the hub calls their ETag: SHA-256, or git's SHA-1. */
+static bool is_blob_name(const char *name)
+{
+	size_t length = strlen(name);
+
+	return scan_is_hex(name, length, SHA256_HEX) || scan_is_hex(name, length, COMMIT_HEX);
+}
+
+static struct contents look_into(int directory_fd, const char *name)
 {
 	CLEANUP(dir_close)
-	struct dir directory = dir_open(directory_fd, ".", MAX_DIRECTORY_ENTRIES);
+	struct dir directory = dir_open(directory_fd, name, MAX_DIRECTORY_ENTRIES);
 	struct contents contents = { false, false };
-	bool snapshots = false, others = false;
+	bool snapshots = false, others = false, named = false;
 	struct dirent *entry;
 
 	while ((entry = dir_next(&directory)) != NULL) {
@@ -325,8 +333,9 @@ static struct contents look_into(int directory_fd)
 		contents.is_cache |= strncmp(entry->d_name, "models--", 8) == 0;
 		snapshots |= strcmp(entry->d_name, "snapshots") == 0;
 		others |= strcmp(entry->d_name, "refs") == 0 || strcmp(entry->d_name, "blobs") == 0;
+		named |= !is_blob_name(entry->d_name);
 	}
-	contents.is_cache |= snapshots && others;
+	contents.is_cache |= (snapshots && others) || (contents.any && !named);
 	return contents;
 }
 
@@ -349,12 +358,14 @@ static void check_directory(struct inspection *inspection)
 		report_refusal(inspection, view->place.path, view->place.error);
 		return;
 	}
-	contents = look_into(view->place.dir_fd);
+	contents = look_into(view->place.dir_fd, ".");
+	if (look_into(view->place.dir_fd, "hub").is_cache)
+		contents.is_cache = true;
 	if (contents.is_cache) {
 		inspection_report(inspection, FINDING_MODEL_MISSING,
 		                  (struct report_at){ .path = view->place.path,
 		                                      .fix = "write repo = ORG/NAME instead" },
-		                  "is a hub cache, or a repository of one");
+		                  "is a hub cache, or a part of one");
 		view->place.kind = PLACE_NONE;
 		return;
 	}

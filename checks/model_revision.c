@@ -90,7 +90,7 @@ static void check_pin(struct inspection *inspection)
 	if (text[0] == '\0')
 		inspection_report(inspection, FINDING_MODEL_NO_MAIN,
 		                  (struct report_at){ .path = inspection->model->place.repo_path },
-		                  "there is no refs/%.128s, only the commit %s", name,
+		                  "there is no refs/%.128s that can be read; the commit is %s", name,
 		                  inspection->model->place.commit);
 	else if (strlen(text) == COMMIT_HEX && strcmp(text, inspection->model->place.commit) != 0)
 		inspection_report(inspection, FINDING_MODEL_STALE_REF,

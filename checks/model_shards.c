@@ -195,16 +195,24 @@ static bool has_part(const struct inspection *inspection, const char *path,
 	return model_has(inspection, part, NULL) || !model_wants(inspection, part);
 }
 
-/* Whether the parts have an index, which then says what is demanded. */
-static bool has_index(const struct inspection *inspection, const char *path,
-                      const struct shard_number *of)
+/* transformers and diffusers find the parts of model-00001-of-00002 by the index alone; vLLM looks for itself. */
+static void check_no_index(struct inspection *inspection, const struct shard_number *of,
+                           const char *index)
 {
-	char name[MAX_PATH_BYTES];
-	struct text text = TEXT_OVER(name);
+	const char *path = inspection->file->path;
+	char directory[MAX_PATH_BYTES], config[MAX_PATH_BYTES], whole[MAX_PATH_BYTES];
+	struct text text = TEXT_OVER(whole);
 
-	text_add_bytes(&text, path, of->prefix - 1);
-	text_addf(&text, "%s.index.json", of->ending);
-	return model_has(inspection, name, NULL);
+	directory_of(path, directory, sizeof(directory));
+	text_add_bytes(&text, index, strlen(index) - strlen(".index.json"));
+	if (of->number == 1 && of->prefix >= 6 && strncmp(path + of->prefix - 6, "model-", 6) == 0 &&
+	    path_join(config, sizeof(config), directory, "config.json") &&
+	    model_has(inspection, config, NULL) && !model_has(inspection, whole, NULL) &&
+	    model_wants(inspection, index))
+		inspection_report(inspection, FINDING_MODEL_NO_CONFIG,
+		                  (struct report_at){ .path = path,
+		                                      .fix = "fetch it too: transformers needs it, vLLM does not" },
+		                  "has no %.256s", index);
 }
 
 /* Each part tells of those that are missing behind it, and the first that is there of those before it. */
@@ -212,15 +220,21 @@ static void check_numbered(struct inspection *inspection)
 {
 	const char *path = inspection->file->path;
 	bool gguf = strcmp(inspection->file->format->name, "gguf") == 0;
-	char part[MAX_PATH_BYTES];
+	char part[MAX_PATH_BYTES], index[MAX_PATH_BYTES];
+	struct text text = TEXT_OVER(index);
 	struct shard_number of;
 	uint64_t before = 1;
 
 	if (!shard_number_read(path, &of) || of.number == 0 || of.number > of.count ||
 	    of.count > MAX_SHARDS)
 		return;
-	if (!gguf && has_index(inspection, path, &of))
+	/* Where the parts have an index, that says what is demanded. */
+	text_add_bytes(&text, path, of.prefix - 1);
+	text_addf(&text, "%s.index.json", of.ending);
+	if (!gguf && model_has(inspection, index, NULL))
 		return;
+	if (!gguf)
+		check_no_index(inspection, &of, index);
 	while (before < of.number && !has_part(inspection, path, &of, before, part))
 		before++;
 	for (uint64_t i = before == of.number ? 1 : of.number + 1; i <= of.count; i++) {

@@ -73,6 +73,7 @@ static const struct {
 	  "auto, human, json, junit, sarif, tap, github, markdown or gcp", JUDGING " checks" },
 	{ "report", 0, OPTION_REPORT, "FMT=FILE", "write a report to FILE as well; repeatable",
 	  "run smoke check fetch" },
+#ifndef AWEIGH_NO_FETCH /* of commands that the other build has */
 	{ "aboard", 0, OPTION_ABOARD, NULL, "lock what is there, and ask no hub", "lock" },
 	{ "check", 0, OPTION_CHECK, NULL, "write nothing: say what the lock file would change",
 	  "lock" },
@@ -82,6 +83,7 @@ static const struct {
 	{ "force", 0, OPTION_FORCE, NULL, "write over a policy that is there", "draft" },
 	{ "ready", 0, OPTION_READY, "TARGET",
 	  "what the command is ready by, as [service] ready has it", "draft" },
+#endif
 	{ "body", 0, OPTION_BODY, "PATTERN", "what the answer's first 64 KiB must hold", "probe" },
 	{ "timeout", 0, OPTION_TIMEOUT, "DURATION",
 	  "how long the answer may take (probe, 2s), or the command (draft, 60s)", "probe draft" },

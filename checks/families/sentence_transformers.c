@@ -81,7 +81,7 @@ static void check_weights(struct modules *modules)
 	struct inspection *inspection = modules->inspection;
 	char weights[MAX_PATH_BYTES];
 
-	if (!is_known(modules) || model_is_broken(inspection) ||
+	if (!is_known(modules) ||
 	    !path_join(weights, sizeof(weights), modules->path, "model.safetensors") ||
 	    !model_wants(inspection, weights) || !has_weights_missing(modules))
 		return;
@@ -107,7 +107,6 @@ static bool check_configuration(const struct modules *modules)
 
 	if (!is_known(modules) ||
 	    !(path_ends(modules->type, "Transformer") || is_of(modules, "CLIPModel")) ||
-	    model_is_broken(inspection) ||
 	    !path_join(config, sizeof(config), modules->path, "config.json") ||
 	    !path_join(adapter, sizeof(adapter), modules->path, "adapter_config.json") ||
 	    !model_wants(inspection, config) || model_has(inspection, config, NULL) ||
@@ -179,7 +178,7 @@ static bool visit_route(void *context, const struct json_value *value)
 
 	if (value->depth != 2 || value->kind != JSON_STRING || !json_key_is(value, 0, "types") ||
 	    !repo_path_is_legal(name, value->key_length[1]) || !model_wants(inspection, name) ||
-	    model_has_directory(inspection, name) || model_is_broken(inspection))
+	    model_has_directory(inspection, name))
 		return true;
 	inspection_report(inspection, FINDING_MODEL_PART, (struct report_at){ .path = name },
 	                  "is missing: router_config.json names it");
@@ -197,6 +196,10 @@ static void check_router(struct inspection *inspection)
 
 void sentence_transformers_check(struct inspection *inspection)
 {
+	/* What seems to be missing may lie in a directory that cannot be read. */
+	if (model_is_broken(inspection))
+		return;
+
 	CLEANUP(cleanup_fd) int fd = model_open(inspection, "modules.json", NULL);
 	struct modules modules = { .inspection = inspection };
 	int error;

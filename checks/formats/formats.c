@@ -139,7 +139,7 @@ bool format_is_paper(const char *path)
 	for (size_t i = 0; i < LENGTH_OF(papers); i++)
 		if (strncasecmp(path_name(path), papers[i], strlen(papers[i])) == 0)
 			return true;
-	return false;
+	return format_has_ending(path, ".md .log .rst .pdf .png .jpg .jpeg .gif .svg .webp");
 }
 
 bool format_is_plain(const char *path)

@@ -191,12 +191,17 @@ static enum cache_outcome read_ref(const struct tree *tree, struct model_place *
                                    const char *revision)
 {
 	CLEANUP(cleanup_fd) int fd = open_ref(tree, place, revision);
-	char text[COMMIT_HEX + 2];
+	char text[COMMIT_HEX + 2], name[MAX_REVISION_BYTES + 8];
 	ssize_t got;
 
 	if (fd < 0) {
 		place->error = -fd;
-		return fd == -ENOENT || fd == -ENOTDIR ? CACHE_NO_REF : CACHE_REFUSED;
+		if (fd == -ENOENT || fd == -ENOTDIR)
+			return CACHE_NO_REF;
+		if (!path_join(name, sizeof(name), "refs", revision) ||
+		    !path_join(place->path, sizeof(place->path), place->repo_path, name))
+			place->path[0] = '\0';
+		return CACHE_REFUSED;
 	}
 	got = read(fd, text, sizeof(text));
 	if (got < 0) {

@@ -89,6 +89,8 @@ enum status gate_judge(struct gate *gate, const struct options *options,
                        struct text *why);
 /* Whether a fetch is allowed to the command at hand, by itself or by policy.mode. */
 bool gate_may_fetch(const struct gate *gate);
+/* A path of the policy, from the service's working directory on; false: it does not fit. */
+bool gate_whole_path(const struct gate *gate, const char *path, char out[static MAX_PATH_BYTES]);
 void gate_release(struct gate *gate);
 
 #endif

@@ -174,15 +174,16 @@ enum status gate_inspect(struct gate *gate, struct text *why)
 
 enum status gate_export(struct gate *gate, struct text *why)
 {
-	char path[MAX_PATH_BYTES];
+	char path[MAX_PATH_BYTES], whole[MAX_PATH_BYTES];
 
 	for (size_t i = 0; i < gate->policy.model_count; i++) {
 		const char *name = gate->policy.models[i].export;
 
 		report_model_path(&gate->report, i, path, sizeof(path));
-		if (name == NULL || path[0] == '\0' || !gate->report.models[i].seen)
+		if (name == NULL || path[0] == '\0' || !gate->report.models[i].seen ||
+		    !gate_whole_path(gate, path, whole))
 			continue;
-		if (service_environ_set(&gate->service, name, path, ORIGIN_EXPORT) < 0) {
+		if (service_environ_set(&gate->service, name, whole, ORIGIN_EXPORT) < 0) {
 			text_add(why, "out of memory");
 			return STATUS_SYSTEM;
 		}

@@ -127,10 +127,15 @@ static void resolve_identity(struct gate *gate)
 	gate->who.exact = identity_is_current(&gate->who) || identity_may_change();
 }
 
-static void resolve_paths(struct gate *gate)
+bool gate_whole_path(const struct gate *gate, const char *path, char out[static MAX_PATH_BYTES])
+{
+	return path_join(out, MAX_PATH_BYTES, path[0] == '/' ? "/" : gate->working_directory, path);
+}
+
+/* A relative path is the service's working directory's; the service is told the whole, since it may go elsewhere. */
+static void resolve_policy_paths(struct gate *gate)
 {
 	const char *directory = gate->policy.working_directory, *cache = gate->policy.hub_cache;
-	enum location_error error;
 
 	if (directory != NULL && directory[0] == '/' &&
 	    path_join(gate->working_directory, sizeof(gate->working_directory), directory, ""))
@@ -138,13 +143,20 @@ static void resolve_paths(struct gate *gate)
 	else if (gate->options->root != NULL ||
 	         getcwd(gate->working_directory, sizeof(gate->working_directory)) == NULL)
 		memcpy(gate->working_directory, "/", 2);
-	if (cache != NULL) {
-		gate->hub_cache_origin = "policy.hub_cache";
-		if (!path_join(gate->hub_cache, sizeof(gate->hub_cache),
-		               cache[0] == '/' ? "/" : gate->working_directory, cache))
-			gate->hub_cache_origin = NULL;
+	if (cache == NULL ||
+	    !gate_whole_path(gate, cache, gate->hub_cache))
 		return;
-	}
+	gate->hub_cache_origin = "policy.hub_cache";
+	if (cache[0] != '/')
+		gate->policy.hub_cache = gate->hub_cache;
+}
+
+static void resolve_cache(struct gate *gate)
+{
+	enum location_error error;
+
+	if (gate->policy.hub_cache != NULL)
+		return;
 	error = library_hub_cache(&gate->env, gate->who.home, gate->working_directory,
 	                          gate->hub_cache, sizeof(gate->hub_cache),
 	                          &gate->hub_cache_origin);
@@ -323,6 +335,7 @@ enum status gate_prepare(struct gate *gate, const struct options *options,
 	status = gate_choose_home(gate, &home_follows, why);
 	if (status != STATUS_OK)
 		return status;
+	resolve_policy_paths(gate);
 	if (service_environ_compute(&gate->service, &gate->policy, &gate->given, &gate->who,
 	                            home_follows) < 0)
 		goto memory;
@@ -330,7 +343,7 @@ enum status gate_prepare(struct gate *gate, const struct options *options,
 	status = gate_read_secrets(gate, why);
 	if (status != STATUS_OK)
 		return status;
-	resolve_paths(gate);
+	resolve_cache(gate);
 	gate->report.who = &gate->who;
 	gate->report.hub_cache = gate->hub_cache_origin != NULL ? gate->hub_cache : NULL;
 	gate->report.hub_cache_origin = gate->hub_cache_origin;

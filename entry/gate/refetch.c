@@ -196,8 +196,7 @@ static enum status fetch_places(struct gate *gate, const enum want *want,
 		const char *directory = gate->policy.models[i].path;
 
 		if (directory == NULL || want[i] == WANT_NOTHING ||
-		    !path_join(path, sizeof(path),
-		               directory[0] == '/' ? "/" : gate->working_directory, directory))
+		    !gate_whole_path(gate, directory, path))
 			continue;
 		memset(mine, 0, count * sizeof(*mine));
 		mine[i] = want[i];

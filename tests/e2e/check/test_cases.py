@@ -7,7 +7,7 @@ import socket
 import struct
 
 import pytest
-from models import COMMIT, OTHER, Repo, bert_files, complete, git_sha1, safetensors, sha256
+from models import COMMIT, OTHER, Repo, bert_files, complete, git_sha1, minilm_files, safetensors, sha256
 
 CASES = {}
 
@@ -340,6 +340,20 @@ def _(w):
         (w.path / "plain" / name).write_bytes(data)
     (w.path / "plain").chmod(0o644)
     w.policy(f"[policy]\nmode = offline\nuser = 1000:1000\n[model m]\npath = {w.path}/plain\n")
+    w.root = True
+
+
+@case(32, "ref-0600", PERMISSION, "model.unreadable")
+def _(w):
+    (complete(w.hub).folder / "refs/main").chmod(0o600)
+    w.policy(extra="user = 1000:1000")
+    w.root = True
+
+
+@case(32, "module-0700", PERMISSION, "file.unreadable", absent=["model.part"])
+def _(w):
+    (Repo(w.hub).all(minilm_files()).ref().snapshot / "1_Pooling").chmod(0o700)
+    w.policy(extra="user = 1000:1000")
     w.root = True
 
 

@@ -172,16 +172,32 @@ def test_other_ways_into_a_snapshot(world, how):
     assert result.status == 0 and result.report["models"][0]["commit"] == COMMIT and result.report["models"][0]["level"] == "digest", result
 
 
-@pytest.mark.parametrize("what, code", [("hub", "model.missing"), ("repository", "model.missing"), ("readme", "model.no-weights"), ("empty file", "file.empty")])
-def test_a_path_that_holds_no_model(world, what, code):
+@pytest.mark.parametrize("path, code", [
+    ("home/hub", "model.missing"), ("home/hub/models--org--m", "model.missing"), ("home/hub/models--org--m/blobs", "model.missing"), ("home", "model.missing"),
+    ("junk", "model.no-weights"), ("junk/README.md", "model.no-weights"), ("junk/run.py", "model.no-weights"), ("plain/config.json", "model.no-weights"),
+    ("reranker", "file.empty")])
+def test_a_path_that_holds_no_model(world, path, code):
     """A wrong path is the commonest mistake."""
-    repo = complete(world.hub)
-    lay_out(world.path / "junk", {"README.md": b"# A model", "LICENSE": b"x"})
+    complete(world.hub)
+    lay_out(world.path / "junk", {"README.md": b"# A model", "LICENSE": b"x", "train.log": b"done"})
+    (world.path / "junk/run.py").write_bytes(b"import torch\n")
+    lay_out(world.path / "plain", bert_files())
     (world.path / "reranker").write_bytes(b"")
-    path = {"hub": world.hub, "repository": repo.folder, "readme": world.path / "junk", "empty file": world.path / "reranker"}[what]
-    world.policy(f"[policy]\n[model m]\npath = {path}\n")
+    if path == "junk":
+        (world.path / "junk/run.py").unlink()
+    world.policy(f"[policy]\n[model m]\npath = {world.path}/{path}\n")
     result = world.check()
-    assert result.status in (65, 66) and code in result.codes("error"), result
+    assert result.status in (65, 66) and result.codes("error") == {code}, result
+
+
+@pytest.mark.parametrize("parts, more, warned", [(2, {}, True), (2, {"model.safetensors": safetensors()}, False), (2, {"model.safetensors.index.json": INDEX}, False)])
+def test_shards_without_their_index(world, parts, more, warned):
+    """vLLM and TGI load them as they are, transformers and diffusers do not: no proof, a warning."""
+    names = [f"model-{number:05}-of-{parts:05}.safetensors" for number in range(1, parts + 1)]
+    lay_out(world.path / "model", {"config.json": BERT, **TOKENIZER, **dict.fromkeys(names, safetensors()), **more})
+    world.policy(f"[policy]\n[model m]\npath = {world.path}/model\n")
+    result = world.check()
+    assert result.status == 0 and result.codes() == ({"model.no-config"} if warned else set()), result
 
 
 @pytest.mark.parametrize("lowered, gone", [("file.dangling-link", "README.md"), ("file.dangling-link", "model.safetensors")])

@@ -124,6 +124,18 @@ def test_export(world, payload):
     assert "export" in world.run("explain", "-p", str(world.policy_file)).out
 
 
+def test_what_the_service_is_told_is_whole(world, payload):
+    """It may change its directory before it loads."""
+    complete(world.hub)
+    (world.path / "plain").mkdir()
+    (world.path / "plain/config.json").write_text("{}")
+    world.env = {name: value for name, value in world.env.items() if name not in ("HF_HOME", "HF_HUB_CACHE")}
+    world.policy(f"[policy]\nhub_cache = home/hub\n[model m]\nrepo = org/m\n[model p]\npath = plain\nrequire = config.json\nexport = P_PATH\n"
+                 f"[service]\nworking_directory = {world.path}\n")
+    out = environ(world.start(payload))
+    assert out["HF_HUB_CACHE"] == str(world.hub) and out["P_PATH"] == f"{world.path}/plain"
+
+
 def test_user_groups_and_home(world, payload, need_root):
     out = seen(world.policy("[policy]\nuser = 1234:2345\n").start(payload))
     assert (out["uid"], out["gid"], out["groups"]) == (1234, 2345, [2345])
