@@ -51,12 +51,16 @@ void check_file_link(struct inspection *inspection)
 {
 	const struct file_view *file = inspection->file;
 	struct report_at at = { .path = file->path };
+	const char *plain = inspection->model->place.repo_fd >= 0 ?
+	                            NULL :
+	                            "copy what it leads to as well, or copy with cp -aL";
 
 	if (file->link != NULL && (file->error == ENOENT || file->error == ENOTDIR) &&
 	    check_shared(inspection))
 		return;
 	if (file->link != NULL && (file->error == ENOENT || file->error == ENOTDIR))
-		inspection_report(inspection, FINDING_FILE_DANGLING_LINK, at,
+		inspection_report(inspection, FINDING_FILE_DANGLING_LINK,
+		                  (struct report_at){ .path = file->path, .fix = plain },
 		                  "is a link to %.700s, which is not there", file->link);
 	else if (file->error == ELOOP)
 		inspection_report(inspection, FINDING_FILE_LINK_LOOP, at,

@@ -91,7 +91,7 @@ static void add_number(struct text *out, const struct key *key, uint64_t number)
 void key_expects(const struct key *key, struct text *out)
 {
 	static const char *const expected[TYPE_COUNT_OF] = {
-		[TYPE_PATH] = "a path of less than 4096 bytes",
+		[TYPE_PATH] = "a path of less than 4096 bytes, ${HOME}/ for ~/",
 		[TYPE_BOOL] = "yes or no",
 		[TYPE_SIZE] = "a size such as 80M, 4G or 512KiB",
 		[TYPE_DURATION] = "a duration such as 250ms, 30s or 5m",

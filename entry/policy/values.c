@@ -56,7 +56,9 @@ static bool read_text(struct value *value)
 
 static bool read_path(struct value *value)
 {
-	return value->length < MAX_PATH_BYTES && read_text(value);
+	/* No shell comes between. */
+	return value->length < MAX_PATH_BYTES && strncmp(value->text, "~/", 2) != 0 &&
+	       read_text(value);
 }
 
 static bool read_bool(struct value *value)
