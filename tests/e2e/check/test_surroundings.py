@@ -6,10 +6,13 @@ import json
 import os
 import struct
 import zipfile
+from pathlib import Path
 
+import cgroups
 import pytest
 from confining import program
 from models import Repo, bert_files, complete, gguf, safetensors
+from world import missing
 
 
 def finding(world, code, status=None, **options):
@@ -245,6 +248,28 @@ def test_memory_that_cannot_hold_the_model(world, need_root):
     assert "count as memory" in under(copy, limit.format(10_000_000)).finding("model.tmpfs")["message"]
     (world.path / "keep").rename(world.path / "kept")
     assert "count twice" in under(copy, limit.format(1000)).finding("model.memory")["message"]
+
+
+@pytest.mark.parametrize("place", ["its own", "above it"])
+def test_the_limit_of_a_group(world, need_root, place):
+    """As the kernel of this machine has its groups, version 1 or 2: what a group above allows, nobody below has more of."""
+    repo = Repo(world.hub).all({**bert_files(), "model.safetensors": safetensors({"w": 25_000_000})}).ref()
+    groups = cgroups.make(f"aweigh-above-{os.getpid()}")
+    try:
+        if not cgroups.counts_memory(groups):
+            missing("a memory controller for groups of a test")
+        (group,) = (g for g in groups if os.path.exists(f"{g}/memory.limit_in_bytes") or os.path.exists(f"{g}/memory.max"))
+        below = f"{group}/below"
+        os.mkdir(below)
+        limited = below if place == "its own" else group
+        for file in ("memory.limit_in_bytes", "memory.max"):
+            if os.path.exists(f"{limited}/{file}"):
+                Path(f"{limited}/{file}").write_text(str(64 << 20))
+        result = world.check(prefix=["sh", "-c", f'echo $$ > {below}/cgroup.procs && exec "$0" "$@"'])
+        assert "memory limit is 67.1 MB" in result.finding("model.memory")["message"], result
+    finally:
+        cgroups.remove(groups)
+    assert repo.snapshot.exists() and "model.memory" not in world.check().codes()
 
 
 @pytest.mark.parametrize("limit, least, words", [("-n", 24, "open files"), ("-s", 256, "bytes of stack")])
