@@ -169,7 +169,7 @@ static void check_own_home(struct inspection *inspection)
 		        (struct report_at){
 		                .path = "HOME",
 		                .fix = "set HOME to a directory that the user may write ([environment set])" },
-		        "HOME=%.512s is no directory, and uid %u can keep nothing there", home,
+		        "HOME=%.512s is not a directory, so uid %u cannot store anything there", home,
 		        (unsigned)inspection->who->uid);
 }
 

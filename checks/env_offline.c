@@ -10,9 +10,6 @@
 #include "hub/variables.h"
 #include "util.h"
 
-static const char *const names[] = { "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE",
-	                             "HF_DATASETS_OFFLINE" };
-
 static bool is_known_false(const char *value)
 {
 	static const char *const words[] = { "", "0", "OFF", "NO", "FALSE" };
@@ -59,20 +56,20 @@ static void check_contradictions(struct inspection *inspection)
 			        decided_by);
 		return;
 	}
-	for (size_t i = 0; i < LENGTH_OF(names); i++) {
-		const char *value = environment_get(inspection->given, names[i]);
+	for (size_t i = 0; i < OFFLINE_VARIABLES; i++) {
+		const char *value = environment_get(inspection->given, offline_variables[i]);
 
 		if (value == NULL || value[0] == '\0' || library_is_true(value))
 			continue;
 		inspection_report(
 		        inspection, FINDING_ENV_CONFLICT,
 		        (struct report_at){
-		                .path = names[i],
+		                .path = offline_variables[i],
 		                .said = &inspection->policy->said[KEY_MODE],
 		                .fix = rule == OFFLINE_SET ?
 		                               "remove the variable from the image or the deployment; aweigh has set it to 1 for the service" :
 		                               "remove the variable from the image or the deployment, or set it to 1" },
-		        "%s=[%.64s] says online, but the policy's mode is offline", names[i],
+		        "%s=[%.64s] says online, but the policy's mode is offline", offline_variables[i],
 		        value);
 	}
 	if (offline && datasets != NULL && !datasets_is_offline(inspection->given) &&

@@ -60,7 +60,7 @@ static void check_mount(struct inspection *inspection, const struct mount_row *r
 	if (mounts == NULL)
 		inspection_report(
 		        inspection, FINDING_PATHS_NOT_MOUNTED, at,
-		        "cannot be told to be a mount point: /proc/self/mountinfo cannot be read");
+		        "may or may not be a mount point: /proc/self/mountinfo cannot be read");
 	else if (!mount_of(mounts, length, row->path, &mount) ||
 	         !path_is_beneath(mount.point, row->path))
 		inspection_report(inspection, FINDING_PATHS_NOT_MOUNTED, at,

@@ -53,7 +53,7 @@ static const struct {
 	const char *commands; /* that take it; NULL: all */
 } table[] = {
 	{ "policy", 'p', OPTION_POLICY, "FILE",
-	  "the policy; but for draft else $AWEIGH_POLICY, else /etc/aweigh/policy.ini",
+	  "policy file; default: $AWEIGH_POLICY, then /etc/aweigh/policy.ini",
 	  "run smoke check fetch lock draft explain" },
 	{ "only", 0, OPTION_ONLY, "LIST", "only these models of the policy, comma-separated",
 	  JUDGING },
@@ -112,13 +112,30 @@ static const struct {
 #define FIRST_LETTER_OF_RUN OPTION_GROUP
 #define HELP_COLUMN 26
 
+/* The rest of a line of 80 columns, and as many more lines as it takes; words are no longer than that. */
+static void print_wrapped(FILE *out, int column, const char *text)
+{
+	size_t width = (size_t)(80 - column);
+
+	while (strlen(text) > width) {
+		size_t length = width;
+
+		while (length > 0 && text[length] != ' ')
+			length--;
+		(void)fprintf(out, "%.*s\n%*s", (int)length, text, column, "");
+		text += length + 1;
+	}
+	(void)fprintf(out, "%s\n", text);
+}
+
 /* Two columns; an option that does not fit into its own gets the line to itself. */
 static void print_row(FILE *out, const char *left, const char *right)
 {
 	if (strlen(left) + 2 > HELP_COLUMN - 2)
-		(void)fprintf(out, "  %s\n%*s%s\n", left, HELP_COLUMN, "", right);
+		(void)fprintf(out, "  %s\n%*s", left, HELP_COLUMN, "");
 	else
-		(void)fprintf(out, "  %-*s%s\n", HELP_COLUMN - 2, left, right);
+		(void)fprintf(out, "  %-*s", HELP_COLUMN - 2, left);
+	print_wrapped(out, HELP_COLUMN, right);
 }
 
 /* Behind the word run a letter is tini's. */
@@ -175,7 +192,7 @@ static void print_options(FILE *out, const struct command *command)
 	if (command != NULL && command->kind != COMMAND_STARTS)
 		return;
 	(void)fputs(
-	        "\noptions of run and smoke, with tini's letters behind the word run; each means --init, too:\n",
+	        "\noptions of run and smoke, each implies --init; after 'run' tini's letters work:\n",
 	        out);
 	for (size_t i = 0; i < LENGTH_OF(table); i++)
 		if (table[i].option >= FIRST_OPTION_OF_RUN)
@@ -195,18 +212,21 @@ void options_print_help(const struct command *commands, FILE *out)
 	(void)fputs(
 	        "aweigh checks that a service's Hugging Face models are aboard, then starts it.\n\n",
 	        out);
-	for (; commands->name != NULL; commands++)
-		(void)fprintf(out, "  aweigh %s%s%s\n%*s%s\n", commands->name,
+	for (; commands->name != NULL; commands++) {
+		(void)fprintf(out, "  aweigh %s%s%s\n%*s", commands->name,
 		              commands->arguments[0] != '\0' ? " " : "", commands->arguments, 12,
-		              "", commands->help);
+		              "");
+		print_wrapped(out, 12, commands->help);
+	}
 	print_options(out, NULL);
-	(void)fputs(
-	        "\nexit status: 0 all holds (or the service's own), 64 usage, 65 a model is wrong,\n"
-	        "66 missing, 69 not to be fetched, 70 bug, 71 system, 74 disk, 75 not to be fetched now,\n"
-	        "76 environment, 77 permission, 78 policy, 126 and 127 COMMAND cannot start,\n"
-	        "128+n ended by signal n. aweigh help SECTION, KEY or CODE explains a section or key\n"
-	        "of the policy, or a finding. See aweigh(1) and aweigh-policy(5).\n",
-	        out);
+	(void)fputc('\n', out);
+	print_wrapped(
+	        out, 0,
+	        "exit status: 0 all holds (or the service's own), 64 usage, 65 a model is wrong, "
+	        "66 missing, 69 not to be fetched, 70 bug, 71 system, 74 disk, 75 not to be fetched now, "
+	        "76 environment, 77 permission, 78 policy, 126 and 127 COMMAND cannot start, "
+	        "128+n ended by signal n. aweigh help SECTION, KEY or CODE explains a section or key "
+	        "of the policy, or a finding. See aweigh(1) and aweigh-policy(5).");
 }
 
 static const char *next_option(const void *context, size_t index)
@@ -269,6 +289,7 @@ static int word_index(const char *value, const char *const *words, const char *o
 	text_addf(why, "--%s %.32s: takes one of", option, value);
 	for (int i = 0; words[i] != NULL; i++)
 		text_addf(why, "%s %s", i == 0 ? "" : ",", words[i]);
+	(void)words_suggest(why, value, words_of, words);
 	return -1;
 }
 
@@ -295,7 +316,7 @@ static bool take_death_signal(struct options *options, const char *value, struct
 		return true;
 	text_addf(
 	        why,
-	        "'%.64s' is no signal: behind 'run', -p is --parent-death-signal; write --policy for the policy",
+	        "'%.64s' is not a signal: after 'run', -p means --parent-death-signal; use --policy to name the policy",
 	        value);
 	return false;
 }
@@ -540,10 +561,12 @@ static bool parse(struct options *options, char *const *argv, struct text *why)
 				return false;
 			continue;
 		}
-		if (command == NULL && (command = find_command(options, *argv)) != NULL)
+		if (command == NULL && (command = find_command(options, *argv)) != NULL) {
 			options->command = command;
-		else if (!take_word(options, command != NULL, *argv, why))
+			options->named = true;
+		} else if (!take_word(options, command != NULL, *argv, why)) {
 			return false;
+		}
 		argv++;
 	}
 	return true;
@@ -610,7 +633,7 @@ bool options_parse_rest(struct options *options, struct text *why)
 
 	options->service = NULL;
 	options->init = false;
-	options->given =
-	        0; /* ENTRYPOINT ["/aweigh", "run", "--init", "--"]: now nothing is started */
+	/* ENTRYPOINT ["/aweigh", "run", "--init", "--"]: now nothing is started */
+	options->given = 0;
 	return parse(options, rest, why) && fits_command(options, why);
 }

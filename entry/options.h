@@ -44,6 +44,7 @@ struct options {
 	} reports[MAX_REPORTS];
 	size_t report_count;
 	enum color_when color;
+	bool named; /* the command, by its word */
 	bool quiet, verbose, version, help;
 	bool aboard, check, upgrade; /* of lock */
 	bool allow_remote; /* of probe */

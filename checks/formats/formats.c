@@ -129,6 +129,12 @@ bool format_is_vocabulary(const char *path)
 	       strncmp(name, "vocab", 5) == 0 || strncmp(name, "merges", 6) == 0;
 }
 
+bool format_is_certain(const struct format *format)
+{
+	return format == &formats[SAFETENSORS] || format == &formats[GGUF] ||
+	       format == &formats[ONNX];
+}
+
 bool format_is_paper(const char *path)
 {
 	static const char *const papers[] = { "license",   "readme",   "notice",    "copying",

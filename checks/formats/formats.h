@@ -70,6 +70,8 @@ bool format_has_ending(const char *path, const char *endings);
 bool format_is_vocabulary(const char *path);
 /* Whether the name is that of a licence, a notice and the like, which people read and no loader does. */
 bool format_is_paper(const char *path);
+/* Of models alone: a *.bin or *.pth may be anything. */
+bool format_is_certain(const struct format *format);
 /* Whether the name is that of a text, a picture or a sound: surely no weights. */
 bool format_is_plain(const char *path);
 

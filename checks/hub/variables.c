@@ -159,6 +159,9 @@ void variable_show(const char *name, const char *value, struct text *out)
 		address_show(value, out);
 }
 
+const char *const offline_variables[OFFLINE_VARIABLES] = { "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE",
+	                                                   "HF_DATASETS_OFFLINE" };
+
 const char *library_nearest(const char *name)
 {
 	const char *nearest = NULL;

@@ -15,6 +15,9 @@
 bool library_is_true(const char *value);
 /* HF_HUB_OFFLINE, or TRANSFORMERS_OFFLINE where the first is unset or empty; the name that decided. */
 bool library_is_offline(const struct environment *environment, const char **decided_by);
+/* What aweigh sets for a service that is to stay offline. */
+#define OFFLINE_VARIABLES 3u
+extern const char *const offline_variables[OFFLINE_VARIABLES];
 bool datasets_is_offline(const struct environment *environment);
 
 enum location_error { LOCATION_OK, LOCATION_EMPTY, LOCATION_NO_HOME, LOCATION_LONG };

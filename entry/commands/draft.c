@@ -127,7 +127,7 @@ static enum status tell_damage(const struct report *report, bool lock, struct te
 		return STATUS_OK;
 	text_addf(&text, "%s: ", report->policy->models[damage->model].name);
 	report_sentence(report, damage, &text);
-	text_add(&text, lock ? "; mend it, or leave the model out" : "; the policy will refuse it");
+	text_add(&text, lock ? "; repair it, or leave the model out" : "; the policy will refuse it");
 	if (lock) {
 		text_add(why, sentence);
 		return finding_kinds[damage->id].status;
@@ -211,7 +211,7 @@ static bool take_listed(struct draft *draft, const struct gate *gate, size_t ind
 		text_addf(why, "%s:%u: %s is not in %s: fetch it, or take it out of the manifest",
 		          manifest, (unsigned)model->line, model->repo,
 		          gate->hub_cache_origin != NULL ? gate->hub_cache :
-		                                           "the hub cache, which cannot be told");
+		                                           "the hub cache, whose location is unknown");
 		return false;
 	}
 	draft_select(draft);
@@ -256,7 +256,7 @@ static enum status take_usual(struct run *run, struct draft *draft, struct text 
 	struct stat st;
 
 	if (trial != NULL && trial->gate.hub_cache_origin == NULL) {
-		text_add(why, "name the folders that hold models: the hub cache cannot be told");
+		text_add(why, "name the directories that hold models: the location of the hub cache is unknown");
 		status = STATUS_MISSING;
 	} else if (trial != NULL && !(draft_find(draft, trial->gate.hub_cache, real, &st, why) &&
 	                              draft_take(draft, real, why))) {
@@ -544,7 +544,7 @@ static bool may_write(const struct options *options, struct text *why)
 	bool is_there = lstat(options->policy, &st) == 0;
 
 	if (is_there && !S_ISREG(st.st_mode))
-		text_addf(why, "%s is no regular file, and cannot be written as a whole",
+		text_addf(why, "%s is not a regular file, and cannot be replaced as a whole",
 		          options->policy);
 	else if (is_there && !options->force)
 		text_addf(why, "%s is there already: --force writes over it", options->policy);
@@ -558,7 +558,7 @@ static bool may_write(const struct options *options, struct text *why)
 	if (why->length == 0 && !options->force && lstat(lock, &st) == 0)
 		text_addf(
 		        why,
-		        "%s is there already, of another policy perhaps: --force writes over it; a policy in a folder of its own has its own",
+		        "%s already exists and may belong to another policy: use --force to overwrite it, or write the policy to a directory of its own",
 		        lock);
 	return why->length == 0;
 }

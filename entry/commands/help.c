@@ -155,6 +155,9 @@ static const char *next_word(const void *context, size_t index)
 	if (index < KEY_COUNT)
 		return known->keys[index];
 	index -= KEY_COUNT;
+	if (index < SECTION_COUNT)
+		return policy_section_names[index];
+	index -= SECTION_COUNT;
 	return finding_code_at(NULL, index);
 }
 
@@ -178,7 +181,7 @@ int command_help(struct run *run)
 
 	/* `fetch --help`: about the command that was named. */
 	if (options->help && word == NULL && options->command->run != command_help &&
-	    options->command != options->commands)
+	    options->named)
 		word = options->command->name;
 	if (word == NULL) {
 		options_print_help(options->commands, stdout);

@@ -42,8 +42,7 @@ static uint64_t unwanted(const struct drafted_model *model)
 /* Of one format that can be told by its name alone. */
 static void write_formats(const struct drafted_model *model, FILE *out)
 {
-	static const char *const certain[] = { "safetensors", "gguf", "onnx" };
-	const char *only = NULL;
+	const struct format *only = NULL;
 
 	if (model->of_many_formats || (unwanted(model) > 0 && model->count > LISTED_FILES))
 		return;
@@ -52,13 +51,12 @@ static void write_formats(const struct drafted_model *model, FILE *out)
 
 		if (model->files[i].excluded || format == NULL || !format->weights)
 			continue;
-		if (only != NULL && strcmp(only, format->name) != 0)
+		if (only != NULL && only != format)
 			return;
-		only = format->name;
+		only = format;
 	}
-	for (size_t i = 0; only != NULL && i < LENGTH_OF(certain); i++)
-		if (strcmp(only, certain[i]) == 0)
-			(void)fprintf(out, "formats  = %s\n", only);
+	if (only != NULL && format_is_certain(only))
+		(void)fprintf(out, "formats  = %s\n", only->name);
 }
 
 /* What would mean something else in a list is any character (?). */

@@ -501,7 +501,7 @@ bool draft_take_file(struct draft *draft, const char *path, const struct stat *s
 	struct cache_path parts;
 
 	if (!is_of_weights(path)) {
-		text_addf(why, "%s is no file of weights", path);
+		text_addf(why, "%s is not a file of weights", path);
 		return false;
 	}
 	if (cache_path_read(path, &parts) && parts.file != NULL)
@@ -614,7 +614,7 @@ static bool find(const struct draft *draft, const char *word, char real[static P
 	}
 	descriptor_name(fd, real, PATH_MAX);
 	if (real[0] != '/') {
-		text_addf(why, "%s: its name cannot be told without /proc", word);
+		text_addf(why, "%s: its name is unknown without /proc", word);
 		return false;
 	}
 	if (draft->tree.root_fd >= 0)

@@ -118,8 +118,7 @@ static bool is_path_configuration(const char *directory)
 /* A *.bin or *.pth alone may be anything: there is a configuration beside it, or the format is one of models alone. */
 static bool is_certain(const struct format *format, const char *directory)
 {
-	return strcmp(format->name, "safetensors") == 0 || strcmp(format->name, "gguf") == 0 ||
-	       strcmp(format->name, "onnx") == 0 || is_in(directory, "config.json") ||
+	return format_is_certain(format) || is_in(directory, "config.json") ||
 	       lists_components(directory);
 }
 

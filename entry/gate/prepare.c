@@ -88,16 +88,24 @@ static const char *user_of(const struct gate *gate)
 	return gate->options->user == NULL && gate->options->root != NULL ? gate->image_user : NULL;
 }
 
-/* An image's engine knows nothing of policy.groups, and gives whoever has no entry the root as a home. */
-static bool parse_identity(struct gate *gate, const char *user, struct text *why)
+static void refuse_value(struct gate *gate, unsigned key, const char *fix, struct text *why)
 {
-	if (!identity_parse(&gate->who, &gate->users, user, why))
-		return false;
-	if (!gate->who_is_of_image)
-		return identity_parse_groups(&gate->who, &gate->users, gate->policy.groups, why);
-	if (gate->who.home[0] == '\0')
-		memcpy(gate->who.home, "/", 2);
-	return true;
+	text_mark_cut(why);
+	policy_error(&gate->policy, FINDING_POLICY_VALUE, SOURCE_POLICY,
+	             gate->policy.said[key].line, fix, "%s", why->at);
+}
+
+/* Without a user the groups that the policy names change nobody, and are a mistake all the same where they are one. */
+static void take_groups(struct gate *gate, bool changes)
+{
+	char sentence[512];
+	struct text why = TEXT_OVER(sentence);
+	struct identity other = { .keep_groups = false };
+
+	if (!identity_parse_groups(changes ? &gate->who : &other, &gate->users,
+	                           gate->policy.groups, &why))
+		refuse_value(gate, KEY_GROUPS, "write replace, keep, or groups by name or number",
+		             &why);
 }
 
 static void resolve_identity(struct gate *gate)
@@ -114,16 +122,18 @@ static void resolve_identity(struct gate *gate)
 	}
 	identity_name(&gate->who, &gate->users);
 	gate->who.exact = true;
-	if (user == NULL)
-		return;
-	gate->who_is_of_image = user == gate->image_user;
-	if (!parse_identity(gate, user, &why)) {
-		text_mark_cut(&why);
-		policy_error(&gate->policy, FINDING_POLICY_VALUE, SOURCE_POLICY,
-		             gate->policy.said[KEY_USER].line,
-		             "name a user of the image, or a number", "%s", sentence);
+	gate->who_is_of_image = user != NULL && user == gate->image_user;
+	if (user != NULL && !identity_parse(&gate->who, &gate->users, user, &why)) {
+		refuse_value(gate, KEY_USER, "name a user of the image, or a number", &why);
 		return;
 	}
+	/* An image's engine knows nothing of policy.groups, and gives whoever has no entry the root as a home. */
+	if (!gate->who_is_of_image)
+		take_groups(gate, user != NULL);
+	else if (gate->who.home[0] == '\0')
+		memcpy(gate->who.home, "/", 2);
+	if (user == NULL)
+		return;
 	gate->who.exact = identity_is_current(&gate->who) || identity_may_change();
 }
 

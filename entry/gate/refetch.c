@@ -72,19 +72,17 @@ static enum want want_of(const struct gate *gate, size_t index)
 /* The variables of the environment that aweigh was given which say offline; false: none. */
 static bool says_offline(const struct gate *gate, struct text *names)
 {
-	static const char *const offline[] = { "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE",
-		                               "HF_DATASETS_OFFLINE" };
 	const char *decided;
 	bool is = library_is_offline(&gate->given, &decided) || gate->service.alias != NULL;
 
 	if (gate->service.alias != NULL)
 		text_add(names, gate->service.alias);
-	for (size_t i = 0; is && i < LENGTH_OF(offline); i++) {
-		const char *value = environment_get(&gate->given, offline[i]);
+	for (size_t i = 0; is && i < OFFLINE_VARIABLES; i++) {
+		const char *value = environment_get(&gate->given, offline_variables[i]);
 
 		if (library_is_true(value))
-			text_addf(names, "%s%s=%s", names->length == 0 ? "" : ", ", offline[i],
-			          value);
+			text_addf(names, "%s%s=%s", names->length == 0 ? "" : ", ",
+			          offline_variables[i], value);
 	}
 	return is;
 }

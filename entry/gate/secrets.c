@@ -29,7 +29,7 @@ static char *read_secret(struct gate *gate, const struct named_row *row)
 	if (error != 0) {
 		RAISE(gate, row, FINDING_ENV_FILE, row->name, "its file cannot be read: %s",
 		      error == -EFBIG                      ? "it is larger than 64 KiB" :
-		      error == -EINVAL || error == -EISDIR ? "it is no regular file" :
+		      error == -EINVAL || error == -EISDIR ? "it is not a regular file" :
 		                                             patient_words(error));
 		return NULL;
 	}

@@ -128,13 +128,11 @@ static void find_alias(struct service_environ *service, const struct policy *pol
 
 static int set_offline(struct service_environ *service)
 {
-	static const char *const names[] = { "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE",
-		                             "HF_DATASETS_OFFLINE" };
 	int error = 0;
 
 	service->offline = true;
-	for (size_t i = 0; i < LENGTH_OF(names) && error == 0; i++)
-		error = service_environ_set(service, names[i], "1", ORIGIN_OFFLINE);
+	for (size_t i = 0; i < OFFLINE_VARIABLES && error == 0; i++)
+		error = service_environ_set(service, offline_variables[i], "1", ORIGIN_OFFLINE);
 	return error;
 }
 

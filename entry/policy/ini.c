@@ -74,7 +74,7 @@ static int on_key(void *context, const char *section, const char *name, const ch
 	}
 	finish_key(reader);
 	if (name[0] == '\0') {
-		complain(reader, "write NAME = VALUE", "a value stands without a key");
+		complain(reader, "write NAME = VALUE", "value without a key");
 		return 1;
 	}
 	if (strlen(name) >= sizeof(reader->key)) {
@@ -87,7 +87,7 @@ static int on_key(void *context, const char *section, const char *name, const ch
 	text_add(&reader->value_text, value);
 	if (!reader->in_section && reader->section[0] == '\0')
 		complain(reader, "begin with a section such as [policy]",
-		         "a key stands before the first section");
+		         "key before the first section");
 	return 1;
 }
 
@@ -113,7 +113,7 @@ static bool begin_section(struct reader *reader, const char *start, const char *
 	rest = skip_blanks(close + 1, end);
 	if (rest < end && *rest != ';' && *rest != '#')
 		complain(reader, "write the section's name alone on its line",
-		         "there is text behind the section's ']'");
+		         "unexpected text after the section's ']'");
 	text_add_bytes(&text, start + 1, (size_t)(close - start - 1));
 	reader->in_section = true;
 	reader->section_checked = false;

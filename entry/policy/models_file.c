@@ -39,8 +39,7 @@ static void parse_line(struct policy *policy, char *line, unsigned number)
 		policy_error(policy, FINDING_POLICY_SYNTAX, SOURCE_MANIFEST, number,
 		             "a line is `org/name[@revision] [gguf:FILE]`",
 		             "unknown selector '%.64s'%s", words[count > 2 ? 2 : 1],
-		             count == 2 && edit_distance(words[1], "gguf:") < 40 &&
-		                             strchr(words[1], ':') != NULL ?
+		             count == 2 && strchr(words[1], ':') != NULL ?
 		                     "; did you mean gguf:FILE?" :
 		                     "");
 		return;

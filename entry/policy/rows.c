@@ -70,6 +70,8 @@ static enum row_result wrong(struct policy *policy, const struct row *row, const
 static enum row_result take_severity(struct policy *policy, const struct row *row)
 {
 	struct severity_row taken = { .id = finding_find(row->name) };
+	char expected[64];
+	struct text text = TEXT_OVER(expected);
 	const char *near;
 
 	if (taken.id == FINDING_COUNT) {
@@ -92,7 +94,9 @@ static enum row_result take_severity(struct policy *policy, const struct row *ro
 			taken.severity = (enum severity)i;
 			return APPEND(policy, severities, taken) ? ROW_TAKEN : ROW_WRONG;
 		}
-	return wrong(policy, row, NULL, "error, warning, note or off");
+	text_add(&text, "error, warning, note or off");
+	(void)words_suggest(&text, row->text, words_of, severity_words);
+	return wrong(policy, row, NULL, expected);
 }
 
 /* NAME = ${file:PATH} in [environment set] says what NAME = PATH says in [environment file]. */

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "engine/findings.h"
 #include "engine/locate.h"
+#include "hub/variables.h"
 #include "report/escape.h"
 #include "report/format.h"
 #include "report/watched.h"
@@ -288,9 +289,8 @@ static void print_environment(const struct paint *paint)
 	char line[LINE_BYTES];
 	struct text text = TEXT_OVER(line);
 
-	add_variable(&text, report, "HF_HUB_OFFLINE");
-	add_variable(&text, report, "TRANSFORMERS_OFFLINE");
-	add_variable(&text, report, "HF_DATASETS_OFFLINE");
+	for (size_t i = 0; i < OFFLINE_VARIABLES; i++)
+		add_variable(&text, report, offline_variables[i]);
 	add_variable(&text, report, "HF_HUB_CACHE");
 	for (size_t i = 0; i < report->policy->model_count; i++)
 		if (report->policy->models[i].export != NULL && report->policy->models[i].selected)

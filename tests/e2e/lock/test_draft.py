@@ -322,7 +322,7 @@ def test_one_file_of_weights(world):
     file.write_bytes(gguf()[:-40])
     assert world.run("check", "-p", str(policy)).status == 65
     (world.path / "notes.json").write_text("{}")
-    assert "no file of weights" in world.run("draft", str(world.path / "notes.json")).err
+    assert "not a file of weights" in world.run("draft", str(world.path / "notes.json")).err
 
 
 def test_a_folder_of_models(world):

@@ -59,6 +59,9 @@ def test_all_errors_at_once(world):
     ("[policy]\nonly = nope\n[model a]\nrepo = org/a\n", 2, "policy.unknown", "the models are: a"),
     ("[severity]\nmodel.mising = off\n", 2, "policy.unknown", "did you mean model.missing"),
     ("[severity]\nmodel.missing = fatal\n", 2, "policy.value", "error, warning, note or off"),
+    ("[severity]\nmodel.missing = warnin\n", 2, "policy.value", "did you mean 'warning'"),
+    ("[policy]\ngroups = replac\n", 2, "policy.value", "group 'replac'"),
+    ("[policy]\nhub_cache = ~/hub\n", 2, "policy.value", "${HOME}/ for ~/"),
     ("[packages]\nrequests = newest\n", 2, "policy.value", "expected a version"),
     ("[paths]\nfree./tmp = lots\n", 2, "policy.value", "size"),
     ("[paths]\nfree.tmp = 4G\n", 2, "policy.unknown", "unknown key"),
@@ -191,7 +194,7 @@ def test_only_and_verify_options(world):
 
 @pytest.mark.parametrize("args, words", [
     (["chekc"], "did you mean 'check'"), (["python", "app.py"], "behind '--'"), (["--polcy", "x"], "did you mean '--policy'"), (["check", "--format", "xml"], "unknown format"),
-    (["check", "--format", "jnuit"], "did you mean 'junit'"), (["check", "--verify", "deep"], "takes one of"), (["check", "--report", "json"], "FMT=FILE"),
+    (["check", "--format", "jnuit"], "did you mean 'junit'"), (["check", "--verify", "deep"], "takes one of"), (["check", "--verify", "strcture"], "did you mean 'structure'"), (["help", "sevrity"], "did you mean 'severity'"), (["check", "--report", "json"], "FMT=FILE"),
     (["check", "--report", "json=x", "--report", "tap=x"], "two reports go to x"), (["checks", "--format", "tap"], "human or json"), (["explain", "--format", "sarif"], "human or json"),
     (["check", "extra"], "takes no argument"), (["--policy"], "needs FILE"), (["lokc"], "did you mean 'lock'"), (["lock", "--as", "xml"], "takes one of"), (["fetch", "--root", "/"], "--root goes with"), (["draft", "--"], "no command follows"), (["draft", "--format", "json"], "--format goes with"), ([], "run needs"), (["--root", "/", "--", "true"], "--root"),
 ])
