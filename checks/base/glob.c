@@ -116,6 +116,17 @@ bool glob_any(const struct list *patterns, const char *path)
 	return false;
 }
 
+bool glob_is_sound(const char *pattern)
+{
+	const char *end = pattern + strlen(pattern);
+	bool matched;
+
+	while ((pattern = strchr(pattern, '[')) != NULL)
+		if (!match_set(&pattern, end, 0, &matched))
+			return false;
+	return true;
+}
+
 bool glob_is_literal(const char *pattern)
 {
 	size_t length = strlen(pattern);

@@ -15,6 +15,8 @@
 bool glob_matches(const char *pattern, const char *path);
 /* Whether any pattern of the list matches. */
 bool glob_any(const struct list *patterns, const char *path);
+/* false: a [ is not closed. It would be taken as itself, and where a pattern is written by hand it is a mistake. */
+bool glob_is_sound(const char *pattern);
 /* Whether the pattern is a name, and can match nothing else. */
 bool glob_is_literal(const char *pattern);
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/glob.h"
 #include "base/scan.h"
 #include "base/text.h"
 #include "commands/commands.h"
@@ -31,6 +32,9 @@ int command_probe(struct run *run)
 	if (options->body != NULL && target.kind != TARGET_HTTP)
 		return complain(STATUS_USAGE,
 		                "--body goes with http:// and https://: nothing else has a body");
+	if (options->body != NULL && !glob_is_sound(options->body))
+		return complain(STATUS_USAGE,
+		                "--body does not close its [: write [[] for a bracket itself");
 	if (target_try(&target, options->body, timeout_ms, &why))
 		return STATUS_OK;
 	(void)complain(STATUS_OK, sentence);

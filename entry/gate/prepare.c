@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/arena.h"
+#include "base/glob.h"
 #include "base/text.h"
 #include "base/words.h"
 #include "confine/identity.h"
@@ -17,6 +18,7 @@
 #include "gate/verdict.h"
 #include "hub/variables.h"
 #include "policy/errors.h"
+#include "policy/keys.h"
 #include "process/clock.h"
 #include "process/patient.h"
 #include "report/format.h"
@@ -185,6 +187,39 @@ static void check_wait(struct policy *policy)
 		        mode_words[policy->mode]);
 }
 
+static void check_pattern(struct policy *policy, enum key_id key, const char *pattern)
+{
+	if (!glob_is_sound(pattern))
+		policy_error(policy, FINDING_POLICY_VALUE, SOURCE_POLICY, policy->said[key].line,
+		             "write [[] for a bracket itself", "%s: '%.200s' does not close its [",
+		             policy_keys[key].name, pattern);
+}
+
+/* What a service is asked, and what is looked for in what it says. */
+static void check_patterns(struct gate *gate)
+{
+	struct policy *policy = &gate->policy;
+	bool has_body = false;
+
+	for (size_t i = 0; i < policy->log_expect.count; i++)
+		check_pattern(policy, KEY_LOG_EXPECT, policy->log_expect.items[i]);
+	for (size_t i = 0; i < policy->log_forbid.count; i++)
+		check_pattern(policy, KEY_LOG_FORBID, policy->log_forbid.items[i]);
+	for (size_t i = 0; i < gate->ready_count; i++) {
+		has_body |= gate->ready[i].kind == TARGET_HTTP;
+		if (gate->ready[i].kind == TARGET_LOG)
+			check_pattern(policy, KEY_READY, gate->ready[i].rest);
+	}
+	if (policy->ready_body == NULL)
+		return;
+	check_pattern(policy, KEY_READY_BODY, policy->ready_body);
+	if (!has_body)
+		policy_error(policy, FINDING_POLICY_VALUE, SOURCE_POLICY,
+		             policy->said[KEY_READY_BODY].line,
+		             "name an http:// or https:// address in ready, or remove ready_body",
+		             "ready_body: no element of ready has a body");
+}
+
 /* Whatever the command is: a check of the image says what its smoke would refuse. Where it may ask is smoke's alone. */
 static void take_ready(struct gate *gate)
 {
@@ -214,6 +249,8 @@ static void take_ready(struct gate *gate)
 	if (why.length > 0)
 		policy_error(policy, FINDING_POLICY_VALUE, SOURCE_POLICY, line, NULL, "%s",
 		             sentence);
+	else
+		check_patterns(gate);
 }
 
 static enum status open_trees(struct gate *gate, struct text *why)

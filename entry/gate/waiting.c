@@ -169,6 +169,7 @@ enum status gate_wait(struct gate *gate, struct text *why)
 		                   .pause_ms = FIRST_LOOK_MS };
 	enum status status = STATUS_OK;
 	bool steady = !is_one_young(gate);
+	uint64_t left_ms;
 	int model;
 
 	if (gate->options->root == NULL)
@@ -185,7 +186,9 @@ enum status gate_wait(struct gate *gate, struct text *why)
 		}
 		if (model != NO_MODEL)
 			tell(&waiting, model);
-		status = rest(&waiting, waiting.pause_ms, true);
+		left_ms = (uint64_t)clock_left_ms(waiting.until_ns);
+		status = rest(&waiting,
+		              waiting.pause_ms < left_ms ? waiting.pause_ms : left_ms, true);
 		if (status == STATUS_OK)
 			status = look(&waiting, why);
 		steady = true;

@@ -11,9 +11,12 @@
 #include "base/file.h"
 #include "confine/caps.h"
 #include "process/child.h"
+#include "process/clock.h"
 #include "status.h"
 #include "util.h"
 
+#define LINE_REST_MS 100u /* of a line that does not go on, such as a prompt */
+#define LINE_HOLDS (4u << 20)
 #define REST_PIECES                                                                                \
 	1024u /* more than a pipe holds (fcntl(2), F_SETPIPE_SZ), in pieces of PIPE_BUF */
 
@@ -54,6 +57,7 @@ int stream_start_writer(struct stream *stream, int fd, const struct stream *othe
 	if (other != NULL && fstat(other_fd, &its) == 0 && own.st_dev == its.st_dev &&
 	    own.st_ino == its.st_ino) {
 		stream->to = fcntl(other->to, F_DUPFD_CLOEXEC, 0);
+		stream->shares = true;
 		return stream->to < 0 ? -errno : 0;
 	}
 	if (pipe2(pipe_fds, O_CLOEXEC) != 0)
@@ -77,6 +81,24 @@ bool stream_has_room(const struct stream *stream)
 	return stream->to < 0 || poll(&room, 1, 0) != 0;
 }
 
+bool stream_is_held(const struct stream *stream, const struct stream *other)
+{
+	return (stream->shares || other->shares) && other->from >= 0 && other->open > 0 &&
+	       other->open < LINE_HOLDS && other->passed_ns > stream->passed_ns &&
+	       clock_now_ns() - other->passed_ns < LINE_REST_MS * 1000000ull;
+}
+
+static void note_line(struct stream *stream, const char *bytes, size_t length)
+{
+	size_t begun = 0;
+
+	while (begun < length && bytes[length - 1 - begun] != '\n' &&
+	       bytes[length - 1 - begun] != '\r')
+		begun++;
+	stream->open = begun < length ? begun : stream->open + length;
+	stream->passed_ns = clock_now_ns();
+}
+
 bool stream_pass_on(struct stream *stream)
 {
 	char bytes[PIPE_BUF];
@@ -94,6 +116,7 @@ bool stream_pass_on(struct stream *stream)
 	}
 	if (stream->to >= 0 && write_whole(stream->to, bytes, (size_t)got) != 0)
 		(void)close(take_fd(&stream->to)); /* the reader has seen enough */
+	note_line(stream, bytes, (size_t)got);
 	lines_feed(&stream->lines, bytes, (size_t)got);
 	return true;
 }

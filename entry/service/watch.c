@@ -22,6 +22,7 @@
 
 #define TRY_EVERY_MS 50u
 #define TRY_WITHIN_MS 2000u
+#define AGAIN_WITHIN_MS 5000u /* what has settled is asked once more */
 #define READ_WITHIN_MS                                                                             \
 	10000u /* what a reader of the output may rest before the rest of it is not passed on any more */
 #define DRAINED_WITHIN_MS 60000u /* in all, whoever still writes */
@@ -33,6 +34,8 @@ struct watching {
 	struct watched *seen;
 	struct stream streams[2];
 	uint64_t met; /* a bit for each target that has been seen */
+	bool again; /* they are asked once more, now that the service has settled */
+	uint64_t met_again;
 	pid_t service, prober;
 	int prober_fd, failure_fd;
 	int handover_fd, listener_fd; /* of the observer */
@@ -131,7 +134,8 @@ static void pass_on_what_is_there(struct watching *watching)
 
 		for (unsigned k = 0; k < PIECES_BEFORE_STOP; k++) {
 			ready.fd = stream->from;
-			if (ready.fd < 0 || poll(&ready, 1, 0) <= 0 || !pass_on(watching, stream))
+			if (ready.fd < 0 || stream_is_held(stream, &watching->streams[1 - i]) ||
+			    poll(&ready, 1, 0) <= 0 || !pass_on(watching, stream))
 				break;
 		}
 	}
@@ -144,6 +148,16 @@ struct tried {
 	char why[256];
 };
 
+/* A bit for each target that is asked; the others are seen. */
+static uint64_t asked_targets(const struct watching *watching)
+{
+	uint64_t asked = 0;
+
+	for (size_t i = 0; i < watching->watch->target_count; i++)
+		asked |= target_can_be_tried(&watching->watch->targets[i]) ? 1ull << i : 0;
+	return asked;
+}
+
 /* In a child of its own, so that a slow answer holds no line up; as the service's user, without any right. */
 static _Noreturn void probe(const struct watching *watching, int fd, pid_t parent)
 {
@@ -151,14 +165,12 @@ static _Noreturn void probe(const struct watching *watching, int fd, pid_t paren
 	const struct identity *who = watching->watch->who;
 	struct pollfd gone = { .fd = fd };
 	const char *step = "";
-	uint64_t wanted = 0;
+	uint64_t wanted = asked_targets(watching);
 
 	if (who != NULL && !identity_is_current(who))
 		(void)identity_assume(who, &step);
 	if (child_die_with(parent) != 0 || capabilities_drop(0) != 0)
 		_exit(STATUS_SYSTEM);
-	for (size_t i = 0; i < watching->watch->target_count; i++)
-		wanted |= target_can_be_tried(&watching->watch->targets[i]) ? 1ull << i : 0;
 	while (tried.met != wanted) {
 		struct text why = TEXT_OVER(tried.why);
 
@@ -190,6 +202,7 @@ static void take_tried(struct watching *watching)
 	    STOPPING) /* what answers no more says nothing of why it was not ready */
 		return;
 	watching->met |= tried.met;
+	watching->met_again |= watching->again ? tried.met : 0;
 	tried.why[sizeof(tried.why) - 1] = '\0';
 	text = TEXT_OVER(watching->seen->why);
 	text_add(&text, tried.why);
@@ -218,11 +231,8 @@ static int start_prober(struct watching *watching)
 {
 	int pipe_fds[2];
 	pid_t parent = getpid();
-	bool any = false;
 
-	for (size_t i = 0; i < watching->watch->target_count; i++)
-		any = any || target_can_be_tried(&watching->watch->targets[i]);
-	if (!any)
+	if (asked_targets(watching) == 0)
 		return 0;
 	if (pipe2(pipe_fds, O_CLOEXEC) != 0)
 		return -errno;
@@ -373,14 +383,13 @@ static void ask_to_stop(struct watching *watching)
 	enter(watching, STOPPING, policy->stop_within_ms);
 }
 
-static void take_end(struct watching *watching, int status, const struct rusage *usage)
+static void take_end(struct watching *watching, int status)
 {
 	struct watched *seen = watching->seen;
 
 	seen->ended = true;
 	seen->status = status;
 	seen->end_ms = since_start_ms(watching);
-	seen->memory_bytes = (uint64_t)usage->ru_maxrss * 1024u;
 	(void)kill(-watching->service,
 	           SIGKILL); /* what it has left of its group, where there is no /proc */
 	if (watching->phase < STOPPING && watching->watch->targets[0].kind == TARGET_EXIT &&
@@ -391,22 +400,36 @@ static void take_end(struct watching *watching, int status, const struct rusage 
 	drain(watching);
 }
 
+/* Of a process of the service's, with those that it has waited for (getrusage(2)). */
+static void take_memory(struct watched *seen, const struct rusage *usage)
+{
+	uint64_t bytes = (uint64_t)usage->ru_maxrss * 1024u;
+
+	if (bytes > seen->memory_bytes)
+		seen->memory_bytes = bytes;
+}
+
 static void reap(struct watching *watching)
 {
+	bool own;
 	struct rusage usage;
 	int status;
 	pid_t pid;
 
 	while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
 		family_forget(&watching->family, pid);
+		own = pid == watching->prober;
 		if (pid == watching->service)
-			take_end(watching, status, &usage);
-		else if (pid == watching->prober)
+			take_end(watching, status);
+		if (own)
 			watching->prober = 0;
-		else
-			for (size_t i = 0; i < 2; i++)
-				if (pid == watching->streams[i].writer)
-					watching->streams[i].writer = 0;
+		for (size_t i = 0; i < 2; i++)
+			if (pid == watching->streams[i].writer) {
+				watching->streams[i].writer = 0;
+				own = true;
+			}
+		if (!own)
+			take_memory(watching->seen, &usage);
 	}
 	if (watching->phase == DRAINING)
 		(void)kill_rest(watching);
@@ -422,6 +445,33 @@ static void tell_half(struct watching *watching)
 	(void)dprintf(STDERR_FILENO, "aweigh: not ready after %llu ms, half of ready_within%s%s\n",
 	              (unsigned long long)since_start_ms(watching),
 	              watching->seen->why[0] == '\0' ? "" : ": ", watching->seen->why);
+}
+
+/*
+ * What was ready a moment ago may not be any more, though it lives: it is asked once more at the end of settle. Without
+ * one the first answer counts.
+ */
+static void settle(struct watching *watching, bool over)
+{
+	struct watched *seen = watching->seen;
+
+	if (!watching->again && over) {
+		if (watching->prober > 0 || watching->prober_fd >= 0)
+			return; /* it is about to end: it has met all */
+		watching->again = true;
+		seen->why[0] = '\0';
+		enter(watching, SETTLING, AGAIN_WITHIN_MS);
+		if (watching->watch->policy->settle_ms == 0 || start_prober(watching) != 0)
+			watching->met_again = asked_targets(watching);
+	} else if (over) {
+		seen->lapsed = true;
+		ask_to_stop(watching);
+		return;
+	}
+	if (watching->again && watching->met_again == asked_targets(watching)) {
+		seen->settled = true;
+		ask_to_stop(watching);
+	}
 }
 
 static void advance(struct watching *watching)
@@ -442,9 +492,8 @@ static void advance(struct watching *watching)
 	tell_half(watching);
 	if (seen->forbidden != NULL || (watching->phase == STARTING && over)) {
 		ask_to_stop(watching);
-	} else if (watching->phase == SETTLING && over) {
-		seen->settled = true;
-		ask_to_stop(watching);
+	} else if (watching->phase == SETTLING) {
+		settle(watching, over);
 	} else if (watching->phase == STOPPING && over && !seen->killed) {
 		seen->killed = true;
 		(void)send_signal(watching, -watching->service, SIGKILL, &found);
@@ -498,7 +547,8 @@ static void turn(struct watching *watching)
 	};
 
 	for (size_t i = 0; i < 2; i++)
-		if (!stream_has_room(&watching->streams[i]))
+		if (!stream_has_room(&watching->streams[i]) ||
+		    stream_is_held(&watching->streams[i], &watching->streams[1 - i]))
 			ready[4 + i].fd = -1; /* looked at again in a moment */
 	(void)poll(ready, LENGTH_OF(ready),
 	           ready[4].fd != watching->streams[0].from ||

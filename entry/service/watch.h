@@ -31,6 +31,7 @@ struct watch {
 
 struct watched {
 	bool ready, settled, asked, ended, killed; /* asked: to stop */
+	bool lapsed; /* it was ready, and did not answer any more when it had settled */
 	bool unheard; /* it may not be signalled */
 	bool observed; /* its system calls were seen */
 	char occupied[256]; /* what of ready was met before the service was started, and so it was not; "": nothing */
@@ -40,7 +41,7 @@ struct watched {
 	uint64_t first_output_ms, ready_ms, end_ms,
 	        stop_ms; /* since the start; stop_ms: from the request on */
 	uint64_t lines; /* of both streams */
-	uint64_t memory_bytes; /* of the largest of its processes, at the most */
+	uint64_t memory_bytes; /* of the largest of its processes, at its most */
 	uint64_t expected; /* a bit for each element of log_expect that was met */
 	char why[1024]; /* why it was not ready yet, or could not start */
 	const char *

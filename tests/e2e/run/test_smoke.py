@@ -56,7 +56,8 @@ def message(result, code):
 
 @pytest.mark.parametrize("ready", ["http://127.0.0.1:{port}/api/", "tcp:{port}", "log:model loaded", "http://localhost:{port}/, tcp:{port}, log:loaded"])
 def test_a_service_that_is_well(world, ready):
-    result = smoke(world, SERVER, ready, service='ready_body = "status": "ok"\nlog_expect = model loaded\nlog_forbid = huggingface, Downloading')
+    body = 'ready_body = "status": "ok"\n' if "http" in ready else ""
+    result = smoke(world, SERVER, ready, service=body + "log_expect = model loaded\nlog_forbid = huggingface, Downloading")
     assert result.status == 0 and result.out == "model loaded\n", result
     service = result.json["service"]
     assert service["ready"] and service["exit_status"] == 0 and 0 < service["first_output_ms"] and service["ready_ms"] + 300 <= service["end_ms"], service
@@ -144,6 +145,32 @@ def test_it_dies_a_moment_after_the_first_answer(world):
     assert result.status == 71 and "after it was ready" in result.err, result
 
 
+LAPSES = """
+import http.server, os, signal, sys, threading, time
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(STATUS if time.monotonic() > begun + 0.5 else 200); self.end_headers()
+    def log_message(self, *_): pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", PORT), Handler)
+begun = time.monotonic()
+threading.Thread(target=server.serve_forever, daemon=True).start()
+if CLOSES:
+    time.sleep(0.5); server.shutdown(); server.server_close()
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("ready", ["http://127.0.0.1:{port}/", "tcp:{port}, http://127.0.0.1:{port}/"])
+@pytest.mark.parametrize("status, closes, words", [(500, False, "answers 500"), (200, True, "Connection refused"), (200, False, None)])
+def test_it_lives_and_does_not_answer_any_more(world, ready, status, closes, words):
+    """The first 200 is not the last word: it is asked once more when it has settled."""
+    result = smoke(world, LAPSES.replace("STATUS", str(status)).replace("CLOSES", str(closes)), ready, settle="1s")
+    if words is None:
+        assert result.status == 0, result
+    else:
+        assert result.status == 75 and words in message(result, "service.not-ready"), result
+
+
 def test_one_pattern_is_looked_for_and_others_pass(world):
     trace = "import sys, time\nprint('Traceback (most recent call last):', file=sys.stderr, flush=True)\nprint('CERTIFICATE_VERIFY_FAILED', flush=True)\ntime.sleep(60)"
     result = smoke(world, trace, "tcp:{port}", service="log_forbid = huggingface")
@@ -226,6 +253,31 @@ def test_the_streams_are_as_they_were(world, closes):
     assert result.said.encode(errors="surrogateescape") == b"\xff\xfe no UTF-8\nno newlineREADY\n"
 
 
+def test_lines_of_both_streams_in_one_place(world):
+    """A pipe holds less than the line, which is of one write; nobody's line is cut by the other's."""
+    code = """
+import os, threading
+def say(fd, letter):
+    for _ in range(100): os.write(fd, letter * 20_000 + b"\\n")
+both = [threading.Thread(target=say, args=args) for args in ((1, b"a"), (2, b"b"))]
+[thread.start() for thread in both]; [thread.join() for thread in both]
+"""
+    script = world.path / "both.py"
+    script.write_text(code)
+    world.policy("[policy]\nmode = offline\n[service]\nready = exit\n")
+    with (world.path / "log").open("w+") as log:
+        subprocess.run([world.binary, "smoke", "-q", "--policy", str(world.policy_file), "--", PYTHON, str(script)], stdout=log, stderr=log, env=world.env, timeout=HANG_LIMIT, check=True)
+        log.seek(0)
+        lines = log.read().split("\n")
+    assert sorted(set(lines)) == ["", "a" * 20_000, "b" * 20_000] and len(lines) == 201, [line[:20] for line in lines]
+
+
+def test_the_memory_of_what_it_starts(world):
+    code = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'b = bytes(range(250)) * 600_000; print(\"up\", flush=True); import time; time.sleep(60)'])\nimport time; time.sleep(60)"
+    result = smoke(world, code, "log:up")
+    assert result.status == 0 and result.json["service"]["memory_bytes"] > 150_000_000, result.json["service"]
+
+
 def test_a_log_without_end(world):
     """Bounded memory: what is said is passed on, and counted."""
     code = "import os, time\nline = b'y' * 4095 + b'\\n'\nfor _ in range(20_000): os.write(1, line)\nos.write(1, b'READY\\n')\ntime.sleep(60)"
@@ -263,7 +315,9 @@ def test_a_command_that_cannot_start(world, command, status):
 
 
 @pytest.mark.parametrize("service, words", [
-    ("", "needs to know when"), ("ready = tcp:0", "1 to 65535"), ("ready = exit, tcp:80", "answers nothing else"), ("ready = http://10.0.0.1/", "--allow-remote"), ("ready = sometimes", "is none of")])
+    ("", "needs to know when"), ("ready = tcp:0", "1 to 65535"), ("ready = exit, tcp:80", "answers nothing else"), ("ready = http://10.0.0.1/", "--allow-remote"), ("ready = sometimes", "is none of"),
+    ("ready = tcp:80\nready_body = ok", "no element of ready has a body"), ("ready = log:[INFO", "does not close its ["), ("ready = exit\nlog_expect = fine, [ERROR", "'[ERROR' does not close"),
+    ("ready = exit\nlog_forbid = [ab]c[", "'[ab]c[' does not"), ("ready = http://127.0.0.1/\nready_body = [", "'[' does not close")])
 def test_a_ready_that_says_nothing(world, service, words):
     complete(world.hub)
     world.policy(f"[policy]\nenforce = no\n[model m]\nrepo = org/m\n[service]\n{service}\n")
