@@ -15,7 +15,7 @@
 #include "status.h"
 #include "util.h"
 
-#define LINE_REST_MS 100u /* of a line that does not go on, such as a prompt */
+#define LINE_REST_MS 500u /* of a line that does not go on, such as a prompt */
 #define LINE_HOLDS (4u << 20)
 #define REST_PIECES                                                                                \
 	1024u /* more than a pipe holds (fcntl(2), F_SETPIPE_SZ), in pieces of PIPE_BUF */

@@ -577,7 +577,8 @@ static void turn(struct watching *watching)
 	    !observer_turn(watching->watch->observer, watching->listener_fd))
 		(void)close(take_fd(&watching->listener_fd));
 	for (size_t i = 0; i < 2; i++)
-		if (ready[4 + i].fd >= 0 && ready[4 + i].revents != 0)
+		if (ready[4 + i].fd >= 0 && ready[4 + i].revents != 0 &&
+		    !stream_is_held(&watching->streams[i], &watching->streams[1 - i]))
 			pass_on(watching, &watching->streams[i]);
 	advance(watching);
 }
