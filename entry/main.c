@@ -5,6 +5,7 @@
 
 #include "bounds.h"
 #include "commands/commands.h"
+#include "confine/caps.h"
 #include "launch/init.h"
 #include "report/complain.h"
 #include "util.h"
@@ -84,12 +85,12 @@ int main(int argc, char **argv)
 	struct text why = TEXT_OVER(sentence);
 
 	hold_streams();
-	init_resume(argv);
-	/* With the set-user-id bit anybody would be root by a policy of his own. */
-	if (getuid() != geteuid() || getgid() != getegid())
+	/* Anybody would be root by a policy of his own, or signal as root by a supervision of his own: before either is read. */
+	if (getuid() != geteuid() || getgid() != getegid() || capabilities_came_with_the_file())
 		return complain(
 		        STATUS_PERMISSION,
-		        "aweigh is not to be set-user-id or set-group-id: chmod ug-s it, and start it as root");
+		        "aweigh is not to be set-user-id or set-group-id, nor to have file capabilities: chmod ug-s and setcap -r it, and start it as root");
+	init_resume(argv);
 	if (signals_init(&run.signals) < 0)
 		return complain(STATUS_SYSTEM, "signals cannot be blocked");
 	if (argc < 1 || !options_parse(&run.options, commands, argv, &why)) {

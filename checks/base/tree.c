@@ -314,6 +314,26 @@ bool tree_explain(const struct tree *tree, const char *path, struct refusal *ref
 	return fd < 0;
 }
 
+/* A hard link is a link, too, and where protected_hardlinks is off (proc(5)) anybody may make one of root's file. */
+static int refuse_second_name(int fd, int flags)
+{
+	int error = 0;
+	struct stat st;
+
+	if (fd < 0 || (flags & O_ACCMODE) == O_RDONLY || (flags & O_PATH) != 0)
+		return fd;
+	if (fstat(fd, &st) != 0)
+		error = -errno;
+	else if (S_ISREG(st.st_mode) && st.st_nlink > 1)
+		error = -EPERM;
+	else if ((flags & O_TRUNC) != 0 && S_ISREG(st.st_mode) && ftruncate(fd, 0) != 0)
+		error = -errno;
+	if (error == 0)
+		return fd;
+	(void)close(fd);
+	return error;
+}
+
 int tree_open_trusted(const char *path, int flags)
 {
 	char here[MAX_PATH_BYTES] = "/", whole[MAX_PATH_BYTES];
@@ -329,7 +349,8 @@ int tree_open_trusted(const char *path, int flags)
 		return -errno;
 	if (!path_join(whole, sizeof(whole), here, path))
 		return -ENAMETOOLONG;
-	return walk_open(start, whole, flags, WAY_TRUSTED, NULL);
+	return refuse_second_name(
+	        walk_open(start, whole, flags & ~O_TRUNC, WAY_TRUSTED, NULL), flags);
 }
 
 int tree_visit_links(const char *path, tree_link *visit, void *context)

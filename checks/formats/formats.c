@@ -153,12 +153,24 @@ bool format_is_plain(const char *path)
 	static const char endings[] =
 	        ".json .txt .md .py .yaml .yml .toml .cfg .ini .jinja .model .spm .vocab .bpe .tiktoken "
 	        ".xml .html .csv .tsv .lock .log .png .jpg .jpeg .gif .svg .webp .pdf .wav .mp3 .flac "
-	        ".metadata .proto .pbtxt .sh .ipynb .license .jsonl .tex .bib .rst .css .js .pyc .codes .parquet .gz "
-	        ".bz2 .zst .mp4 .ogg .wandb .sig .asc .pem .sha256 .md5 .map .patch .diff .bat .lua .conf";
+	        ".metadata .proto .pbtxt .sh .ipynb .license .jsonl .tex .bib .rst .css .js .codes .parquet "
+	        ".mp4 .ogg .m4a .tiff .avif .wandb .sig .asc .pem .sha256 .md5 .map .patch .diff .bat .lua .conf";
+	static const char packed[] = ".gz .bz2 .xz .zst .lz4 .z";
 	const char *name = path_name(path);
+	const struct format *format;
 
 	if (strchr(name, '.') == NULL && format_is_paper(path))
 		return true;
+	/* What is packed is what it was: joblib opens x.pkl.gz as it does x.pkl. */
+	if (format_has_ending(path, packed)) {
+		char inner[MAX_PATH_BYTES];
+		struct text text = TEXT_OVER(inner);
+
+		text_add_bytes(&text, path, (size_t)(strrchr(path, '.') - path));
+		format = format_by_name(inner);
+		return !format_has_ending(inner, packed) &&
+		       (format == NULL || !format->weights) && format_is_plain(inner);
+	}
 	/* events.out.tfevents.1700000000.host.1.0; tokenizer.model.v3, as Mistral numbers them. */
 	return name[0] == '.' || format_has_ending(path, endings) ||
 	       strstr(name, ".tfevents.") != NULL || strncmp(name, "tokenizer.", 10) == 0;

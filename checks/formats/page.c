@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/json.h"
 #include "base/scan.h"
 #include "base/text.h"
 #include "util.h"
@@ -53,16 +54,37 @@ static bool is_message(const struct head *head)
 	       head->end - head->at <= (ptrdiff_t)LOOKED_AT;
 }
 
+/* Of an answer's own keys, and no other: one of the first says something, in a text, a list or an object. */
+static bool visit_key(void *context, const struct json_value *value)
+{
+	static const char *const words[] = { "error",  "errors",     "message",   "detail", "code",
+		                             "status", "statusCode", "timestamp", "path" };
+	bool *speaks = context;
+
+	if (value->depth != 1)
+		return value->depth > 1 || value->kind == JSON_OBJECT ||
+		       value->kind == JSON_OBJECT_END;
+	for (size_t i = 0; i < LENGTH_OF(words); i++)
+		if (json_key_is(value, 0, words[i])) {
+			*speaks |= i < 4 && (value->kind == JSON_STRING ||
+			                     value->kind == JSON_ARRAY ||
+			                     value->kind == JSON_OBJECT);
+			return true;
+		}
+	return false;
+}
+
 /* {"error": "..."}: a vocabulary may have the word, too, but a number for it. */
 static bool is_error_object(const struct head *head)
 {
-	const char *at = head->at + 9;
+	bool speaks = false;
+	struct json json;
 
-	if (!begins(head, "{\"error\":"))
+	if (!begins(head, "{"))
 		return false;
-	while (at < head->end && scan_is_space(*at))
-		at++;
-	return at < head->end && *at == '"';
+	json_begin(&json, visit_key, &speaks);
+	(void)json_feed(&json, head->at, (size_t)(head->end - head->at));
+	return json_end(&json) == JSON_OK && speaks;
 }
 
 const char *page_words(const struct format *format, const char *path, const unsigned char *head,

@@ -13,6 +13,7 @@
 #include "gate/verdict.h"
 #include "hub/cache.h"
 #include "hub/variables.h"
+#include "policy/errors.h"
 #include "policy/keys.h"
 #include "report/complain.h"
 #include "report/explain.h"
@@ -42,6 +43,7 @@ static void add_setting(struct explanation *explanation, const struct policy *po
 		address_show(said->text, &text);
 	else
 		text_add(&text, said->text);
+	policy_hide(policy, value);
 	if (key->effect == EFFECT_LATER)
 		text_add(&text, "   [no effect in this version]");
 	if (key == &policy_keys[KEY_NO_NEW_PRIVILEGES] && !policy->no_new_privileges &&
@@ -85,6 +87,7 @@ static void add_section(struct explanation *explanation, const struct policy *po
 			variable_show(row->name, row->text, &value);
 		else
 			text_add(&value, row->text);
+		policy_hide(policy, shown);
 		explanation_add(explanation, title, row->name, shown,
 		                origin_of(policy, &said, origin));
 	}
@@ -109,8 +112,8 @@ static void add_model(struct explanation *explanation, const struct gate *gate, 
 		explanation_add(explanation, title, "looked for in", path, NULL);
 }
 
-static void add_variable(struct explanation *explanation, const struct environ_row *row,
-                         const char *name, const char *value)
+static void add_variable(struct explanation *explanation, const struct policy *policy,
+                         const struct environ_row *row, const char *name, const char *value)
 {
 	char origin[MAX_SETTING_BYTES], shown[MAX_SETTING_BYTES];
 	struct text text = TEXT_OVER(origin), out = TEXT_OVER(shown);
@@ -124,6 +127,8 @@ static void add_variable(struct explanation *explanation, const struct environ_r
 		text_add(&out, "(not shown)");
 	else
 		variable_show(name, value, &out);
+	policy_hide(policy, shown);
+	policy_hide(policy, origin);
 	explanation_add(explanation, "environment of the service", name, shown, origin);
 }
 
@@ -147,7 +152,7 @@ static void add_environment(struct explanation *explanation, const struct gate *
 		    strcmp(name, "HOME") != 0)
 			others++;
 		else
-			add_variable(explanation, row, name, equals + 1);
+			add_variable(explanation, &gate->policy, row, name, equals + 1);
 	}
 	for (size_t i = 0; i < gate->service.unset_count; i++)
 		explanation_add(explanation, "environment of the service", gate->service.unset[i],

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <poll.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "commands/commands.h"
 #include "gate/gate.h"
@@ -8,6 +11,7 @@
 #include "gate/verdict.h"
 #include "launch/command.h"
 #include "launch/launch.h"
+#include "process/child.h"
 #include "report/complain.h"
 #include "util.h"
 
@@ -51,6 +55,40 @@ enum status command_launch(struct run *run, struct gate *gate, int observe_fd, s
 	return launch_exec(&launch, why);
 }
 
+struct look {
+	const char *word;
+	const struct environment *environment;
+};
+
+/* In a child: PATH may lead into a volume that does not answer. */
+static void look_for_program(void *context, int pipe_fd)
+{
+	const struct look *look = context;
+	char path[MAX_PATH_BYTES];
+	char there = command_find(look->word, look->environment, path, sizeof(path)) ||
+	             errno != ENOENT;
+
+	(void)!write(pipe_fd, &there, 1);
+	_exit(0);
+}
+
+/* Whether the image has no program of the name; false as well where that is not to be known in time. */
+static bool has_no_program(struct run *run, struct look *look)
+{
+	struct child child;
+	char there = 1;
+
+	if (child_start(&child, look_for_program, look) < 0)
+		return false;
+	struct pollfd ready[] = { { .fd = child.pipe_fd, .events = POLLIN },
+		                  { .fd = run->signals.fd, .events = POLLIN } };
+	(void)poll(ready, LENGTH_OF(ready), (int)PATIENCE_MS);
+	if (ready[0].revents == 0 || read(child.pipe_fd, &there, 1) != 1)
+		there = 1;
+	child_end(&child);
+	return there == 0;
+}
+
 /*
  * With ENTRYPOINT ["/aweigh", "--"], `docker run IMAGE check -v` arrives as `aweigh -- check -v`: a word
  * that is a command or an option of ours and no program of the image means ours.
@@ -58,11 +96,10 @@ enum status command_launch(struct run *run, struct gate *gate, int observe_fd, s
 static bool is_ours(struct run *run, const struct environment *environment)
 {
 	const char *word = run->options.service[0];
-	char path[MAX_PATH_BYTES];
 
 	return (word[0] == '-' || options_is_command(&run->options, word)) &&
-	       strchr(word, '/') == NULL && !command_find(word, environment, path, sizeof(path)) &&
-	       errno == ENOENT;
+	       strchr(word, '/') == NULL &&
+	       has_no_program(run, &(struct look){ word, environment });
 }
 
 static int run_ours(struct run *run)

@@ -104,6 +104,19 @@ bool capability_is_held(int value)
 	return held == CAP_SET;
 }
 
+bool capabilities_came_with_the_file(void)
+{
+	CLEANUP(cleanup_caps) cap_t now = getuid() == 0 ? NULL : cap_get_proc();
+	cap_flag_value_t permitted = CAP_CLEAR;
+
+	for (int value = 0; now != NULL && value <= 63; value++)
+		if (cap_get_flag(now, value, CAP_PERMITTED, &permitted) == 0 &&
+		    permitted == CAP_SET &&
+		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, value, 0, 0) != 1)
+			return true;
+	return false;
+}
+
 int capabilities_raise(void)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };

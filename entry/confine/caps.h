@@ -32,6 +32,11 @@ int capabilities_drop(uint64_t mask);
 /* What a change of fsuid took out of the effective ones is put back: all that is permitted (capabilities(7)). */
 int capabilities_raise(void);
 bool capability_is_held(int value);
+/*
+ * Whether somebody who is not root has more than exec(2) leaves to him, the ambient ones: then the file has capabilities
+ * (setcap(8)). AT_SECURE would say that as well, and of a change of SELinux domain, which is every container's beginning.
+ */
+bool capabilities_came_with_the_file(void);
 /* What root passes over file permissions by: without them an inspector would see less than a root service. */
 #define CAPABILITIES_OF_FILES (1ull << CAP_DAC_OVERRIDE | 1ull << CAP_DAC_READ_SEARCH)
 

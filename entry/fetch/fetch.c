@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The sequence: what is wanted, whether there is room, the files, their places, the refs. */
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "engine/findings.h"
 #include "fetch/store/publish.h"
@@ -73,6 +76,12 @@ static void plan(struct session *session, int index)
 		session_tell_model(session, model, RECORD_FETCH_MODEL);
 }
 
+/* What a hub states may be anything. */
+static uint64_t add_bytes(uint64_t a, uint64_t b)
+{
+	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
 /* Before the first byte; on volumes with quotas the answer may be rosier than the truth. */
 static void look_for_room(struct session *session)
 {
@@ -81,7 +90,8 @@ static void look_for_room(struct session *session)
 
 	for (size_t i = 0; i < session->model_count; i++)
 		if (!session->models[i].failed && session->models[i].listed) {
-			wanted += session->models[i].wanted_bytes - session->models[i].kept_bytes;
+			wanted = add_bytes(wanted, session->models[i].wanted_bytes -
+			                                   session->models[i].kept_bytes);
 			inodes += 3 * session->models[i].wanted_files; /* blob, link, lock */
 		}
 	if (wanted == 0 || store_free(&session->store, &bytes, &free_inodes) != 0)
@@ -91,7 +101,7 @@ static void look_for_room(struct session *session)
 
 		if (model->failed || model->left == 0)
 			continue;
-		if (bytes < wanted + ROOM_BYTES + keep) {
+		if (bytes < add_bytes(add_bytes(wanted, ROOM_BYTES), keep)) {
 			session_fail(session, model, FINDING_FETCH_DISK, session->store.path, NULL,
 			             "%s are to be fetched%s%s%s, but %s has only %s left",
 			             size_text(wanted).text, keep > 0 ? " and " : "",
@@ -105,6 +115,46 @@ static void look_for_room(struct session *session)
 			             (unsigned long long)free_inodes);
 		}
 	}
+}
+
+struct met_file {
+	ino_t inode;
+	const struct plan_file *file;
+};
+
+static int by_inode(const void *a, const void *b)
+{
+	ino_t left = ((const struct met_file *)a)->inode, right = ((const struct met_file *)b)->inode;
+
+	return left < right ? -1 : left > right;
+}
+
+/* Case is folded by the volume, for all alphabets: two names of other contents must not have become one. */
+static int tell_apart(const struct publication *publication, const struct plan_model *model,
+                      const char **at)
+{
+	struct met_file *met = calloc(model->count + 1, sizeof(*met));
+	int error = met == NULL ? -ENOMEM : 0;
+	struct stat st;
+
+	for (size_t i = 0; error == 0 && i < model->count; i++) {
+		*at = model->files[i].path;
+		met[i].file = &model->files[i];
+		error = fstatat(publication->directory_fd, *at, &st, AT_SYMLINK_NOFOLLOW) != 0 ?
+		                -errno :
+		                0;
+		met[i].inode = error == 0 ? st.st_ino : 0;
+	}
+	if (error == 0)
+		qsort(met, model->count, sizeof(*met), by_inode);
+	for (size_t i = 1; error == 0 && i < model->count; i++)
+		if (met[i].inode == met[i - 1].inode &&
+		    !plan_same_content(met[i].file, met[i - 1].file)) {
+			*at = met[i].file->path;
+			error = -ENOTUNIQ;
+		}
+	free(met);
+	return error;
 }
 
 static int put_files(struct plan_model *model, const char **at, bool *piecemeal)
@@ -132,6 +182,10 @@ static int put_files(struct plan_model *model, const char **at, bool *piecemeal)
 			published.equal = placed->path;
 		error = publication_add(&publication, &published);
 	}
+	if (model->repo.store->volume.ignores_case && error == 0)
+		error = tell_apart(&publication, model, at);
+	if (model->repo.store->volume.ignores_case && (error == -ENOTDIR || error == -EISDIR))
+		error = -ENOTUNIQ;
 	if (error == 0) {
 		*at = "";
 		error = publication_end(&publication);

@@ -97,8 +97,8 @@ static bool begin_part(struct request *request)
 
 	request->failure.id = FINDING_FETCH_DIGEST;
 	request->failure.temporary = false;
-	/* An ETag that comes from no hub may be the digest of anything (Artifactory); the bytes are hashed. */
-	if (!part->used_address && (said->etag_is_linked || said->commit[0] != '\0') &&
+	/* An ETag may be the digest of anything (Artifactory); the bytes are hashed. X-Linked-ETag is a hub's word for them. */
+	if (!part->used_address && said->etag_is_linked &&
 	    strlen(said->etag) == strlen(download->etag) &&
 	    strcmp(said->etag, download->etag) != 0) {
 		text_addf(&text, "it states the digest %.16s..., the hub's list %.16s...",

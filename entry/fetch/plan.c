@@ -594,7 +594,9 @@ void plan_compare(const struct session *session, struct plan_model *model)
 			model->left++;
 		if (file->state == FILE_WANTED) {
 			model->wanted_files++;
-			model->wanted_bytes += file->size;
+			if (__builtin_add_overflow(model->wanted_bytes, file->size,
+			                           &model->wanted_bytes))
+				model->wanted_bytes = UINT64_MAX;
 		}
 	}
 	if (model->count > 1)

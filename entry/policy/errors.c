@@ -1,8 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/errors.h"
 
+#include <string.h>
+
 #include "base/text.h"
 #include "engine/findings.h"
+
+#define HIDDEN_FROM 8u /* letters of a secret that are enough to know it by */
+
+void policy_hide(const struct policy *policy, char *text)
+{
+	for (size_t i = 0; i < policy->secret_count; i++) {
+		const char *secret = policy->secrets[i];
+		size_t least = strnlen(secret, HIDDEN_FROM);
+
+		for (char *at = text; (at = memmem(at, strlen(at), secret, least)) != NULL;)
+			for (const char *to = secret; *to != '\0' && *at == *to; to++)
+				*at++ = '*';
+	}
+}
 
 void policy_error(struct policy *policy, enum finding_id id, enum policy_source source,
                   unsigned line, const char *fix, const char *format, ...)
@@ -23,5 +39,6 @@ void policy_error(struct policy *policy, enum finding_id id, enum policy_source 
 	finding_make(&record, id, NULL, 0, at, format, arguments);
 	va_end(arguments);
 	record.source = (uint16_t)source;
+	policy_hide(policy, record.message);
 	policy->report(policy->report_context, &record);
 }

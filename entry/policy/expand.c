@@ -4,8 +4,23 @@
 #include <string.h>
 
 #include "base/scan.h"
+#include "base/text.h"
+#include "hub/variables.h"
 #include "policy/errors.h"
 #include "util.h"
+
+/* CREDENTIALS_DIRECTORY and HF_TOKEN_PATH say where one is; what is shorter than four letters is in every text. */
+static void note_secret(struct policy *policy, const char *name, const char *value)
+{
+	static const char *const places[] = { "_FILE", "_PATH", "_DIR", "_DIRECTORY" };
+
+	for (size_t i = 0; i < LENGTH_OF(places); i++)
+		if (path_ends(name, places[i]))
+			return;
+	if (variable_is_secret(name) && strlen(value) >= 4 &&
+	    policy->secret_count < LENGTH_OF(policy->secrets))
+		policy->secrets[policy->secret_count++] = value;
+}
 
 bool policy_expand(struct policy *policy, const struct environment *environment, const char *value,
                    unsigned line, struct text *out)
@@ -43,6 +58,7 @@ bool policy_expand(struct policy *policy, const struct environment *environment,
 			return false;
 		} else {
 			text_add(out, text);
+			note_secret(policy, copy, text);
 		}
 		value = end + 1;
 	}

@@ -209,6 +209,14 @@ static void on_value(void *context, const char *name, const char *said, unsigned
 	join_lines(value, key != NULL && may_be_empty(key) ? ',' : ' ');
 	if (!policy_expand(reader->policy, reader->environment, value, line, &out))
 		return;
+	if (key == &policy_keys[KEY_REPLACEABLE] && strcmp(value, expanded) != 0) {
+		policy_error(reader->policy, FINDING_POLICY_VALUE, SOURCE_POLICY, line,
+		             "write yes or no",
+		             "replaceable comes from a variable: it stands against whoever sets those");
+		return;
+	}
+	if (key == &policy_keys[KEY_HINT]) /* which every report prints */
+		policy_hide(reader->policy, expanded);
 	if (key != NULL)
 		store_known(reader, key, expanded, line);
 	else if (!rows_are_of(reader->section) ||
@@ -246,9 +254,12 @@ static void check_ref(struct policy *policy, const struct model *model)
 /* What aweigh or a loader decides by is no name for a model's path. */
 static bool is_spoken_for(const char *name)
 {
-	static const char *const others[] = { "PATH", "HOME", "LD_PRELOAD", "LD_LIBRARY_PATH" };
+	static const char *const others[] = { "PATH", "HOME", "BASH_ENV", "ENV",   "IFS",
+		                              "SHELL", "USER", "LOGNAME",  "TMPDIR" };
 	const struct library_variable *known = library_variable(name, strlen(name));
 
+	if (strncmp(name, "LD_", 3) == 0 || strncmp(name, "PYTHON", 6) == 0)
+		return true;
 	for (size_t i = 0; i < LENGTH_OF(others); i++)
 		if (strcmp(name, others[i]) == 0)
 			return true;

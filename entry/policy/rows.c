@@ -145,9 +145,10 @@ static enum row_result take_named(struct policy *policy, const struct row *row)
 {
 	bool environment = row->section >= SECTION_ENV_SET && row->section <= SECTION_ENV_UNSET;
 
-	if (environment && (row->name[0] == '\0' || strpbrk(row->name, "= \t") != NULL)) {
+	if (environment && (row->name[0] == '\0' || strpbrk(row->name, "= \t*?[") != NULL)) {
 		policy_error(policy, FINDING_POLICY_VALUE, SOURCE_POLICY, row->line, NULL,
-		             "'%.100s' is not the name of a variable", row->name);
+		             "'%.100s' is not the name of a variable; patterns are not taken",
+		             row->name);
 		return ROW_WRONG;
 	}
 	if ((row->section == SECTION_ENV_SET || row->section == SECTION_ENV_FILE) &&

@@ -109,7 +109,9 @@ static bool read_mode(struct value *value)
 	uint64_t bits;
 	int mode;
 
-	if (!scan_octal(value->text, value->length, &bits) || bits > 07777)
+	/* umask(2) takes no more than the permission bits. */
+	if (!scan_octal(value->text, value->length, &bits) ||
+	    bits > (value->key == &policy_keys[KEY_UMASK] ? 0777u : 07777u))
 		return false;
 	mode = (int)bits;
 	memcpy(value->field, &mode, sizeof(mode));

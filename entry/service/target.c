@@ -120,7 +120,13 @@ static bool parse_path(struct target *target, enum target_kind kind, size_t leng
 
 bool target_parse(struct target *target, const char *text, struct text *why)
 {
+	const char *host = strstr(text, "://");
+
 	*target = (struct target){ .text = text, .rest = "" };
+	if (host != NULL && memchr(host, '@', 3 + strcspn(host + 3, "/?#")) != NULL) {
+		text_add(why, "an address with a user or a password in it, and none is sent: leave it out");
+		return false;
+	}
 	if (strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0)
 		return parse_http(target, why);
 	if (strncmp(text, "tcp:", 4) == 0)

@@ -84,8 +84,8 @@ static bool has_words(const char *at, size_t length)
 }
 
 /*
- * Whether the answer is somebody else's than a hub's or mirror's: a filter's or a proxy's own page. Hubs name their
- * requests, and what stores answer is JSON or XML with a code in it.
+ * Whether the answer is somebody else's than a hub's or mirror's: a filter's or a proxy's own page. Hubs give reasons in
+ * headers, and what stores answer is JSON or XML with a code in it.
  */
 static bool is_page(const struct request *request)
 {
@@ -95,7 +95,7 @@ static bool is_page(const struct request *request)
 	if (request->headers.is_hub || length == 0 || *at == '{' ||
 	    memmem(at, length, "<Error>", 7) != NULL)
 		return false;
-	return *at == '<' || has_words(at, length);
+	return *at == '<' || (!request->headers.has_request_id && has_words(at, length));
 }
 
 /* Moves over a tag, or over a whole <style> or <script>; returns where text goes on. */
@@ -131,6 +131,10 @@ static void add_page(const struct request *request, struct text *text)
 	text_add(text, " with a page that does not come from a hub");
 	if (request->headers.server[0] != '\0')
 		text_addf(text, " (Server: %s)", request->headers.server);
+	if (request->headers.coding != NULL) {
+		text_addf(text, ", in %s", request->headers.coding);
+		return;
+	}
 	text_add(text, ": '");
 	while (at < end && text->length < from + 300) {
 		if (*at == '<') {
@@ -164,8 +168,17 @@ static void add_reason(const struct request *request, struct text *text)
 	if (at == end || *at++ != '"')
 		return;
 	text_add(text, ": ");
-	for (size_t i = 0; at < end && *at != '"' && *at != '\\' && i < 300; i++)
-		text_add_bytes(text, at++, 1);
+	for (size_t i = 0; at < end && *at != '"' && i < 300; i++, at++) {
+		bool escaped = *at == '\\' && end - at > 1;
+
+		at += escaped;
+		if (escaped && *at == 'u') { /* of no ASCII letter, as a rule */
+			text_add(text, "?");
+			at += end - at > 4 ? 4 : 0;
+		} else {
+			text_add_bytes(text, escaped && strchr("nrtbf", *at) != NULL ? " " : at, 1);
+		}
+	}
 }
 
 /* Whether the token was seen: what a 401 means depends on it. */
@@ -201,6 +214,9 @@ static void explain_status(struct request *request, struct text *text)
 		failure->fix =
 		        "a filter, a proxy or the mirror's own server answered: look at fetch.endpoint, HTTPS_PROXY and NO_PROXY, or ask whoever runs it";
 		add_page(request, text);
+	} else if (status == 407) {
+		failure->id = FINDING_FETCH_PROXY;
+		text_add(text, ": the proxy wants authentication");
 	} else if (status == 401 || status == 403) {
 		failure->id = FINDING_FETCH_UNAUTHORIZED;
 		if (strcmp(headers->error_code, "GatedRepo") == 0)

@@ -120,12 +120,14 @@ static void take_wait(struct headers *headers, struct field field)
 	}
 }
 
-/* `W/"abc"` -> abc, and only what can be a digest: the name of a blob comes from nowhere else. */
+/* `"abc"` -> abc, and only what can be a digest: the name of a blob comes from nowhere else. */
 static void take_etag(struct headers *headers, struct field field, bool linked)
 {
-	while (field.length > 0 && (field.value[0] == 'W' || field.value[0] == '/')) {
-		field.value++;
-		field.length--;
+	if (field.length > 1 && field.value[0] == 'W' && field.value[1] == '/') {
+		if (!linked)
+			return; /* weak: of no certain bytes (RFC 9110, 8.8.1) */
+		field.value += 2;
+		field.length -= 2;
 	}
 	while (field.length > 0 && field.value[0] == '"') {
 		field.value++;
@@ -307,6 +309,6 @@ void headers_take(struct headers *headers, const char *line, size_t length)
 		take_wait(headers, field);
 	headers->is_hub |= is_named(line, length, "x-repo-commit", &field) ||
 	                   is_named(line, length, "x-error-code", &field) ||
-	                   is_named(line, length, "x-error-message", &field) ||
-	                   is_named(line, length, "x-request-id", &field);
+	                   is_named(line, length, "x-error-message", &field);
+	headers->has_request_id |= is_named(line, length, "x-request-id", &field);
 }

@@ -26,7 +26,8 @@ struct headers {
 	char commit[COMMIT_HEX + 1]; /* X-Repo-Commit */
 	char error_code[32]; /* X-Error-Code, made of letters only */
 	char error_message[384]; /* X-Error-Message, printable, its beginning */
-	bool is_hub; /* a header came that hubs send and proxies do not */
+	bool is_hub; /* a header came that hubs send and nobody else */
+	bool has_request_id; /* hubs and stores send one, and some proxies (envoy) */
 	const char *
 	        coding; /* a Content-Encoding that changes the bytes, though none was asked for; NULL: none; static */
 	char server[64]; /* Server, its beginning */

@@ -16,8 +16,8 @@
 #include "version.h"
 
 #define TLS_READ_BYTES (128ul << 10)
-#define PROGRESS_BYTES                                                                             \
-	(1ul << 20) /* a try that brought so much was worth it: the count begins again */
+/* A try that brought so much was worth it: the count begins again. Some middleboxes cut what is longer than 100 kB. */
+#define PROGRESS_BYTES (64ul << 10)
 
 /* The last line of them counts, as resolv.conf(5) says. */
 static void read_domains(struct network *network)
@@ -176,17 +176,26 @@ static CURLcode on_context(CURL *easy, void *context, void *request)
 
 /* A try */
 
-/* No proxy would read it: there is none, or NO_PROXY names the host as it stands there, or all. */
+static const char *proxy_of(const struct fetch_settings *settings, const struct url *server)
+{
+	return server->https ? settings->https_proxy : settings->http_proxy;
+}
+
+/*
+ * No proxy would read it: there is none, or NO_PROXY is * as a whole, or names the host as it stands there. libcurl takes
+ * more for a name of the host, and nothing of this for less; of an address in brackets it never finds one.
+ */
 static bool goes_direct(const struct fetch_settings *settings, const struct url *server)
 {
 	const char *at = NULL, *element;
 	size_t length;
 
+	if (proxy_of(settings, server)[0] == '\0' || strcmp(settings->no_proxy, "*") == 0)
+		return true;
 	while ((element = list_next(settings->no_proxy, ',', &at, &length)) != NULL)
-		if ((length == 1 && *element == '*') ||
-		    text_equals_any_case(element, length, server->host))
+		if (server->host[0] != '[' && text_equals_any_case(element, length, server->host))
 			return true;
-	return settings->http_proxy[0] == '\0';
+	return false;
 }
 
 static bool may_see_token(const struct request *request)
@@ -265,7 +274,7 @@ static void set_options(struct request *request)
 {
 	const struct network *network = request->network;
 	const struct fetch_settings *settings = network->settings;
-	const char *proxy = request->server.https ? settings->https_proxy : settings->http_proxy;
+	const char *proxy = proxy_of(settings, &request->server);
 	CURL *easy = request->easy;
 	char range[64];
 
@@ -328,7 +337,7 @@ static const char *address_fault(struct request *request, const char **fix)
 		return "plain http is not allowed; set fetch.allow_http = yes where it is meant";
 	*fix = "set fetch.redirect_ports to the ports that the hub redirects to";
 	/* Behind a proxy its port is what is connected to. */
-	if ((request->server.https ? settings->https_proxy : settings->http_proxy)[0] == '\0' &&
+	if (goes_direct(settings, &request->server) &&
 	    !fetch_settings_allow_port(settings, request->server.port))
 		return "the fetcher connects to 443 and the ports of endpoints and mirror alone: set fetch.redirect_ports to this port where the hub is meant to redirect there";
 	return NULL;

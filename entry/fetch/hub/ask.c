@@ -31,7 +31,6 @@ struct question {
 	bool (*feed)(struct question *question, const void *bytes, size_t length);
 	void *parser;
 	char next[MAX_URL_BYTES];
-	uint64_t digest; /* of the answer's bytes: hash_more() */
 };
 
 static bool on_answer(struct request *request, const void *bytes, size_t length)
@@ -87,7 +86,6 @@ static bool feed_tree(struct question *question, const void *bytes, size_t lengt
 {
 	struct tree_page *page = question->parser;
 
-	question->digest = hash_more(question->digest, bytes, length);
 	return json_feed(&page->json, bytes, length) || page->stopped;
 }
 
@@ -216,24 +214,26 @@ bool ask_tree(const struct asked *asked, const char *commit, manifest_visit *vis
 	char url[MAX_URL_BYTES];
 	bool well = question != NULL && page != NULL, repeats = false;
 	uint64_t *met = calloc(MAX_LISTING_PAGES, sizeof(*met));
+	size_t entries = 0;
 
 	api_address(asked, "tree", commit, "?recursive=true&expand=false", url);
 	for (unsigned pages = 0; well; pages++) {
 		tree_page_begin(page, visit, context);
 		question->feed = feed_tree;
 		question->parser = page;
-		question->digest = HASH_BEGIN;
 		well = ask(asked, question, url);
-		if (!tree_page_end(page) || pages + 1 >= MAX_LISTING_PAGES || met == NULL)
+		entries += page->entries;
+		if (!tree_page_end(page) || pages + 1 >= MAX_LISTING_PAGES || met == NULL ||
+		    entries > MAX_FILES_PER_MODEL)
 			well = false;
-		/* A page that comes again, by whatever address, is the end of no list. */
+		/* A page of names that have come, by whatever address and whatever else is said of them, is the end of no list. */
 		for (unsigned i = 0; well && i < pages; i++)
-			repeats |= met[i] == question->digest;
+			repeats |= met[i] == page->names;
 		repeats |= question->request.headers.next_lost;
 		well = well && !repeats;
 		if (!well || !next_page(question, asked->endpoint, url))
 			break;
-		met[pages] = question->digest;
+		met[pages] = page->names;
 		repeats = strcmp(url, question->request.start) == 0;
 		well = !repeats;
 	}

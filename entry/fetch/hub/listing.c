@@ -119,8 +119,12 @@ static bool visit_page(void *context, const struct json_value *value)
 		                                   page->context, &page->stopped));
 	if (value->depth == 2 && json_key_is(value, 1, "type"))
 		page->is_file = json_text_is(value, "file");
-	if (value->depth == 2 && json_key_is(value, 1, "path"))
+	if (value->depth == 2 && json_key_is(value, 1, "path")) {
+		page->names = hash_more(page->names, value->text, value->length);
+		page->names = hash_more(page->names, "/", 1);
+		page->entries++;
 		return copy_path(page->path, value);
+	}
 	return take_field(&page->file, value, 1, "oid", "oid");
 }
 
@@ -129,6 +133,8 @@ void tree_page_begin(struct tree_page *page, manifest_visit *visit, void *contex
 	page->visit = visit;
 	page->context = context;
 	page->stopped = false;
+	page->names = HASH_BEGIN;
+	page->entries = 0;
 	json_begin(&page->json, visit_page, page);
 	page->json.python = true;
 }

@@ -33,6 +33,8 @@ struct tree_page {
 	struct manifest_file file;
 	char path[MAX_JSON_KEY_BYTES];
 	bool is_file, stopped;
+	uint64_t names; /* one number for the paths in it, files' and directories' */
+	size_t entries;
 };
 void tree_page_begin(struct tree_page *page, manifest_visit *visit, void *context);
 bool tree_page_end(struct tree_page *page);

@@ -179,6 +179,8 @@ const char *volume_words(int error)
 		return "the volume cannot write at an offset (rclone: --vfs-cache-mode writes)";
 	case ESTALE:
 		return "others cut it or took it over, again and again";
+	case ENOTUNIQ:
+		return "the volume ignores case, and takes this name for another one of the repository's";
 	default:
 		return strerror(-error);
 	}
@@ -199,6 +201,8 @@ const char *volume_fix(int error)
 		return "use another volume, or mount this one so that it can do that";
 	case ESTALE:
 		return "let one fetch at a time fill the volume";
+	case ENOTUNIQ:
+		return "leave one of the two out by 'exclude', or use a volume that tells case apart";
 	case EIO:
 		return "look at the volume and its log: it fails, or lost what was written";
 	default:

@@ -3,6 +3,8 @@
 
 import contextlib
 import email.utils
+import itertools
+import json
 import re
 import socket
 import subprocess
@@ -54,6 +56,7 @@ PAGES = {
     "with a mark and lines before it": b"\xef\xbb\xbf\r\n <!-- x --><html><title>Zscaler</title><body>Access is blocked</body></html>",
     "XML": b"<?xml version='1.0'?><block><a>Zscaler</a> <b>Access is blocked</b></block>",
     "plain": b"Zscaler: Access is blocked",
+    "behind a long style": b"<!doctype html><html><head><style>b{c:d}" + b"x" * 1200 + b"</style></head><body>Zscaler: Access is blocked</body></html>",
 }
 
 
@@ -61,13 +64,24 @@ PAGES = {
 @pytest.mark.parametrize("status", [401, 403, 407])
 def test_a_page_of_a_filter(fetcher, kind, status):
     with Hub(one_repo(bert_files()), bare=True) as hub:
-        hub.fault("/revision/", status=status, body=PAGES[kind], headers={"Server": "FilterX"})
+        hub.fault("/revision/", status=status, body=PAGES[kind], headers={"Server": "FilterX", **({} if kind == "plain" else {"X-Request-Id": "of-envoy"})})
         result = fetcher.write(hub.url).fetch()
     message = result.finding("fetch.proxy")["message"]
     assert result.status == 69 and "Zscaler" in message and "Access is blocked" in message and "FilterX" in message and "b{c:d}" not in message, message
 
 
+@pytest.mark.parametrize("body", [b"", b"Denied", b'{"error": "no"}'])
+def test_407_is_the_proxys(fetcher, body):
+    with Hub(one_repo(bert_files()), bare=True) as hub:
+        hub.fault("/revision/", status=407, body=body, headers={"Proxy-Authenticate": "Basic"})
+        result = fetcher.write(hub.url).fetch()
+    assert result.status == 69 and "wants authentication" in result.finding("fetch.proxy")["message"], result
+
+
 def test_a_hubs_own_reason_is_told(fetcher):
+    with Hub(one_repo(bert_files())) as hub:
+        hub.fault("/revision/", status=403, headers={"X-Error-Code": "GatedRepo"}, body=rb'{"error": "\"org/m\" is gated.\nYou must be approved"}')
+        assert '"org/m" is gated. You must be approved' in fetcher.write(hub.url).fetch().finding("fetch.unauthorized")["message"]
     for act in (dict(headers={"X-Error-Code": "GatedRepo", "X-Error-Message": "réservé aux membres".encode().decode("latin-1")}), dict(body=b'{"error": "awaiting a review"}')):
         with Hub(one_repo(bert_files())) as hub:
             hub.fault("/revision/", status=403, **act)
@@ -158,6 +172,18 @@ def test_pages_that_go_in_a_circle(fetcher, next_of_second):
     assert complete_or_absent(fetcher, files)
 
 
+def test_pages_that_repeat_with_something_new(fetcher):
+    """Other bytes, the same names: no list by pages."""
+    count = itertools.count()
+    files = bert_files()
+    with Hub(one_repo(files)) as hub:
+        answer, entries = hub.actions, [hub.entry(path, data) for path, data in files.items()]
+        hub.actions = lambda path: {"status": 200, "body": json.dumps([{**entry, "lastCommit": {"id": str(next(count))}} for entry in entries]).encode(),
+                                    "headers": {"Link": f'<{hub.url}/api/models/org/m/tree/{COMMIT}?cursor={next(count)}>; rel="next"'}} if "/tree/" in path else answer(path)
+        assert fetcher.write(hub.url).fetch().status == 0 and len(hub.paths("/tree/")) <= 3
+    assert complete_or_absent(fetcher, files)
+
+
 @pytest.mark.parametrize("odd", [{"path": "a\tb"}, {"path": "x", "xetHash": ""}, {"path": "x", "xetHash": "zz"}, {"path": "x", "size": None}, {"path": "x", "size": 12.0},
                                  {"path": "d", "type": "directory", "size": None}])
 def test_an_odd_entry_that_nobody_wants(fetcher, odd):
@@ -218,8 +244,8 @@ def test_where_a_redirect_leads(fetcher, location, status):
     assert complete_or_absent(fetcher, bert_files())
 
 
-@pytest.mark.parametrize("etag", ['"0123456789abcdef0123456789abcdef"', 'W/"0123456789abcdef"', '"0123456789abcdef0123456789abcdef-12"', '""', "W/", '"sha256:x"'],
-                         ids=["MD5", "weak", "multipart", "empty", "of nothing", "with a name"])
+@pytest.mark.parametrize("etag", ['"0123456789abcdef0123456789abcdef"', 'W/"0123456789abcdef"', '"0123456789abcdef0123456789abcdef-12"', '""', "W/", '"sha256:x"', f'"{"a" * 40}"', f'W/"{"b" * 64}"'],
+                         ids=["MD5", "weak", "multipart", "empty", "of nothing", "with a name", "SHA-1", "weak SHA-256"])
 @pytest.mark.parametrize("commit", ["with the commit", "without"])
 def test_an_etag_that_is_no_digest(fetcher, etag, commit):
     """As S3, nginx and others give it, by a hub or by a mirror: nothing is made of it."""

@@ -228,6 +228,8 @@ def test_a_token_is_not_sent_through_a_proxy_in_the_clear(fetcher, tmp_path, how
         env = {"HF_TOKEN": TOKEN, **({} if how == "policy" else {how: address})}
         result = fetcher.write(hub.url, fetch=f"proxy = {address}" if how == "policy" else "").fetch(env=env)
         assert result.status == 69 and "a proxy would read it" in result.finding("fetch.unauthorized")["message"], result
+        for beside in ("example.com,*", "*,example.com"):   # * is all only where it is alone (libcurl)
+            assert fetcher.fetch(env={**env, "NO_PROXY": beside}).status == 69
         assert set(authorizations(hub).values()) == {None} and "GET http://127.0.0.1" in (tmp_path / "proxy.log").read_text()
         assert fetcher.fetch(env={**env, "NO_PROXY": "127.0.0.1,127.0.0.2"}).status == 0
         assert authorizations(hub) == {"127.0.0.1": f"Bearer {TOKEN}", "127.0.0.2": None}

@@ -133,6 +133,17 @@ def test_names_that_differ_in_case(fetcher, tmp_path, kind, other):
         assert check_digests(fetcher).status != 0
 
 
+@pytest.mark.parametrize("one, two", [("Ärger.json", "ärger.json"), ("Ä/a.json", "ä/a.json"), ("Data", "data/y.json")])
+def test_names_that_only_the_volume_takes_for_one(fetcher, tmp_path, one, two):
+    """Its alphabet is its own: what has become of the names is looked at before they are given."""
+    with ignoring_case("ntfs", tmp_path) as volume, Hub(one_repo({**bert_files(), one: b'{"first": 1}', two: b'{"second": 22}'})) as hub:
+        fetcher.hub = volume / "hub"
+        result = fetcher.write(hub.url).fetch()
+        assert_digests(fetcher.repo)
+        assert result.status == 74 and "ignores case" in result.finding("fetch.disk")["message"], result
+        assert check_digests(fetcher).status != 0
+
+
 # Images, which nobody can write
 
 IMAGES = {
