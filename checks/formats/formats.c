@@ -153,7 +153,7 @@ bool format_is_plain(const char *path)
 	static const char endings[] =
 	        ".json .txt .md .py .yaml .yml .toml .cfg .ini .jinja .model .spm .vocab .bpe .tiktoken "
 	        ".xml .html .csv .tsv .lock .log .png .jpg .jpeg .gif .svg .webp .pdf .wav .mp3 .flac "
-	        ".metadata .proto .pbtxt .sh .ipynb .license .jsonl .tex .bib .rst .css .js .codes .parquet "
+	        ".metadata .proto .pbtxt .sh .ipynb .license .jsonl .tex .bib .rst .css .js .pyc .codes .parquet "
 	        ".mp4 .ogg .m4a .tiff .avif .wandb .sig .asc .pem .sha256 .md5 .map .patch .diff .bat .lua .conf";
 	static const char packed[] = ".gz .bz2 .xz .zst .lz4 .z";
 	const char *name = path_name(path);

@@ -23,6 +23,8 @@ static enum severity severity_of(const struct gate *gate, enum finding_id id, in
 
 	if (severity < least)
 		severity = least;
+	if (policy->landlock == LANDLOCK_REQUIRE && is_withheld(id))
+		severity = SEVERITY_ERROR;
 	/* Where the service is given no path it asks by the repository's name, as likely as not. */
 	if (id == FINDING_MODEL_NO_MAIN && model != NO_MODEL &&
 	    policy->models[model].export == NULL)
@@ -45,9 +47,6 @@ static enum severity severity_of(const struct gate *gate, enum finding_id id, in
 	for (size_t i = 0; i < policy->severities_count; i++)
 		if (policy->severities[i].id == id)
 			severity = policy->severities[i].severity;
-	/* require is the policy's word, too, and the stronger one. */
-	if (policy->landlock == LANDLOCK_REQUIRE && is_withheld(id))
-		severity = SEVERITY_ERROR;
 	/* Not a matter of taste: launch() fails. */
 	if (gate->command != NULL &&
 	    (id == FINDING_CONFINE_IDENTITY || id == FINDING_SERVICE_COMMAND ||

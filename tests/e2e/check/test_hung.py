@@ -94,6 +94,17 @@ def test_a_reader_does_not_wait_for_who_stays(world, passthrough, tmp_path):  # 
     assert process.returncode == 75 and "gate.deadline" in out, (process.returncode, out)
 
 
+def test_a_path_of_programs_that_hangs(world, passthrough, tmp_path):  # noqa: F811
+    """`aweigh -- --version` is our word where the image has no program of the name, which is to be found out."""
+    (tmp_path / "below/bin").mkdir(parents=True)
+    with passthrough(tmp_path) as volume, stopped(volume):
+        with subprocess.Popen([world.binary, "-p", str(world.policy("").policy_file), "--", "--version"], env={**world.env, "PATH": f"{volume}/bin:/bin"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            time.sleep(0.3)
+            process.terminate()
+            process.communicate(timeout=HANG_LIMIT)
+    assert process.returncode == 128 + signal.SIGTERM
+
+
 PLACES = {
     "the policy": ("", "policy.ini"),
     "the list of models": ("manifest = {}\n", "models.txt"),

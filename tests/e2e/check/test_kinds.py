@@ -154,6 +154,31 @@ def test_a_path_that_is_a_link_to_nothing(world):
 
 # What is no weights
 
+@pytest.mark.parametrize("name", ["x.pkl.gz", "x.joblib.bz2", "x.npy.zst", "a/x.bin.xz", "x.tar.gz", "x.pkl.gz.gz"])
+def test_weights_that_are_packed(world, name):
+    """joblib opens them as if they were not: nobody knows of which format they are."""
+    assert judge(world, {**WHOLE, name: b"packed"}, "formats = safetensors").finding("model.format")
+
+
+@pytest.mark.parametrize("name", ["x.json.gz", "README.md.xz", "x.csv.zst"])
+def test_text_that_is_packed(world, name):
+    assert judge(world, {**WHOLE, name: b"packed"}, "formats = safetensors").status == 0
+
+
+ERRORS = ['{"errors": [{"status": 404, "message": "x"}]}', '{"message": "Forbidden"}', '{"detail": "Not authenticated"}', '{"error": {"code": 404, "message": "x"}}',
+          '{"timestamp": 1, "status": 404, "error": "Not Found", "path": "/config.json"}']
+
+
+@pytest.mark.parametrize("text", ERRORS)
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "tokenizer.model"])
+def test_what_a_server_says_in_the_place_of_a_file(world, name, text):
+    assert judge(world, {**WHOLE, name: text.encode()}, f"require = {name}").finding("file.error-page")["path"] == name
+
+
+def test_words_of_an_answer_are_words_of_a_vocabulary_as_well(world):
+    assert judge(world, {**WHOLE, "vocab.json": b'{"error": 1, "message": 2}', "prompts.json": b'{"message": "hello", "model": "x"}'}).status == 0
+
+
 @pytest.mark.parametrize("name", [
     "runs/x/events.out.tfevents.1700000000.host.1.0", "bpe.codes", "tokenizer.model.v3", "Modelfile", "USE_POLICY", "model.sig", "data.parquet", "a.csv.gz", "a.mp4",
     "x.pyc", "x.rst", "a.css", "wandb/run.wandb", "random_states_0.pkl", "sampler.bin", "custom_checkpoint_0.pkl", "optimizer_0.pt", "optimizer_state.bin",

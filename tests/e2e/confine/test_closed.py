@@ -283,14 +283,31 @@ def test_a_report_may_go_to_the_log_of_the_container(world):
         assert '"verdict": "pass"' in world.start("true", args=("--report", f"json={path}")).out
 
 
-def test_set_user_id_is_refused(world, need_root):
+@pytest.mark.parametrize("how", ["set-user-id", "file capabilities"])
+@pytest.mark.parametrize("name", [None, "aweigh: init"], ids=["by itself", "as its own init"])
+def test_more_rights_than_who_starts_it(world, need_root, how, name):
+    """Neither a policy nor a supervision of his own is read before it is refused."""
     copy = world.path / "aweigh"
     copy.write_bytes(open(world.binary, "rb").read())
-    copy.chmod(0o4755)
+    copy.chmod(0o4755 if how == "set-user-id" else 0o755)
+    if how != "set-user-id":   # linux/capability.h: revision 2, effective; CAP_SETUID and CAP_SETGID
+        os.setxattr(copy, "security.capability", struct.pack("<5I", 0x02000001, 1 << 7 | 1 << 6, 0, 0, 0))
     world.policy("[policy]\nuser = 0:0\n")
-    result = subprocess.run([copy, "-p", world.policy_file, "--", "id", "-u"], capture_output=True, user=65534, group=65534, extra_groups=[],
+    command = [name] if name else [str(copy), "-p", str(world.policy_file), "--", "id", "-u"]
+    result = subprocess.run(command, executable=copy, capture_output=True, user=65534, group=65534, extra_groups=[], stdin=subprocess.DEVNULL,
                             timeout=HANG_LIMIT, env={**world.env, "ASAN_OPTIONS": "detect_leaks=0"})
-    assert result.returncode == 77 and result.stdout == b"" and b"set-user-id" in result.stderr
+    assert result.returncode == 77 and result.stdout == b"" and b"set-user-id" in result.stderr, result
+
+
+def test_a_second_name_of_somebody_elses_file_leads_no_report(world, need_root):
+    """Where fs.protected_hardlinks is off anybody may make one."""
+    volume, victim = world.path / "volume", world.path / "victim"
+    volume.mkdir()
+    victim.write_text("precious")
+    os.link(victim, volume / "report.json")
+    os.chown(volume, 1000, 1000)
+    result = world.policy(f"[policy]\nmode = offline\n[report]\njson = {volume}/report.json\n").start("true", args=("-v",))
+    assert victim.read_text() == "precious" and "report.failed" in result.err and result.status == 0, result
 
 
 def test_names_are_no_commands_of_a_runner(world):
@@ -334,7 +351,7 @@ def test_a_home_that_refuses_the_service(world, need_root):
         plain_policy(world, world.path / "m", head=f"user = 65534:65534\n{rule}")
         messages = [f["message"] for f in world.check(env={"HOME": str(home)}).report["findings"] if f["code"] == "env.home"]
         assert not any("may not enter" in message for message in messages), messages
-        assert Path(pwd.getpwuid(65534).pw_dir).is_dir() or "is no directory" in messages[0]
+        assert Path(pwd.getpwuid(65534).pw_dir).is_dir() or "is not a directory" in messages[0]
         assert world.start("sh", "-c", "echo $HOME", env={"HOME": str(home)}).out.strip() == pwd.getpwuid(65534).pw_dir
     assert "(policy.home)" in world.run("explain", "-p", world.policy_file, env={"HOME": str(home)}).out
 

@@ -60,6 +60,14 @@ def test_all_errors_at_once(world):
     ("[severity]\nmodel.mising = off\n", 2, "policy.unknown", "did you mean model.missing"),
     ("[severity]\nmodel.missing = fatal\n", 2, "policy.value", "error, warning, note or off"),
     ("[severity]\nmodel.missing = warnin\n", 2, "policy.value", "did you mean 'warning'"),
+    ("[environment unset]\nAWS_* =\n", 2, "policy.value", "patterns are not taken"),
+    ("[environment forbid]\nX[A] =\n", 2, "policy.value", "patterns are not taken"),
+    ("[service]\nready = http://u:s3cret@127.0.0.1/\n", 2, "policy.value", "with a user or a password"),
+    ("[confine]\numask = 1777\n", 2, "policy.value", "umask = 1777"),
+    ("[model m]\npath = /m\nexport = LD_AUDIT\n", 3, "policy.value", "a meaning of its own"),
+    ("[model m]\npath = /m\nexport = PYTHONPATH\n", 3, "policy.value", "a meaning of its own"),
+    ("[model m]\npath = /m\nexport = BASH_ENV\n", 3, "policy.value", "a meaning of its own"),
+    ("[policy]\nreplaceable = ${NOTHING:-no}\n", 2, "policy.value", "comes from a variable"),
     ("[policy]\ngroups = replac\n", 2, "policy.value", "group 'replac'"),
     ("[policy]\nhub_cache = ~/hub\n", 2, "policy.value", "${HOME}/ for ~/"),
     ("[packages]\nrequests = newest\n", 2, "policy.value", "expected a version"),
@@ -214,3 +222,21 @@ def test_explain_refuses_a_policy_with_errors_as_check_does(world):
 def test_explain_says_what_a_limit_brings_along(world):
     world.policy("[policy]\nmode = offline\n[confine]\negress = deny\n[model m]\nrepo = org/m\n")
     assert "no   [egress sets it]" in world.run("explain", "-p", str(world.policy_file)).out
+
+
+SECRET = "hf_abcdefghijklmnopqrstuvwxyz"
+
+
+@pytest.mark.parametrize("rows", ["[policy]\nuser = ${HF_TOKEN}", "[policy]\nmode = ${HF_TOKEN}", "[confine]\negress = ${HF_TOKEN}", "[policy]\nwait = ${HF_TOKEN:-1s}",
+                                  "[environment set]\nX = before${HF_TOKEN}", "[model m]\npath = /nowhere\nhint = ask ${HF_TOKEN}", "[service]\nready = ${HF_TOKEN}"])
+def test_a_secret_under_another_name_is_not_shown(world, rows):
+    """Neither whole nor its beginning, which a sentence with a limit would have."""
+    world.policy(rows + "\n")
+    for arguments in (("check", "-v"), ("check", "--format", "json"), ("explain",), ("explain", "--format", "json")):
+        result = world.run(*arguments, "-p", str(world.policy_file), env={"HF_TOKEN": SECRET * 8})
+        assert SECRET[:12] not in result.out + result.err, result
+
+
+def test_a_directory_of_credentials_is_no_secret(world):
+    world.policy("[model m]\npath = ${CREDENTIALS_DIRECTORY}/m\n")
+    assert "/run/credentials/x/m" in world.run("explain", "-p", str(world.policy_file), env={"CREDENTIALS_DIRECTORY": "/run/credentials/x"}).out
