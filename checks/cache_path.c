@@ -43,6 +43,16 @@ static bool is_llama_cache(const struct inspection *inspection, const char *path
 	return strcmp(cache, path) == 0;
 }
 
+/* One directory by two names, of which one may be a link. */
+static bool is_same(const struct inspection *inspection, const char *a, const char *b)
+{
+	struct stat one, other;
+
+	return tree_stat(inspection->tree, a, &one) == 0 &&
+	       tree_stat(inspection->tree, b, &other) == 0 && one.st_dev == other.st_dev &&
+	       one.st_ino == other.st_ino;
+}
+
 static void check_mismatch(struct inspection *inspection)
 {
 	const struct origin *cache = &inspection->policy->said[KEY_HUB_CACHE];
@@ -58,7 +68,8 @@ static void check_mismatch(struct inspection *inspection)
 		return;
 	strip_slashes(effective);
 	strip_slashes(wanted);
-	if (strcmp(effective, wanted) == 0 || is_llama_cache(inspection, wanted))
+	if (strcmp(effective, wanted) == 0 || is_same(inspection, effective, wanted) ||
+	    is_llama_cache(inspection, wanted))
 		return;
 	text_addf(&text, "set HF_HUB_CACHE=%s for the service, or policy.hub_cache = %s", wanted,
 	          effective);

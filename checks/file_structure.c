@@ -7,8 +7,10 @@
 #include "engine/findings.h"
 #include "engine/inspection.h"
 #include "engine/walk.h"
+#include "families/families.h"
 #include "formats/formats.h"
 #include "formats/lfs_pointer.h"
+#include "formats/shard_index.h"
 #include "hub/cache.h"
 #include "util.h"
 
@@ -33,6 +35,8 @@ static void need_data(void *context, const char *path, uint64_t least)
 		                  "names external data at %.256s, outside the model's directory",
 		                  path);
 	} else if (!model_has(inspection, path, &size)) {
+		if (!model_wants(inspection, path))
+			return;
 		at.fix = "fetch the file: the weights of the ONNX model are in it";
 		inspection_report(inspection, FINDING_FILE_TRUNCATED, at,
 		                  "is missing: %.256s keeps its weights there", by);
@@ -113,5 +117,8 @@ void check_file_structure(struct inspection *inspection)
 	    file->format->examine == NULL || is_told(file))
 		return;
 	file->format->examine(&examined, &extent);
+	if (extent.result == EXTENT_BROKEN && shard_index_is_name(file->path) &&
+	    family_is_spare(inspection, file->path))
+		return; /* nobody opens it */
 	report_extent(inspection, &extent);
 }

@@ -62,11 +62,15 @@ static void follow_import(struct search *search, const char *file, const char *l
 
 	while (line < end && scan_is_space(*line))
 		line++;
-	if (end - line > 6 && memcmp(line, "from .", 6) == 0)
-		name = line + 6;
-	else if (end - line > 8 && memcmp(line, "import .", 8) == 0)
-		name = line + 8;
+	if (end - line > 6 && memcmp(line, "from ", 5) == 0)
+		name = line + 5;
+	else if (end - line > 8 && memcmp(line, "import ", 7) == 0)
+		name = line + 7;
 	else
+		return;
+	while (name < end && (*name == ' ' || *name == '\t'))
+		name++;
+	if (name == end || *name++ != '.')
 		return;
 	if (slash != NULL)
 		text_add_bytes(&text, file, (size_t)(slash - file) + 1);
@@ -97,9 +101,11 @@ static void follow(struct search *search, const char *file)
 	search->met[search->followed++] = hash;
 	fd = model_open(inspection, file, NULL);
 	if (fd == -ENOENT) {
-		inspection_report(inspection, FINDING_MODEL_CODE_MISSING,
-		                  (struct report_at){ .path = file },
-		                  "is missing: the code that %s names imports it", search->config);
+		if (model_wants(inspection, file))
+			inspection_report(inspection, FINDING_MODEL_CODE_MISSING,
+			                  (struct report_at){ .path = file },
+			                  "is missing: %s names it, or code that it names imports it",
+			                  search->config);
 		return;
 	}
 	if (fd < 0 || read_whole(fd, MAX_PYTHON_BYTES, &code, &length) < 0)
@@ -231,6 +237,8 @@ static void check_reference(struct search *search, const char *reference)
 		follow_beside(search, file);
 }
 
+static void check_module(struct search *search, const char *directory, const char *module);
+
 static bool visit_config(void *context, const struct json_value *value)
 {
 	struct search *search = context;
@@ -240,8 +248,13 @@ static bool visit_config(void *context, const struct json_value *value)
 	if (value->kind != JSON_STRING || value->depth < 1 || value->depth > 3)
 		return true;
 	text_add_bytes(&text, value->text, value->length);
-	if (json_key_is(value, 0, "auto_map"))
+	/* {"custom_pipelines": {"task": {"impl": "file.Class"}}}: transformers' pipelines/base.py */
+	if (json_key_is(value, 0, "auto_map") ||
+	    (json_key_is(value, 0, "custom_pipelines") && json_key_is(value, 2, "impl")))
 		check_reference(search, reference);
+	/* The routes of sentence-transformers' router: modules by their dotted names. */
+	else if (json_key_is(value, 0, "types"))
+		check_module(search, "", reference);
 	else if (json_key_is(value, 0, "auto_mapping") && json_key_is(value, 1, "parent_library") &&
 	         strncmp(reference, "transformers.", 13) != 0 &&
 	         strncmp(reference, "diffusers.", 10) != 0)
@@ -255,9 +268,18 @@ static void check_module(struct search *search, const char *directory, const cha
 	char file[MAX_PATH_BYTES];
 	struct text text = TEXT_OVER(file);
 	size_t length = strcspn(module, ".");
+	const char *class = strrchr(module, '.');
 
 	text_addf(&text, "%s%s%.*s.py", directory, directory[0] == '\0' ? "" : "/", (int)length,
 	          module);
+	if (!text.cut && !model_has(search->inspection, file, NULL) && class != NULL) {
+		/* pkg.module.Class is pkg/module.py. */
+		text = TEXT_OVER(file);
+		text_addf(&text, "%s%s", directory, directory[0] == '\0' ? "" : "/");
+		for (const char *at = module; at < class; at++)
+			text_add_bytes(&text, *at == '.' ? "/" : at, 1);
+		text_add(&text, ".py");
+	}
 	if (text.cut || !model_has(search->inspection, file, NULL))
 		return;
 	if (!is_denied(search, search->config, file))

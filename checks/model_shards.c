@@ -89,19 +89,6 @@ static bool put_off(struct model_view *view, const char *path)
 	return true;
 }
 
-/* Weights of the format that loaders take first: an index of the other is never opened then. */
-static bool has_other_set(const struct inspection *inspection, const char *path)
-{
-	char directory[MAX_PATH_BYTES], name[MAX_PATH_BYTES];
-
-	directory_of(path, directory, sizeof(directory));
-	return path_ends(path, ".bin.index.json") &&
-	       ((path_join(name, sizeof(name), directory, "model.safetensors") &&
-	         model_has(inspection, name, NULL)) ||
-	        (path_join(name, sizeof(name), directory, "model.safetensors.index.json") &&
-	         model_has(inspection, name, NULL)));
-}
-
 /* The whole model once more, as exporters put it beneath its folder (optimum, transformers.js): original/ is none. */
 static bool has_exported_set(const struct inspection *inspection)
 {
@@ -128,7 +115,7 @@ static void check_shards(struct inspection *inspection, const char *path,
 	bool small = parts.whole && view->level >= LEVEL_SIZE &&
 	             index->total_size / 10 * 9 > parts.bytes;
 
-	if (parts.wanted > 0 && parts.there > 0 && !has_other_set(inspection, path)) {
+	if (parts.wanted > 0 && parts.there > 0 && !family_is_spare(inspection, path)) {
 		(void)look_for_all(inspection, index, path, true);
 		return;
 	}
@@ -151,6 +138,8 @@ static void check_index(struct inspection *inspection, const char *path, int fd)
 	shard_index_read(&index, fd, &error);
 	if (index.result == SHARD_INDEX_OK)
 		check_shards(inspection, path, &index);
+	else if (family_is_spare(inspection, path))
+		; /* it is not opened */
 	else if (index.result == SHARD_INDEX_TOO_MANY)
 		inspection_report(inspection, FINDING_MODEL_INDEX,
 		                  (struct report_at){ .path = path }, "names more than %u shards",
@@ -231,7 +220,7 @@ static void check_numbered(struct inspection *inspection)
 	/* Where the parts have an index, that says what is demanded. */
 	text_add_bytes(&text, path, of.prefix - 1);
 	text_addf(&text, "%s.index.json", of.ending);
-	if (!gguf && model_has(inspection, index, NULL))
+	if (!gguf && (model_has(inspection, index, NULL) || family_is_spare(inspection, path)))
 		return;
 	if (!gguf)
 		check_no_index(inspection, &of, index);

@@ -28,7 +28,8 @@
 #define MAX_FORMATS 32u /* rows of formats/formats.c */
 #define MAX_FILES_PER_MODEL 1000000u /* ten times the largest snapshot of the benchmark */
 #define MAX_SHARDS 4096u /* the largest published model has below 700 */
-#define MAX_JSON_DEPTH 128u /* real configurations stay below 20 */
+#define MAX_JSON_DEPTH 512u /* real configurations stay below 20; Python's json takes some 990 */
+#define MAX_STRICT_JSON_DEPTH 128u /* serde_json's, by which headers and tokenizer.json are read */
 #define MAX_JSON_TOKEN_BYTES (16ul << 20) /* training tags of a LoRA file's header are 5 MB */
 #define MAX_JSON_KEY_BYTES 1024u /* tensor names and repository paths */
 #define MAX_CONFIG_BYTES (8ul << 20) /* configuration files are kilobytes */

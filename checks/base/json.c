@@ -62,7 +62,7 @@ static int open_container(struct json *json, bool array)
 {
 	struct json_value value = { .kind = array ? JSON_ARRAY : JSON_OBJECT };
 
-	if (json->depth >= MAX_JSON_DEPTH)
+	if (json->depth >= (json->python ? MAX_JSON_DEPTH : MAX_STRICT_JSON_DEPTH))
 		return stop(json, JSON_DEEP);
 	if (!tell(json, &value))
 		return false;
@@ -362,7 +362,7 @@ const char *json_words(enum json_result result)
 	case JSON_CUT:
 		return "is not JSON: it ends in the middle";
 	case JSON_DEEP:
-		return "is JSON nested more than 128 deep";
+		return "is JSON nested deeper than its readers go";
 	case JSON_LONG:
 		return "is JSON with a key above 1 kB or a value above 16 MB";
 	case JSON_STOPPED:

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* PEFT: adapter_config.json, weights of the adapter's own, and the base model that it works on. */
+#include "base/tree.h"
 #include "engine/findings.h"
 #include "engine/walk.h"
 #include "families/families.h"
@@ -9,6 +10,7 @@ void adapter_check(struct inspection *inspection)
 {
 	const struct model_view *view = inspection->model;
 	char base[MAX_NAME_BYTES];
+	struct stat st;
 
 	/* Its own: those of checkpoints beneath it are not looked for (load_peft_weights). */
 	if (!family_directory_has_weights(inspection, "") && view->weight_files > 0 &&
@@ -20,7 +22,16 @@ void adapter_check(struct inspection *inspection)
 		family_report_no_weights(inspection, "adapter_config.json");
 	if (!family_json_string(inspection, "adapter_config.json", "base_model_name_or_path", base,
 	                        sizeof(base)) ||
-	    base[0] == '\0' || family_repository_is_aboard(inspection, base))
+	    base[0] == '\0')
+		return;
+	/* Where it was trained, as often as not: the service may name the base itself. */
+	if (base[0] == '/' && tree_stat(inspection->tree, base, &st) != 0)
+		inspection_report(inspection, FINDING_MODEL_REPOSITORY,
+		                  (struct report_at){
+		                          .path = "adapter_config.json",
+		                          .fix = "let the service name the base model's own path" },
+		                  "names the base model %.200s, which is not there", base);
+	if (family_repository_is_aboard(inspection, base))
 		return;
 	/* A base under another name may be handed over by the service: PeftModel.from_pretrained(base, path). */
 	if (inspection->policy->model_count > 1) {

@@ -55,7 +55,9 @@ static bool wants_any(const struct inspection *inspection, const char *directory
 /* In whichever variant: the loader takes the other where the one that it was asked for is not there. */
 static bool wants_weights(const struct inspection *inspection, const char *directory)
 {
-	static const char *const names[] = { "diffusion_pytorch_model.safetensors",
+	static const char *const names[] = { "diffusion_pytorch_model-00001-of-00002.safetensors",
+		                             "diffusion_pytorch_model.safetensors.index.json",
+		                             "diffusion_pytorch_model.safetensors",
 		                             "diffusion_pytorch_model.fp16.safetensors",
 		                             "diffusion_pytorch_model.bf16.safetensors",
 		                             "diffusion_pytorch_model.bin",
@@ -90,6 +92,12 @@ static void check_component(const struct components *components, const char *nam
 			                  "is missing: model_index.json names it as a component");
 	} else if (model_is_broken(inspection)) {
 		return;
+	} else if (strcmp(components->library, "diffusers") == 0 &&
+	           (wants_settings(inspection, name) || wants_weights(inspection, name)) &&
+	           !family_directory_has_files(inspection, name)) {
+		inspection_report(inspection, FINDING_MODEL_PART,
+		                  (struct report_at){ .path = name },
+		                  "is empty: model_index.json names it as a component");
 	} else if (!model_has(inspection, config, NULL) && model_wants(inspection, config) &&
 	           must_have_config(components) &&
 	           family_directory_has_name(inspection, name, "diffusion_pytorch_model")) {

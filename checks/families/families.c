@@ -33,7 +33,7 @@ const struct family families[] = {
 	{ "Mistral", "params.json", mistral_check },
 	{ "spaCy", "meta.json", spacy_check },
 	{ "bm25s", "params.index.json data.csc.index.npy", bm25s_check },
-	{ "Paddle", "inference.yml inference.pdmodel", NULL },
+	{ "Paddle", "inference.yml inference.pdmodel inference.json", paddle_check },
 	{ "TensorFlow", "saved_model.pb", tensorflow_check },
 	{ "transformers", "config.json", transformers_check },
 };
@@ -80,6 +80,50 @@ static struct dir open_part(const struct inspection *inspection, const char *dir
 	                                  directory[0] == '\0' ? "." : directory,
 	                                  O_RDONLY | O_DIRECTORY),
 	                MAX_DIRECTORY_ENTRIES);
+}
+
+bool family_directory_has_files(const struct inspection *inspection, const char *directory)
+{
+	CLEANUP(dir_close) struct dir dir = open_part(inspection, directory);
+	const struct dirent *entry;
+
+	while ((entry = dir_next(&dir)) != NULL)
+		if (entry->d_name[0] != '.' && !format_is_paper(entry->d_name))
+			return true;
+	return false;
+}
+
+static bool has_in(const struct inspection *inspection, const char *directory, const char *name)
+{
+	char path[MAX_PATH_BYTES];
+
+	return path_join(path, sizeof(path), directory, name) && model_has(inspection, path, NULL);
+}
+
+static bool has_set(const struct inspection *inspection, const char *directory)
+{
+	return has_in(inspection, directory, "model.safetensors") ||
+	       has_in(inspection, directory, "model.safetensors.index.json") ||
+	       has_in(inspection, directory, "pytorch_model.bin");
+}
+
+/* In the order of transformers' modeling_utils.py, _get_resolved_checkpoint_files(). */
+bool family_is_spare(const struct inspection *inspection, const char *path)
+{
+	char directory[MAX_PATH_BYTES];
+	struct text text = TEXT_OVER(directory);
+	const char *name = path_name(path);
+	bool index = strcmp(name, "model.safetensors.index.json") == 0;
+
+	text_add_bytes(&text, path, name == path ? 0 : (size_t)(name - path) - 1);
+	if (has_in(inspection, directory, "model.safetensors") ||
+	    (!index && has_in(inspection, directory, "model.safetensors.index.json")) ||
+	    (!index && !path_ends(name, ".index.json") &&
+	     has_in(inspection, directory, "pytorch_model.bin")))
+		return true;
+	/* What a trainer saved on its way, and what the weights were made of. */
+	return (strncmp(path, "checkpoint-", 11) == 0 || strncmp(path, "original/", 9) == 0) &&
+	       has_set(inspection, "");
 }
 
 bool family_directory_has_weights(const struct inspection *inspection, const char *directory)

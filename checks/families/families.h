@@ -25,6 +25,13 @@ bool family_is(const struct inspection *inspection, const struct family *family)
 /* Whether something stands for weights: files of weights, or files of formats that nobody here knows. */
 bool family_has_weights(const struct inspection *inspection);
 /* Whether the directory has a file of weights directly in it; "" is the model's own. */
+/* Anything but hidden files and what people read. */
+bool family_directory_has_files(const struct inspection *inspection, const char *directory);
+/*
+ * Whether parts or an index at `path` count for nothing: loaders open another set of the same directory before it, or the
+ * model's own at the top, where this lies in a directory of a checkpoint beneath.
+ */
+bool family_is_spare(const struct inspection *inspection, const char *path);
 bool family_directory_has_weights(const struct inspection *inspection, const char *directory);
 /* The same for a file whose name begins so. */
 bool family_directory_has_name(const struct inspection *inspection, const char *directory,
@@ -48,6 +55,7 @@ void family_report_needed(struct inspection *inspection, const char *repo, const
 bool family_json_string(const struct inspection *inspection, const char *file, const char *key,
                         char *out, size_t size);
 
+void paddle_check(struct inspection *inspection);
 void transformers_check(struct inspection *inspection);
 void sentence_transformers_check(struct inspection *inspection);
 void diffusers_check(struct inspection *inspection);

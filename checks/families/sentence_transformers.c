@@ -177,9 +177,17 @@ static bool visit_route(void *context, const struct json_value *value)
 	const char *name = value->key[1];
 
 	if (value->depth != 2 || value->kind != JSON_STRING || !json_key_is(value, 0, "types") ||
-	    !repo_path_is_legal(name, value->key_length[1]) || !model_wants(inspection, name) ||
-	    model_has_directory(inspection, name))
+	    !repo_path_is_legal(name, value->key_length[1]) || !model_wants(inspection, name))
 		return true;
+	if (model_has_directory(inspection, name)) {
+		struct modules module = { .inspection = inspection };
+		struct text path = TEXT_OVER(module.path);
+
+		text_add(&path, name);
+		copy_text(module.type, sizeof(module.type), value);
+		check_weights(&module);
+		return true;
+	}
 	inspection_report(inspection, FINDING_MODEL_PART, (struct report_at){ .path = name },
 	                  "is missing: router_config.json names it");
 	return true;

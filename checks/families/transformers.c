@@ -77,13 +77,37 @@ static bool describes_a_model(const struct inspection *inspection)
 	return is_model;
 }
 
+/* What trainers save beneath is not looked for: the directory that is loaded has weights of its own. */
+static bool check_checkpoints(struct inspection *inspection)
+{
+	const struct model_view *view = inspection->model;
+	const char *first = NULL;
+
+	for (size_t i = 0; i < format_count; i++) {
+		if (view->of_format[i].files == 0)
+			continue;
+		first = view->of_format[i].first;
+		if (strncmp(first, "checkpoint-", 11) != 0)
+			return false;
+	}
+	if (first == NULL || view->unknown_files > 0 || view->model->require.count > 0 ||
+	    model_is_broken(inspection) || family_directory_has_weights(inspection, "") ||
+	    !model_wants(inspection, "model.safetensors"))
+		return false;
+	inspection_report(inspection, FINDING_MODEL_NO_WEIGHTS,
+	                  (struct report_at){ .path = view->place.path,
+	                                      .fix = "let path name the checkpoint's directory" },
+	                  "has config.json, but weights beneath alone, such as %.200s", first);
+	return true;
+}
+
 void transformers_check(struct inspection *inspection)
 {
 	const struct model_view *view = inspection->model;
 	char type[MAX_NAME_BYTES], tower[MAX_NAME_BYTES];
 
 	check_merges(inspection);
-	if (describes_a_model(inspection))
+	if (describes_a_model(inspection) && !check_checkpoints(inspection))
 		family_report_no_weights(inspection, "config.json");
 	if (family_json_string(inspection, "config.json", "mm_vision_tower", tower, sizeof(tower)))
 		family_report_repository(inspection, tower, "config.json");

@@ -104,10 +104,14 @@ static bool is_training_state(const char *path)
 		{ "training_state", ".pt .pth .bin .pkl" },
 		{ "optimizer", ".pt .pth .bin .pkl" },
 		{ "optimizer.", ".safetensors" },
-		{ "scheduler.", ".pt .pth .bin .pkl" },
+		{ "scheduler", ".pt .pth .bin .pkl" },
+		{ "lr_scheduler", ".pt .pth .bin .pkl" },
+		{ "optim.", ".pt .pth .bin" },
+		{ "dataloader.", ".pt .pth .bin .pkl" },
+		{ "", "_optim_states.pt" },
 		{ "rng_state", ".pt .pth .pkl" },
 		{ "random_states_", ".pkl" },
-		{ "scaler.", ".pt .pth .bin" },
+		{ "scaler", ".pt .pth .bin" },
 		{ "sampler", ".bin" },
 		{ "custom_checkpoint_", ".pkl" },
 		{ "trainer_state.", ".pt .bin" },
@@ -154,7 +158,7 @@ bool format_is_plain(const char *path)
 	        ".json .txt .md .py .yaml .yml .toml .cfg .ini .jinja .model .spm .vocab .bpe .tiktoken "
 	        ".xml .html .csv .tsv .lock .log .png .jpg .jpeg .gif .svg .webp .pdf .wav .mp3 .flac "
 	        ".metadata .proto .pbtxt .sh .ipynb .license .jsonl .tex .bib .rst .css .js .pyc .codes .parquet "
-	        ".mp4 .ogg .m4a .tiff .avif .wandb .sig .asc .pem .sha256 .md5 .map .patch .diff .bat .lua .conf";
+	        ".mp4 .ogg .m4a .tiff .avif .bmp .heic .ico .webm .mov .avi .opus .aac .pptx .docx .xlsx .ttf .woff .wandb .sig .asc .pem .sha256 .md5 .map .patch .diff .bat .lua .conf";
 	static const char packed[] = ".gz .bz2 .xz .zst .lz4 .z";
 	const char *name = path_name(path);
 	const struct format *format;

@@ -102,21 +102,45 @@ static enum json_result parse_small(const struct examined *file, bool *object)
 	return json_end(&json);
 }
 
+static bool ends_in(const char *path, const char *const *ends, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (path_ends(path, ends[i]) || strcmp(path, ends[i]) == 0)
+			return true;
+	return false;
+}
+
 /*
  * Configurations, vocabularies and indexes. Others, such as examples and results in lines of JSON, are read by
  * nobody who loads the model, and only an end in the middle says that the copy is damaged.
  */
 bool json_is_read_by_loaders(const char *path)
 {
-	static const char *const parts[] = { "config",       "tokenizer",      "vocab",
-		                             ".index.",      "modules.json",   "model_index.json",
-		                             "added_tokens", "special_tokens", "chat_template",
-		                             "params.json",  "merges" };
+	static const char *const ends[] = { "config.json",        "tokenizer.json",
+		                            "vocab.json",         "vocabulary.json",
+		                            ".index.json",        "modules.json",
+		                            "model_index.json",   "added_tokens.json",
+		                            "params.json",        "config_sentence_transformers.json",
+		                            "chat_template.json", "special_tokens_map.json",
+		                            "merges.json",        "ndarray-cache.json" };
 
-	for (size_t i = 0; path_ends(path, ".json") && i < LENGTH_OF(parts); i++)
-		if (strstr(path_name(path), parts[i]) != NULL)
-			return true;
-	return false;
+	if (path[0] == '.' || strstr(path, "/.") != NULL) /* .ipynb_checkpoints */
+		return false;
+	return ends_in(path, ends, LENGTH_OF(ends));
+}
+
+/* What a training or an evaluation has left, and no loader of a model opens. */
+static bool is_left_over(const char *path)
+{
+	static const char *const ends[] = { "trainer_state.json",    "_results.json",
+		                            "results.json",          "dataset_infos.json",
+		                            "dataset_info.json",     "metrics.json",
+		                            "examples.json",         "predictions.json",
+		                            "training_history.json", ".bak.json" };
+
+	if (path[0] == '.' || strstr(path, "/.") != NULL)
+		return true;
+	return ends_in(path, ends, LENGTH_OF(ends));
 }
 
 void json_examine(const struct examined *file, struct extent *extent)
@@ -142,7 +166,7 @@ void json_examine(const struct examined *file, struct extent *extent)
 	if (error != 0) {
 		extent->result = EXTENT_UNREADABLE;
 		extent->error = error;
-	} else if (result == JSON_CUT ||
+	} else if ((result == JSON_CUT && !is_left_over(file->path)) ||
 	           (result != JSON_OK && json_is_read_by_loaders(file->path))) {
 		extent->result = EXTENT_BROKEN;
 		extent->words = json_words(result);
