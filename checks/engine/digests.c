@@ -2,10 +2,11 @@
 #include "engine/digests.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <time.h>
+#include <sys/eventfd.h>
 
 #include "base/array.h"
 #include "base/text.h"
@@ -19,6 +20,7 @@
 #include "util.h"
 
 #define WORTH_PAIRING_BYTES (1ul << 20)
+#define PROGRESS_EVERY_MS 250
 
 struct job {
 	char *path; /* absolute within the tree */
@@ -34,7 +36,7 @@ struct job {
 	char sha256[SHA256_HEX + 1]; /* while locking, whatever was expected */
 	int result; /* negative errno */
 	struct job *same; /* an earlier job of the same bytes and digest */
-	bool done;
+	_Atomic bool done; /* what it has come to may be read */
 };
 
 struct digest_queue {
@@ -45,10 +47,9 @@ struct digest_queue {
 	bool locking;
 	/* While hashing: */
 	const struct tree *tree;
-	pthread_mutex_t lock;
-	pthread_cond_t finished;
-	size_t next;
-	size_t idle; /* threads without a file */
+	int finished_fd; /* an eventfd, written once for each job that is done; -1: none was to be had */
+	_Atomic size_t next;
+	_Atomic size_t idle; /* threads without a file, about: it says how work is shared, and nothing else */
 	unsigned *wrong; /* files of each model whose content is not what was stated */
 	_Atomic uint64_t done_bytes;
 };
@@ -262,23 +263,22 @@ static bool is_hashed(const struct digest_queue *queue, const struct job *job)
 /* The next job, and a second one to go beside it where enough are left for the other threads. */
 static size_t take_jobs(struct digest_queue *queue, struct job *jobs[DIGEST_PAIR])
 {
-	size_t count = 0;
+	size_t at = atomic_fetch_add(&queue->next, 1), left = queue->count - at;
 
-	pthread_mutex_lock(&queue->lock);
-	while (queue->next < queue->count && count < DIGEST_PAIR) {
-		struct job *job = &queue->jobs[queue->next];
-
-		if (count > 0 && (queue->count - queue->next <= queue->idle ||
-		                  !is_hashed(queue, job) || job->size < WORTH_PAIRING_BYTES))
-			break;
-		queue->idle -= count == 0;
-		queue->next++;
-		jobs[count++] = job;
-		if (!is_hashed(queue, job)) /* nothing to do for it: told, and no partner */
-			break;
-	}
-	pthread_mutex_unlock(&queue->lock);
-	return count;
+	if (at >= queue->count)
+		return 0;
+	jobs[0] = &queue->jobs[at];
+	if (!is_hashed(queue, jobs[0])) /* nothing to do for it: told, and no partner */
+		return 1;
+	atomic_fetch_sub(&queue->idle, 1);
+	if (left <= 1 + atomic_load(&queue->idle) || !is_hashed(queue, jobs[0] + 1) ||
+	    jobs[0][1].size < WORTH_PAIRING_BYTES)
+		return 1;
+	at++;
+	if (!atomic_compare_exchange_strong(&queue->next, &at, at + 1))
+		return 1; /* another thread has it */
+	jobs[1] = &queue->jobs[at];
+	return 2;
 }
 
 static enum digest_kind kind_of(const struct job *job)
@@ -338,13 +338,14 @@ static void *hash_files(void *context)
 	size_t count;
 
 	while ((count = take_jobs(queue, jobs)) > 0) {
+		bool hashed = is_hashed(queue, jobs[0]);
+
 		hash_together(queue, jobs, count);
-		pthread_mutex_lock(&queue->lock);
 		for (size_t i = 0; i < count; i++)
-			jobs[i]->done = true;
-		queue->idle++;
-		pthread_cond_signal(&queue->finished);
-		pthread_mutex_unlock(&queue->lock);
+			atomic_store(&jobs[i]->done, true);
+		if (hashed)
+			atomic_fetch_add(&queue->idle, 1);
+		(void)eventfd_write(queue->finished_fd, 1);
 	}
 	return NULL;
 }
@@ -450,29 +451,21 @@ static void send_progress(struct inspection *inspection, uint64_t done, uint64_t
 		inspection->failed = inspection->send(inspection, &record);
 }
 
-/* Waits for the jobs in their order and tells each; a quarter of a second between progress records. */
+/* Waits for the jobs in their order and tells each. */
 static void await(struct inspection *inspection, struct digest_queue *queue,
                   struct model_view *view, uint64_t total)
 {
 	for (size_t i = 0; i < queue->count; i++) {
 		struct job *job = &queue->jobs[i];
+		struct pollfd finished = { .fd = queue->finished_fd, .events = POLLIN };
+		eventfd_t count;
 
-		pthread_mutex_lock(&queue->lock);
-		while (!job->done) {
-			struct timespec until;
-
-			clock_gettime(CLOCK_REALTIME, &until);
-			until.tv_nsec += 250000000;
-			until.tv_sec += until.tv_nsec / 1000000000;
-			until.tv_nsec %= 1000000000;
-			if (pthread_cond_timedwait(&queue->finished, &queue->lock, &until) ==
-			    ETIMEDOUT) {
-				pthread_mutex_unlock(&queue->lock);
+		while (!atomic_load(&job->done)) {
+			if (poll(&finished, 1, PROGRESS_EVERY_MS) > 0)
+				(void)eventfd_read(queue->finished_fd, &count);
+			else
 				send_progress(inspection, atomic_load(&queue->done_bytes), total);
-				pthread_mutex_lock(&queue->lock);
-			}
 		}
-		pthread_mutex_unlock(&queue->lock);
 		tell(inspection, queue, view, job);
 	}
 }
@@ -516,9 +509,8 @@ void digest_queue_run(struct inspection *inspection, struct digest_queue *queue)
 	}
 	view->index = NO_MODEL;
 	queue->tree = inspection->tree;
-	queue->idle = wanted < queue->count ? wanted : queue->count;
-	pthread_mutex_init(&queue->lock, NULL);
-	pthread_cond_init(&queue->finished, NULL);
+	atomic_store(&queue->idle, wanted < queue->count ? wanted : queue->count);
+	queue->finished_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(
 	        &attributes, 256ul << 10); /* musl's default of 128 kB is small for a path walk */
@@ -531,6 +523,7 @@ void digest_queue_run(struct inspection *inspection, struct digest_queue *queue)
 	tell_rest(inspection, queue, view);
 	for (unsigned i = 0; i < started; i++)
 		pthread_join(threads[i], NULL);
+	cleanup_fd(&queue->finished_fd);
 	pthread_attr_destroy(&attributes);
 	free(view);
 }
