@@ -120,14 +120,12 @@ static void take_wait(struct headers *headers, struct field field)
 	}
 }
 
-/* `"abc"` -> abc, and only what can be a digest: the name of a blob comes from nowhere else. */
+/* `W/"abc"` -> abc, and only what can be a digest: the name of a blob comes from nowhere else. */
 static void take_etag(struct headers *headers, struct field field, bool linked)
 {
-	if (field.length > 1 && field.value[0] == 'W' && field.value[1] == '/') {
-		if (!linked)
-			return; /* weak: of no certain bytes (RFC 9110, 8.8.1) */
-		field.value += 2;
-		field.length -= 2;
+	while (field.length > 0 && (field.value[0] == 'W' || field.value[0] == '/')) {
+		field.value++;
+		field.length--;
 	}
 	while (field.length > 0 && field.value[0] == '"') {
 		field.value++;
