@@ -171,9 +171,9 @@ deb: binaries
 
 image: binaries
 	$(Q).ci/image $(RELEASE)/aweigh-image.tar $(foreach a,$(ARCHES),$(a)=$(call folder,$(a)))
+	$(Q)set -e; $(foreach a,$(ARCHES),.ci/sbom $(call folder,$(a)) >$(RELEASE)/aweigh_$(a).cdx.json; )
 
 release: deb image dist
-	$(Q)set -e; $(foreach a,$(ARCHES),.ci/sbom $(call folder,$(a)) >$(RELEASE)/aweigh_$(a).cdx.json; )
 	$(Q)cp build/aweigh.tar.gz $(RELEASE)/aweigh.tar.gz
 	$(Q)cd $(RELEASE) && sha256sum aweigh*.deb aweigh-image.tar aweigh_*.cdx.json aweigh.tar.gz >SHA256SUMS
 

@@ -66,11 +66,14 @@ static char *compose(const struct gate *gate, const struct report_format *format
 	return NULL;
 }
 
-/* `limit` 0: as long as it is. Otherwise fewer and fewer findings, until it fits. */
+/*
+ * `limit` 0: as long as it is. Otherwise fewer and fewer findings, until it fits; what never does is left out where it
+ * is a part of a longer file, and is the end of what people read, where the verdict stands.
+ */
 static enum status write_report(const struct gate *gate, const struct report_format *format,
-                                struct report_style style, size_t limit, int fd)
+                                struct report_style style, size_t limit, bool appends, int fd)
 {
-	size_t length = 0;
+	size_t length = 0, left_out = 0;
 	CLEANUP(cleanup_free) char *text = compose(gate, format, &style, &length);
 
 	for (style.most = limit; text != NULL && limit > 0 && length > limit && style.most > 1;) {
@@ -78,7 +81,19 @@ static enum status write_report(const struct gate *gate, const struct report_for
 		free(text);
 		text = compose(gate, format, &style, &length);
 	}
-	return text == NULL ? STATUS_SYSTEM : write_all(gate, fd, text, length);
+	if (text != NULL && limit > 0 && length > limit && appends)
+		return STATUS_OK;
+	if (text != NULL && limit > 0 && length > limit) {
+		const char *line;
+
+		free(text);
+		text = compose(gate, report_format_find("human", 5), &style, &length);
+		left_out = text != NULL && length > limit ? length - limit : 0;
+		line = left_out == 0 ? NULL : memchr(text + left_out, '\n', limit);
+		left_out = line == NULL ? left_out : (size_t)(line + 1 - text);
+	}
+	return text == NULL ? STATUS_SYSTEM :
+	                      write_all(gate, fd, text + left_out, length - left_out);
 }
 
 static const struct report_style file_style = { .verbose = true, .width = DEFAULT_WIDTH };
@@ -134,7 +149,8 @@ static void run_writer(void *context, int pipe_fd)
 		             fd == -EPERM ? "a link on the way is not root's" : strerror(-fd));
 	} else {
 		status = write_report(file->gate, file->format, file_style,
-		                      file->append ? summary_room(fd) : limit_of(file->path), fd);
+		                      file->append ? summary_room(fd) : limit_of(file->path),
+		                      file->append, fd);
 		if (status != STATUS_OK)
 			send_failure(file, "the report %.512s could not be written whole",
 			             file->path);
@@ -148,7 +164,8 @@ static void take_failure(void *context, const struct record *record)
 
 	if (record->type != RECORD_FINDING || record->kind != FINDING_REPORT_FAILED)
 		return;
-	file->told = file->gate->report_lost = true;
+	file->told = true;
+	file->gate->report_lost |= !file->append; /* nobody asked for a job's summary by name */
 	(void)gate_add_finding(file->gate, record);
 }
 
@@ -187,7 +204,7 @@ static enum status write_file(struct gate *gate, const struct report_format *for
 	if (ending == CHILD_STOPPED)
 		return (enum status)(STATUS_SIGNAL + child.stop);
 	if (ending != CHILD_DONE && !file.told) {
-		gate->report_lost = true;
+		gate->report_lost |= !append;
 		gate_raise(gate, FINDING_REPORT_FAILED, 0, "the report %.512s is not written: %s",
 		           path,
 		           error < 0                ? strerror(-error) :
@@ -205,7 +222,8 @@ static void write_kept(const struct gate *gate)
 		const struct kept_report *kept = &gate->kept[i];
 
 		if (ftruncate(kept->fd, 0) == 0)
-			(void)write_report(gate, kept->format, file_style, kept->limit, kept->fd);
+			(void)write_report(gate, kept->format, file_style, kept->limit, false,
+			                   kept->fd);
 	}
 }
 
@@ -346,7 +364,7 @@ enum status gate_report(struct gate *gate, int terminal_fd)
 		status = write_summary(gate);
 	if (status != STATUS_OK)
 		return status;
-	status = write_report(gate, gate->format, style, 0, terminal_fd);
+	status = write_report(gate, gate->format, style, 0, false, terminal_fd);
 	/* Who reads no further has seen enough. */
 	return status == STATUS_IO && errno == EPIPE ? STATUS_OK : status;
 }

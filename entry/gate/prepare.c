@@ -46,18 +46,20 @@ static void check_report_rows(struct policy *policy)
 
 /*
  * Where people look: GitHub's runner sets GITHUB_ACTIONS (docs.github.com, default environment variables), Cloud Run
- * K_SERVICE (its container runtime contract), whose logs take structured lines.
+ * K_SERVICE or, for a job, CLOUD_RUN_JOB (its container runtime contract); its logs take structured lines.
  */
 static const struct report_format *choose_format(const struct gate *gate)
 {
 	const char *actions = environment_get(&gate->own, "GITHUB_ACTIONS"),
-	           *service = environment_get(&gate->own, "K_SERVICE");
+	           *service = environment_get(&gate->own, "K_SERVICE"),
+	           *job = environment_get(&gate->own, "CLOUD_RUN_JOB");
 	const struct report_format *format = gate->options->format;
 
 	if (strcmp(format->name, "auto") != 0)
 		return format;
 	format = actions != NULL && strcmp(actions, "true") == 0 ? report_format_find("github", 6) :
-	         service != NULL && service[0] != '\0' && !isatty(STDERR_FILENO) ?
+	         ((service != NULL && service[0] != '\0') || (job != NULL && job[0] != '\0')) &&
+	                         !isatty(STDERR_FILENO) ?
 	                                                           report_format_find("gcp", 3) :
 	                                                           report_format_find("human", 5);
 	return format->write != NULL ? format : report_format_find("human", 5);

@@ -5,18 +5,30 @@
 
 #include "base/scan.h"
 #include "base/text.h"
+#include "util.h"
 
-/* C1 controls (U+0080 to U+009F) and the overrides of writing direction move text about, too. */
-static int is_plain(const unsigned char *at, size_t length)
+/*
+ * Controls, what moves or hides text (directions, blanks of no width, tags), what is no character, and what begins an
+ * escape here: two names never look the same.
+ */
+static bool is_plain(const unsigned char *at, size_t length)
 {
-	if (length == 1)
-		return at[0] >= 0x20 && at[0] != 0x7F;
-	if (length == 2 && at[0] == 0xC2 && at[1] < 0xA0)
-		return 0;
-	if (length == 3 && at[0] == 0xE2 && at[1] == 0x80 &&
-	    ((at[2] >= 0x8E && at[2] <= 0x8F) || (at[2] >= 0xA8 && at[2] <= 0xAE)))
-		return 0;
-	return !(length == 3 && at[0] == 0xE2 && at[1] == 0x81 && at[2] >= 0xA6 && at[2] <= 0xA9);
+	static const struct {
+		uint32_t first, last;
+	} hidden[] = { { 0, 0x1F },        { '\\', '\\' },      { 0x7F, 0x9F },
+		       { 0x61C, 0x61C },   { 0x200B, 0x200B },  { 0x200E, 0x200F },
+		       { 0x2028, 0x202E }, { 0x2060, 0x206F },  { 0xFEFF, 0xFEFF },
+		       { 0xFFF9, 0xFFFB }, { 0xFFFE, 0xFFFF },  { 0xE0000, 0xE007F } };
+	uint32_t character = at[0];
+
+	if (length > 1)
+		character &= 0xFFu >> (length + 1);
+	for (size_t i = 1; i < length; i++)
+		character = character << 6 | (at[i] & 0x3F);
+	for (size_t i = 0; i < LENGTH_OF(hidden); i++)
+		if (character >= hidden[i].first && character <= hidden[i].last)
+			return false;
+	return true;
 }
 
 /*

@@ -119,6 +119,12 @@ static void put_fingerprint(yajl_gen gen, const struct report *report,
 	(void)yajl_gen_map_close(gen);
 }
 
+/* What is to be mended: each result is an alert in code scanning, and a pass has none. */
+static bool is_result(const struct report_finding *finding)
+{
+	return finding->severity > SEVERITY_NOTE;
+}
+
 static void put_result(yajl_gen gen, const struct report *report,
                        const struct report_finding *finding, size_t rule)
 {
@@ -132,6 +138,7 @@ static void put_result(yajl_gen gen, const struct report *report,
 	(void)yajl_gen_map_open(gen);
 	gen_text(gen, "ruleId", finding_kinds[finding->id].code);
 	gen_number(gen, "ruleIndex", rule);
+	gen_text(gen, "kind", "fail");
 	gen_text(gen, "level", levels[finding->severity]);
 	put_text(gen, "message", text);
 	if (file != NULL)
@@ -165,7 +172,7 @@ static void put_driver(yajl_gen gen, const struct report *report, size_t index[F
 	gen_word(gen, "rules");
 	(void)yajl_gen_array_open(gen);
 	for (size_t i = 0; i < report->count; i++)
-		if (index[report->findings[i].id] == SIZE_MAX) {
+		if (is_result(&report->findings[i]) && index[report->findings[i].id] == SIZE_MAX) {
 			index[report->findings[i].id] = count++;
 			put_rule(gen, report->findings[i].id);
 		}
@@ -210,7 +217,8 @@ void report_write_sarif(const struct report *report, const struct report_style *
 	gen_word(gen, "results"); /* none closes what an earlier run opened */
 	(void)yajl_gen_array_open(gen);
 	for (size_t i = 0; i < report->count; i++)
-		put_result(gen, report, &report->findings[i], index[report->findings[i].id]);
+		if (is_result(&report->findings[i]))
+			put_result(gen, report, &report->findings[i], index[report->findings[i].id]);
 	(void)yajl_gen_array_close(gen);
 	(void)yajl_gen_map_close(gen);
 	(void)yajl_gen_array_close(gen);
