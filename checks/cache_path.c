@@ -180,8 +180,8 @@ static void check_own_home(struct inspection *inspection)
 		        (struct report_at){
 		                .path = "HOME",
 		                .fix = "set HOME to a directory that the user may write ([environment set])" },
-		        "HOME=%.512s is not a directory, so uid %u cannot store anything there", home,
-		        (unsigned)inspection->who->uid);
+		        "HOME=%.512s is not a directory, so uid %u cannot store anything there",
+		        home, (unsigned)inspection->who->uid);
 }
 
 /* getpass.getuser(), which torch's caches call, asks these and then the passwd file. */

@@ -69,8 +69,8 @@ static void check_contradictions(struct inspection *inspection)
 		                .fix = rule == OFFLINE_SET ?
 		                               "remove the variable from the image or the deployment; aweigh has set it to 1 for the service" :
 		                               "remove the variable from the image or the deployment, or set it to 1" },
-		        "%s=[%.64s] says online, but the policy's mode is offline", offline_variables[i],
-		        value);
+		        "%s=[%.64s] says online, but the policy's mode is offline",
+		        offline_variables[i], value);
 	}
 	if (offline && datasets != NULL && !datasets_is_offline(inspection->given) &&
 	    rule != OFFLINE_SET)

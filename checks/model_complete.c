@@ -166,7 +166,8 @@ static void report_unmet_requirements(struct inspection *inspection)
 		bool broken = (view->broken.require >> i & 1) != 0;
 		struct report_at at = { .path = view->place.path,
 			                .said = MODEL_SAID(view->model, REQUIRE),
-			                .fix = broken ? "make the unreadable files readable" : NULL };
+			                .fix = broken ? "make the unreadable files readable" :
+			                                NULL };
 
 		if ((view->met.require >> i & 1) == 0)
 			inspection_report(inspection, FINDING_MODEL_REQUIRED, at,

@@ -35,10 +35,11 @@ static void check_single(struct inspection *inspection)
 	const struct model_view *view = inspection->model;
 
 	if (view->paper_files + view->python_files > 0 || strcmp(view->only, "config.json") == 0)
-		inspection_report(inspection, FINDING_MODEL_NO_WEIGHTS,
-		                  (struct report_at){ .path = view->only,
-		                                      .fix = "let path name the model's directory" },
-		                  "is not a model");
+		inspection_report(
+		        inspection, FINDING_MODEL_NO_WEIGHTS,
+		        (struct report_at){ .path = view->only,
+		                            .fix = "let path name the model's directory" },
+		        "is not a model");
 }
 
 void check_model_kind(struct inspection *inspection)

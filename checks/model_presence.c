@@ -26,11 +26,10 @@ static void report_refusal(struct inspection *inspection, const char *path, int 
 	    error != EACCES) {
 		inspection_report(
 		        inspection, FINDING_MODEL_UNREADABLE,
-		        (struct report_at){
-		                .path = path,
-		                .fix = error == ENOTCONN || error == ESTALE ?
-		                               "wait until the volume is mounted" :
-		                               NULL },
+		        (struct report_at){ .path = path,
+		                            .fix = error == ENOTCONN || error == ESTALE ?
+		                                           "wait until the volume is mounted" :
+		                                           NULL },
 		        "cannot be opened: %s", strerror(error));
 		return;
 	}

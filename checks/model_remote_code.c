@@ -102,10 +102,11 @@ static void follow(struct search *search, const char *file)
 	fd = model_open(inspection, file, NULL);
 	if (fd == -ENOENT) {
 		if (model_wants(inspection, file))
-			inspection_report(inspection, FINDING_MODEL_CODE_MISSING,
-			                  (struct report_at){ .path = file },
-			                  "is missing: %s names it, or code that it names imports it",
-			                  search->config);
+			inspection_report(
+			        inspection, FINDING_MODEL_CODE_MISSING,
+			        (struct report_at){ .path = file },
+			        "is missing: %s names it, or code that it names imports it",
+			        search->config);
 		return;
 	}
 	if (fd < 0 || read_whole(fd, MAX_PYTHON_BYTES, &code, &length) < 0)

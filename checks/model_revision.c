@@ -90,8 +90,8 @@ static void check_pin(struct inspection *inspection)
 	if (text[0] == '\0')
 		inspection_report(inspection, FINDING_MODEL_NO_MAIN,
 		                  (struct report_at){ .path = inspection->model->place.repo_path },
-		                  "there is no refs/%.128s that can be read; the commit is %s", name,
-		                  inspection->model->place.commit);
+		                  "there is no refs/%.128s that can be read; the commit is %s",
+		                  name, inspection->model->place.commit);
 	else if (strlen(text) == COMMIT_HEX && strcmp(text, inspection->model->place.commit) != 0)
 		inspection_report(inspection, FINDING_MODEL_STALE_REF,
 		                  (struct report_at){ .path = inspection->model->place.repo_path },

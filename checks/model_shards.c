@@ -194,14 +194,17 @@ static void check_no_index(struct inspection *inspection, const struct shard_num
 
 	directory_of(path, directory, sizeof(directory));
 	text_add_bytes(&text, index, strlen(index) - strlen(".index.json"));
-	if (of->number == 1 && of->prefix >= 6 && strncmp(path + of->prefix - 6, "model-", 6) == 0 &&
+	if (of->number == 1 && of->prefix >= 6 &&
+	    strncmp(path + of->prefix - 6, "model-", 6) == 0 &&
 	    path_join(config, sizeof(config), directory, "config.json") &&
 	    model_has(inspection, config, NULL) && !model_has(inspection, whole, NULL) &&
 	    model_wants(inspection, index))
-		inspection_report(inspection, FINDING_MODEL_NO_CONFIG,
-		                  (struct report_at){ .path = path,
-		                                      .fix = "fetch it too: transformers needs it, vLLM does not" },
-		                  "has no %.256s", index);
+		inspection_report(
+		        inspection, FINDING_MODEL_NO_CONFIG,
+		        (struct report_at){
+		                .path = path,
+		                .fix = "fetch it too: transformers needs it, vLLM does not" },
+		        "has no %.256s", index);
 }
 
 /* Each part tells of those that are missing behind it, and the first that is there of those before it. */

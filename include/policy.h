@@ -171,7 +171,8 @@ struct policy {
 #undef ROWS_FIELD
 	struct row *rows;
 	size_t row_count;
-	const char *secrets[MAX_EXPANDED_SECRETS]; /* what variables with secret names put into it */
+	const char
+	        *secrets[MAX_EXPANDED_SECRETS]; /* what variables with secret names put into it */
 	size_t secret_count;
 	size_t error_count;
 	void (*report)(void *context, const struct record *error);

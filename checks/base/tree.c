@@ -322,12 +322,11 @@ static int refuse_second_name(int fd, int flags)
 
 	if (fd < 0 || (flags & O_ACCMODE) == O_RDONLY || (flags & O_PATH) != 0)
 		return fd;
-	if (fstat(fd, &st) != 0)
+	if (fstat(fd, &st) != 0 || (S_ISREG(st.st_mode) && st.st_nlink == 1 &&
+	                            (flags & O_TRUNC) != 0 && ftruncate(fd, 0) != 0))
 		error = -errno;
 	else if (S_ISREG(st.st_mode) && st.st_nlink > 1)
 		error = -EPERM;
-	else if ((flags & O_TRUNC) != 0 && S_ISREG(st.st_mode) && ftruncate(fd, 0) != 0)
-		error = -errno;
 	if (error == 0)
 		return fd;
 	(void)close(fd);
@@ -349,8 +348,8 @@ int tree_open_trusted(const char *path, int flags)
 		return -errno;
 	if (!path_join(whole, sizeof(whole), here, path))
 		return -ENAMETOOLONG;
-	return refuse_second_name(
-	        walk_open(start, whole, flags & ~O_TRUNC, WAY_TRUSTED, NULL), flags);
+	return refuse_second_name(walk_open(start, whole, flags & ~O_TRUNC, WAY_TRUSTED, NULL),
+	                          flags);
 }
 
 int tree_visit_links(const char *path, tree_link *visit, void *context)

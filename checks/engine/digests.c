@@ -49,7 +49,7 @@ struct digest_queue {
 	const struct tree *tree;
 	int finished_fd; /* an eventfd, written once for each job that is done; -1: none was to be had */
 	_Atomic size_t next;
-	_Atomic size_t idle; /* threads without a file, about: it says how work is shared, and nothing else */
+	_Atomic size_t idle; /* threads without a file, about: how work is shared */
 	unsigned *wrong; /* files of each model whose content is not what was stated */
 	_Atomic uint64_t done_bytes;
 };

@@ -172,8 +172,8 @@ bool format_is_plain(const char *path)
 
 		text_add_bytes(&text, path, (size_t)(strrchr(path, '.') - path));
 		format = format_by_name(inner);
-		return !format_has_ending(inner, packed) &&
-		       (format == NULL || !format->weights) && format_is_plain(inner);
+		return !format_has_ending(inner, packed) && (format == NULL || !format->weights) &&
+		       format_is_plain(inner);
 	}
 	/* events.out.tfevents.1700000000.host.1.0; tokenizer.model.v3, as Mistral numbers them. */
 	return name[0] == '.' || format_has_ending(path, endings) ||

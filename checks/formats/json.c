@@ -116,13 +116,15 @@ static bool ends_in(const char *path, const char *const *ends, size_t count)
  */
 bool json_is_read_by_loaders(const char *path)
 {
-	static const char *const ends[] = { "config.json",        "tokenizer.json",
-		                            "vocab.json",         "vocabulary.json",
-		                            ".index.json",        "modules.json",
-		                            "model_index.json",   "added_tokens.json",
-		                            "params.json",        "config_sentence_transformers.json",
-		                            "chat_template.json", "special_tokens_map.json",
-		                            "merges.json",        "ndarray-cache.json" };
+	static const char *const ends[] = {
+		"config.json",        "tokenizer.json",
+		"vocab.json",         "vocabulary.json",
+		".index.json",        "modules.json",
+		"model_index.json",   "added_tokens.json",
+		"params.json",        "config_sentence_transformers.json",
+		"chat_template.json", "special_tokens_map.json",
+		"merges.json",        "ndarray-cache.json"
+	};
 
 	if (path[0] == '.' || strstr(path, "/.") != NULL) /* .ipynb_checkpoints */
 		return false;

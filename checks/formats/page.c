@@ -66,9 +66,9 @@ static bool visit_key(void *context, const struct json_value *value)
 		       value->kind == JSON_OBJECT_END;
 	for (size_t i = 0; i < LENGTH_OF(words); i++)
 		if (json_key_is(value, 0, words[i])) {
-			*speaks |= i < 4 && (value->kind == JSON_STRING ||
-			                     value->kind == JSON_ARRAY ||
-			                     value->kind == JSON_OBJECT);
+			*speaks |=
+			        i < 4 && (value->kind == JSON_STRING || value->kind == JSON_ARRAY ||
+			                  value->kind == JSON_OBJECT);
 			return true;
 		}
 	return false;

@@ -127,7 +127,8 @@ static enum status tell_damage(const struct report *report, bool lock, struct te
 		return STATUS_OK;
 	text_addf(&text, "%s: ", report->policy->models[damage->model].name);
 	report_sentence(report, damage, &text);
-	text_add(&text, lock ? "; repair it, or leave the model out" : "; the policy will refuse it");
+	text_add(&text,
+	         lock ? "; repair it, or leave the model out" : "; the policy will refuse it");
 	if (lock) {
 		text_add(why, sentence);
 		return finding_kinds[damage->id].status;
@@ -210,8 +211,9 @@ static bool take_listed(struct draft *draft, const struct gate *gate, size_t ind
 	    !repo_path(gate->hub_cache, model->repo, directory, sizeof(directory))) {
 		text_addf(why, "%s:%u: %s is not in %s: fetch it, or take it out of the manifest",
 		          manifest, (unsigned)model->line, model->repo,
-		          gate->hub_cache_origin != NULL ? gate->hub_cache :
-		                                           "the hub cache, whose location is unknown");
+		          gate->hub_cache_origin != NULL ?
+		                  gate->hub_cache :
+		                  "the hub cache, whose location is unknown");
 		return false;
 	}
 	draft_select(draft);
@@ -256,7 +258,9 @@ static enum status take_usual(struct run *run, struct draft *draft, struct text 
 	struct stat st;
 
 	if (trial != NULL && trial->gate.hub_cache_origin == NULL) {
-		text_add(why, "name the directories that hold models: the location of the hub cache is unknown");
+		text_add(
+		        why,
+		        "name the directories that hold models: the location of the hub cache is unknown");
 		status = STATUS_MISSING;
 	} else if (trial != NULL && !(draft_find(draft, trial->gate.hub_cache, real, &st, why) &&
 	                              draft_take(draft, real, why))) {

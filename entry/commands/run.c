@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "commands/commands.h"
 #include "gate/gate.h"
 #include "gate/output.h"
@@ -65,10 +66,10 @@ static void look_for_program(void *context, int pipe_fd)
 {
 	const struct look *look = context;
 	char path[MAX_PATH_BYTES];
-	char there = command_find(look->word, look->environment, path, sizeof(path)) ||
-	             errno != ENOENT;
+	bool there =
+	        command_find(look->word, look->environment, path, sizeof(path)) || errno != ENOENT;
 
-	(void)!write(pipe_fd, &there, 1);
+	(void)write_whole(pipe_fd, &there, sizeof(there));
 	_exit(0);
 }
 
@@ -76,17 +77,17 @@ static void look_for_program(void *context, int pipe_fd)
 static bool has_no_program(struct run *run, struct look *look)
 {
 	struct child child;
-	char there = 1;
+	bool there = true;
 
 	if (child_start(&child, look_for_program, look) < 0)
 		return false;
 	struct pollfd ready[] = { { .fd = child.pipe_fd, .events = POLLIN },
 		                  { .fd = run->signals.fd, .events = POLLIN } };
 	(void)poll(ready, LENGTH_OF(ready), (int)PATIENCE_MS);
-	if (ready[0].revents == 0 || read(child.pipe_fd, &there, 1) != 1)
-		there = 1;
+	if (ready[0].revents == 0 || read(child.pipe_fd, &there, sizeof(there)) != 1)
+		there = true;
 	child_end(&child);
-	return there == 0;
+	return !there;
 }
 
 /*

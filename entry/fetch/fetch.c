@@ -76,12 +76,6 @@ static void plan(struct session *session, int index)
 		session_tell_model(session, model, RECORD_FETCH_MODEL);
 }
 
-/* What a hub states may be anything. */
-static uint64_t add_bytes(uint64_t a, uint64_t b)
-{
-	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
-}
-
 /* Before the first byte; on volumes with quotas the answer may be rosier than the truth. */
 static void look_for_room(struct session *session)
 {
@@ -90,8 +84,8 @@ static void look_for_room(struct session *session)
 
 	for (size_t i = 0; i < session->model_count; i++)
 		if (!session->models[i].failed && session->models[i].listed) {
-			wanted = add_bytes(wanted, session->models[i].wanted_bytes -
-			                                   session->models[i].kept_bytes);
+			wanted = plan_add_bytes(wanted, session->models[i].wanted_bytes -
+			                                        session->models[i].kept_bytes);
 			inodes += 3 * session->models[i].wanted_files; /* blob, link, lock */
 		}
 	if (wanted == 0 || store_free(&session->store, &bytes, &free_inodes) != 0)
@@ -101,7 +95,7 @@ static void look_for_room(struct session *session)
 
 		if (model->failed || model->left == 0)
 			continue;
-		if (bytes < add_bytes(add_bytes(wanted, ROOM_BYTES), keep)) {
+		if (bytes < plan_add_bytes(plan_add_bytes(wanted, ROOM_BYTES), keep)) {
 			session_fail(session, model, FINDING_FETCH_DISK, session->store.path, NULL,
 			             "%s are to be fetched%s%s%s, but %s has only %s left",
 			             size_text(wanted).text, keep > 0 ? " and " : "",
@@ -124,7 +118,8 @@ struct met_file {
 
 static int by_inode(const void *a, const void *b)
 {
-	ino_t left = ((const struct met_file *)a)->inode, right = ((const struct met_file *)b)->inode;
+	ino_t left = ((const struct met_file *)a)->inode,
+	      right = ((const struct met_file *)b)->inode;
 
 	return left < right ? -1 : left > right;
 }

@@ -577,6 +577,11 @@ static enum file_state state_of(const struct plan_model *model, const struct pla
 	return FILE_PLACED;
 }
 
+uint64_t plan_add_bytes(uint64_t a, uint64_t b)
+{
+	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
 void plan_compare(const struct session *session, struct plan_model *model)
 {
 	plan_sort(model);
@@ -594,9 +599,7 @@ void plan_compare(const struct session *session, struct plan_model *model)
 			model->left++;
 		if (file->state == FILE_WANTED) {
 			model->wanted_files++;
-			if (__builtin_add_overflow(model->wanted_bytes, file->size,
-			                           &model->wanted_bytes))
-				model->wanted_bytes = UINT64_MAX;
+			model->wanted_bytes = plan_add_bytes(model->wanted_bytes, file->size);
 		}
 	}
 	if (model->count > 1)

@@ -106,8 +106,8 @@ static void take_groups(struct gate *gate, bool changes)
 	struct text why = TEXT_OVER(sentence);
 	struct identity other = { .keep_groups = false };
 
-	if (!identity_parse_groups(changes ? &gate->who : &other, &gate->users,
-	                           gate->policy.groups, &why))
+	if (!identity_parse_groups(changes ? &gate->who : &other, &gate->users, gate->policy.groups,
+	                           &why))
 		refuse_value(gate, KEY_GROUPS, "write replace, keep, or groups by name or number",
 		             &why);
 }
@@ -157,8 +157,7 @@ static void resolve_policy_paths(struct gate *gate)
 	else if (gate->options->root != NULL ||
 	         getcwd(gate->working_directory, sizeof(gate->working_directory)) == NULL)
 		memcpy(gate->working_directory, "/", 2);
-	if (cache == NULL ||
-	    !gate_whole_path(gate, cache, gate->hub_cache))
+	if (cache == NULL || !gate_whole_path(gate, cache, gate->hub_cache))
 		return;
 	gate->hub_cache_origin = "policy.hub_cache";
 	if (cache[0] != '/')

@@ -92,8 +92,7 @@ static bool ended_by_itself(const struct gate *gate, const struct watched *seen)
 	if (exits)
 		return !seen->ready && seen->ended && !seen->asked;
 	return seen->ended && !seen->settled && !seen->lapsed && seen->forbidden == NULL &&
-	       seen->stop == 0 &&
-	       (seen->ready || seen->end_ms < gate->policy.ready_within_ms);
+	       seen->stop == 0 && (seen->ready || seen->end_ms < gate->policy.ready_within_ms);
 }
 
 static const struct report_attempt *keep_attempts(struct gate *gate,
@@ -463,12 +462,13 @@ void gate_take_service(struct gate *gate, const struct watched *seen,
 		           (unsigned long long)gate->policy.ready_within_ms,
 		           seen->why[0] != '\0' ? seen->why : "what ready names was not seen");
 	if (seen->lapsed)
-		gate_raise_at(gate, FINDING_SERVICE_NOT_READY,
-		              (struct report_at){
-		                      .line = gate->policy.said[KEY_READY].line,
-		                      .fix = "look at its last lines: it lives, and does not answer" },
-		              "was ready after %llu ms, and not any more when it had settled: %s",
-		              (unsigned long long)seen->ready_ms, seen->why);
+		gate_raise_at(
+		        gate, FINDING_SERVICE_NOT_READY,
+		        (struct report_at){
+		                .line = gate->policy.said[KEY_READY].line,
+		                .fix = "look at its last lines: it lives, and does not answer" },
+		        "was ready after %llu ms, and not any more when it had settled: %s",
+		        (unsigned long long)seen->ready_ms, seen->why);
 	if (seen->ended && seen->asked && !seen->killed && WIFSIGNALED(seen->status) &&
 	    WTERMSIG(seen->status) != SIGTERM)
 		gate_raise(gate, FINDING_SERVICE_DIED, gate->policy.said[KEY_STOP_WITHIN].line,

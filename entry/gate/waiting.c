@@ -187,8 +187,8 @@ enum status gate_wait(struct gate *gate, struct text *why)
 		if (model != NO_MODEL)
 			tell(&waiting, model);
 		left_ms = (uint64_t)clock_left_ms(waiting.until_ns);
-		status = rest(&waiting,
-		              waiting.pause_ms < left_ms ? waiting.pause_ms : left_ms, true);
+		status = rest(&waiting, waiting.pause_ms < left_ms ? waiting.pause_ms : left_ms,
+		              true);
 		if (status == STATUS_OK)
 			status = look(&waiting, why);
 		steady = true;

@@ -210,9 +210,10 @@ static void on_value(void *context, const char *name, const char *said, unsigned
 	if (!policy_expand(reader->policy, reader->environment, value, line, &out))
 		return;
 	if (key == &policy_keys[KEY_REPLACEABLE] && strcmp(value, expanded) != 0) {
-		policy_error(reader->policy, FINDING_POLICY_VALUE, SOURCE_POLICY, line,
-		             "write yes or no",
-		             "replaceable comes from a variable: it stands against whoever sets those");
+		policy_error(
+		        reader->policy, FINDING_POLICY_VALUE, SOURCE_POLICY, line,
+		        "write yes or no",
+		        "replaceable comes from a variable: it stands against whoever sets those");
 		return;
 	}
 	if (key == &policy_keys[KEY_HINT]) /* which every report prints */
@@ -254,7 +255,7 @@ static void check_ref(struct policy *policy, const struct model *model)
 /* What aweigh or a loader decides by is no name for a model's path. */
 static bool is_spoken_for(const char *name)
 {
-	static const char *const others[] = { "PATH", "HOME", "BASH_ENV", "ENV",   "IFS",
+	static const char *const others[] = { "PATH",  "HOME", "BASH_ENV", "ENV",   "IFS",
 		                              "SHELL", "USER", "LOGNAME",  "TMPDIR" };
 	const struct library_variable *known = library_variable(name, strlen(name));
 

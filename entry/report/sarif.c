@@ -218,7 +218,8 @@ void report_write_sarif(const struct report *report, const struct report_style *
 	(void)yajl_gen_array_open(gen);
 	for (size_t i = 0; i < report->count; i++)
 		if (is_result(&report->findings[i]))
-			put_result(gen, report, &report->findings[i], index[report->findings[i].id]);
+			put_result(gen, report, &report->findings[i],
+			           index[report->findings[i].id]);
 	(void)yajl_gen_array_close(gen);
 	(void)yajl_gen_map_close(gen);
 	(void)yajl_gen_array_close(gen);

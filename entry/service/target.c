@@ -124,7 +124,9 @@ bool target_parse(struct target *target, const char *text, struct text *why)
 
 	*target = (struct target){ .text = text, .rest = "" };
 	if (host != NULL && memchr(host, '@', 3 + strcspn(host + 3, "/?#")) != NULL) {
-		text_add(why, "an address with a user or a password in it, and none is sent: leave it out");
+		text_add(
+		        why,
+		        "an address with a user or a password in it, and none is sent: leave it out");
 		return false;
 	}
 	if (strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0)

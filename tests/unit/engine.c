@@ -281,7 +281,8 @@ static void a_missing_part_of_a_family_is_named(void **state)
 
 		place_text(&place, cases[i].manifest, cases[i].content);
 		put_weights(&place, "model-00001-of-00002.safetensors", 8);
-		if (cases[i].id == FINDING_MODEL_SHARD) /* beside the whole nobody opens the index */
+		if (cases[i].id ==
+		    FINDING_MODEL_SHARD) /* beside the whole nobody opens the index */
 			assert_int_equal(unlinkat(place.fd, "model.safetensors", 0), 0);
 		told = inspect_place(&place, "");
 		if (told.errors == 0 || (strstr(told.last.message, cases[i].missing) == NULL &&

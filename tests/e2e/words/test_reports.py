@@ -4,6 +4,7 @@
 import json
 import re
 import subprocess
+from xml.etree import ElementTree
 
 import pytest
 from models import Repo, bert_files, complete
@@ -171,8 +172,12 @@ def test_the_summary_of_a_step(world):
     summary.write_text("x" * ((1 << 20) - 3000))
     world.run("check", "-p", "policy.ini", env=env)
     assert summary.stat().st_size < 1 << 20 and "### aweigh" in summary.read_text()[-3000:]
-    summary.write_text("x" * (1 << 20))
-    assert world.run("check", "-p", "policy.ini", env=env).status == 65
+    for size in ((1 << 20) - 16, (1 << 20) - 300, 1 << 20):
+        summary.write_text("x" * size)
+        assert world.run("check", "-p", "policy.ini", env=env).status == 65 and summary.stat().st_size <= 1 << 20, size
+    world.policy("")
+    result = world.run("check", "-p", "policy.ini", env={**env, "GITHUB_STEP_SUMMARY": "/nowhere/summary.md"})
+    assert result.status == 0 and "report.failed" in result.out   # nobody asked for that file
 
 
 def test_markdown(world):
@@ -206,6 +211,7 @@ def test_auto(world):
     run = lambda *args, **env: world.run("check", "-p", "policy.ini", *args, env=env)
     assert "::notice title=aweigh::pass" in run(GITHUB_ACTIONS="true").out
     assert json.loads(run(K_SERVICE="s").out.splitlines()[-1])["message"].startswith("aweigh: pass")
+    assert json.loads(run(CLOUD_RUN_JOB="j").out.splitlines()[-1])["message"].startswith("aweigh: pass")
     assert run().out.startswith("aweigh: ") and run(GITHUB_ACTIONS="false").out.startswith("aweigh: ")
     assert run("--format", "human", GITHUB_ACTIONS="true").out.startswith("aweigh: ")
     started = world.run("-p", "policy.ini", "--", "/bin/echo", "hello", env={"K_SERVICE": "s"})
@@ -227,3 +233,33 @@ def test_a_misspelt_format(world):
     result = world.run("check", "--format", "junti")
     assert result.status == 64 and "did you mean 'junit'" in result.err
     assert world.policy(model="[report]\nsarf = x").check().finding("policy.unknown")["message"].endswith("did you mean 'sarif'?")
+
+
+HIDDEN = "\u061c\u200b\u200f\u202e\u2060\u2066\ufeff\ufff9\ufffe\U000e0041"
+
+
+@pytest.mark.parametrize("name", ["human", "junit", "tap", "github", "markdown"])
+def test_what_nobody_sees_is_escaped(world, name):
+    """Two names never look the same: neither by what has no width, nor by a backslash that begins an escape."""
+    (world.path / "m").mkdir()
+    for name_ in ["config.json", *(f"a{c}b.json" for c in (*HIDDEN, "\n", "\\x0a"))]:
+        (world.path / "m" / name_).write_text("{")
+    world.policy(f"[policy]\nmode = offline\n[model m]\npath = {world.path}/m\nfiles = *\n")
+    out = report(world, name).out
+    assert not set(HIDDEN) & set(out), out
+    if name == "junit":
+        cases = [case.get("name") for case in ElementTree.fromstring(out).iter("testcase")]
+        assert len(cases) == len(set(cases)), cases
+
+
+@pytest.mark.parametrize("name", ["human", "json", *FORMATS])
+@pytest.mark.parametrize("models", [2, 300])
+def test_a_termination_message_is_what_the_kubelet_keeps(world, need_root, name, models):
+    """In a mount namespace with such a file: at most 4,096 bytes, and the verdict in them."""
+    world.policy("[policy]\nmode = offline\n" + "".join(f"[model m{i}]\npath = {world.path}/none{i}\nhint = {'x' * 400}\n" for i in range(models)))
+    target = world.path / "message"
+    target.write_text("")
+    script = 'mount -t tmpfs none /dev && touch /dev/termination-log /dev/null && mount --bind "$1" /dev/termination-log && shift && exec "$@"'
+    result = world.run("check", "-q", "-p", str(world.policy_file), "--report", f"{name}=/dev/termination-log", prefix=["unshare", "-m", "sh", "-c", script, "sh", str(target)])
+    text = target.read_text()
+    assert result.status == 66 and 0 < len(text.encode()) <= 4096 and ("refused" in text or name in ("junit", "sarif", "tap") and models == 2), text
