@@ -34,6 +34,8 @@ static void check_single(struct inspection *inspection)
 {
 	const struct model_view *view = inspection->model;
 
+	if (view->weight_files > 0)
+		return;
 	if (view->paper_files + view->python_files > 0 || strcmp(view->only, "config.json") == 0)
 		inspection_report(
 		        inspection, FINDING_MODEL_NO_WEIGHTS,

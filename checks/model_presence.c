@@ -10,6 +10,8 @@
 #include "checks.h"
 #include "engine/findings.h"
 #include "engine/inspection.h"
+#include "engine/walk.h"
+#include "families/families.h"
 #include "hub/cache.h"
 #include "hub/variables.h"
 #include "system/mounts.h"
@@ -358,7 +360,10 @@ static void check_directory(struct inspection *inspection)
 		return;
 	}
 	contents = look_into(view->place.dir_fd, ".");
-	if (look_into(view->place.dir_fd, "hub").is_cache)
+	/* HF_HOME; a library may as well have put a hub into a model's directory. */
+	if (!model_has(inspection, "config.json", NULL) &&
+	    !family_directory_has_weights(inspection, "") &&
+	    look_into(view->place.dir_fd, "hub").is_cache)
 		contents.is_cache = true;
 	if (contents.is_cache) {
 		inspection_report(inspection, FINDING_MODEL_MISSING,

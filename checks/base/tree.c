@@ -326,7 +326,7 @@ static int refuse_second_name(int fd, int flags)
 	                            (flags & O_TRUNC) != 0 && ftruncate(fd, 0) != 0))
 		error = -errno;
 	else if (S_ISREG(st.st_mode) && st.st_nlink > 1)
-		error = -EPERM;
+		error = -EMLINK;
 	if (error == 0)
 		return fd;
 	(void)close(fd);

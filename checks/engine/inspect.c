@@ -54,7 +54,8 @@ static void inspect_model(struct inspection *inspection, struct model_view *view
 	view->place.commit[0] = view->place.path[0] = view->place.repo_path[0] = '\0';
 	view->first_python[0] = '\0';
 	view->files = view->bytes = view->verified = view->weight_files = 0;
-	view->python_files = view->paper_files = view->broken_files = view->unknown_files = 0;
+	view->python_files = view->checkpoint_files = view->paper_files = view->broken_files =
+	        view->unknown_files = 0;
 	view->late_indexes = 0;
 	view->extra_files = 0;
 	view->locked = inspection->lock == NULL || inspection->locking ?

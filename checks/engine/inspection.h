@@ -71,6 +71,7 @@ struct model_view {
 	uint64_t files, bytes; /* as wanted, links followed */
 	uint64_t verified; /* files of which something states a digest */
 	uint64_t weight_files, python_files;
+	uint64_t checkpoint_files; /* of weights, in directories that a trainer made */
 	uint64_t paper_files; /* which people read, and no loader does */
 	bool young; /* one has come or changed a moment ago */
 	uint64_t unknown_files; /* of no format of the table, and no text or picture either */

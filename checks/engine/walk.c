@@ -366,6 +366,7 @@ static void count_file(struct model_view *view, const struct file_view *file)
 		struct format_files *of = &view->of_format[file->format - formats];
 
 		view->weight_files++;
+		view->checkpoint_files += strncmp(file->path, "checkpoint-", 11) == 0;
 		if (of->files++ == 0)
 			keep_name(of->first, sizeof(of->first), file->path);
 	} else if (file->format == NULL && !format_is_plain(file->path)) {

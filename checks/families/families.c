@@ -33,7 +33,7 @@ const struct family families[] = {
 	{ "Mistral", "params.json", mistral_check },
 	{ "spaCy", "meta.json", spacy_check },
 	{ "bm25s", "params.index.json data.csc.index.npy", bm25s_check },
-	{ "Paddle", "inference.yml inference.pdmodel inference.json", paddle_check },
+	{ "Paddle", "inference.yml inference.pdmodel", NULL },
 	{ "TensorFlow", "saved_model.pb", tensorflow_check },
 	{ "transformers", "config.json", transformers_check },
 };
@@ -107,23 +107,35 @@ static bool has_set(const struct inspection *inspection, const char *directory)
 	       has_in(inspection, directory, "pytorch_model.bin");
 }
 
-/* In the order of transformers' modeling_utils.py, _get_resolved_checkpoint_files(). */
+/* In the order of transformers' modeling_utils.py, _get_resolved_checkpoint_files(): of its own names, without a variant. */
 bool family_is_spare(const struct inspection *inspection, const char *path)
 {
+	static const char *const begins[] = { "model-", "pytorch_model-", "tf_model-",
+		                              "flax_model-" };
+	static const char *const indexes[] = { "model.safetensors.index.json",
+		                               "pytorch_model.bin.index.json",
+		                               "tf_model.h5.index.json",
+		                               "flax_model.msgpack.index.json" };
 	char directory[MAX_PATH_BYTES];
 	struct text text = TEXT_OVER(directory);
 	const char *name = path_name(path);
-	bool index = strcmp(name, "model.safetensors.index.json") == 0;
+	bool safe = path_ends(name, ".safetensors") || strcmp(name, indexes[0]) == 0, known = false;
 
-	text_add_bytes(&text, path, name == path ? 0 : (size_t)(name - path) - 1);
-	if (has_in(inspection, directory, "model.safetensors") ||
-	    (!index && has_in(inspection, directory, "model.safetensors.index.json")) ||
-	    (!index && !path_ends(name, ".index.json") &&
-	     has_in(inspection, directory, "pytorch_model.bin")))
-		return true;
+	if (inspection->model->model->require.count > 0)
+		return false;
 	/* What a trainer saved on its way, and what the weights were made of. */
-	return (strncmp(path, "checkpoint-", 11) == 0 || strncmp(path, "original/", 9) == 0) &&
-	       has_set(inspection, "");
+	if (strncmp(path, "checkpoint-", 11) == 0 || strncmp(path, "original/", 9) == 0)
+		return has_set(inspection, "");
+	for (size_t i = 0; i < LENGTH_OF(begins); i++)
+		known |= strncmp(name, begins[i], strlen(begins[i])) == 0 ||
+		         strcmp(name, indexes[i]) == 0;
+	if (!known)
+		return false;
+	text_add_bytes(&text, path, name == path ? 0 : (size_t)(name - path) - 1);
+	return has_in(inspection, directory, "model.safetensors") ||
+	       (!safe && (has_in(inspection, directory, indexes[0]) ||
+	                  (!path_ends(name, ".index.json") &&
+	                   has_in(inspection, directory, "pytorch_model.bin"))));
 }
 
 bool family_directory_has_weights(const struct inspection *inspection, const char *directory)

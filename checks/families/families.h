@@ -55,7 +55,6 @@ void family_report_needed(struct inspection *inspection, const char *repo, const
 bool family_json_string(const struct inspection *inspection, const char *file, const char *key,
                         char *out, size_t size);
 
-void paddle_check(struct inspection *inspection);
 void transformers_check(struct inspection *inspection);
 void sentence_transformers_check(struct inspection *inspection);
 void diffusers_check(struct inspection *inspection);

@@ -129,18 +129,6 @@ void mlc_check(struct inspection *inspection)
 	}
 }
 
-/* inference.json or .pdmodel is the program, inference.pdiparams its parameters (paddle.inference.Config). */
-void paddle_check(struct inspection *inspection)
-{
-	static const char *const programs[] = { "inference.json", "inference.pdmodel" };
-
-	for (size_t i = 0; i < LENGTH_OF(programs); i++)
-		if (model_has(inspection, programs[i], NULL) &&
-		    model_has(inspection, "inference.yml", NULL))
-			family_require_beside(inspection, "inference.pdiparams", programs[i],
-			                      "is a program without its parameters");
-}
-
 void genai_check(struct inspection *inspection)
 {
 	struct names names = { .inspection = inspection,
@@ -174,29 +162,6 @@ void mnn_check(struct inspection *inspection)
 	}
 }
 
-#define MAX_VARIABLES_PARTS 64u
-
-/* variables.data-00000-of-00002: all, where one of that number is there. */
-static void require_variables(struct inspection *inspection, unsigned count)
-{
-	char name[MAX_NAME_BYTES];
-	struct text text;
-
-	for (unsigned i = 0; i < count; i++) {
-		text = TEXT_OVER(name);
-		text_addf(&text, "variables/variables.data-%05u-of-%05u", i, count);
-		if (model_has(inspection, name, NULL))
-			break;
-		if (i + 1 == count)
-			return;
-	}
-	for (unsigned i = 0; i < count; i++) {
-		text = TEXT_OVER(name);
-		text_addf(&text, "variables/variables.data-%05u-of-%05u", i, count);
-		family_require_file(inspection, "variables/variables.index", name, 0);
-	}
-}
-
 /* variables.index says which tensors lie where in variables.data-00000-of-00001 (BundleReader). */
 void tensorflow_check(struct inspection *inspection)
 {
@@ -204,8 +169,6 @@ void tensorflow_check(struct inspection *inspection)
 	    !family_directory_has_name(inspection, "variables", "variables.data-"))
 		family_require_file(inspection, "variables/variables.index",
 		                    "variables/variables.data-00000-of-00001", 0);
-	for (unsigned count = 2; count <= MAX_VARIABLES_PARTS; count++)
-		require_variables(inspection, count);
 }
 
 static bool is_array(const struct inspection *inspection, const char *name)

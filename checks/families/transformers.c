@@ -83,14 +83,11 @@ static bool check_checkpoints(struct inspection *inspection)
 	const struct model_view *view = inspection->model;
 	const char *first = NULL;
 
-	for (size_t i = 0; i < format_count; i++) {
-		if (view->of_format[i].files == 0)
-			continue;
-		first = view->of_format[i].first;
-		if (strncmp(first, "checkpoint-", 11) != 0)
-			return false;
-	}
-	if (first == NULL || view->unknown_files > 0 || view->model->require.count > 0 ||
+	for (size_t i = 0; i < format_count; i++)
+		if (view->of_format[i].files > 0)
+			first = view->of_format[i].first;
+	if (first == NULL || view->checkpoint_files < view->weight_files ||
+	    view->unknown_files > 0 || view->model->require.count > 0 ||
 	    model_is_broken(inspection) || family_directory_has_weights(inspection, "") ||
 	    !model_wants(inspection, "model.safetensors"))
 		return false;

@@ -91,6 +91,15 @@ static const struct format *format_of_bin(const char *path)
 	return coreml_is_weights(path) ? &formats[COREML] : &formats[BIN];
 }
 
+static bool begins_as(const char *name, const char *begin)
+{
+	size_t length = strcspn(begin, "#");
+
+	return strncmp(name, begin, length) == 0 &&
+	       (begin[length] == '\0' || name[length] == '.' ||
+	        (name[length] == '_' && name[length + 1] >= '0' && name[length + 1] <= '9'));
+}
+
 /*
  * What trainers save beside a checkpoint (transformers' trainer.py: TRAINING_ARGS_NAME, OPTIMIZER_NAME, ...;
  * accelerate's utils/constants.py: RNG_STATE_NAME, SAMPLER_NAME, ...).
@@ -98,20 +107,21 @@ static const struct format *format_of_bin(const char *path)
 static bool is_training_state(const char *path)
 {
 	static const struct {
-		const char *begin, *endings;
+		const char *begin; /* with # at its end: alone, or with _ and a number behind it */
+		const char *endings;
 	} names[] = {
 		{ "training_args.", ".bin .pt" },
 		{ "training_state", ".pt .pth .bin .pkl" },
 		{ "optimizer", ".pt .pth .bin .pkl" },
 		{ "optimizer.", ".safetensors" },
-		{ "scheduler", ".pt .pth .bin .pkl" },
+		{ "scheduler#", ".pt .pth .bin .pkl" },
 		{ "lr_scheduler", ".pt .pth .bin .pkl" },
 		{ "optim.", ".pt .pth .bin" },
 		{ "dataloader.", ".pt .pth .bin .pkl" },
 		{ "", "_optim_states.pt" },
 		{ "rng_state", ".pt .pth .pkl" },
 		{ "random_states_", ".pkl" },
-		{ "scaler", ".pt .pth .bin" },
+		{ "scaler#", ".pt .pth .bin" },
 		{ "sampler", ".bin" },
 		{ "custom_checkpoint_", ".pkl" },
 		{ "trainer_state.", ".pt .bin" },
@@ -119,8 +129,7 @@ static bool is_training_state(const char *path)
 	const char *name = path_name(path);
 
 	for (size_t i = 0; i < LENGTH_OF(names); i++)
-		if (strncmp(name, names[i].begin, strlen(names[i].begin)) == 0 &&
-		    format_has_ending(name, names[i].endings))
+		if (begins_as(name, names[i].begin) && format_has_ending(name, names[i].endings))
 			return true;
 	return false;
 }

@@ -54,21 +54,22 @@ static bool is_message(const struct head *head)
 	       head->end - head->at <= (ptrdiff_t)LOOKED_AT;
 }
 
-/* Of an answer's own keys, and no other: one of the first says something, in a text, a list or an object. */
+/* Of an answer's own keys, and no other: one of the first says something, in a text, or in what a list or an object has. */
 static bool visit_key(void *context, const struct json_value *value)
 {
 	static const char *const words[] = { "error",  "errors",     "message",   "detail", "code",
 		                             "status", "statusCode", "timestamp", "path" };
 	bool *speaks = context;
 
-	if (value->depth != 1)
-		return value->depth > 1 || value->kind == JSON_OBJECT ||
-		       value->kind == JSON_OBJECT_END;
+	if (value->depth == 0)
+		return value->kind == JSON_OBJECT || value->kind == JSON_OBJECT_END;
+	for (size_t i = 0; i < 4 && value->depth > 1; i++)
+		*speaks |= json_key_is(value, 0, words[i]);
+	if (value->depth > 1)
+		return true;
 	for (size_t i = 0; i < LENGTH_OF(words); i++)
 		if (json_key_is(value, 0, words[i])) {
-			*speaks |=
-			        i < 4 && (value->kind == JSON_STRING || value->kind == JSON_ARRAY ||
-			                  value->kind == JSON_OBJECT);
+			*speaks |= i < 4 && value->kind == JSON_STRING && value->length > 0;
 			return true;
 		}
 	return false;
@@ -110,8 +111,9 @@ const char *page_words(const struct format *format, const char *path, const unsi
 		return "is an XML message, as storage servers answer when an address has expired";
 	if ((weights || json) && is_tag(&text))
 		return "is a page, not the file";
-	if ((weights || json || format_is_vocabulary(path)) && size == length &&
-	    is_error_object(&text))
+	if ((weights || format_is_vocabulary(path) ||
+	     (json && (json_is_read_by_loaders(path) || begins(&text, "{\"error\":")))) &&
+	    size == length && is_error_object(&text))
 		return "is an error message in JSON";
 	/* A vocabulary of SentencePiece is a protocol buffer. */
 	return (weights || format_has_ending(path, ".model .spm")) && size == length &&

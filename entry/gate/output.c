@@ -146,7 +146,9 @@ static void run_writer(void *context, int pipe_fd)
 	file->sender.fd = pipe_fd;
 	if (fd < 0) {
 		send_failure(file, "the report %.512s cannot be written: %s", file->path,
-		             fd == -EPERM ? "a link on the way is not root's" : strerror(-fd));
+		             fd == -EPERM  ? "a link on the way is not root's" :
+		             fd == -EMLINK ? "it has a second name (a hard link)" :
+		                             strerror(-fd));
 	} else {
 		status = write_report(file->gate, file->format, file_style,
 		                      file->append ? summary_room(fd) : limit_of(file->path),

@@ -104,8 +104,12 @@ static void take_groups(struct gate *gate, bool changes)
 {
 	char sentence[512];
 	struct text why = TEXT_OVER(sentence);
+	static const char *const words[] = { "replace", "keep", NULL };
 	struct identity other = { .keep_groups = false };
 
+	/* Groups of another machine than this are no mistake, as long as nobody is to have them here. */
+	if (!changes && words_nearest(gate->policy.groups, words_of, words) == NULL)
+		return;
 	if (!identity_parse_groups(changes ? &gate->who : &other, &gate->users, gate->policy.groups,
 	                           &why))
 		refuse_value(gate, KEY_GROUPS, "write replace, keep, or groups by name or number",

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "policy/errors.h"
 #include "policy/keys.h"
 #include "report/format.h"
 #include "util.h"
@@ -136,6 +137,7 @@ static void drop_finding(struct report *report, enum finding_id id, enum severit
 enum severity gate_add_finding(struct gate *gate, const struct record *record)
 {
 	struct report *report = &gate->report;
+	struct record shown = *record;
 	enum finding_id id = (enum finding_id)record->kind;
 	enum severity severity =
 	        severity_of(gate, id, record->model, (enum severity)record->severity);
@@ -146,6 +148,9 @@ enum severity gate_add_finding(struct gate *gate, const struct record *record)
 		drop_finding(report, id, severity, record->model);
 		return SEVERITY_OFF;
 	}
+	policy_hide(&gate->policy, shown.path);
+	policy_hide(&gate->policy, shown.message);
+	policy_hide(&gate->policy, shown.fix);
 	report->findings[report->count] = (struct report_finding){
 		.id = id,
 		.severity = severity,
@@ -153,9 +158,9 @@ enum severity gate_add_finding(struct gate *gate, const struct record *record)
 		.source = record->source,
 		.line = record->line,
 		.more = record->files,
-		.path = report_keep(report, record->path),
-		.message = report_keep(report, record->message),
-		.fix = keep_fix(report, id, record->fix),
+		.path = report_keep(report, shown.path),
+		.message = report_keep(report, shown.message),
+		.fix = keep_fix(report, id, shown.fix),
 	};
 	count_finding(report, id, severity, record->model);
 	return severity;

@@ -17,6 +17,9 @@ static void note_secret(struct policy *policy, const char *name, const char *val
 	for (size_t i = 0; i < LENGTH_OF(places); i++)
 		if (path_ends(name, places[i]))
 			return;
+	for (size_t i = 0; i < policy->secret_count; i++)
+		if (policy->secrets[i] == value)
+			return;
 	if (variable_is_secret(name) && strlen(value) >= 4 &&
 	    policy->secret_count < LENGTH_OF(policy->secrets))
 		policy->secrets[policy->secret_count++] = value;

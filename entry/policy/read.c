@@ -259,7 +259,9 @@ static bool is_spoken_for(const char *name)
 		                              "SHELL", "USER", "LOGNAME",  "TMPDIR" };
 	const struct library_variable *known = library_variable(name, strlen(name));
 
-	if (strncmp(name, "LD_", 3) == 0 || strncmp(name, "PYTHON", 6) == 0)
+	/* PYTHONPATH and its like; PYTHON_MODELS is anybody's own. */
+	if (strncmp(name, "LD_", 3) == 0 ||
+	    (strncmp(name, "PYTHON", 6) == 0 && name[6] >= 'A' && name[6] <= 'Z'))
 		return true;
 	for (size_t i = 0; i < LENGTH_OF(others); i++)
 		if (strcmp(name, others[i]) == 0)

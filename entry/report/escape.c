@@ -9,7 +9,7 @@
 
 /*
  * Controls, what moves or hides text (directions, blanks of no width, tags), what is no character, and what begins an
- * escape here: two names never look the same.
+ * escape here.
  */
 static bool is_plain(const unsigned char *at, size_t length)
 {

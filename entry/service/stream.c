@@ -81,11 +81,17 @@ bool stream_has_room(const struct stream *stream)
 	return stream->to < 0 || poll(&room, 1, 0) != 0;
 }
 
-bool stream_is_held(const struct stream *stream, const struct stream *other)
+bool stream_is_held(struct stream *stream, const struct stream *other)
 {
-	return (stream->shares || other->shares) && other->from >= 0 && other->open > 0 &&
-	       other->open < LINE_HOLDS && other->passed_ns > stream->passed_ns &&
-	       clock_now_ns() - other->passed_ns < LINE_REST_MS * 1000000ull;
+	uint64_t now = clock_now_ns();
+
+	if ((!stream->shares && !other->shares) || other->from < 0 || other->open == 0 ||
+	    other->open >= LINE_HOLDS || other->passed_ns <= stream->passed_ns ||
+	    now - other->passed_ns >= LINE_REST_MS * 1000000ull)
+		return false;
+	if (stream->held_ns == 0)
+		stream->held_ns = now;
+	return now - stream->held_ns < LINE_REST_MS * 1000000ull;
 }
 
 static void note_line(struct stream *stream, const char *bytes, size_t length)
@@ -97,6 +103,7 @@ static void note_line(struct stream *stream, const char *bytes, size_t length)
 		begun++;
 	stream->open = begun < length ? begun : stream->open + length;
 	stream->passed_ns = clock_now_ns();
+	stream->held_ns = 0;
 }
 
 bool stream_pass_on(struct stream *stream)

@@ -18,6 +18,7 @@ struct stream {
 	bool shares; /* its writer with the other stream */
 	uint64_t open; /* bytes of a line that has not ended yet; 0: none is begun */
 	uint64_t passed_ns; /* when the last of it came */
+	uint64_t held_ns; /* since when it waits for the other's line; 0: it does not */
 	uint64_t number;
 	struct lines lines;
 };
@@ -31,9 +32,9 @@ int stream_start_writer(struct stream *stream, int fd, const struct stream *othe
 bool stream_has_room(const struct stream *stream);
 /*
  * Whether what it passes on now would lie within a line of the other stream's that goes to the same place: a line is let
- * end as long as more of it comes within LINE_REST_MS, up to LINE_HOLDS bytes of it.
+ * end, up to LINE_HOLDS bytes of it, for LINE_REST_MS in all: a progress bar ends and begins lines without a pause.
  */
-bool stream_is_held(const struct stream *stream, const struct stream *other);
+bool stream_is_held(struct stream *stream, const struct stream *other);
 /* Passes on what is there, at most PIPE_BUF bytes; whether there was something. `from` is closed at its end. */
 bool stream_pass_on(struct stream *stream);
 /* Looks at what is still there, and passes nothing on any more: both ends are closed then. */

@@ -120,7 +120,9 @@ static bool parse_path(struct target *target, enum target_kind kind, size_t leng
 
 bool target_parse(struct target *target, const char *text, struct text *why)
 {
-	const char *host = strstr(text, "://");
+	bool has_host = strncmp(text, "log:", 4) != 0 && strncmp(text, "file:", 5) != 0 &&
+	                strncmp(text, "unix:", 5) != 0;
+	const char *host = has_host ? strstr(text, "://") : NULL;
 
 	*target = (struct target){ .text = text, .rest = "" };
 	if (host != NULL && memchr(host, '@', 3 + strcspn(host + 3, "/?#")) != NULL) {

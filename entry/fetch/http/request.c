@@ -18,6 +18,7 @@
 #define TLS_READ_BYTES (128ul << 10)
 /* A try that brought so much was worth it: the count begins again. Some middleboxes cut what is longer than 100 kB. */
 #define PROGRESS_BYTES (64ul << 10)
+#define PROGRESS_ANEW_BYTES (1ul << 20) /* where the next try begins anew */
 
 /* The last line of them counts, as resolv.conf(5) says. */
 static void read_domains(struct network *network)
@@ -145,7 +146,8 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context)
 		request->refused = true;
 		return 0;
 	}
-	request->progressed = request->received >= PROGRESS_BYTES;
+	request->progressed =
+	        request->received >= (request->length > 0 ? PROGRESS_BYTES : PROGRESS_ANEW_BYTES);
 	if (request->body(request, bytes, length))
 		return length;
 	if (request->failure.message[0] == '\0') {

@@ -154,6 +154,92 @@ def test_a_path_that_is_a_link_to_nothing(world):
 
 # What is no weights
 
+PART, OTHER = "model-00001-of-00002.safetensors", "pytorch_model-00001-of-00002.bin"
+
+
+@pytest.mark.parametrize("files, code", [
+    ({PART: safetensors()}, None), ({OTHER: ZIP}, None), ({PART: safetensors(), "model.safetensors.index.json": INDEX}, None),
+    ({"pytorch_model.bin.index.json": b"{broken"}, None), ({"model.safetensors.index.json": b'{"weight_map": {}}'}, None),
+    ({"checkpoint-10/config.json": BERT, f"checkpoint-10/{PART}": safetensors()}, None), ({"original/consolidated-00001-of-00002.safetensors": safetensors()}, None),
+    ({"consolidated-00001-of-00003.safetensors": safetensors()}, "model.shard"), ({"model.fp16-00001-of-00002.safetensors": safetensors()}, "model.shard"),
+    ({f"part/{PART}": safetensors()}, "model.shard")])
+def test_a_set_that_nobody_opens(world, files, code):
+    """transformers takes model.safetensors before anything else; other names are other loaders'."""
+    result = judge(world, {**WHOLE, **files})
+    assert result.codes("error") == ({code} if code else set()), result
+
+
+@pytest.mark.parametrize("more", ["", "require = model-*"])
+def test_parts_beside_pytorchs_whole(world, more):
+    """vLLM reads *.safetensors first: its parts are demanded whatever else is there."""
+    files = {"config.json": BERT, **TOKENIZER, "pytorch_model.bin": ZIP, PART: safetensors()}
+    assert judge(world, files, more).finding("model.shard")
+
+
+@pytest.mark.parametrize("name", ["upscaler_x4.pth", "scaler_x4.pth", "scheduler_model.bin"])
+def test_weights_with_a_trainers_word_in_their_names(world, name):
+    assert judge(world, {**WHOLE, name: ZIP[:-20]}).finding("file.truncated")["path"] == name
+
+
+@pytest.mark.parametrize("name", ["scheduler_1.bin", "scaler_0.pt", "lr_scheduler.pt", "optim.pt", "mp_rank_00_optim_states.pt", "dataloader.pt"])
+def test_more_of_a_trainers_state(world, name):
+    assert judge(world, {"config.json": BERT, **TOKENIZER, name: ZIP}).finding("model.no-weights")
+
+
+def test_weights_in_checkpoints_alone(world):
+    files = {"config.json": BERT, **TOKENIZER, "checkpoint-1/model.safetensors": safetensors(), "checkpoint-2/model.safetensors": safetensors()}
+    assert "beneath alone" in judge(world, files).finding("model.no-weights")["message"]
+    assert judge(world, {"weights/model.safetensors": safetensors()}).status == 0
+
+
+def test_a_hub_beside_a_model(world):
+    assert judge(world, {**WHOLE, "hub/models--a--b/refs/main": b"x"}).status == 0
+
+
+def test_one_file_of_weights_by_any_name(world):
+    assert judge(world, {"README-x.safetensors": safetensors()}, path=world.path / "model/README-x.safetensors").status == 0
+
+
+@pytest.mark.parametrize("name", ["trainer_state.json", "all_results.json", "dataset_infos.json", ".ipynb_checkpoints/config-checkpoint.json", "tokenizer.json.bak.json"])
+def test_json_that_nobody_loads(world, name):
+    assert judge(world, {**WHOLE, name: b'{"loss": [1,'}).status == 0
+
+
+@pytest.mark.parametrize("files", [{"errors.json": b'{"errors": []}'}, {"prompts.json": b'{"message": "hello"}'}, {"config.json": b'{"model_type": "bert", "x": ' + b"[" * 300 + b"]" * 300 + b"}"}])
+def test_json_as_python_takes_it(world, files):
+    assert judge(world, {**WHOLE, **files}).status == 0
+
+
+@pytest.mark.parametrize("link", ["hubl", ".//hub", "./hub", "x/../hub"])
+def test_one_cache_by_two_names(world, link):
+    complete(world.path / "hub")
+    (world.path / "hubl").symlink_to("hub")
+    (world.path / "x").mkdir()
+    world.policy(f"[policy]\nhub_cache = {world.path}/hub\n[model m]\nrepo = org/m\n")
+    assert world.check(env={"HF_HUB_CACHE": f"{world.path}/{link}"}).status == 0
+
+
+@pytest.mark.parametrize("more", ["files = *.json, *.safetensors", "exclude = *.py"])
+def test_code_that_is_not_wanted(world, more):
+    files = {**WHOLE, "config.json": b'{"model_type": "phi3", "auto_map": {"AutoModel": "modeling_x.X"}}'}
+    assert judge(world, files, more + "\nremote_code = allow").status == 0
+    assert judge(world, None, "remote_code = allow").finding("model.code-missing")["path"] == "modeling_x.py"
+
+
+@pytest.mark.parametrize("file, text, code", [
+    ("config.json", b'{"model_type": "x", "custom_pipelines": {"t": {"impl": "own.P"}}}', "own.py"), ("modules.json", b'[{"idx": 0, "name": "0", "path": "", "type": "pkg.own.T"}]', "pkg/own.py"),
+    ("router_config.json", b'{"types": {"q": "own.R"}}', "own.py")])
+def test_code_by_every_name(world, file, text, code):
+    result = judge(world, {**WHOLE, file: text, code: b"x = 1\n"})
+    assert result.finding("model.remote-code") and "model.python-file" not in result.codes(), result
+
+
+def test_a_part_of_diffusers_that_is_empty(world):
+    files = {"model_index.json": b'{"_class_name":"X","unet":["diffusers","U"],"vae":["diffusers","A"]}', "vae/config.json": b"{}", "vae/diffusion_pytorch_model.safetensors": safetensors(), "unet/README.md": b"x"}
+    assert judge(world, files).finding("model.part")["path"] == "unet"
+    assert judge(world, None, "files = model_index.json, vae/*").status == 0
+
+
 @pytest.mark.parametrize("name", ["x.pkl.gz", "x.joblib.bz2", "x.npy.zst", "a/x.bin.xz", "x.tar.gz", "x.pkl.gz.gz"])
 def test_weights_that_are_packed(world, name):
     """joblib opens them as if they were not: nobody knows of which format they are."""

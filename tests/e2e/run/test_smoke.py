@@ -272,6 +272,25 @@ both = [threading.Thread(target=say, args=args) for args in ((1, b"a"), (2, b"b"
     assert sorted(set(lines)) == ["", "a" * 20_000, "b" * 20_000] and len(lines) == 201, [line[:20] for line in lines]
 
 
+def test_a_progress_bar_keeps_nobody_waiting(world):
+    """It begins a line with each of its steps, and says its next before the last has rested."""
+    code = """
+import sys, threading, time
+def bar():
+    for step in range(3000): sys.stderr.write(f"\\r{step}%|###"); sys.stderr.flush(); time.sleep(0.02)
+threading.Thread(target=bar, daemon=True).start()
+time.sleep(0.3)
+print("model loaded", flush=True)
+time.sleep(60)
+"""
+    script = world.path / "bar.py"
+    script.write_text(code)
+    world.policy("[policy]\nmode = offline\n[service]\nready = log:model loaded\nready_within = 20s\nsettle = 0s\n")
+    with (world.path / "log").open("w+") as log:
+        done = subprocess.run([world.binary, "smoke", "-q", "--policy", str(world.policy_file), "--", PYTHON, str(script)], stdout=log, stderr=log, env=world.env, timeout=HANG_LIMIT)
+    assert done.returncode == 0, (world.path / "log").read_text()[-2000:]
+
+
 def test_the_memory_of_what_it_starts(world):
     code = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'b = bytes(range(250)) * 600_000; print(\"up\", flush=True); import time; time.sleep(60)'])\nimport time; time.sleep(60)"
     result = smoke(world, code, "log:up")

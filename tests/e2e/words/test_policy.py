@@ -237,6 +237,19 @@ def test_a_secret_under_another_name_is_not_shown(world, rows):
         assert SECRET[:12] not in result.out + result.err, result
 
 
+@pytest.mark.parametrize("rows", ["[model m]\npath = /m\nexport = PYTHON_MODEL_DIR", "[policy]\ngroups = render, 44", "[service]\nready = log:connected to redis://default@cache"])
+def test_what_is_no_mistake(world, rows):
+    world.policy(rows + "\n")
+    assert world.check().status != 78
+
+
+def test_a_secret_that_stands_often(world):
+    """It takes no room from another."""
+    world.policy("[environment set]\n" + "".join(f"A{i} = ${{MY_TOKEN}}\n" for i in range(40)) + "[service]\nready_within = ${DB_PASSWORD}\n[policy]\nhub_cache = /x/${DB_PASSWORD}\n[model m]\nrepo = org/m\n")
+    result = world.run("check", "-p", str(world.policy_file), env={"MY_TOKEN": "another secret", "DB_PASSWORD": "hunter2secret"})
+    assert "hunter2" not in result.out + result.err, result
+
+
 def test_a_directory_of_credentials_is_no_secret(world):
     world.policy("[model m]\npath = ${CREDENTIALS_DIRECTORY}/m\n")
     assert "/run/credentials/x/m" in world.run("explain", "-p", str(world.policy_file), env={"CREDENTIALS_DIRECTORY": "/run/credentials/x"}).out
