@@ -79,7 +79,7 @@ def test_each_claim_of_the_comparison_is_shown():
         assert f"def {name}(" in (ROOT / path).read_text(), (path, name)
     # The figures are those of the benchmark's page.
     page = (ROOT / "docs/benchmarks.md").read_text()
-    assert re.search(r"hf cache verify +\d+ ms +20\.\d times", page) and re.search(r"model_signing, its hashing alone +\d+ ms +3\.\d times", page)
+    assert re.search(r"hf cache verify +\d+ ms +20\.\d times", page) and re.search(r"model_signing, its hashing alone +\d+ ms +[23]\.\d times", page)
 
 
 @pytest.mark.parametrize("page", ["aweigh.1", "aweigh-policy.5"])
