@@ -116,16 +116,16 @@ bool family_is_spare(const struct inspection *inspection, const char *path)
 		                               "pytorch_model.bin.index.json",
 		                               "tf_model.h5.index.json",
 		                               "flax_model.msgpack.index.json" };
+	struct lists_met met = { 0, 0 };
 	char directory[MAX_PATH_BYTES];
 	struct text text = TEXT_OVER(directory);
 	const char *name = path_name(path);
 	bool safe = path_ends(name, ".safetensors") || strcmp(name, indexes[0]) == 0, known = false;
 
-	if (inspection->model->model->require.count > 0)
-		return false;
-	/* What a trainer saved on its way, and what the weights were made of. */
+	/* What a trainer saved on its way, and what the weights were made of, where the policy does not name it. */
+	model_mark_lists(inspection->model->model, &met, path);
 	if (strncmp(path, "checkpoint-", 11) == 0 || strncmp(path, "original/", 9) == 0)
-		return has_set(inspection, "");
+		return met.require == 0 && has_set(inspection, "");
 	for (size_t i = 0; i < LENGTH_OF(begins); i++)
 		known |= strncmp(name, begins[i], strlen(begins[i])) == 0 ||
 		         strcmp(name, indexes[i]) == 0;

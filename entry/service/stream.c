@@ -89,8 +89,10 @@ bool stream_is_held(struct stream *stream, const struct stream *other)
 	    other->open >= LINE_HOLDS || other->passed_ns <= stream->passed_ns ||
 	    now - other->passed_ns >= LINE_REST_MS * 1000000ull)
 		return false;
-	if (stream->held_ns == 0)
+	if (stream->held_ns == 0 || stream->held_line != other->number) {
 		stream->held_ns = now;
+		stream->held_line = other->number;
+	}
 	return now - stream->held_ns < LINE_REST_MS * 1000000ull;
 }
 
@@ -101,9 +103,10 @@ static void note_line(struct stream *stream, const char *bytes, size_t length)
 	while (begun < length && bytes[length - 1 - begun] != '\n' &&
 	       bytes[length - 1 - begun] != '\r')
 		begun++;
-	stream->open = begun < length ? begun : stream->open + length;
+	stream->open = begun == length                   ? stream->open + length :
+	               bytes[length - 1 - begun] == '\n' ? begun :
+	                                                   0;
 	stream->passed_ns = clock_now_ns();
-	stream->held_ns = 0;
 }
 
 bool stream_pass_on(struct stream *stream)

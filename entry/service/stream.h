@@ -18,7 +18,7 @@ struct stream {
 	bool shares; /* its writer with the other stream */
 	uint64_t open; /* bytes of a line that has not ended yet; 0: none is begun */
 	uint64_t passed_ns; /* when the last of it came */
-	uint64_t held_ns; /* since when it waits for the other's line; 0: it does not */
+	uint64_t held_ns, held_line; /* since when it waits for which line of the other's; 0: for none yet */
 	uint64_t number;
 	struct lines lines;
 };
@@ -32,7 +32,8 @@ int stream_start_writer(struct stream *stream, int fd, const struct stream *othe
 bool stream_has_room(const struct stream *stream);
 /*
  * Whether what it passes on now would lie within a line of the other stream's that goes to the same place: a line is let
- * end, up to LINE_HOLDS bytes of it, for LINE_REST_MS in all: a progress bar ends and begins lines without a pause.
+ * end, up to LINE_HOLDS bytes of it, for LINE_REST_MS in all. What is written over and over, as a progress bar behind a
+ * carriage return, is nobody's line.
  */
 bool stream_is_held(struct stream *stream, const struct stream *other);
 /* Passes on what is there, at most PIPE_BUF bytes; whether there was something. `from` is closed at its end. */

@@ -169,6 +169,12 @@ def test_a_set_that_nobody_opens(world, files, code):
     assert result.codes("error") == ({code} if code else set()), result
 
 
+def test_a_set_of_the_weights_makers_that_the_policy_names(world):
+    files = {**WHOLE, f"original/{PART}": safetensors()}
+    assert judge(world, files, "require = config.json").status == 0
+    assert judge(world, files, "require = original/*").finding("model.shard")
+
+
 @pytest.mark.parametrize("more", ["", "require = model-*"])
 def test_parts_beside_pytorchs_whole(world, more):
     """vLLM reads *.safetensors first: its parts are demanded whatever else is there."""

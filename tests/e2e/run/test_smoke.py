@@ -272,7 +272,8 @@ both = [threading.Thread(target=say, args=args) for args in ((1, b"a"), (2, b"b"
     assert sorted(set(lines)) == ["", "a" * 20_000, "b" * 20_000] and len(lines) == 201, [line[:20] for line in lines]
 
 
-def test_a_progress_bar_keeps_nobody_waiting(world):
+@pytest.mark.parametrize("begins", ["\\r", "."], ids=["written over", "without an end"])
+def test_a_progress_bar_keeps_nobody_waiting(world, begins):
     """It begins a line with each of its steps, and says its next before the last has rested."""
     code = """
 import sys, threading, time
@@ -280,11 +281,12 @@ def bar():
     for step in range(3000): sys.stderr.write(f"\\r{step}%|###"); sys.stderr.flush(); time.sleep(0.02)
 threading.Thread(target=bar, daemon=True).start()
 time.sleep(0.3)
+for line in range(20_000): print("a line of what it says to whom it may concern", flush=True)
 print("model loaded", flush=True)
 time.sleep(60)
 """
     script = world.path / "bar.py"
-    script.write_text(code)
+    script.write_text(code.replace("\\r", begins))
     world.policy("[policy]\nmode = offline\n[service]\nready = log:model loaded\nready_within = 20s\nsettle = 0s\n")
     with (world.path / "log").open("w+") as log:
         done = subprocess.run([world.binary, "smoke", "-q", "--policy", str(world.policy_file), "--", PYTHON, str(script)], stdout=log, stderr=log, env=world.env, timeout=HANG_LIMIT)
