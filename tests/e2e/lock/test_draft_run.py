@@ -191,7 +191,7 @@ def test_ready_and_then_gone(world):
 def test_what_cannot_be_written_is_said_before_the_run(world):
     (world.path / "drafted.ini").write_text("mine")
     os.symlink("drafted.ini", world.path / "link.ini")
-    for args, words in ((["-p", "drafted.ini"], "--force"), (["-p", "link.ini", "--force"], "no regular file")):
+    for args, words in ((["-p", "drafted.ini"], "--force"), (["-p", "link.ini", "--force"], "not a regular file")):
         result = world.run("draft", *args, "--", "/bin/sh", "-c", ": >started")
         assert result.status == 64 and words in result.err and not (world.path / "started").exists(), result
     assert (world.path / "drafted.ini").read_text() == "mine"
@@ -227,7 +227,7 @@ def test_what_answers_already_is_not_the_service(world):
 def test_a_lock_file_of_another_policy(world):
     folder = lay(world.path / "plain", bert_files())
     (world.path / "aweigh.lock").write_text("theirs")
-    assert "aweigh.lock is there already" in draft(world, folder, status=64).err and (world.path / "aweigh.lock").read_text() == "theirs"
+    assert "aweigh.lock already exists" in draft(world, folder, status=64).err and (world.path / "aweigh.lock").read_text() == "theirs"
     result = world.run("draft", "-p", "-", str(folder))
     assert result.status == 0 and "[model plain]" in result.out and not (world.path / "-").exists(), result
 

@@ -41,7 +41,7 @@ def test_one_newline_is_cut(world, secret, content, value):
     assert world.start("/bin/sh", "-c", "printf '%s.' \"$X\"").out == value + "."
 
 
-@pytest.mark.parametrize("what, words", [("missing", "No such file"), ("folder", "no regular file"), ("large", "64 KiB"), ("nul", "NUL byte"), ("both", "is set in the environment")])
+@pytest.mark.parametrize("what, words", [("missing", "No such file"), ("folder", "not a regular file"), ("large", "64 KiB"), ("nul", "NUL byte"), ("both", "is set in the environment")])
 def test_what_cannot_be_taken(world, secret, what, words):
     secret.chmod(0o600)
     env = {"X": "other"} if what == "both" else {}
