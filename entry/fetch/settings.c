@@ -223,12 +223,13 @@ static bool take_certificates(struct fetch_settings *settings, const struct sett
 		          settings->ca_origin, settings->ca_file, strerror(errno));
 		return false;
 	}
-	if (directory != NULL && directory[0] != '\0')
+	if (directory != NULL && directory[0] != '\0') {
 		settings->ca_directory = directory;
+		settings->ca_origin = "SSL_CERT_DIR";
+		return true;
+	}
 	settings->ca_origin = "the system";
-	for (size_t i = 0;
-	     settings->ca_directory == NULL && settings->ca_file == NULL && i < LENGTH_OF(usual);
-	     i++)
+	for (size_t i = 0; settings->ca_file == NULL && i < LENGTH_OF(usual); i++)
 		if (access(usual[i], R_OK) == 0)
 			settings->ca_file = usual[i];
 	return true;

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/dir.h"
+#include "base/list.h"
 #include "base/scan.h"
 #include "fetch/http/request.h"
 #include "util.h"
@@ -284,25 +285,46 @@ static bool has_hashed_names(const char *directory)
 	return false;
 }
 
+/* Directories, with colons between them (SSL_CTX_load_verify_locations(3)): what is wrong with all of them; NULL: nothing. */
+static const char *directories_fault(const char *list)
+{
+	const char *at = NULL, *element, *fault = "is not there";
+	char path[MAX_PATH_BYTES];
+	size_t length;
+
+	while ((element = list_next(list, ':', &at, &length)) != NULL) {
+		struct text text = TEXT_OVER(path);
+
+		text_add_bytes(&text, element, length);
+		if (has_hashed_names(path))
+			return NULL;
+		if (access(path, F_OK) == 0)
+			fault = "has no certificate under the name of its hash";
+	}
+	return fault;
+}
+
 static void explain_trust(struct request *request, const char *words, struct text *text)
 {
 	const struct fetch_settings *settings = request->network->settings;
+	const char *place = settings->ca_file != NULL ? settings->ca_file : settings->ca_directory;
+	const char *fault = place == NULL || settings->ca_file != NULL ? NULL :
+	                                                                 directories_fault(place);
 
 	text_add(text, ": the certificate is not trusted");
 	if (request->issuer[0] != '\0')
 		text_addf(text, "; it was issued by '%.200s'", request->issuer);
-	if (settings->ca_file != NULL)
-		text_addf(text, "; the trusted certificates are those in %.200s (from %s)",
-		          settings->ca_file, settings->ca_origin);
-	else if (settings->ca_directory != NULL && !has_hashed_names(settings->ca_directory)) {
-		text_addf(
-		        text,
-		        "; the directory %.200s (from %s) has no certificate under the name of its hash",
-		        settings->ca_directory, settings->ca_origin);
+	if (place == NULL) {
+		text_add(text, "; no file of trusted certificates was found");
+	} else if (fault == NULL) {
+		text_addf(text, "; the trusted certificates are those in %.200s (from %s)", place,
+		          settings->ca_origin);
+	} else {
+		text_addf(text, "; the directory %.200s (from %s) %s", place, settings->ca_origin,
+		          fault);
 		request->failure.fix =
 		        "run openssl rehash on the directory, or name a file of certificates";
-	} else if (settings->ca_directory == NULL)
-		text_add(text, "; no file of trusted certificates was found");
+	}
 	if (request->issuer[0] == '\0')
 		text_addf(text, ": %.200s", words);
 }

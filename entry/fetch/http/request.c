@@ -210,6 +210,14 @@ static bool may_see_token(const struct request *request)
 	                                  goes_direct(network->settings, &request->server)));
 }
 
+/* An address, of which no name server is asked. */
+static bool is_literal(const struct url *server)
+{
+	struct in_addr four;
+
+	return server->host[0] == '[' || inet_pton(AF_INET, server->host, &four) == 1;
+}
+
 /*
  * What c-ares 1.18 does not do and C libraries do, once a try has shown that it is wanted: the name as it stands
  * (way 1) and in each search domain (from 2 on), where the first domain's server fails, and IPv4 alone, where AAAA
@@ -220,15 +228,14 @@ static void set_resolving(struct request *request, const char *proxy)
 	const struct network *network = request->network;
 	char row[sizeof(request->server.host) + MAX_NAME_BYTES + 16];
 	struct text text = TEXT_OVER(row);
-	struct in_addr literal;
 
 	curl_slist_free_all(request->connect_to);
 	request->connect_to = NULL;
 	if (request->only_ipv4)
 		(void)curl_easy_setopt(request->easy, CURLOPT_IPRESOLVE, (long)CURL_IPRESOLVE_V4);
-	if (request->way == 0 || proxy[0] != '\0' || request->server.host[0] == '[' ||
+	if (request->way == 0 || proxy[0] != '\0' ||
 	    (request->way == 1 && strchr(request->server.host, '.') == NULL) ||
-	    inet_pton(AF_INET, request->server.host, &literal) == 1)
+	    is_literal(&request->server))
 		return;
 	text_addf(&text, "::%s.", request->server.host);
 	if (request->way > 1)
@@ -249,7 +256,8 @@ static void learn_resolving(struct request *request, CURLcode code)
 	(void)curl_easy_getinfo(request->easy, CURLINFO_TOTAL_TIME_T, &took);
 	request->name_failed =
 	        code == CURLE_COULDNT_RESOLVE_HOST ||
-	        (code == CURLE_OPERATION_TIMEDOUT && (address == NULL || address[0] == '\0'));
+	        (code == CURLE_OPERATION_TIMEDOUT && !is_literal(&request->server) &&
+	         (address == NULL || address[0] == '\0'));
 	/* Silence is not searched on through: the C library does not do it either. */
 	request->ways = 2 + (code == CURLE_COULDNT_RESOLVE_HOST && took < SILENT_NAME_MS * 1000l ?
 	                             network->domain_count :

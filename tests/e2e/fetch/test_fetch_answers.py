@@ -135,6 +135,22 @@ def test_a_bundle_that_holds_nothing(fetcher, tls, tmp_path, made):
             assert fetcher.fetch().status == 0
 
 
+def test_directories_of_certificates(fetcher, tls, tmp_path):
+    """SSL_CERT_DIR, one or several with colons: what is said of them is true of all."""
+    bare, hashed = tmp_path / "bare", tmp_path / "hashed"
+    for folder in (bare, hashed):
+        folder.mkdir()
+    (bare / "ca.pem").write_bytes(tls[0].read_bytes())
+    (hashed / "00000000.0").write_bytes(b"")   # of another authority
+    with Hub(one_repo(bert_files()), tls=tls[1]) as hub:
+        fetcher.write(hub.url)
+        for value, words in ((tmp_path / "nowhere", "is not there"), (bare, "under the name of its hash"), (hashed, "the trusted certificates are those in"), (f"{bare}:{hashed}", "are those in")):
+            message = fetcher.fetch(env={"SSL_CERT_DIR": str(value), "SSL_CERT_FILE": None}).finding("fetch.tls")["message"]
+            assert words in message and f"{value} (from SSL_CERT_DIR)" in message, message
+        subprocess.run([need("openssl"), "rehash", bare], check=True)
+        assert fetcher.fetch(env={"SSL_CERT_DIR": f"{hashed}:{bare}", "SSL_CERT_FILE": None}).status == 0
+
+
 # Lists
 
 @pytest.mark.parametrize("rel", ["rel=next", 'rel = "next"', 'rel="prev next"', 'title=x; rel=next', 'REL="Next"', 'title="a, b"; rel="next"'])
