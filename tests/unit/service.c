@@ -111,6 +111,9 @@ static void lines_meet_patterns(void **state)
 	assert_null(pattern_meets("a b", "c"));
 	assert_null(pattern_meets("Downloading shards", "huggingface"));
 	assert_non_null(pattern_meets("x LocalEntryNotFoundError: y", "huggingface"));
+	assert_non_null(pattern_meets("Retrying in 1s [Retry 1/5].", "huggingface"));
+	assert_non_null(pattern_meets("Fetching 5 files:  20%|##", "huggingface"));
+	assert_non_null(pattern_meets("error: certificate verify failed (expired)", "huggingface"));
 }
 
 static void count_line(void *context, const char *line)
