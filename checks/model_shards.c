@@ -106,6 +106,18 @@ static bool stands_beside_weights(const struct inspection *inspection, const cha
 	       (directory[0] == '\0' && has_exported_set(inspection));
 }
 
+/* model.safetensors.index.json that has model.safetensors for a shard: then that is no whole set of its own. */
+static bool has_whole_for_shard(const struct shard_index *index, const char *path)
+{
+	const char *name = path_name(path);
+	size_t length = strlen(name) - strlen(".index.json");
+
+	for (size_t i = 0; i < index->count; i++)
+		if (index->name_lengths[i] == length && memcmp(index->names[i], name, length) == 0)
+			return true;
+	return false;
+}
+
 static void check_shards(struct inspection *inspection, const char *path,
                          const struct shard_index *index)
 {
@@ -115,7 +127,8 @@ static void check_shards(struct inspection *inspection, const char *path,
 	bool small = parts.whole && view->level >= LEVEL_SIZE &&
 	             index->total_size / 10 * 9 > parts.bytes;
 
-	if (parts.wanted > 0 && parts.there > 0 && !family_is_spare(inspection, path)) {
+	if (parts.wanted > 0 && parts.there > 0 &&
+	    (has_whole_for_shard(index, path) || !family_is_spare(inspection, path))) {
 		(void)look_for_all(inspection, index, path, true);
 		return;
 	}
@@ -189,21 +202,18 @@ static void check_no_index(struct inspection *inspection, const struct shard_num
                            const char *index)
 {
 	const char *path = inspection->file->path;
-	char directory[MAX_PATH_BYTES], config[MAX_PATH_BYTES], whole[MAX_PATH_BYTES];
-	struct text text = TEXT_OVER(whole);
+	char directory[MAX_PATH_BYTES], config[MAX_PATH_BYTES];
 
 	directory_of(path, directory, sizeof(directory));
-	text_add_bytes(&text, index, strlen(index) - strlen(".index.json"));
 	if (of->number == 1 && of->prefix >= 6 &&
 	    strncmp(path + of->prefix - 6, "model-", 6) == 0 &&
 	    path_join(config, sizeof(config), directory, "config.json") &&
-	    model_has(inspection, config, NULL) && !model_has(inspection, whole, NULL) &&
-	    model_wants(inspection, index))
+	    model_has(inspection, config, NULL) && model_wants(inspection, index))
 		inspection_report(
 		        inspection, FINDING_MODEL_NO_CONFIG,
 		        (struct report_at){
 		                .path = path,
-		                .fix = "fetch it too: transformers needs it, vLLM does not" },
+		                .fix = "fetch it: vLLM does without, transformers does not" },
 		        "has no %.256s", index);
 }
 

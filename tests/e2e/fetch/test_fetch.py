@@ -382,7 +382,7 @@ FAULTS = {
     "captive portal for the list": (dict(pattern="/api/", body=WRONG), "fetch.protocol", 69, "revision"),
     "captive portal for a file": (dict(pattern="resolve.*config", body=WRONG), "fetch.digest", 69, "config.json"),
     "html tree": (dict(pattern="/tree/", body=WRONG), "fetch.protocol", 69, "list of files"),
-    "another etag": (dict(pattern="resolve.*config", headers={"ETag": f'"{"0" * 40}"'}), "fetch.digest", 69, "states the digest"),
+    "another etag": (dict(pattern="resolve.*config", headers={"X-Linked-ETag": f'"{"0" * 40}"'}), "fetch.digest", 69, "states the digest"),
     "no commit": (dict(pattern="/revision/", body=b'{"id": "org/m"}'), "fetch.protocol", 69, "commit"),
     "gzip": (dict(pattern="resolve.*config", headers={"Content-Encoding": "gzip"}), "fetch.protocol", 69, "Content-Encoding"),
     "endless redirect": (dict(pattern="resolve.*config", status=302, headers={"Location": "/org/m/resolve/main/config.json"}), "fetch.protocol", 69, "302"),

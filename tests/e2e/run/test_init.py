@@ -211,7 +211,7 @@ def test_what_is_no_signal_or_status(world, row):
     assert result.status == 78 and "expected" in result.finding("policy.value")["message"]
 
 
-@pytest.mark.parametrize("args, words", [(["run", "-p", "/etc/policy.ini"], "behind 'run', -p is --parent-death-signal"), (["--remap", "300"], "--remap 300"),
+@pytest.mark.parametrize("args, words", [(["run", "-p", "/etc/policy.ini"], "after 'run', -p means --parent-death-signal"), (["--remap", "300"], "--remap 300"),
                                          (["run", "-sx"], "unknown option '-sx'"), (["-s"], "unknown option '-s'"), (["--init=yes"], "takes no value"),
                                          (["check", "--init"], "check starts no service")])
 def test_wrong_options(world, args, words):

@@ -256,7 +256,7 @@ def test_what_nobody_sees_is_escaped(world, name):
 @pytest.mark.parametrize("models", [2, 300])
 def test_a_termination_message_is_what_the_kubelet_keeps(world, need_root, name, models):
     """In a mount namespace with such a file: at most 4,096 bytes, and the verdict in them."""
-    world.policy("[policy]\nmode = offline\n" + "".join(f"[model m{i}]\npath = {world.path}/none{i}\nhint = {'x' * 400}\n" for i in range(models)))
+    world.policy("[policy]\nmode = offline\n" + "".join(f"[model m{i}]\npath = {world.path}/none{i}\nhint = {'x' * 150}\n" for i in range(models)))
     target = world.path / "message"
     target.write_text("")
     script = 'mount -t tmpfs none /dev && touch /dev/termination-log /dev/null && mount --bind "$1" /dev/termination-log && shift && exec "$@"'
