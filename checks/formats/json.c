@@ -102,12 +102,10 @@ static enum json_result parse_small(const struct examined *file, bool *object)
 	return json_end(&json);
 }
 
-static bool ends_in(const char *path, const char *const *ends, size_t count)
+/* .ipynb_checkpoints and their like. */
+static bool is_hidden(const char *path)
 {
-	for (size_t i = 0; i < count; i++)
-		if (path_ends(path, ends[i]) || strcmp(path, ends[i]) == 0)
-			return true;
-	return false;
+	return path[0] == '.' || strstr(path, "/.") != NULL;
 }
 
 /*
@@ -126,23 +124,10 @@ bool json_is_read_by_loaders(const char *path)
 		"merges.json",        "ndarray-cache.json"
 	};
 
-	if (path[0] == '.' || strstr(path, "/.") != NULL) /* .ipynb_checkpoints */
-		return false;
-	return ends_in(path, ends, LENGTH_OF(ends));
-}
-
-/* What a training or an evaluation has left, and no loader of a model opens. */
-static bool is_left_over(const char *path)
-{
-	static const char *const ends[] = { "trainer_state.json",    "_results.json",
-		                            "results.json",          "dataset_infos.json",
-		                            "dataset_info.json",     "metrics.json",
-		                            "examples.json",         "predictions.json",
-		                            "training_history.json", ".bak.json" };
-
-	if (path[0] == '.' || strstr(path, "/.") != NULL)
-		return true;
-	return ends_in(path, ends, LENGTH_OF(ends));
+	for (size_t i = 0; i < LENGTH_OF(ends); i++)
+		if (path_ends(path, ends[i]) || strcmp(path, ends[i]) == 0)
+			return !is_hidden(path);
+	return false;
 }
 
 void json_examine(const struct examined *file, struct extent *extent)
@@ -168,7 +153,7 @@ void json_examine(const struct examined *file, struct extent *extent)
 	if (error != 0) {
 		extent->result = EXTENT_UNREADABLE;
 		extent->error = error;
-	} else if ((result == JSON_CUT && !is_left_over(file->path)) ||
+	} else if ((result == JSON_CUT && !is_hidden(file->path)) ||
 	           (result != JSON_OK && json_is_read_by_loaders(file->path))) {
 		extent->result = EXTENT_BROKEN;
 		extent->words = json_words(result);
