@@ -18,7 +18,8 @@ struct stream {
 	bool shares; /* its writer with the other stream */
 	uint64_t open; /* bytes of a line that has not ended yet; 0: none is begun */
 	uint64_t passed_ns; /* when the last of it came */
-	uint64_t held_ns, held_line; /* since when it waits for which line of the other's; 0: for none yet */
+	/* Since when it waits for which line of the other's; 0: for none yet. */
+	uint64_t held_ns, held_line;
 	uint64_t number;
 	struct lines lines;
 };

@@ -308,8 +308,8 @@ static void explain_trust(struct request *request, const char *words, struct tex
 {
 	const struct fetch_settings *settings = request->network->settings;
 	const char *place = settings->ca_file != NULL ? settings->ca_file : settings->ca_directory;
-	const char *fault = place == NULL || settings->ca_file != NULL ? NULL :
-	                                                                 directories_fault(place);
+	const char *fault =
+	        place == NULL || settings->ca_file != NULL ? NULL : directories_fault(place);
 
 	text_add(text, ": the certificate is not trusted");
 	if (request->issuer[0] != '\0')

@@ -254,10 +254,9 @@ static void learn_resolving(struct request *request, CURLcode code)
 
 	(void)curl_easy_getinfo(request->easy, CURLINFO_PRIMARY_IP, &address);
 	(void)curl_easy_getinfo(request->easy, CURLINFO_TOTAL_TIME_T, &took);
-	request->name_failed =
-	        code == CURLE_COULDNT_RESOLVE_HOST ||
-	        (code == CURLE_OPERATION_TIMEDOUT && !is_literal(&request->server) &&
-	         (address == NULL || address[0] == '\0'));
+	request->name_failed = code == CURLE_COULDNT_RESOLVE_HOST ||
+	                       (code == CURLE_OPERATION_TIMEDOUT && !is_literal(&request->server) &&
+	                        (address == NULL || address[0] == '\0'));
 	/* Silence is not searched on through: the C library does not do it either. */
 	request->ways = 2 + (code == CURLE_COULDNT_RESOLVE_HOST && took < SILENT_NAME_MS * 1000l ?
 	                             network->domain_count :
