@@ -238,31 +238,6 @@ static void check_reference(struct search *search, const char *reference)
 		follow_beside(search, file);
 }
 
-static void check_module(struct search *search, const char *directory, const char *module);
-
-static bool visit_config(void *context, const struct json_value *value)
-{
-	struct search *search = context;
-	char reference[MAX_NAME_BYTES];
-	struct text text = TEXT_OVER(reference);
-
-	if (value->kind != JSON_STRING || value->depth < 1 || value->depth > 3)
-		return true;
-	text_add_bytes(&text, value->text, value->length);
-	/* {"custom_pipelines": {"task": {"impl": "file.Class"}}}: transformers' pipelines/base.py */
-	if (json_key_is(value, 0, "auto_map") ||
-	    (json_key_is(value, 0, "custom_pipelines") && json_key_is(value, 2, "impl")))
-		check_reference(search, reference);
-	/* The routes of sentence-transformers' router: modules by their dotted names. */
-	else if (json_key_is(value, 0, "types"))
-		check_module(search, "", reference);
-	else if (json_key_is(value, 0, "auto_mapping") && json_key_is(value, 1, "parent_library") &&
-	         strncmp(reference, "transformers.", 13) != 0 &&
-	         strncmp(reference, "diffusers.", 10) != 0)
-		(void)is_denied(search, "auto_mapping", reference);
-	return true;
-}
-
 /* A module by its dotted name is the model's own code where the model has its file. */
 static void check_module(struct search *search, const char *directory, const char *module)
 {
@@ -285,6 +260,29 @@ static void check_module(struct search *search, const char *directory, const cha
 		return;
 	if (!is_denied(search, search->config, file))
 		follow(search, file);
+}
+
+static bool visit_config(void *context, const struct json_value *value)
+{
+	struct search *search = context;
+	char reference[MAX_NAME_BYTES];
+	struct text text = TEXT_OVER(reference);
+
+	if (value->kind != JSON_STRING || value->depth < 1 || value->depth > 3)
+		return true;
+	text_add_bytes(&text, value->text, value->length);
+	/* {"custom_pipelines": {"task": {"impl": "file.Class"}}}: transformers' pipelines/base.py */
+	if (json_key_is(value, 0, "auto_map") ||
+	    (json_key_is(value, 0, "custom_pipelines") && json_key_is(value, 2, "impl")))
+		check_reference(search, reference);
+	/* The routes of sentence-transformers' router: modules by their dotted names. */
+	else if (json_key_is(value, 0, "types"))
+		check_module(search, "", reference);
+	else if (json_key_is(value, 0, "auto_mapping") && json_key_is(value, 1, "parent_library") &&
+	         strncmp(reference, "transformers.", 13) != 0 &&
+	         strncmp(reference, "diffusers.", 10) != 0)
+		(void)is_denied(search, "auto_mapping", reference);
+	return true;
 }
 
 static bool visit_modules(void *context, const struct json_value *value)

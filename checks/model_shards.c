@@ -202,13 +202,13 @@ static void check_no_index(struct inspection *inspection, const struct shard_num
                            const char *index)
 {
 	const char *path = inspection->file->path;
-	char directory[MAX_PATH_BYTES], config[MAX_PATH_BYTES];
+	char directory[MAX_PATH_BYTES];
 
 	directory_of(path, directory, sizeof(directory));
 	if (of->number == 1 && of->prefix >= 6 &&
 	    strncmp(path + of->prefix - 6, "model-", 6) == 0 &&
-	    path_join(config, sizeof(config), directory, "config.json") &&
-	    model_has(inspection, config, NULL) && model_wants(inspection, index))
+	    family_directory_has_file(inspection, directory, "config.json") &&
+	    model_wants(inspection, index))
 		inspection_report(
 		        inspection, FINDING_MODEL_NO_CONFIG,
 		        (struct report_at){

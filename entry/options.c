@@ -6,6 +6,7 @@
 #include "base/scan.h"
 #include "base/words.h"
 #include "process/signals.h"
+#include "report/escape.h"
 #include "report/lock.h"
 #include "util.h"
 
@@ -111,22 +112,7 @@ static const struct {
 #define FIRST_OPTION_OF_RUN OPTION_INIT
 #define FIRST_LETTER_OF_RUN OPTION_GROUP
 #define HELP_COLUMN 26
-
-/* The rest of a line of 80 columns, and as many more lines as it takes; words are no longer than that. */
-static void print_wrapped(FILE *out, int column, const char *text)
-{
-	size_t width = (size_t)(80 - column);
-
-	while (strlen(text) > width) {
-		size_t length = width;
-
-		while (length > 0 && text[length] != ' ')
-			length--;
-		(void)fprintf(out, "%.*s\n%*s", (int)length, text, column, "");
-		text += length + 1;
-	}
-	(void)fprintf(out, "%s\n", text);
-}
+#define HELP_WIDTH 80
 
 /* Two columns; an option that does not fit into its own gets the line to itself. */
 static void print_row(FILE *out, const char *left, const char *right)
@@ -135,7 +121,7 @@ static void print_row(FILE *out, const char *left, const char *right)
 		(void)fprintf(out, "  %s\n%*s", left, HELP_COLUMN, "");
 	else
 		(void)fprintf(out, "  %-*s", HELP_COLUMN - 2, left);
-	print_wrapped(out, HELP_COLUMN, right);
+	escape_print_wrapped(out, right, HELP_COLUMN, HELP_WIDTH);
 }
 
 /* Behind the word run a letter is tini's. */
@@ -216,17 +202,18 @@ void options_print_help(const struct command *commands, FILE *out)
 		(void)fprintf(out, "  aweigh %s%s%s\n%*s", commands->name,
 		              commands->arguments[0] != '\0' ? " " : "", commands->arguments, 12,
 		              "");
-		print_wrapped(out, 12, commands->help);
+		escape_print_wrapped(out, commands->help, 12, HELP_WIDTH);
 	}
 	print_options(out, NULL);
 	(void)fputc('\n', out);
-	print_wrapped(
-	        out, 0,
+	escape_print_wrapped(
+	        out,
 	        "exit status: 0 all holds (or the service's own), 64 usage, 65 a model is wrong, "
 	        "66 missing, 69 not to be fetched, 70 bug, 71 system, 74 disk, 75 not to be fetched now, "
 	        "76 environment, 77 permission, 78 policy, 126 and 127 COMMAND cannot start, "
 	        "128+n ended by signal n. aweigh help SECTION, KEY or CODE explains a section or key "
-	        "of the policy, or a finding. See aweigh(1) and aweigh-policy(5).");
+	        "of the policy, or a finding. See aweigh(1) and aweigh-policy(5).",
+	        0, HELP_WIDTH);
 }
 
 static const char *next_option(const void *context, size_t index)

@@ -93,7 +93,8 @@ bool family_directory_has_files(const struct inspection *inspection, const char 
 	return false;
 }
 
-static bool has_in(const struct inspection *inspection, const char *directory, const char *name)
+bool family_directory_has_file(const struct inspection *inspection, const char *directory,
+                               const char *name)
 {
 	char path[MAX_PATH_BYTES];
 
@@ -102,9 +103,9 @@ static bool has_in(const struct inspection *inspection, const char *directory, c
 
 static bool has_set(const struct inspection *inspection, const char *directory)
 {
-	return has_in(inspection, directory, "model.safetensors") ||
-	       has_in(inspection, directory, "model.safetensors.index.json") ||
-	       has_in(inspection, directory, "pytorch_model.bin");
+	return family_directory_has_file(inspection, directory, "model.safetensors") ||
+	       family_directory_has_file(inspection, directory, "model.safetensors.index.json") ||
+	       family_directory_has_file(inspection, directory, "pytorch_model.bin");
 }
 
 /* In the order of transformers' modeling_utils.py, _get_resolved_checkpoint_files(): of its own names, without a variant. */
@@ -123,19 +124,20 @@ bool family_is_spare(const struct inspection *inspection, const char *path)
 	bool safe = path_ends(name, ".safetensors") || strcmp(name, indexes[0]) == 0, known = false;
 
 	/* What a trainer saved on its way, and what the weights were made of, where the policy does not name it. */
-	model_mark_lists(inspection->model->model, &met, path);
-	if (strncmp(path, "checkpoint-", 11) == 0 || strncmp(path, "original/", 9) == 0)
+	if (strncmp(path, "checkpoint-", 11) == 0 || strncmp(path, "original/", 9) == 0) {
+		model_mark_lists(inspection->model->model, &met, path);
 		return met.require == 0 && has_set(inspection, "");
+	}
 	for (size_t i = 0; i < LENGTH_OF(begins); i++)
 		known |= strncmp(name, begins[i], strlen(begins[i])) == 0 ||
 		         strcmp(name, indexes[i]) == 0;
 	if (!known)
 		return false;
 	text_add_bytes(&text, path, name == path ? 0 : (size_t)(name - path) - 1);
-	return has_in(inspection, directory, "model.safetensors") ||
-	       (!safe && (has_in(inspection, directory, indexes[0]) ||
+	return family_directory_has_file(inspection, directory, "model.safetensors") ||
+	       (!safe && (family_directory_has_file(inspection, directory, indexes[0]) ||
 	                  (!path_ends(name, ".index.json") &&
-	                   has_in(inspection, directory, "pytorch_model.bin"))));
+	                   family_directory_has_file(inspection, directory, "pytorch_model.bin"))));
 }
 
 bool family_directory_has_weights(const struct inspection *inspection, const char *directory)

@@ -24,7 +24,9 @@ bool family_is(const struct inspection *inspection, const struct family *family)
 
 /* Whether something stands for weights: files of weights, or files of formats that nobody here knows. */
 bool family_has_weights(const struct inspection *inspection);
-/* Whether the directory has a file of weights directly in it; "" is the model's own. */
+/* Whether a directory has the file; "" is the model's own. */
+bool family_directory_has_file(const struct inspection *inspection, const char *directory,
+                               const char *name);
 /* Anything but hidden files and what people read. */
 bool family_directory_has_files(const struct inspection *inspection, const char *directory);
 /*
@@ -32,6 +34,7 @@ bool family_directory_has_files(const struct inspection *inspection, const char 
  * model's own at the top, where this lies in a directory of a checkpoint beneath.
  */
 bool family_is_spare(const struct inspection *inspection, const char *path);
+/* Whether the directory has a file of weights directly in it. */
 bool family_directory_has_weights(const struct inspection *inspection, const char *directory);
 /* The same for a file whose name begins so. */
 bool family_directory_has_name(const struct inspection *inspection, const char *directory,

@@ -37,14 +37,6 @@ static bool is_known(const struct modules *modules)
 	return strncmp(modules->type, "sentence_transformers.", 22) == 0;
 }
 
-static bool has_file(const struct modules *modules, const char *name)
-{
-	char path[MAX_PATH_BYTES];
-
-	return path_join(path, sizeof(path), modules->path, name) &&
-	       model_has(modules->inspection, path, NULL);
-}
-
 /* Modules that keep weights in their directory, or in a backend's beneath it. */
 static bool has_weights_missing(const struct modules *modules)
 {
@@ -62,8 +54,10 @@ static bool has_weights_missing(const struct modules *modules)
 
 	/* By these names alone (StaticEmbedding.load()): a head of model2vec's beside them is none. */
 	if (is_of(modules, "StaticEmbedding"))
-		return !has_file(modules, "model.safetensors") &&
-		       !has_file(modules, "pytorch_model.bin");
+		return !family_directory_has_file(modules->inspection, modules->path,
+		                                  "model.safetensors") &&
+		       !family_directory_has_file(modules->inspection, modules->path,
+		                                  "pytorch_model.bin");
 	for (size_t i = 0; i < LENGTH_OF(kinds); i++)
 		keeps |= path_ends(modules->type, kinds[i]) || is_of(modules, kinds[i]);
 	for (size_t i = 0; keeps && i < LENGTH_OF(beneath); i++) {
@@ -204,14 +198,13 @@ static void check_router(struct inspection *inspection)
 
 void sentence_transformers_check(struct inspection *inspection)
 {
-	/* What seems to be missing may lie in a directory that cannot be read. */
-	if (model_is_broken(inspection))
-		return;
-
 	CLEANUP(cleanup_fd) int fd = model_open(inspection, "modules.json", NULL);
 	struct modules modules = { .inspection = inspection };
 	int error;
 
+	/* What seems to be missing may lie in a directory that cannot be read. */
+	if (model_is_broken(inspection))
+		return;
 	check_router(inspection);
 	if (fd >= 0)
 		(void)json_read(fd, MAX_CONFIG_BYTES, visit_module, &modules, &error);

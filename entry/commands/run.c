@@ -76,13 +76,14 @@ static void look_for_program(void *context, int pipe_fd)
 /* Whether the image has no program of the name; false as well where that is not to be known in time. */
 static bool has_no_program(struct run *run, struct look *look)
 {
+	struct pollfd ready[] = { { .events = POLLIN },
+		                  { .fd = run->signals.fd, .events = POLLIN } };
 	struct child child;
 	bool there = true;
 
 	if (child_start(&child, look_for_program, look) < 0)
 		return false;
-	struct pollfd ready[] = { { .fd = child.pipe_fd, .events = POLLIN },
-		                  { .fd = run->signals.fd, .events = POLLIN } };
+	ready[0].fd = child.pipe_fd;
 	(void)poll(ready, LENGTH_OF(ready), (int)PATIENCE_MS);
 	if (ready[0].revents == 0 || read(child.pipe_fd, &there, sizeof(there)) != 1)
 		there = true;

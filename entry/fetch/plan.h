@@ -52,9 +52,9 @@ struct session;
 bool plan_model(struct session *session, struct plan_model *model);
 /* On a volume that ignores case: false where two of the names are one there, and a finding was sent. */
 bool plan_names_differ(struct session *session, struct plan_model *model);
-/* Looks what is there already. */
 /* As much as fits: what a hub states may be anything. */
 uint64_t plan_add_bytes(uint64_t a, uint64_t b);
+/* Looks what is there already. */
 void plan_compare(const struct session *session, struct plan_model *model);
 void plan_etag(const struct plan_file *file, char etag[static SHA256_HEX + 1]);
 bool plan_same_content(const struct plan_file *a, const struct plan_file *b);

@@ -39,6 +39,5 @@ void policy_error(struct policy *policy, enum finding_id id, enum policy_source 
 	finding_make(&record, id, NULL, 0, at, format, arguments);
 	va_end(arguments);
 	record.source = (uint16_t)source;
-	policy_hide(policy, record.message);
 	policy->report(policy->report_context, &record);
 }

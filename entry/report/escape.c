@@ -76,3 +76,29 @@ size_t escape_print(FILE *out, const char *text)
 	(void)fputs(escaped, out);
 	return columns;
 }
+
+void escape_print_wrapped(FILE *out, const char *text, size_t indent, size_t width)
+{
+	char escaped[4 * WRAPPED_BYTES];
+	const char *at = escaped;
+	size_t column = indent;
+
+	escape_into(escaped, sizeof(escaped), text);
+	while (*at != '\0') {
+		size_t length = strcspn(at, " ");
+
+		if (column > indent && column + length + 1 > width) {
+			(void)fprintf(out, "\n%*s", (int)indent, "");
+			column = indent;
+		} else if (column > indent) {
+			(void)fputc(' ', out);
+			column++;
+		}
+		(void)fwrite(at, 1, length, out);
+		column += length;
+		at += length;
+		while (*at == ' ')
+			at++;
+	}
+	(void)fputc('\n', out);
+}

@@ -3,6 +3,7 @@
  * The report for people: a line a model, its findings beneath, the verdict last. A code stands once a
  * model, with the files that it is about; as wide as the terminal is.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -19,6 +20,7 @@
 #define LINE_BYTES                                                                                 \
 	(sizeof(((struct record *)NULL)->message) +                                                \
 	 (SHOWN_PATHS + 1) * sizeof(((struct record *)NULL)->path))
+static_assert(LINE_BYTES <= WRAPPED_BYTES, "a finding's line is never cut");
 
 struct paint {
 	FILE *out;
@@ -40,31 +42,9 @@ static void stop(const struct paint *paint)
 		(void)fputs("\033[0m", paint->out);
 }
 
-/* Wraps at blanks; what has none is left whole, so that a path can be copied. */
 static void print_wrapped(const struct paint *paint, const char *text)
 {
-	char escaped[4 * LINE_BYTES];
-	const char *at = escaped;
-	size_t column = INDENT;
-
-	escape_into(escaped, sizeof(escaped), text);
-	while (*at != '\0') {
-		size_t length = strcspn(at, " ");
-
-		if (column > INDENT && column + length + 1 > paint->style->width) {
-			(void)fprintf(paint->out, "\n%*s", (int)INDENT, "");
-			column = INDENT;
-		} else if (column > INDENT) {
-			(void)fputc(' ', paint->out);
-			column++;
-		}
-		(void)fwrite(at, 1, length, paint->out);
-		column += length;
-		at += length;
-		while (*at == ' ')
-			at++;
-	}
-	(void)fputc('\n', paint->out);
+	escape_print_wrapped(paint->out, text, INDENT, paint->style->width);
 }
 
 /* SEVERITY_OFF: without a colour. */
