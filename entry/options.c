@@ -42,6 +42,8 @@ enum option {
 	OPTION_REMAP
 };
 
+static const char *const color_words[] = { "auto", "always", "never", NULL };
+
 #define JUDGING "run smoke check fetch lock explain"
 #define STARTING "run smoke"
 
@@ -58,8 +60,7 @@ static const struct {
 	  "run smoke check fetch lock draft explain" },
 	{ "only", 0, OPTION_ONLY, "LIST", "only these models of the policy, comma-separated",
 	  JUDGING },
-	{ "verify", 0, OPTION_VERIFY, "LEVEL",
-	  "presence, size, structure or digest; raises the policy's level",
+	{ "verify", 0, OPTION_VERIFY, "LEVEL", "raises the policy's level",
 	  "run smoke check fetch explain" },
 	{ "root", 0, OPTION_ROOT, "DIR", "an unpacked image: the policy's paths lie beneath DIR",
 	  "check draft explain" },
@@ -70,8 +71,7 @@ static const struct {
 	{ "image-config", 0, OPTION_IMAGE_CONFIG, "FILE",
 	  "judge environment and user as this OCI image configuration has them",
 	  "check draft explain" },
-	{ "format", 0, OPTION_FORMAT, "FMT",
-	  "auto, human, json, junit, sarif, tap, github, markdown or gcp", JUDGING " checks" },
+	{ "format", 0, OPTION_FORMAT, "FMT", "", JUDGING " checks" },
 	{ "report", 0, OPTION_REPORT, "FMT=FILE", "write a report to FILE as well; repeatable",
 	  "run smoke check fetch" },
 #ifndef AWEIGH_NO_FETCH /* of commands that the other build has */
@@ -79,8 +79,7 @@ static const struct {
 	{ "check", 0, OPTION_CHECK, NULL, "write nothing: say what the lock file would change",
 	  "lock" },
 	{ "upgrade", 0, OPTION_UPGRADE, NULL, "look branches and tags up anew", "lock" },
-	{ "as", 0, OPTION_AS, "FORM", "print the lock file as sha256sums, cyclonedx or cog",
-	  "lock" },
+	{ "as", 0, OPTION_AS, "FORM", "print the lock file in this form", "lock" },
 	{ "force", 0, OPTION_FORCE, NULL, "write over a policy that is there", "draft" },
 	{ "ready", 0, OPTION_READY, "TARGET",
 	  "what the command is ready by, as [service] ready has it", "draft" },
@@ -90,7 +89,7 @@ static const struct {
 	  "how long the answer may take (probe, 2s), or the command (draft, 60s)", "probe draft" },
 	{ "allow-remote", 0, OPTION_ALLOW_REMOTE, NULL, "ask another machine, by its address",
 	  "probe smoke" },
-	{ "color", 0, OPTION_COLOR, "WHEN", "auto, always or never; NO_COLOR is honoured", NULL },
+	{ "color", 0, OPTION_COLOR, "WHEN", "NO_COLOR is honoured", NULL },
 	{ "quiet", 'q', OPTION_QUIET, NULL, "print only what refuses", NULL },
 	{ "verbose", 'v', OPTION_VERBOSE, NULL, "print notes, too", NULL },
 	{ "version", 'V', OPTION_VERSION, NULL, "print the version and the libraries built in",
@@ -140,16 +139,34 @@ static bool shows_letter(const struct command *command, size_t i)
 	return table[i].letter != 0 && (starts || table[i].option < FIRST_LETTER_OF_RUN);
 }
 
+/* The words that an option takes stand before its help, from where they are kept. */
+static void add_help(size_t i, struct text *out)
+{
+	enum option option = table[i].option;
+	const char *const *words = option == OPTION_VERIFY ? level_words :
+	                           option == OPTION_AS     ? lock_form_words :
+	                           option == OPTION_COLOR  ? color_words :
+	                                                     NULL;
+
+	if (words != NULL)
+		words_add(out, words_of, words);
+	if (option == OPTION_FORMAT)
+		words_add(out, report_format_at, NULL);
+	text_addf(out, "%s%s", out->length > 0 && table[i].help[0] != '\0' ? "; " : "",
+	          table[i].help);
+}
+
 static void print_option(FILE *out, const struct command *command, size_t i)
 {
-	char left[64];
-	struct text text = TEXT_OVER(left);
+	char left[64], help[256];
+	struct text text = TEXT_OVER(left), right = TEXT_OVER(help);
 
+	add_help(i, &right);
 	if (shows_letter(command, i))
 		text_addf(&text, "-%c, ", table[i].letter);
 	text_addf(&text, "--%s%s%s", table[i].name, table[i].argument == NULL ? "" : " ",
 	          table[i].argument == NULL ? "" : table[i].argument);
-	print_row(out, left, table[i].help);
+	print_row(out, left, help);
 }
 
 /* Whether the words, blanks between, name the command. */
@@ -238,9 +255,8 @@ static bool take_format(const char *name, size_t length, const struct report_for
 	text_addf(why, "unknown format '%s'", word);
 	if (words_suggest(why, word, report_format_at, NULL))
 		return false;
-	text_add(why, "; the formats are");
-	for (size_t i = 0; i < report_format_count; i++)
-		text_addf(why, "%s %s", i == 0 ? "" : ",", report_formats[i].name);
+	text_add(why, ": takes ");
+	words_add(why, report_format_at, NULL);
 	return false;
 }
 
@@ -273,9 +289,8 @@ static int word_index(const char *value, const char *const *words, const char *o
 	for (int i = 0; words[i] != NULL; i++)
 		if (strcmp(value, words[i]) == 0)
 			return i;
-	text_addf(why, "--%s %.32s: takes one of", option, value);
-	for (int i = 0; words[i] != NULL; i++)
-		text_addf(why, "%s %s", i == 0 ? "" : ",", words[i]);
+	text_addf(why, "--%s %.32s: takes ", option, value);
+	words_add(why, words_of, words);
 	(void)words_suggest(why, value, words_of, words);
 	return -1;
 }
@@ -310,7 +325,6 @@ static bool take_death_signal(struct options *options, const char *value, struct
 
 static bool take(struct options *options, enum option option, const char *value, struct text *why)
 {
-	static const char *const when[] = { "auto", "always", "never", NULL };
 	int index;
 
 	switch (option) {
@@ -365,7 +379,7 @@ static bool take(struct options *options, enum option option, const char *value,
 	case OPTION_ALLOW_REMOTE:
 		return options->allow_remote = true;
 	case OPTION_COLOR:
-		index = word_index(value, when, "color", why);
+		index = word_index(value, color_words, "color", why);
 		options->color = index < 0 ? COLOR_AUTO : (enum color_when)index;
 		return index >= 0;
 	case OPTION_QUIET:

@@ -8,6 +8,7 @@
 #include <yajl/yajl_parse.h>
 
 #include "base/scan.h"
+#include "base/text.h"
 
 static bool stop(struct json *json, enum json_result why)
 {
@@ -101,19 +102,26 @@ static int on_array_end(void *context)
 	return close_container(context, true);
 }
 
+/* Of a longer one its beginning and its hash: it is no name that is looked for, and is told from others. */
+static void keep_key(struct json *json, unsigned level, const char *key, size_t length)
+{
+	struct text kept = TEXT_OVER(json->key[level]);
+	size_t room = sizeof(json->key[level]) - 1;
+
+	text_add_bytes(&kept, key, length <= room ? length : room - 16);
+	if (length > room)
+		text_addf(&kept, "%016llx", (unsigned long long)hash_bytes(key, length));
+	json->key_length[level] = kept.length;
+}
+
 static int on_key(void *context, const unsigned char *text, size_t length)
 {
 	struct json *json = context;
 	unsigned level = json->depth - 1;
 
 	json->since_value = 0;
-	if (length >= MAX_JSON_KEY_BYTES)
-		return stop(json, JSON_LONG);
-	if (level < JSON_TRACKED) {
-		memcpy(json->key[level], text, length);
-		json->key[level][length] = '\0';
-		json->key_length[level] = length;
-	}
+	if (level < JSON_TRACKED)
+		keep_key(json, level, (const char *)text, length);
 	return true;
 }
 
@@ -364,7 +372,7 @@ const char *json_words(enum json_result result)
 	case JSON_DEEP:
 		return "is JSON nested deeper than its readers go";
 	case JSON_LONG:
-		return "is JSON with a key above 1 kB or a value above 16 MB";
+		return "is JSON with a key or a value above 16 MB";
 	case JSON_STOPPED:
 		return "is JSON of another shape than expected";
 	case JSON_MEMORY:

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * JSON as a stream of values with the path that leads to each: yajl underneath, so memory does not
- * grow with the document. Bounds: nesting MAX_JSON_DEPTH, a token MAX_JSON_TOKEN_BYTES, a key
- * MAX_JSON_KEY_BYTES; text must be UTF-8 (RFC 8259, section 8.1), nothing may follow the value.
+ * grow with the document. Bounds: nesting MAX_JSON_DEPTH, a token MAX_JSON_TOKEN_BYTES, of a key
+ * MAX_JSON_KEY_BYTES are kept; text must be UTF-8 (RFC 8259, section 8.1), nothing may follow the value.
  *
  *     struct json json;
  *     json_begin(&json, visit, context);

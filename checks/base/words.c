@@ -80,6 +80,18 @@ bool words_suggest(struct text *out, const char *word, words_next *next, const v
 	return near != NULL;
 }
 
+void words_add(struct text *out, words_next *next, const void *context)
+{
+	const char *word;
+
+	for (size_t i = 0; (word = next(context, i)) != NULL; i++)
+		text_addf(out, "%s%s",
+		          i == 0                       ? "" :
+		          next(context, i + 1) == NULL ? " or " :
+		                                         ", ",
+		          word);
+}
+
 const char *words_of(const void *context, size_t index)
 {
 	const char *const *words = context;

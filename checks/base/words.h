@@ -17,6 +17,8 @@ typedef const char *words_next(const void *context, size_t index);
 const char *words_nearest(const char *word, words_next *next, const void *context);
 /* Adds "; did you mean 'NEAR'?" where one is near; false: none is. */
 bool words_suggest(struct text *out, const char *word, words_next *next, const void *context);
+/* Adds "a, b or c". */
+void words_add(struct text *out, words_next *next, const void *context);
 /* words_next over an array that ends with a NULL. */
 words_next words_of;
 

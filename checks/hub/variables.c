@@ -117,7 +117,8 @@ bool variable_is_secret(const char *name)
 	static const char *const words[] = { "TOKEN",      "SECRET", "PASSWORD",  "PASSWD",
 		                             "PASSPHRASE", "APIKEY", "CREDENTIAL" };
 	static const char *const components[] = { "KEY", "PAT",  "AUTH",   "CREDS",  "PASS",
-		                                  "PSK", "SALT", "COOKIE", "BEARER", "DSN" };
+		                                  "PSK", "SALT", "COOKIE", "BEARER", "DSN",
+		                                  "PWD", "JWT",  "SAS" };
 	const struct library_variable *variable = library_variable(name, strlen(name));
 
 	if (variable != NULL && variable->role != VARIABLE_DEAD)
@@ -125,7 +126,8 @@ bool variable_is_secret(const char *name)
 	for (size_t i = 0; i < LENGTH_OF(words); i++)
 		if (strcasestr(name, words[i]) != NULL)
 			return true;
-	return has_component(name, components, LENGTH_OF(components));
+	/* MYSQL_PWD; by itself it is the shell's word for the working directory. */
+	return strcmp(name, "PWD") != 0 && has_component(name, components, LENGTH_OF(components));
 }
 
 void address_show(const char *address, struct text *out)

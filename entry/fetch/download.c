@@ -270,7 +270,8 @@ static void end_part(struct request *request, bool well)
 static void begin_fetch(struct download *download)
 {
 	int error = partial_open(&download->partial, &download->model->repo, download->etag,
-	                         download->file->size, download->lock_fd >= 0);
+	                         download->file->size, download->lock_fd >= 0,
+	                         download->losses == 0);
 
 	if (error != 0) {
 		fail_disk(download, "written", error);
@@ -329,11 +330,21 @@ static void begin(struct download *download)
 
 #define LOSSES_AT_MOST 4u
 
-/* The disk's error; or the file is another fetch's now, and nothing of it is touched any more. */
+/*
+ * The file is another fetch's now, and nothing of it is touched any more; or the volume cannot go on with what an
+ * earlier run left: rclone 1.60 goes by the size that it uploaded meanwhile.
+ */
+static bool is_loss(const struct download *download, int error)
+{
+	const struct partial *partial = &download->partial;
+
+	return (error == -ESTALE && partial->unguarded) || (error == -EIO && partial->resumed);
+}
+
+/* The disk's error, unless a file of its own may be better. */
 static void take_error(struct download *download, int error)
 {
-	if (error != -ESTALE || !download->partial.unguarded ||
-	    download->losses++ == LOSSES_AT_MOST) {
+	if (!is_loss(download, error) || download->losses++ == LOSSES_AT_MOST) {
 		fail_disk(download, "written", error);
 		return;
 	}

@@ -18,7 +18,8 @@
  *                           ^ |
  *                           +-+  restart          the digest is wrong, or the server gives no parts: from the first byte
  *
- * From FETCH it goes back behind LOCK when another fetch, of a machine that no lock of ours reaches, took it over.
+ * From FETCH it goes back behind LOCK when another fetch, of a machine that no lock of ours reaches, took it over, and
+ * when the volume fails with a file that an earlier run left: what is begun then is a file of its own.
  *
  * What holds after every step, and tests/unit/download.c asks of every step:
  * - a part belongs to a download in FETCH that is not sealed, and the download counts it;

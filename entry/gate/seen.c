@@ -339,32 +339,91 @@ static enum dir_step count_file(void *context, const char *path, const struct st
 	return DIR_ON;
 }
 
-/* Files by model: what an image need not hold for this service. */
-static void raise_unopened(struct gate *gate, const struct observer *observer)
+/* By either of its names: as it was asked for, and without links. */
+static const char *beneath(const char *path, const char *directory, const char *real)
 {
+	const char *whole = path_is_beneath(path, directory) ? directory :
+	                    path_is_beneath(path, real)      ? real :
+	                                                       NULL;
+
+	return whole == NULL ? NULL : path + strlen(whole) + strspn(path + strlen(whole), "/");
+}
+
+/* What it looked for in a model and did not find: libraries try what a model may have, and say only what they miss. */
+static void count_absent(struct gate *gate, const struct observer *observer, const char *directory,
+                         struct report_used *used)
+{
+	char real[PATH_MAX];
+
+	if (realpath(directory, real) == NULL)
+		return;
+	for (size_t i = 0; i < observer->file_count; i++) {
+		const char *name = beneath(observer->files[i].path, directory, real);
+		struct stat st;
+
+		if (name == NULL || name[0] == '\0' || stat(observer->files[i].path, &st) == 0)
+			continue;
+		if (used->absent++ < LENGTH_OF(used->missed) - 1)
+			used->missed[used->absent - 1] = report_keep(&gate->report, name);
+	}
+}
+
+static void raise_used(struct gate *gate, const struct unopened *unopened,
+                       const struct report_used *used, const char *directory)
+{
+	char path[MAX_PATH_BYTES], names[512];
+	struct text text = TEXT_OVER(names);
+
+	if (used->unopened > 0 && path_join(path, sizeof(path), directory, unopened->first))
+		gate_raise_at(
+		        gate, FINDING_SERVICE_FILES,
+		        (struct report_at){
+		                .path = path,
+		                .fix = "leave out by files or exclude what it never opens" },
+		        "of [model %.128s] %zu files were opened, and %zu (%s) never, this one the largest",
+		        used->model, used->opened, used->unopened,
+		        size_text(used->unopened_bytes).text);
+	for (size_t i = 0; used->missed[i] != NULL; i++)
+		text_addf(&text, "%s%.160s", i == 0 ? "" : ", ", used->missed[i]);
+	if (used->absent > 0)
+		gate_raise_at(
+		        gate, FINDING_SERVICE_FILES,
+		        (struct report_at){
+		                .fix = "nothing where it became ready: libraries look for what a model may have" },
+		        "in [model %.128s] it looked for %zu file%s that %s not there: %s",
+		        used->model, used->absent, used->absent == 1 ? "" : "s",
+		        used->absent == 1 ? "is" : "are", names);
+}
+
+/* Files by model: what an image need not hold for this service, and what it has not. */
+static void take_used(struct gate *gate, const struct observer *observer)
+{
+	struct report_service *service = &gate->report.service;
+	struct report_used *all =
+	        arena_take(gate->report.arena, (gate->policy.model_count + 1) * sizeof(*all));
 	size_t count;
 	struct identified *seen = observer_identify(observer, &count);
 
-	for (size_t i = 0; seen != NULL && i < gate->policy.model_count; i++) {
+	for (size_t i = 0; all != NULL && seen != NULL && i < gate->policy.model_count; i++) {
 		struct unopened unopened = { .model = &gate->policy.models[i],
 			                     .seen = seen,
 			                     .seen_count = count };
-		char directory[MAX_PATH_BYTES], path[MAX_PATH_BYTES];
+		struct report_used *used = &all[service->used_count];
+		char directory[MAX_PATH_BYTES];
 
 		report_model_path(&gate->report, i, directory, sizeof(directory));
 		if (directory[0] != '/' || !gate->report.models[i].found)
 			continue;
 		dir_walk(&gate->tree, directory, count_file, &unopened);
-		if (unopened.files > 0 && path_join(path, sizeof(path), directory, unopened.first))
-			gate_raise_at(
-			        gate, FINDING_SERVICE_FILES,
-			        (struct report_at){
-			                .path = path,
-			                .fix = "leave out by files or exclude what it never opens" },
-			        "of [model %.128s] %zu files were opened, and %zu (%s) never, this one the largest",
-			        gate->policy.models[i].name, unopened.opened, unopened.files,
-			        size_text(unopened.bytes).text);
+		*used = (struct report_used){ .model = unopened.model->name,
+			                      .opened = unopened.opened,
+			                      .unopened = unopened.files,
+			                      .unopened_bytes = unopened.bytes };
+		count_absent(gate, observer, directory, used);
+		raise_used(gate, &unopened, used, directory);
+		service->used_count++;
 	}
+	service->used = all;
 	free(seen);
 }
 
@@ -425,7 +484,7 @@ static void raise_observed(struct gate *gate, const struct watched *seen,
 		        "it has another root directory: the files that it opened since are not told");
 	if (observer->hidden == 0 && observer->files_left_out == 0) {
 		if (!observer->moved)
-			raise_unopened(gate, observer);
+			take_used(gate, observer);
 		return;
 	}
 	text_addf(

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "base/words.h"
 #include "formats/formats.h"
 
 #define WORDS(name) .words = name##_words, .most = UINT64_MAX
@@ -111,12 +112,8 @@ void key_expects(const struct key *key, struct text *out)
 
 	if (key->type == TYPE_FORMATS)
 		add_formats(out);
-	for (size_t i = 0; key->words != NULL && key->words[i] != NULL; i++)
-		text_addf(out, "%s%s",
-		          i == 0                    ? "" :
-		          key->words[i + 1] == NULL ? " or " :
-		                                      ", ",
-		          key->words[i]);
+	if (key->words != NULL)
+		words_add(out, words_of, key->words);
 	if (expected[key->type] != NULL)
 		text_add(out, expected[key->type]);
 	if (key->most < UINT64_MAX && key->words == NULL) {

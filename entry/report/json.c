@@ -147,6 +147,18 @@ static void put_words(yajl_gen gen, const char *name, const char *const *words, 
 	(void)yajl_gen_array_close(gen);
 }
 
+static void put_used(yajl_gen gen, const struct report_used *used)
+{
+	(void)yajl_gen_map_open(gen);
+	gen_text(gen, "model", used->model);
+	gen_number(gen, "opened", used->opened);
+	gen_number(gen, "never_opened", used->unopened);
+	gen_number(gen, "never_opened_bytes", used->unopened_bytes);
+	gen_number(gen, "absent", used->absent);
+	put_words(gen, "absent_files", used->missed, LENGTH_OF(used->missed));
+	(void)yajl_gen_map_close(gen);
+}
+
 static void put_service(yajl_gen gen, const struct report_service *service)
 {
 	if (!service->looked_at)
@@ -173,6 +185,11 @@ static void put_service(yajl_gen gen, const struct report_service *service)
 	(void)yajl_gen_array_open(gen);
 	for (size_t i = 0; service->ports[i] != 0; i++)
 		(void)yajl_gen_integer(gen, service->ports[i]);
+	(void)yajl_gen_array_close(gen);
+	gen_word(gen, "files");
+	(void)yajl_gen_array_open(gen);
+	for (size_t i = 0; i < service->used_count; i++)
+		put_used(gen, &service->used[i]);
 	(void)yajl_gen_array_close(gen);
 	put_words(gen, "programs", service->programs, LENGTH_OF(service->programs));
 	put_words(gen, "last_lines", service->last, LENGTH_OF(service->last));

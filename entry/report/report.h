@@ -67,6 +67,16 @@ struct report_service {
 		bool refused;
 	} * attempts;
 	size_t attempt_count;
+	/* Files of its models, where all that it did was seen. */
+	const struct report_used {
+		const char *model;
+		size_t opened, unopened,
+		        absent; /* absent: that it looked for, and that are not there */
+		uint64_t unopened_bytes;
+		const char
+		        *missed[9]; /* of those that are absent, beneath the model; NULL: no more */
+	} * used;
+	size_t used_count;
 	size_t uncovered; /* files that it opened, or looked for in vain, which no [model] section covers */
 	const char *programs[17]; /* that it started besides; NULL: no more */
 	uint16_t ports[17]; /* that it listened on; 0: no more */

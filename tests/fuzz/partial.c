@@ -53,7 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (pwrite(fd, data + 2, size - 2, (off_t)(data[0] < 128 ? wanted : 0)) < 0)
 		abort();
 	(void)close(fd);
-	if (partial_open(&partial, &repo, ETAG, wanted, true) != 0)
+	if (partial_open(&partial, &repo, ETAG, wanted, true, true) != 0)
 		return 0;
 	if (partial.size != wanted || partial.present > partial.chunk_count ||
 	    partial.lead > partial.present || partial_ready(&partial) > wanted ||

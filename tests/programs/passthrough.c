@@ -15,7 +15,7 @@
  *   clock        seconds that are added to each time of a change
  *   delay        milliseconds that a rename takes; looks: that each look at a name takes
  *   stale        so many opens find that the name has another file meanwhile (ESTALE)
- *   halves       1: a file that is renamed is half of it from then on
+ *   halves       1: a file that is renamed is half of it from then on; 2: when it is renamed for the second time
  *   slow         microseconds that a write takes
  *   OPERATION-hangs  1: mkdir, create, fsync or rename is taken and never answered
  */
@@ -27,6 +27,7 @@
 #include <fuse.h>
 #include <limits.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -182,6 +183,14 @@ static int p_link(const char *from, const char *to)
 	ANSWER(linkat(root_fd, UNDER(from), root_fd, UNDER(to), 0));
 }
 
+/* Whether it was renamed before, as long as the volume is mounted. */
+static bool was_renamed(ino_t inode)
+{
+	static atomic_bool renamed[1u << 16];
+
+	return atomic_exchange(&renamed[inode % (1u << 16)], true);
+}
+
 static int p_rename(const char *from, const char *to, unsigned flags)
 {
 	struct stat st;
@@ -193,7 +202,7 @@ static int p_rename(const char *from, const char *to, unsigned flags)
 		REFUSE("rename-over");
 	usleep((useconds_t)rule("delay") * 1000);
 	if (rule("halves") && fstatat(root_fd, UNDER(from), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    S_ISREG(st.st_mode)) {
+	    S_ISREG(st.st_mode) && (rule("halves") == 1 || was_renamed(st.st_ino))) {
 		int fd = openat(root_fd, UNDER(from), O_WRONLY | O_CLOEXEC);
 
 		(void)!ftruncate(fd, st.st_size / 2);

@@ -231,19 +231,51 @@ static void json_is_the_same_in_any_pieces(void **state)
 
 static void json_has_limits(void **state)
 {
-	static char deep[400], wide[2 * MAX_JSON_KEY_BYTES];
+	static char deep[400];
 	struct seen seen = { 0 };
 
 	(void)state;
 	memset(deep, '[', sizeof(deep));
 	assert_int_equal(json_parse(deep, sizeof(deep), remember, &seen), JSON_DEEP);
-	memset(wide, 'k', sizeof(wide));
-	wide[0] = '{';
-	wide[1] = wide[sizeof(wide) - 2] = '"';
-	wide[sizeof(wide) - 1] = ':';
-	assert_int_equal(json_parse(wide, sizeof(wide), remember, &seen), JSON_LONG);
 	assert_int_equal(json_parse("\"\xff\"", 3, remember, &seen), JSON_SYNTAX);
 	assert_int_equal(json_parse("1 2", 3, remember, &seen), JSON_SYNTAX);
+}
+
+struct keys {
+	size_t count;
+	uint64_t hashes[8];
+};
+
+static bool take_key(void *context, const struct json_value *value)
+{
+	struct keys *keys = context;
+
+	if (value->depth == 1 && value->kind == JSON_NUMBER) {
+		assert_true(value->key_length[0] == strlen(value->key[0]) &&
+		            value->key_length[0] < MAX_JSON_KEY_BYTES);
+		keys->hashes[keys->count++] = hash_bytes(value->key[0], value->key_length[0]);
+	}
+	return true;
+}
+
+/* Of a vocabulary's blanks, say: JSON's readers take a key of any length. */
+static void long_keys_are_told_apart(void **state)
+{
+	static char document[8 * MAX_JSON_KEY_BYTES];
+	static const int lengths[] = { MAX_JSON_KEY_BYTES - 1, MAX_JSON_KEY_BYTES,
+		                       MAX_JSON_KEY_BYTES + 1, 3 * MAX_JSON_KEY_BYTES };
+	struct text text = TEXT_OVER(document);
+	struct keys keys = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH_OF(lengths); i++)
+		text_addf(&text, "%s\"%0*d\": 1", i == 0 ? "{" : ", ", lengths[i], 0);
+	text_add(&text, "}");
+	assert_int_equal(json_parse(document, text.length, take_key, &keys), JSON_OK);
+	assert_int_equal(keys.count, LENGTH_OF(lengths));
+	for (size_t i = 0; i < keys.count; i++)
+		for (size_t k = 0; k < i; k++)
+			assert_true(keys.hashes[i] != keys.hashes[k]);
 }
 
 static void slips_of_the_finger_are_near(void **state)
@@ -504,6 +536,7 @@ int main(void)
 		cmocka_unit_test(json_values_come_with_their_path),
 		cmocka_unit_test(json_is_the_same_in_any_pieces),
 		cmocka_unit_test(json_has_limits),
+		cmocka_unit_test(long_keys_are_told_apart),
 		cmocka_unit_test(slips_of_the_finger_are_near),
 		cmocka_unit_test(arenas_hand_out_aligned_memory),
 		cmocka_unit_test(directories_are_read_to_a_limit),

@@ -225,7 +225,7 @@ static void partials_remember_their_chunks(void **state)
 
 	(void)state;
 	open_repo(&store, &repo, &place);
-	assert_int_equal(partial_open(&partial, &repo, SHA, size, true), 0);
+	assert_int_equal(partial_open(&partial, &repo, SHA, size, true, true), 0);
 	assert_int_equal(partial.chunk_count, 6);
 	assert_true(partial_take_run(&partial, 2 * CHUNK_BYTES, &first, &length));
 	assert_true(first == 0 && length == 2 * CHUNK_BYTES);
@@ -244,10 +244,10 @@ static void partials_remember_their_chunks(void **state)
 
 	/* The next run finds it; another size does not. */
 	assert_int_equal(repo_store_open(&repo, &store, "org/m"), 0);
-	assert_int_equal(partial_open(&partial, &repo, SHA, size + 1, true), 0);
+	assert_int_equal(partial_open(&partial, &repo, SHA, size + 1, true, true), 0);
 	assert_false(partial.resumed);
 	partial_discard(&partial);
-	assert_int_equal(partial_open(&partial, &repo, SHA, size, true), 0);
+	assert_int_equal(partial_open(&partial, &repo, SHA, size, true, true), 0);
 	assert_true(partial.resumed && partial.present == 2 && partial.lead == 1);
 	partial_clear(&partial);
 	assert_true(partial.present == 0 && partial.lead == 0);
@@ -267,11 +267,11 @@ static void huge_files_have_larger_chunks(void **state)
 
 	(void)state;
 	open_repo(&store, &repo, &place);
-	assert_int_equal(partial_open(&partial, &repo, SHA, 1ull << 40, true), 0);
+	assert_int_equal(partial_open(&partial, &repo, SHA, 1ull << 40, true, true), 0);
 	assert_true(partial.chunk_count <= MAX_CHUNKS &&
 	            partial.chunk_bytes * partial.chunk_count >= 1ull << 40);
 	partial_discard(&partial);
-	assert_int_equal(partial_open(&partial, &repo, SHA, 0, true), 0);
+	assert_int_equal(partial_open(&partial, &repo, SHA, 0, true, true), 0);
 	assert_int_equal(partial.chunk_count, 0);
 	partial_discard(&partial);
 	repo_store_release(&repo);

@@ -90,7 +90,7 @@ static void mistakes_have_a_sentence(void **state)
 		{ { "--polcy", "" }, "did you mean '--policy'" },
 		{ { "--policy", "" }, "--policy needs FILE" },
 		{ { "--quiet=yes", "" }, "takes no value" },
-		{ { "--verify", "digests" }, "takes one of presence, size, structure, digest" },
+		{ { "--verify", "digests" }, "takes presence, size, structure or digest" },
 		{ { "--format", "jsonl" }, "unknown format 'jsonl'" },
 		{ { "--report", "json" }, "--report takes FMT=FILE" },
 		{ { "--remap", "256" }, "takes an exit status" },

@@ -150,7 +150,7 @@ static bool claim(struct partial *partial, const struct repo_store *repo, const 
 }
 
 int partial_open(struct partial *partial, const struct repo_store *repo, const char *etag,
-                 uint64_t size, bool locked)
+                 uint64_t size, bool locked, bool resume)
 {
 	int error;
 
@@ -161,11 +161,11 @@ int partial_open(struct partial *partial, const struct repo_store *repo, const c
 	partial->chunks = calloc(partial->chunk_count + 1, 1);
 	if (partial->chunks == NULL)
 		return -ENOMEM;
-	for (size_t i = 0; i < repo->leftover_count && partial->fd < 0; i++)
+	for (size_t i = 0; resume && i < repo->leftover_count && partial->fd < 0; i++)
 		if (is_partial_of(repo->leftovers[i], etag) &&
 		    claim(partial, repo, repo->leftovers[i], etag, locked)) {
 			count_chunks(partial);
-			partial->resumed = partial->present > 0;
+			partial->resumed = true;
 			return 0;
 		}
 	memset(partial->chunks, CHUNK_MISSING, partial->chunk_count);

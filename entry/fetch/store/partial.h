@@ -20,7 +20,7 @@ struct partial {
 	uint64_t size, chunk_bytes;
 	size_t chunk_count, present, lead; /* lead: chunks from the start without a gap */
 	unsigned char *chunks; /* enum chunk */
-	bool resumed;
+	bool resumed; /* an earlier run left it, whatever of it is there */
 	bool unguarded; /* no lock keeps all others from it: -ESTALE once one of them has taken it over */
 	_Atomic uint64_t
 	        looked_ns; /* when it was seen under its name, unguarded; two threads write it */
@@ -28,11 +28,11 @@ struct partial {
 #define PARTIAL_INIT ((struct partial){ .fd = -1 })
 
 /*
- * Goes on with one that an earlier run left, or begins one. `locked`: the file's lock is held, so that whoever wrote it is
+ * Goes on with one that an earlier run left, where it is to `resume`, or begins one. `locked`: the file's lock is held, so that whoever wrote it is
  * gone; otherwise, and on a volume that may be shared with other machines, its age alone says so.
  */
 int partial_open(struct partial *partial, const struct repo_store *repo, const char *etag,
-                 uint64_t size, bool locked);
+                 uint64_t size, bool locked, bool resume);
 /* Begins at zero: what is there was wrong. As all that write: 0, -ESTALE (see `unguarded`) or another negative errno. */
 int partial_clear(struct partial *partial);
 int partial_write(struct partial *partial, uint64_t at, const void *bytes, size_t length);

@@ -418,8 +418,11 @@ static int try_lock(int directory_fd, const char *name)
 	                0664);
 	int error;
 
+	/* gVisor creates what it has not seen, and another sandbox was first: it is seen the next time. */
 	if (fd < 0)
-		return errno == EACCES || errno == EROFS ? -ENOLCK : -errno;
+		return errno == EACCES || errno == EROFS ? -ENOLCK :
+		       errno == EEXIST                   ? -EAGAIN :
+		                                           -errno;
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		error = errno == EWOULDBLOCK ? EAGAIN : ENOLCK;
 		(void)close(fd);

@@ -18,21 +18,22 @@
 #include "bounds.h"
 #include "util.h"
 
-/* .probe.XXXXXXXX, with letters of either case. */
+/* .probe.XXXXXXXX, with letters of either case. What was a file is no directory any more on rclone, hence other names. */
 struct probe {
 	int directory_fd;
-	char name[24], moved[24], upper[24];
+	char name[24], folder[24], moved[24], upper[24];
 };
 
 static struct probe probe_of(int directory_fd)
 {
 	struct probe probe = { .directory_fd = directory_fd };
-	struct text name = TEXT_OVER(probe.name), moved = TEXT_OVER(probe.moved),
-	            upper = TEXT_OVER(probe.upper);
+	struct text name = TEXT_OVER(probe.name), folder = TEXT_OVER(probe.folder),
+	            moved = TEXT_OVER(probe.moved), upper = TEXT_OVER(probe.upper);
 	char hex[9];
 
 	random_hex(hex);
 	text_addf(&name, ".probe.%s", hex);
+	text_addf(&folder, ".probe.%s.a", hex);
 	text_addf(&moved, ".probe.%s.b", hex);
 	text_addf(&upper, ".PROBE.%s", hex);
 	for (char *at = probe.upper; *at != '\0'; at++)
@@ -103,12 +104,12 @@ static bool try_directories(const struct probe *probe)
 	const char *name;
 	char back[8];
 
-	if (mkdirat(at, probe->name, 0700) != 0)
+	if (mkdirat(at, probe->folder, 0700) != 0)
 		return false;
-	directory = openat(at, probe->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	directory = openat(at, probe->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (directory >= 0 && replace_file(directory, "file", "abc") == 0)
-		moved = renameat(at, probe->name, at, probe->moved) == 0;
-	name = moved ? probe->moved : probe->name;
+		moved = renameat(at, probe->folder, at, probe->moved) == 0;
+	name = moved ? probe->moved : probe->folder;
 	cleanup_fd(&directory);
 	directory = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	file = directory < 0 ? -1 : open_regular(directory, "file");
@@ -149,13 +150,13 @@ void volume_try(int directory_fd, struct volume *volume)
 	struct probe probe = probe_of(directory_fd);
 
 	/* Where nothing can be made, it is taken for an ordinary file system: what is there already may be enough. */
-	if (mkdirat(directory_fd, probe.name, 0700) != 0 && (errno == EACCES || errno == EROFS)) {
+	if (mkdirat(directory_fd, probe.folder, 0700) != 0 && (errno == EACCES || errno == EROFS)) {
 		*volume = (struct volume){ .has_links = true,
 			                   .has_locks = true,
 			                   .renames_directories = true };
 		return;
 	}
-	(void)unlinkat(directory_fd, probe.name, AT_REMOVEDIR);
+	(void)unlinkat(directory_fd, probe.folder, AT_REMOVEDIR);
 	sweep_probes(directory_fd);
 	*volume = (struct volume){ .has_links = try_links(&probe),
 		                   .may_be_shared = keeps_locks_to_itself(directory_fd) };

@@ -12,7 +12,7 @@ import time
 
 import pytest
 from world import HANG_LIMIT
-from fetching import names_on_their_way, partials_of
+from fetching import blobs, names_on_their_way, partials_of
 from hub_server import Hub, one_repo
 from models import COMMIT, bert_files, safetensors, sha256
 from storages import all_is_well, assert_digests, assert_whole, check_digests, files_of_all_kinds, passthrough  # noqa: F401 (fixture)
@@ -95,6 +95,27 @@ def test_what_a_fetch_cannot_do_without(fetcher, passthrough, tmp_path, rules, s
             assert result.status in status and any(re.search(words, message) for message in said), result
             assert not list(fetcher.repo.glob("refs/*"))
         with passthrough(tmp_path) as volume:
+            result = fetcher.fetch()
+            assert result.status == 0, result
+            assert_whole(fetcher, files)
+
+
+def test_what_an_earlier_fetch_left_is_lost(fetcher, passthrough, tmp_path):  # noqa: F811
+    """A volume that goes wrong with a file that was taken over (rclone 1.60, which uploaded it meanwhile): then it is brought anew."""
+    files = {**bert_files(), "big.safetensors": safetensors({"w": 5_000_000})}
+    fetcher.hub = tmp_path / "volume/hub"
+
+    def is_alone():
+        left = fetcher.partials()
+        return len(blobs(fetcher.repo)) == len(files) - 1 and len(left) == 1 and left[0].stat().st_blocks > 4000
+
+    with Hub(one_repo(files)) as hub:
+        hub.fault("/cdn/.*big", rate=5_000_000)
+        with passthrough(tmp_path):
+            fetcher.write(hub.url).fetch_killed(HANG_LIMIT, seen=is_alone)
+            (left,) = fetcher.partials()
+            os.utime(left, (1, 1))
+        with passthrough(tmp_path, "halves=2"):
             result = fetcher.fetch()
             assert result.status == 0, result
             assert_whole(fetcher, files)

@@ -676,6 +676,19 @@ def test_a_folder_with_links_to_itself(world):
     assert result.status == 0 and "3 (648 bytes) never" in message(result, "service.files"), result
 
 
+def test_files_by_model(world):
+    """What it opened, what it never did, and what it looked for in vain, by their names."""
+    snapshot = complete(world.hub).snapshot
+    code = f"import os\nopen({str(snapshot)!r} + '/config.json').close()\nfor name in ('processor_config.json', 'sub/x.json', 'config.json'): os.path.exists({str(snapshot)!r} + '/' + name)"
+    result = run_smoke(world, "exit", *python(code))
+    (files,) = result.json["service"]["files"]
+    assert result.status == 0 and (files["model"], files["opened"], files["never_opened"]) == ("m", 1, len(list(snapshot.iterdir())) - 1), files
+    assert files["never_opened_bytes"] == sum(path.stat().st_size for path in snapshot.iterdir()) - (snapshot / "config.json").stat().st_size
+    assert files["absent"] == 2 and sorted(files["absent_files"]) == ["processor_config.json", "sub/x.json"], files
+    assert any("looked for 2 files that are not there" in finding["message"] for finding in result.json["findings"]), result
+    world_schema(result)
+
+
 def test_a_file_by_another_spelling_was_opened(world):
     snapshot = complete(world.hub).snapshot
     (snapshot / "sub").mkdir()
