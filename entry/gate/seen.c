@@ -390,9 +390,8 @@ static void raise_used(struct gate *gate, const struct unopened *unopened,
 		        gate, FINDING_SERVICE_FILES,
 		        (struct report_at){
 		                .fix = "nothing where it became ready: libraries look for what a model may have" },
-		        "in [model %.128s] it looked for %zu file%s that %s not there: %s",
-		        used->model, used->absent, used->absent == 1 ? "" : "s",
-		        used->absent == 1 ? "is" : "are", names);
+		        "in [model %.128s] it looked for %zu file%s that this model does not have: %s",
+		        used->model, used->absent, used->absent == 1 ? "" : "s", names);
 }
 
 /* Files by model: what an image need not hold for this service, and what it has not. */

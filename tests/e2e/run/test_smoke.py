@@ -685,7 +685,7 @@ def test_files_by_model(world):
     assert result.status == 0 and (files["model"], files["opened"], files["never_opened"]) == ("m", 1, len(list(snapshot.iterdir())) - 1), files
     assert files["never_opened_bytes"] == sum(path.stat().st_size for path in snapshot.iterdir()) - (snapshot / "config.json").stat().st_size
     assert files["absent"] == 2 and sorted(files["absent_files"]) == ["processor_config.json", "sub/x.json"], files
-    assert any("looked for 2 files that are not there" in finding["message"] for finding in result.json["findings"]), result
+    assert any("looked for 2 files that this model does not have" in finding["message"] for finding in result.json["findings"]), result
     world_schema(result)
 
 

@@ -68,3 +68,4 @@ def test_zsh(installed):
     script = f'_arguments() {{ print -rl -- "$@" }}; words=(aweigh lock ""); CURRENT=3; source {file}'
     out = subprocess.run(["zsh", "-f", "-c", script], capture_output=True, text=True, check=True).stdout
     assert "--upgrade[look branches and tags up anew]" in out and "--as[sha256sums, cyclonedx or cog; print the lock file in this form]:form:(sha256sums cyclonedx cog)" in out and "--root" not in out, out
+    assert ":fmt:(auto human json junit sarif tap github markdown gcp)" in out, out
