@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/list.h"
 #include "base/scan.h"
 #include "base/words.h"
 #include "process/signals.h"
@@ -169,20 +170,9 @@ static void print_option(FILE *out, const struct command *command, size_t i)
 	print_row(out, left, help);
 }
 
-/* Whether the words, blanks between, name the command. */
-static bool names_command(const char *words, const char *command)
-{
-	size_t length = strlen(command);
-
-	for (const char *at = words; (at = strstr(at, command)) != NULL; at += length)
-		if ((at == words || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0'))
-			return true;
-	return false;
-}
-
 static bool takes_option(const struct command *command, size_t i)
 {
-	return table[i].commands == NULL || names_command(table[i].commands, command->name);
+	return table[i].commands == NULL || list_has(table[i].commands, ' ', command->name);
 }
 
 /* `command` NULL: those of all commands. */
@@ -602,7 +592,7 @@ static bool fits_command(const struct options *options, struct text *why)
 	const struct report_format *format = options->format;
 
 	if (!options->help && !options->version &&
-	    names_command("checks explain", options->command->name) &&
+	    list_has("checks explain", ' ', options->command->name) &&
 	    format->write != report_write_human && format->write != report_write_json) {
 		text_addf(why, "%s prints human or json", options->command->name);
 		return false;

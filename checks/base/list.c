@@ -30,6 +30,17 @@ const char *list_next(const char *list, char separator, const char **at, size_t 
 	return NULL;
 }
 
+bool list_has(const char *list, char separator, const char *word)
+{
+	size_t length, wanted = strlen(word);
+
+	for (const char *at = NULL, *element;
+	     (element = list_next(list, separator, &at, &length)) != NULL;)
+		if (length == wanted && memcmp(element, word, length) == 0)
+			return true;
+	return false;
+}
+
 bool list_ports(const char *list, uint16_t *ports, size_t room, size_t *count)
 {
 	const char *at = NULL, *word;

@@ -13,6 +13,9 @@
  */
 const char *list_next(const char *list, char separator, const char **at, size_t *length);
 
+/* Whether one of the list's elements is the word. */
+bool list_has(const char *list, char separator, const char *word);
+
 /* TCP ports between commas, at most `room`. false: something else, none, or more. */
 bool list_ports(const char *list, uint16_t *ports, size_t room, size_t *count);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/list.h"
 #include "base/text.h"
 #include "engine/findings.h"
 #include "engine/walk.h"
@@ -40,42 +41,38 @@ static bool must_have_config(const struct components *components)
 	       !is_without_weights(components);
 }
 
-static bool wants_any(const struct inspection *inspection, const char *directory,
-                      const char *const *names, size_t count)
+static bool wants_any(const struct inspection *inspection, const char *directory, const char *names)
 {
 	char path[MAX_PATH_BYTES];
+	size_t length;
 
-	for (size_t i = 0; i < count; i++)
-		if (path_join(path, sizeof(path), directory, names[i]) &&
-		    model_wants(inspection, path))
+	for (const char *at = NULL, *name; (name = list_next(names, ' ', &at, &length)) != NULL;) {
+		struct text text = TEXT_OVER(path);
+
+		text_addf(&text, "%s/%.*s", directory, (int)length, name);
+		if (!text.cut && model_wants(inspection, path))
 			return true;
+	}
 	return false;
 }
 
 /* In whichever variant: the loader takes the other where the one that it was asked for is not there. */
+static const char weights[] =
+        "diffusion_pytorch_model-00001-of-00002.safetensors diffusion_pytorch_model.safetensors.index.json "
+        "diffusion_pytorch_model.safetensors diffusion_pytorch_model.fp16.safetensors "
+        "diffusion_pytorch_model.bf16.safetensors diffusion_pytorch_model.bin diffusion_pytorch_model.fp16.bin "
+        "model.safetensors model.fp16.safetensors pytorch_model.bin model.onnx";
+static const char settings[] =
+        "config.json tokenizer_config.json scheduler_config.json preprocessor_config.json";
+
 static bool wants_weights(const struct inspection *inspection, const char *directory)
 {
-	static const char *const names[] = { "diffusion_pytorch_model-00001-of-00002.safetensors",
-		                             "diffusion_pytorch_model.safetensors.index.json",
-		                             "diffusion_pytorch_model.safetensors",
-		                             "diffusion_pytorch_model.fp16.safetensors",
-		                             "diffusion_pytorch_model.bf16.safetensors",
-		                             "diffusion_pytorch_model.bin",
-		                             "diffusion_pytorch_model.fp16.bin",
-		                             "model.safetensors",
-		                             "model.fp16.safetensors",
-		                             "pytorch_model.bin",
-		                             "model.onnx" };
-
-	return wants_any(inspection, directory, names, LENGTH_OF(names));
+	return wants_any(inspection, directory, weights);
 }
 
 static bool wants_settings(const struct inspection *inspection, const char *directory)
 {
-	static const char *const names[] = { "config.json", "tokenizer_config.json",
-		                             "scheduler_config.json", "preprocessor_config.json" };
-
-	return wants_any(inspection, directory, names, LENGTH_OF(names));
+	return wants_any(inspection, directory, settings);
 }
 
 static void check_component(const struct components *components, const char *name)

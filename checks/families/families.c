@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/list.h"
 #include "base/dir.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -39,17 +40,17 @@ const struct family families[] = {
 };
 const size_t family_count = LENGTH_OF(families);
 
-bool family_is(const struct inspection *inspection, const struct family *family)
+bool family_has_any(const struct inspection *inspection, const char *names)
 {
-	for (const char *at = family->marks; *at != '\0';) {
-		size_t length = strcspn(at, " ");
+	size_t length;
+
+	for (const char *at = NULL, *mark; (mark = list_next(names, ' ', &at, &length)) != NULL;) {
 		char name[MAX_NAME_BYTES];
 		struct text text = TEXT_OVER(name);
 
-		text_add_bytes(&text, at, length);
+		text_add_bytes(&text, mark, length);
 		if (model_has(inspection, name, NULL) || model_has_directory(inspection, name))
 			return true;
-		at += length + (at[length] == ' ');
 	}
 	return false;
 }

@@ -2,6 +2,7 @@
 /* transformers: config.json with a model_type, weights, and a tokenizer or processor of some kind. */
 #include <string.h>
 
+#include "base/list.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "engine/findings.h"
@@ -9,21 +10,10 @@
 #include "families/families.h"
 #include "util.h"
 
-static bool has_vocabulary(const struct inspection *inspection)
-{
-	static const char *const names[] = {
-		"tokenizer.json",  "vocab.txt",           "vocab.json",
-		"tokenizer.model", "spiece.model",        "sentencepiece.bpe.model",
-		"source.spm",      "tekken.json",         "tokenizer_config.json",
-		"vocabulary.txt",  "vocabulary.json",     "preprocessor_config.json",
-		"sp_model.model",  "sentencepiece.model", "processor_config.json",
-	};
-
-	for (size_t i = 0; i < LENGTH_OF(names); i++)
-		if (model_has(inspection, names[i], NULL))
-			return true;
-	return false;
-}
+static const char vocabularies[] =
+        "tokenizer.json vocab.txt vocab.json tokenizer.model spiece.model sentencepiece.bpe.model source.spm tekken.json "
+        "tokenizer_config.json vocabulary.txt vocabulary.json preprocessor_config.json sp_model.model "
+        "sentencepiece.model processor_config.json";
 
 /* Two words a line, to the last (tokenizers, "Merges text file invalid"); where tokenizer.json is there, nobody reads it. */
 static void check_merges(struct inspection *inspection)
@@ -53,15 +43,12 @@ static void check_merges(struct inspection *inspection)
 
 static bool visit(void *context, const struct json_value *value)
 {
-	static const char *const keys[] = {
-		"model_type", "architectures", "architecture",   "_class_name",    "class_name",
-		"auto_map",   "vocab_size",    "hidden_size",    "sklearn",        "Global",
-		"normalize",  "unk_token",     "add_source_bos", "add_source_eos", "lang_ids",
-	};
+	static const char keys[] =
+	        "model_type architectures architecture _class_name class_name auto_map vocab_size "
+	        "hidden_size sklearn Global normalize unk_token add_source_bos add_source_eos lang_ids";
 	bool *is_model = context;
 
-	for (size_t i = 0; value->depth == 1 && i < LENGTH_OF(keys); i++)
-		*is_model |= json_key_is(value, 0, keys[i]);
+	*is_model |= value->depth == 1 && list_has(keys, ' ', value->key[0]);
 	return true;
 }
 
@@ -110,7 +97,7 @@ void transformers_check(struct inspection *inspection)
 		family_report_repository(inspection, tower, "config.json");
 	/* timm, diffusers' parts and others have a config.json too, and no model_type in it. */
 	if (view->model->files.count > 0 || model_is_broken(inspection) ||
-	    view->manifest_complete || has_vocabulary(inspection) ||
+	    view->manifest_complete || family_has_any(inspection, vocabularies) ||
 	    view->of_format[format_find("gguf", 4) - formats].files > 0 || /* it is in there */
 	    !family_json_string(inspection, "config.json", "model_type", type, sizeof(type)))
 		return;

@@ -5,74 +5,60 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/list.h"
 #include "base/text.h"
 #include "bounds.h"
 #include "util.h"
 
-enum {
-	SAFETENSORS,
-	GGUF,
-	ONNX,
-	PICKLE,
-	TORCH,
-	TRAINING,
-	NPZ,
-	OPENVINO,
-	CTRANSLATE2,
-	BIN,
-	JSON,
-	ONNX_DATA,
-	NPY,
-	GGML,
-	COREML,
-	LIGHTGBM
-};
+enum { SAFETENSORS, GGUF, ONNX, PICKLE, TORCH, TRAINING, NPZ, OPENVINO, BIN, COREML };
 const struct format formats[] = {
-	[SAFETENSORS] = { "safetensors", ".safetensors", true, false, safetensors_examine },
-	[GGUF] = { "gguf", ".gguf", true, false, gguf_examine },
-	[ONNX] = { "onnx", ".onnx", true, false, onnx_examine },
-	[PICKLE] = { "pickle", ".pt .pth .ckpt .pkl .pickle .joblib .dill .jit", true, true,
-	             pickle_examine },
-	[TORCH] = { "pickle", NULL, true, true,
-	            zip_examine }, /* a zip archive with a pickle in it */
-	[TRAINING] = { "training state", NULL, false, true,
-	               NULL }, /* of a Trainer: no loader takes it for weights */
-	[NPZ] = { "npz", ".npz", true, false, zip_examine },
-	[OPENVINO] = { "openvino", NULL, true, false, NULL },
-	[CTRANSLATE2] = { "ctranslate2", NULL, true, false, ctranslate2_examine },
-	[BIN] = { "bin", NULL, true, false, NULL },
-	[JSON] = { "json", ".json", false, false, json_examine },
-	[ONNX_DATA] = { "onnx", ".onnx_data .onnx.data", true, false,
-	                NULL }, /* external data: any bytes */
-	[NPY] = { "npy", ".npy", true, false, npy_examine },
-	[GGML] = { "ggml", NULL, true, false, ggml_examine }, /* whisper.cpp's */
-	[COREML] = { "coreml", ".mlmodel", true, false, coreml_examine },
-	[LIGHTGBM] = { "lightgbm", NULL, false, false, lightgbm_examine }, /* a text */
-	{ "xgboost", ".ubj", true, false, ubjson_examine },
-	{ "sentencepiece", ".spm .model", false, false, sentencepiece_examine },
-	{ "h5", ".h5 .hdf5", true, false, hdf5_examine },
-	{ "keras", ".keras", true, false, archive_examine },
-	{ "skops", ".skops", true, false, archive_examine },
-	{ "msgpack", ".msgpack", true, false, NULL },
-	{ "tflite", ".tflite", true, false, NULL },
-	{ "ot", ".ot", true, false, NULL },
-	{ "nemo", ".nemo", true, false, NULL },
-	{ "tensorrt", ".engine", true, false, NULL },
+	[SAFETENSORS] = { "safetensors", ".safetensors", .weights = true,
+	                  .examine = safetensors_examine },
+	[GGUF] = { "gguf", ".gguf", .weights = true, .examine = gguf_examine },
+	[ONNX] = { "onnx", ".onnx", .weights = true, .examine = onnx_examine },
+	[PICKLE] = { "pickle", ".pt .pth .ckpt .pkl .pickle .joblib .dill .jit", .weights = true,
+	             .executes = true, .examine = pickle_examine },
+	/* A zip archive with a pickle in it. */
+	[TORCH] = { "pickle", NULL, .weights = true, .executes = true, .examine = zip_examine },
+	/* Of a Trainer: no loader takes it for weights. */
+	[TRAINING] = { "training state", NULL, .executes = true, .any_bytes = true },
+	[NPZ] = { "npz", ".npz", .weights = true, .examine = zip_examine },
+	[OPENVINO] = { "openvino", NULL, .weights = true, .any_bytes = true },
+	[BIN] = { "bin", NULL, .weights = true },
+	[COREML] = { "coreml", ".mlmodel", .weights = true, .examine = coreml_examine,
+	             .any_bytes = true },
+	{ "ctranslate2", NULL, .weights = true, .examine = ctranslate2_examine,
+	  .begins = ctranslate2_begins, .in_bin = true },
+	{ "json", ".json", .examine = json_examine },
+	/* External data. */
+	{ "onnx", ".onnx_data .onnx.data", .weights = true, .any_bytes = true },
+	{ "npy", ".npy", .weights = true, .examine = npy_examine, .begins = npy_begins },
+	/* whisper.cpp's. */
+	{ "ggml", NULL, .weights = true, .examine = ggml_examine, .begins = ggml_begins,
+	  .in_bin = true },
+	{ "lightgbm", NULL, .examine = lightgbm_examine, .begins = lightgbm_begins },
+	{ "xgboost", ".ubj", .weights = true, .examine = ubjson_examine },
+	{ "sentencepiece", ".spm .model", .examine = sentencepiece_examine },
+	{ "h5", ".h5 .hdf5", .weights = true, .examine = hdf5_examine },
+	{ "keras", ".keras", .weights = true, .examine = archive_examine },
+	{ "skops", ".skops", .weights = true, .examine = archive_examine },
+	{ "msgpack", ".msgpack", .weights = true },
+	{ "tflite", ".tflite", .weights = true },
+	{ "ot", ".ot", .weights = true },
+	{ "nemo", ".nemo", .weights = true },
+	{ "tensorrt", ".engine", .weights = true },
 };
 const size_t format_count = LENGTH_OF(formats);
 static_assert(LENGTH_OF(formats) <= MAX_FORMATS, "counts of files by format have room");
 
 bool format_has_ending(const char *path, const char *endings)
 {
-	size_t length = strlen(path);
+	size_t length = strlen(path), more;
 
-	while (*endings != '\0') {
-		size_t more = strcspn(endings, " ");
-
-		if (length > more && strncasecmp(path + length - more, endings, more) == 0)
+	for (const char *at = NULL, *ending;
+	     (ending = list_next(endings, ' ', &at, &more)) != NULL;)
+		if (length > more && strncasecmp(path + length - more, ending, more) == 0)
 			return true;
-		endings += more + (endings[more] == ' ');
-	}
 	return false;
 }
 
@@ -150,13 +136,13 @@ bool format_is_certain(const struct format *format)
 
 bool format_is_paper(const char *path)
 {
-	static const char *const papers[] = { "license",   "readme",   "notice",    "copying",
-		                              "authors",   "citation", "changelog", "dockerfile",
-		                              "makefile",  "version",  "modelfile", "use_policy",
-		                              "sha256sums" };
+	static const char papers[] =
+	        "license readme notice copying authors citation changelog dockerfile makefile version "
+	        "modelfile use_policy sha256sums";
+	size_t length;
 
-	for (size_t i = 0; i < LENGTH_OF(papers); i++)
-		if (strncasecmp(path_name(path), papers[i], strlen(papers[i])) == 0)
+	for (const char *at = NULL, *paper; (paper = list_next(papers, ' ', &at, &length)) != NULL;)
+		if (strncasecmp(path_name(path), paper, length) == 0)
 			return true;
 	return format_has_ending(path, ".md .log .rst .pdf .png .jpg .jpeg .gif .svg .webp");
 }
@@ -208,14 +194,10 @@ const struct format *format_by_bytes(const struct format *named, int fd, uint64_
 	bool zip = length >= 4 && memcmp(head, "PK\3\4", 4) == 0;
 	bool opcode = length >= 2 && head[0] == 0x80 && head[1] >= 2 && head[1] <= 5;
 
-	if (named == &formats[TRAINING])
+	if (named != NULL && named->any_bytes)
 		return named;
 	/* The length of a header may begin as pickle does, by chance. */
 	if (named == &formats[SAFETENSORS] && length > 8 && head[8] == '{')
-		return named;
-	/* Raw numbers begin with any bytes. */
-	if (named == &formats[OPENVINO] || named == &formats[ONNX_DATA] ||
-	    named == &formats[COREML])
 		return named;
 	if (zip && named == &formats[NPZ])
 		return zip_holds_pickle(fd, size) ? &formats[TORCH] : named;
@@ -224,14 +206,11 @@ const struct format *format_by_bytes(const struct format *named, int fd, uint64_
 		return zip_is_of_arrays(fd, size) ? &formats[NPZ] : &formats[TORCH];
 	if (zip && zip_holds_pickle(fd, size))
 		return &formats[TORCH];
-	if (named == &formats[BIN] && ctranslate2_begins(head, length))
-		return &formats[CTRANSLATE2];
-	if (named == &formats[BIN] && ggml_begins(head, length))
-		return &formats[GGML];
-	if (named == NULL && npy_begins(head, length))
-		return &formats[NPY];
-	if (named == NULL && lightgbm_begins(head, length))
-		return &formats[LIGHTGBM];
+	for (size_t i = 0; i < format_count; i++)
+		if (formats[i].begins != NULL &&
+		    named == (formats[i].in_bin ? &formats[BIN] : NULL) &&
+		    formats[i].begins(head, length))
+			return &formats[i];
 	return opcode ? &formats[PICKLE] : named;
 }
 

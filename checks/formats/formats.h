@@ -49,8 +49,12 @@ struct format {
 	        *endings; /* of names, lower case, blanks between them; NULL: told by other means */
 	bool weights; /* holds tensors */
 	bool executes; /* runs code when it is loaded */
+	bool in_bin; /* see `begins`: its name is *.bin; otherwise one that is not in the table */
+	bool any_bytes; /* it may begin as any other format does: its name alone counts */
 	void (*examine)(const struct examined *file,
 	                struct extent *extent); /* NULL: says nothing of its end */
+	bool (*begins)(const unsigned char *head,
+	               size_t length); /* tells one whose name says nothing; NULL: nothing does */
 };
 
 extern const struct format formats[];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A JSON file as a whole: whether it parses, or, where that costs too much, whether both ends fit together. */
+#include "base/list.h"
 #include "base/json.h"
 
 #include <string.h>
@@ -23,15 +24,8 @@ static bool visit(void *context, const struct json_value *value)
 /* Vocabularies are megabytes that only a tokenizer reads: a few kB of both ends must do. */
 static bool is_large_vocabulary(const struct examined *file)
 {
-	static const char *const names[] = { "tokenizer.json", "vocab.json", "vocabulary.json" };
-	const char *name = path_name(file->path);
-
-	if (file->size <= WHOLE_JSON_BYTES || file->thorough)
-		return false;
-	for (size_t i = 0; i < LENGTH_OF(names); i++)
-		if (strcmp(name, names[i]) == 0)
-			return true;
-	return false;
+	return file->size > WHOLE_JSON_BYTES && !file->thorough &&
+	       list_has("tokenizer.json vocab.json vocabulary.json", ' ', path_name(file->path));
 }
 
 /* tokenizers reads it by serde_json; everything else is read by Python. */
@@ -68,19 +62,11 @@ static bool ends_match(const struct examined *file, enum json_result *beginning)
 static bool must_be_object(const char *path)
 {
 	/* Not every NAME_config.json: all-MiniLM's data_config.json is a list. */
-	static const char *const names[] = { "config.json",
-		                             "tokenizer_config.json",
-		                             "generation_config.json",
-		                             "preprocessor_config.json",
-		                             "adapter_config.json",
-		                             "sentence_bert_config.json",
-		                             "model_index.json",
-		                             "tokenizer.json" };
+	static const char names[] =
+	        "config.json tokenizer_config.json generation_config.json preprocessor_config.json "
+	        "adapter_config.json sentence_bert_config.json model_index.json tokenizer.json";
 
-	for (size_t i = 0; i < LENGTH_OF(names); i++)
-		if (strcmp(path_name(path), names[i]) == 0)
-			return true;
-	return shard_index_is_name(path);
+	return list_has(names, ' ', path_name(path)) || shard_index_is_name(path);
 }
 
 static bool begins_object(const struct examined *file)

@@ -174,6 +174,9 @@ static void lists_skip_blanks_and_empty_elements(void **state)
 		count += count == 0 ? length == 1 && *element == 'a' :
 		                      length == 3 && *element == 'b';
 	assert_int_equal(count, 2);
+	assert_true(list_has("run smoke", ' ', "run") && list_has("run smoke", ' ', "smoke"));
+	assert_false(list_has("run smoke", ' ', "smok") || list_has("run smoke", ' ', "n") ||
+	             list_has("", ' ', "") || list_has("run smoke", ' ', "run smoke"));
 }
 
 struct seen {
@@ -285,6 +288,18 @@ static void slips_of_the_finger_are_near(void **state)
 	assert_int_equal(edit_distance("mdoe", "mode"), 1);
 	assert_int_equal(edit_distance("HF_HUB_OFLINE", "HF_HUB_OFFLINE"), 1);
 	assert_true(edit_distance("abc", "xyz") > 2);
+}
+
+static void words_are_listed(void **state)
+{
+	static const char *const three[] = { "a", "b", "c", NULL };
+	char out[16];
+	struct text text = TEXT_OVER(out);
+
+	(void)state;
+	words_add(&text, words_of, three + 2);
+	words_add(&text, words_of, three);
+	assert_string_equal(out, "ca, b or c");
 }
 
 static void arenas_hand_out_aligned_memory(void **state)
@@ -538,6 +553,7 @@ int main(void)
 		cmocka_unit_test(json_has_limits),
 		cmocka_unit_test(long_keys_are_told_apart),
 		cmocka_unit_test(slips_of_the_finger_are_near),
+		cmocka_unit_test(words_are_listed),
 		cmocka_unit_test(arenas_hand_out_aligned_memory),
 		cmocka_unit_test(directories_are_read_to_a_limit),
 		cmocka_unit_test(arrays_grow_and_keep_what_they_have),
