@@ -13,6 +13,7 @@ import subprocess
 import time
 
 import pytest
+import yaml
 from world import HANG_LIMIT, ROOT, missing
 from hub_server import Hub, one_repo
 from models import Repo, bert_files, gguf, safetensors
@@ -489,6 +490,43 @@ def test_the_readmes_image(engine, tmp_path):
     for words in (["check", "--format", "json"], ["--version"], ["smoke", "--", "uvicorn", "app:app", "--port", "8001"]):
         result = docker("run", "--rm", "--network", "none", image, *words, check=False)
         assert result.returncode == 0, result
+
+
+def test_the_readmes_compose(engine, tmp_path):
+    """Its two services, started together upon an empty volume, from one image whose policy waits."""
+    if not shutil.which("docker-compose"):
+        missing("docker-compose")
+    readme = (ROOT / "README.md").read_text()
+    compose_file, _ = yaml.safe_load_all(re.search(r"^```yaml\n(.*?)^```", readme, re.M | re.S)[1])
+    policy = next(text for text in re.findall(r"^```ini\n(.*?)^```", readme, re.M | re.S) if "policy.ini;" in text)
+    (tmp_path / "root/bin").mkdir(parents=True)
+    (tmp_path / "root/etc/aweigh").mkdir(parents=True)
+    (tmp_path / "root/models").mkdir()
+    os.chown(tmp_path / "root/models", 1000, 1000)
+    shutil.copy(ROOT / "build/programs/worker", tmp_path / "root/bin/uvicorn")
+    shutil.copy(ROOT / "build/aweigh", tmp_path / "root")
+    (tmp_path / "root/etc/aweigh/policy.ini").write_text(policy.replace("mode = offline", "mode = offline\nwait = 10m") + "[fetch]\nallow_http = yes\n")
+    image = f"{engine.name}-readme-app"
+    engine.build(image, tmp_path, 'FROM scratch\nCOPY root/ /\nENV PATH=/bin HF_HOME=/models\nENTRYPOINT ["/aweigh", "--"]\nCMD ["uvicorn", "app:app", "--host", "0.0.0.0", "--port", "8001"]\n')
+    for service in compose_file["services"].values():
+        assert service["image"] == "app"
+        service["image"] = image
+    with Hub(one_repo({**bert_files(), "modules.json": b"[]"}, repo="sentence-transformers/all-MiniLM-L6-v2")) as hub:
+        compose_file["services"]["models"] |= {"network_mode": "host", "environment": {"HF_ENDPOINT": hub.url}}
+        compose_file["services"]["app"] |= {"network_mode": "none"}
+        (tmp_path / "compose.yaml").write_text(yaml.safe_dump(compose_file))
+
+        def compose(*args):
+            return subprocess.run(["docker-compose", "-p", f"aweighr{os.getpid()}", *args], cwd=tmp_path, capture_output=True, text=True, timeout=HANG_LIMIT, stdin=subprocess.DEVNULL)
+
+        try:
+            up = compose("up", "-d")
+            assert up.returncode == 0, up
+            container = Container(compose("ps", "-q", "app").stdout.strip())
+            container.ready()
+            assert hub.requests and container.stop() == 0
+        finally:
+            compose("down", "-v")
 
 
 def test_the_readmes_image_of_the_source(engine, tmp_path, need_root):

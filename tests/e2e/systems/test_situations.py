@@ -125,6 +125,15 @@ def test_the_readmes_policies_are_read(world, text):
     assert "[model minilm]" in explained(world, world.policy_file)
 
 
+def test_the_readmes_pod(tmp_path):
+    _, spec = yaml.safe_load_all(re.search(r"^```yaml\n(.*?)^```", README, re.M | re.S)[1])
+    (tmp_path / "pod.yaml").write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "app"}, "spec": spec}))
+    judged = subprocess.run([ROOT / "build/venv/bin/kubernetes-validate", "-k", "1.37", "--strict", tmp_path / "pod.yaml"], capture_output=True, text=True)
+    assert judged.returncode == 0, judged.stdout + judged.stderr
+    fetching, = spec["initContainers"]
+    assert fetching["args"] == ["fetch"] and "readOnly" not in fetching["volumeMounts"][0] and spec["containers"][0]["volumeMounts"][0]["readOnly"]
+
+
 def test_tritons_configuration_is_no_unknown_format(world):
     """As docs/engines.md has it: nobody is told to remove what the engine needs."""
     folder = world.path / "models" / "m1"
