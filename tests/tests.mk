@@ -27,6 +27,7 @@ test check: tools
 	$(Q)$(BUILD) all FETCH=no
 	$(Q)$(BUILD) all
 	$(Q)$(MAKE) --no-print-directory arrow
+	$(Q)$(MAKE) --no-print-directory arrow FETCH=no
 	$(Q)$(BUILD) unit
 	$(Q)$(MAKE) --no-print-directory -j2 $(VENV)/ready $(PROGRAMS) built-emulated built-address built-thread fuzzers
 	$(Q)$(MAKE) --no-print-directory -j2 address lane

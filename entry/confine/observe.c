@@ -47,7 +47,7 @@ static const uint32_t calls[] = {
 	SYS_openat2, SYS_io_uring_setup, SYS_bind,       SYS_listen,   SYS_execve,     SYS_execveat,
 	SYS_statx,   SYS_faccessat,      SYS_faccessat2, SYS_chroot,   SYS_pivot_root,
 #ifdef SYS_open
-	SYS_open,    SYS_stat,           SYS_access
+	SYS_open,    SYS_stat,           SYS_lstat,      SYS_access
 #endif
 };
 

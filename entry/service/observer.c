@@ -458,6 +458,7 @@ static void take_file_call(struct observer *observer, struct observed *observed)
 		take_open(observer, observed, AT_FDCWD, args[0], args[1]);
 		break;
 	case SYS_stat:
+	case SYS_lstat: /* musl, where nothing else is asked for */
 	case SYS_access:
 		take_look(observer, observed, AT_FDCWD, args[0]);
 		break;

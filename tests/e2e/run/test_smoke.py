@@ -3,6 +3,7 @@
 
 import json
 import os
+import platform
 import re
 import signal
 import subprocess
@@ -687,6 +688,14 @@ def test_files_by_model(world):
     assert files["absent"] == 2 and sorted(files["absent_files"]) == ["processor_config.json", "sub/x.json"], files
     assert any("looked for 2 files that this model does not have" in finding["message"] for finding in result.json["findings"]), result
     world_schema(result)
+
+
+def test_a_look_as_musl_looks(world):
+    """lstat(2), where a machine has it."""
+    snapshot = complete(world.hub).snapshot
+    call = {"x86_64": "6, {}, {}", "aarch64": "79, -100, {}, {}, 256"}[platform.machine()].format(os.fsencode(snapshot) + b"/adapter_config.json", "ctypes.create_string_buffer(256)")
+    result = run_smoke(world, "exit", *python(f"import ctypes; ctypes.CDLL(None).syscall({call})"))
+    assert result.status == 0 and result.json["service"]["files"][0]["absent_files"] == ["adapter_config.json"], result
 
 
 def test_a_file_by_another_spelling_was_opened(world):
