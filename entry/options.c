@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "options.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/list.h"
@@ -11,106 +12,167 @@
 #include "report/lock.h"
 #include "util.h"
 
-enum option {
-	OPTION_POLICY,
-	OPTION_ONLY,
-	OPTION_VERIFY,
-	OPTION_ROOT,
-	OPTION_USER,
-	OPTION_ENV_FILE,
-	OPTION_IMAGE_CONFIG,
-	OPTION_FORMAT,
-	OPTION_REPORT,
-	OPTION_ABOARD,
-	OPTION_CHECK,
-	OPTION_UPGRADE,
-	OPTION_AS,
-	OPTION_FORCE,
-	OPTION_READY,
-	OPTION_BODY,
-	OPTION_TIMEOUT,
-	OPTION_ALLOW_REMOTE,
-	OPTION_COLOR,
-	OPTION_QUIET,
-	OPTION_VERBOSE,
-	OPTION_VERSION,
-	OPTION_HELP,
-	OPTION_INIT,
-	OPTION_GROUP,
-	OPTION_SUBREAPER,
-	OPTION_WARN_REAPED,
-	OPTION_DEATH_SIGNAL,
-	OPTION_REMAP
-};
+static bool find_format(const char *name, size_t length, const struct report_format **out,
+                        struct text *why)
+{
+	char word[33] = "";
+
+	*out = report_format_find(name, length);
+	if (*out != NULL && (*out)->write != NULL)
+		return true;
+	memcpy(word, name, length < sizeof(word) ? length : sizeof(word) - 1);
+	if (*out != NULL) {
+		text_addf(why, "this build (FETCH=no) writes no %s, but human and json", word);
+		return false;
+	}
+	text_addf(why, "unknown format '%s'", word);
+	if (words_suggest(why, word, report_format_at, NULL))
+		return false;
+	text_add(why, ": takes ");
+	words_add(why, report_format_at, NULL);
+	return false;
+}
+
+static bool take_format(struct options *options, const char *value, struct text *why)
+{
+	return find_format(value, strlen(value), &options->format, why);
+}
+
+static bool take_report(struct options *options, const char *value, struct text *why)
+{
+	const char *equals = strchr(value, '=');
+
+	if (equals == NULL || equals[1] == '\0') {
+		text_addf(why, "--report takes FMT=FILE, such as json=/dev/termination-log");
+		return false;
+	}
+	if (options->report_count >= MAX_REPORTS) {
+		text_addf(why, "more than %u reports", MAX_REPORTS);
+		return false;
+	}
+	for (size_t i = 0; i < options->report_count; i++)
+		if (strcmp(options->reports[i].file, equals + 1) == 0) {
+			text_addf(why, "two reports go to %.256s", equals + 1);
+			return false;
+		}
+	options->reports[options->report_count].file = equals + 1;
+	return find_format(value, (size_t)(equals - value),
+	                   &options->reports[options->report_count++].format, why);
+}
+
+static bool take_remap(struct options *options, const char *value, struct text *why)
+{
+	char from[8] = "";
+	size_t length = strcspn(value, "=");
+	uint8_t pair[2];
+
+	if (length < sizeof(from))
+		memcpy(from, value, length);
+	if (!statuses_pair(from, value[length] == '=' ? value + length + 1 : "0", pair)) {
+		text_addf(why, "--remap %.32s: takes an exit status, or two as in 143=0", value);
+		return false;
+	}
+	options->remap[pair[0]] = (struct remap){ true, pair[1] };
+	return true;
+}
+
+static bool take_death_signal(struct options *options, const char *value, struct text *why)
+{
+	options->death_signal = signal_number(value, strlen(value));
+	if (options->death_signal != 0)
+		return true;
+	text_addf(
+	        why,
+	        "'%.64s' is not a signal: after 'run', -p means --parent-death-signal; use --policy to name the policy",
+	        value);
+	return false;
+}
+
+static bool take_timeout(struct options *options, const char *value, struct text *why)
+{
+	if (scan_duration(value, strlen(value), &options->timeout_ms) && options->timeout_ms > 0)
+		return true;
+	text_addf(why, "--timeout %.32s: takes a duration such as 2s or 500ms", value);
+	return false;
+}
 
 static const char *const color_words[] = { "auto", "always", "never", NULL };
 
 #define JUDGING "run smoke check fetch lock explain"
 #define STARTING "run smoke"
 
-static const struct {
+/* Of what is neither a flag, nor a text, nor one of some words. false: a sentence in `why`. */
+typedef bool option_take(struct options *options, const char *value, struct text *why);
+
+static const struct option {
 	const char *name;
-	char letter; /* from OPTION_GROUP on tini's, which mean that only behind the word `run` */
-	enum option option;
 	const char *argument; /* NULL: takes none */
 	const char *help;
 	const char *commands; /* that take it; NULL: all */
+	option_take *take;
+	const char *const *words; /* it takes one of these, and the field is its index, an int */
+	uint16_t
+	        at; /* of its field, a flag where it takes no argument, otherwise a text; 0: see take */
+	char letter; /* 0: none */
+	bool supervises; /* implies init; its letter is tini's, which means that only behind the word `run` */
 } table[] = {
-	{ "policy", 'p', OPTION_POLICY, "FILE",
-	  "policy file; default: $AWEIGH_POLICY, then /etc/aweigh/policy.ini",
-	  "run smoke check fetch lock draft explain" },
-	{ "only", 0, OPTION_ONLY, "LIST", "only these models of the policy, comma-separated",
-	  JUDGING },
-	{ "verify", 0, OPTION_VERIFY, "LEVEL", "raises the policy's level",
-	  "run smoke check fetch explain" },
-	{ "root", 0, OPTION_ROOT, "DIR", "an unpacked image: the policy's paths lie beneath DIR",
-	  "check draft explain" },
-	{ "user", 0, OPTION_USER, "USER[:GROUP]", "overrides the policy's user",
-	  "check fetch explain" },
-	{ "env-file", 0, OPTION_ENV_FILE, "FILE", "judge these NAME=VALUE lines as the environment",
-	  "check draft explain" },
-	{ "image-config", 0, OPTION_IMAGE_CONFIG, "FILE",
+#define FIELD(field) .at = offsetof(struct options, field)
+	{ "policy", "FILE", "policy file; default: $AWEIGH_POLICY, then /etc/aweigh/policy.ini",
+	  "run smoke check fetch lock draft explain", FIELD(policy), .letter = 'p' },
+	{ "only", "LIST", "only these models of the policy, comma-separated", JUDGING,
+	  FIELD(only) },
+	{ "verify", "LEVEL", "raises the policy's level", "run smoke check fetch explain",
+	  FIELD(level), .words = level_words },
+	{ "root", "DIR", "an unpacked image: the policy's paths lie beneath DIR",
+	  "check draft explain", FIELD(root) },
+	{ "user", "USER[:GROUP]", "overrides the policy's user", "check fetch explain",
+	  FIELD(user) },
+	{ "env-file", "FILE", "judge these NAME=VALUE lines as the environment",
+	  "check draft explain", FIELD(env_file) },
+	{ "image-config", "FILE",
 	  "judge environment and user as this OCI image configuration has them",
-	  "check draft explain" },
-	{ "format", 0, OPTION_FORMAT, "FMT", "", JUDGING " checks" },
-	{ "report", 0, OPTION_REPORT, "FMT=FILE", "write a report to FILE as well; repeatable",
-	  "run smoke check fetch" },
+	  "check draft explain", FIELD(image_config) },
+	{ "format", "FMT", "", JUDGING " checks", .take = take_format },
+	{ "report", "FMT=FILE", "write a report to FILE as well; repeatable",
+	  "run smoke check fetch", .take = take_report },
 #ifndef AWEIGH_NO_FETCH /* of commands that the other build has */
-	{ "aboard", 0, OPTION_ABOARD, NULL, "lock what is there, and ask no hub", "lock" },
-	{ "check", 0, OPTION_CHECK, NULL, "write nothing: say what the lock file would change",
-	  "lock" },
-	{ "upgrade", 0, OPTION_UPGRADE, NULL, "look branches and tags up anew", "lock" },
-	{ "as", 0, OPTION_AS, "FORM", "print the lock file in this form", "lock" },
-	{ "force", 0, OPTION_FORCE, NULL, "write over a policy that is there", "draft" },
-	{ "ready", 0, OPTION_READY, "TARGET",
-	  "what the command is ready by, as [service] ready has it", "draft" },
+	{ "aboard", NULL, "lock what is there, and ask no hub", "lock", FIELD(aboard) },
+	{ "check", NULL, "write nothing: say what the lock file would change", "lock",
+	  FIELD(check) },
+	{ "upgrade", NULL, "look branches and tags up anew", "lock", FIELD(upgrade) },
+	{ "as", "FORM", "print the lock file in this form", "lock", FIELD(as),
+	  .words = lock_form_words },
+	{ "force", NULL, "write over a policy that is there", "draft", FIELD(force) },
+	{ "ready", "TARGET", "what the command is ready by, as [service] ready has it", "draft",
+	  FIELD(ready) },
 #endif
-	{ "body", 0, OPTION_BODY, "PATTERN", "what the answer's first 64 KiB must hold", "probe" },
-	{ "timeout", 0, OPTION_TIMEOUT, "DURATION",
-	  "how long the answer may take (probe, 2s), or the command (draft, 60s)", "probe draft" },
-	{ "allow-remote", 0, OPTION_ALLOW_REMOTE, NULL, "ask another machine, by its address",
-	  "probe smoke" },
-	{ "color", 0, OPTION_COLOR, "WHEN", "NO_COLOR is honoured", NULL },
-	{ "quiet", 'q', OPTION_QUIET, NULL, "print only what refuses", NULL },
-	{ "verbose", 'v', OPTION_VERBOSE, NULL, "print notes, too", NULL },
-	{ "version", 'V', OPTION_VERSION, NULL, "print the version and the libraries built in",
-	  NULL },
-	{ "help", 'h', OPTION_HELP, NULL, "print this, or the help of a command", NULL },
-	{ "init", 0, OPTION_INIT, NULL, "stay as the service's init: forward signals and reap",
-	  STARTING },
-	{ "group", 'g', OPTION_GROUP, NULL, "send signals to the service's process group (-g)",
-	  STARTING },
-	{ "subreaper", 's', OPTION_SUBREAPER, NULL,
-	  "take in orphans where aweigh is not PID 1 (-s)", STARTING },
-	{ "warn-reaped", 'w', OPTION_WARN_REAPED, NULL,
-	  "say of each orphan that it was reaped (-w)", STARTING },
-	{ "parent-death-signal", 'p', OPTION_DEATH_SIGNAL, "SIG",
-	  "get SIG when the parent dies (-p)", STARTING },
-	{ "remap", 'e', OPTION_REMAP, "CODE[=CODE]",
-	  "end with another status, 0 when it is not named; repeatable (-e)", STARTING },
+	{ "body", "PATTERN", "what the answer's first 64 KiB must hold", "probe", FIELD(body) },
+	{ "timeout", "DURATION",
+	  "how long the answer may take (probe, 2s), or the command (draft, 60s)", "probe draft",
+	  .take = take_timeout },
+	{ "allow-remote", NULL, "ask another machine, by its address", "probe smoke",
+	  FIELD(allow_remote) },
+	{ "color", "WHEN", "NO_COLOR is honoured", NULL, FIELD(color), .words = color_words },
+	{ "quiet", NULL, "print only what refuses", NULL, FIELD(quiet), .letter = 'q' },
+	{ "verbose", NULL, "print notes, too", NULL, FIELD(verbose), .letter = 'v' },
+	{ "version", NULL, "print the version and the libraries built in", NULL, FIELD(version),
+	  .letter = 'V' },
+	{ "help", NULL, "print this, or the help of a command", NULL, FIELD(help), .letter = 'h' },
+	{ "init", NULL, "stay as the service's init: forward signals and reap", STARTING,
+	  FIELD(init), .supervises = true },
+	{ "group", NULL, "send signals to the service's process group (-g)", STARTING, FIELD(group),
+	  .supervises = true, .letter = 'g' },
+	{ "subreaper", NULL, "take in orphans where aweigh is not PID 1 (-s)", STARTING,
+	  FIELD(subreaper), .supervises = true, .letter = 's' },
+	{ "warn-reaped", NULL, "say of each orphan that it was reaped (-w)", STARTING,
+	  FIELD(tells_reaped), .supervises = true, .letter = 'w' },
+	{ "parent-death-signal", "SIG", "get SIG when the parent dies (-p)", STARTING,
+	  .take = take_death_signal, .supervises = true, .letter = 'p' },
+	{ "remap", "CODE[=CODE]",
+	  "end with another status, 0 when it is not named; repeatable (-e)", STARTING,
+	  .take = take_remap, .supervises = true, .letter = 'e' },
 };
-#define FIRST_OPTION_OF_RUN OPTION_INIT
-#define FIRST_LETTER_OF_RUN OPTION_GROUP
+static_assert(LENGTH_OF(table) <= 32, "options that were given are bits");
 #define HELP_COLUMN 26
 #define HELP_WIDTH 80
 
@@ -137,24 +199,18 @@ static bool shows_letter(const struct command *command, size_t i)
 	for (size_t k = i + 1; starts && k < LENGTH_OF(table); k++)
 		if (table[k].letter == table[i].letter)
 			return false;
-	return table[i].letter != 0 && (starts || table[i].option < FIRST_LETTER_OF_RUN);
+	return table[i].letter != 0 && (starts || !table[i].supervises);
 }
 
 /* The words that an option takes stand before its help, from where they are kept. */
-static void add_help(size_t i, struct text *out)
+static void add_help(const struct option *option, struct text *out)
 {
-	enum option option = table[i].option;
-	const char *const *words = option == OPTION_VERIFY ? level_words :
-	                           option == OPTION_AS     ? lock_form_words :
-	                           option == OPTION_COLOR  ? color_words :
-	                                                     NULL;
-
-	if (words != NULL)
-		words_add(out, words_of, words);
-	if (option == OPTION_FORMAT)
+	if (option->words != NULL)
+		words_add(out, words_of, option->words);
+	if (option->take == take_format)
 		words_add(out, report_format_at, NULL);
-	text_addf(out, "%s%s", out->length > 0 && table[i].help[0] != '\0' ? "; " : "",
-	          table[i].help);
+	text_addf(out, "%s%s", out->length > 0 && option->help[0] != '\0' ? "; " : "",
+	          option->help);
 }
 
 static void print_option(FILE *out, const struct command *command, size_t i)
@@ -162,7 +218,7 @@ static void print_option(FILE *out, const struct command *command, size_t i)
 	char left[64], help[256];
 	struct text text = TEXT_OVER(left), right = TEXT_OVER(help);
 
-	add_help(i, &right);
+	add_help(&table[i], &right);
 	if (shows_letter(command, i))
 		text_addf(&text, "-%c, ", table[i].letter);
 	text_addf(&text, "--%s%s%s", table[i].name, table[i].argument == NULL ? "" : " ",
@@ -179,8 +235,8 @@ static bool takes_option(const struct command *command, size_t i)
 static void print_options(FILE *out, const struct command *command)
 {
 	(void)fputs("\noptions:\n", out);
-	for (size_t i = 0; i < LENGTH_OF(table) && table[i].option < FIRST_OPTION_OF_RUN; i++)
-		if (command == NULL || takes_option(command, i))
+	for (size_t i = 0; i < LENGTH_OF(table); i++)
+		if (!table[i].supervises && (command == NULL || takes_option(command, i)))
 			print_option(out, command, i);
 	if (command != NULL && command->kind != COMMAND_STARTS)
 		return;
@@ -188,7 +244,7 @@ static void print_options(FILE *out, const struct command *command)
 	        "\noptions of run and smoke, each implies --init; after 'run' tini's letters work:\n",
 	        out);
 	for (size_t i = 0; i < LENGTH_OF(table); i++)
-		if (table[i].option >= FIRST_OPTION_OF_RUN)
+		if (table[i].supervises)
 			print_option(out, command, i);
 }
 
@@ -229,49 +285,6 @@ static const char *next_option(const void *context, size_t index)
 	return index < LENGTH_OF(table) ? table[index].name : NULL;
 }
 
-static bool take_format(const char *name, size_t length, const struct report_format **out,
-                        struct text *why)
-{
-	char word[33] = "";
-
-	*out = report_format_find(name, length);
-	if (*out != NULL && (*out)->write != NULL)
-		return true;
-	memcpy(word, name, length < sizeof(word) ? length : sizeof(word) - 1);
-	if (*out != NULL) {
-		text_addf(why, "this build (FETCH=no) writes no %s, but human and json", word);
-		return false;
-	}
-	text_addf(why, "unknown format '%s'", word);
-	if (words_suggest(why, word, report_format_at, NULL))
-		return false;
-	text_add(why, ": takes ");
-	words_add(why, report_format_at, NULL);
-	return false;
-}
-
-static bool take_report(struct options *options, const char *value, struct text *why)
-{
-	const char *equals = strchr(value, '=');
-
-	if (equals == NULL || equals[1] == '\0') {
-		text_addf(why, "--report takes FMT=FILE, such as json=/dev/termination-log");
-		return false;
-	}
-	if (options->report_count >= MAX_REPORTS) {
-		text_addf(why, "more than %u reports", MAX_REPORTS);
-		return false;
-	}
-	for (size_t i = 0; i < options->report_count; i++)
-		if (strcmp(options->reports[i].file, equals + 1) == 0) {
-			text_addf(why, "two reports go to %.256s", equals + 1);
-			return false;
-		}
-	options->reports[options->report_count].file = equals + 1;
-	return take_format(value, (size_t)(equals - value),
-	                   &options->reports[options->report_count++].format, why);
-}
-
 /* The index of one of the words, or -1 with a sentence. */
 static int word_index(const char *value, const char *const *words, const char *option,
                       struct text *why)
@@ -285,125 +298,30 @@ static int word_index(const char *value, const char *const *words, const char *o
 	return -1;
 }
 
-static bool take_remap(struct options *options, const char *value, struct text *why)
+static bool take(struct options *options, const struct option *option, const char *value,
+                 struct text *why)
 {
-	char from[8] = "";
-	size_t length = strcspn(value, "=");
-	uint8_t pair[2];
+	void *field = (char *)options + option->at;
 
-	if (length < sizeof(from))
-		memcpy(from, value, length);
-	if (!statuses_pair(from, value[length] == '=' ? value + length + 1 : "0", pair)) {
-		text_addf(why, "--remap %.32s: takes an exit status, or two as in 143=0", value);
-		return false;
+	options->init |= option->supervises;
+	if (option->take != NULL)
+		return option->take(options, value, why);
+	if (option->words != NULL) {
+		*(int *)field = word_index(value, option->words, option->name, why);
+		return *(int *)field >= 0;
 	}
-	options->remap[pair[0]] = (struct remap){ true, pair[1] };
+	if (option->argument != NULL)
+		*(const char **)field = value;
+	else
+		*(bool *)field = true;
 	return true;
-}
-
-static bool take_death_signal(struct options *options, const char *value, struct text *why)
-{
-	options->death_signal = signal_number(value, strlen(value));
-	if (options->death_signal != 0)
-		return true;
-	text_addf(
-	        why,
-	        "'%.64s' is not a signal: after 'run', -p means --parent-death-signal; use --policy to name the policy",
-	        value);
-	return false;
-}
-
-static bool take(struct options *options, enum option option, const char *value, struct text *why)
-{
-	int index;
-
-	switch (option) {
-	case OPTION_POLICY:
-		options->policy = value;
-		return true;
-	case OPTION_ONLY:
-		options->only = value;
-		return true;
-	case OPTION_VERIFY:
-		options->level = word_index(value, level_words, "verify", why);
-		return options->level >= 0;
-	case OPTION_ROOT:
-		options->root = value;
-		return true;
-	case OPTION_USER:
-		options->user = value;
-		return true;
-	case OPTION_ENV_FILE:
-		options->env_file = value;
-		return true;
-	case OPTION_IMAGE_CONFIG:
-		options->image_config = value;
-		return true;
-	case OPTION_FORMAT:
-		return take_format(value, strlen(value), &options->format, why);
-	case OPTION_REPORT:
-		return take_report(options, value, why);
-	case OPTION_ABOARD:
-		return options->aboard = true;
-	case OPTION_CHECK:
-		return options->check = true;
-	case OPTION_UPGRADE:
-		return options->upgrade = true;
-	case OPTION_AS:
-		options->as = word_index(value, lock_form_words, "as", why);
-		return options->as >= 0;
-	case OPTION_FORCE:
-		return options->force = true;
-	case OPTION_READY:
-		options->ready = value;
-		return true;
-	case OPTION_BODY:
-		options->body = value;
-		return true;
-	case OPTION_TIMEOUT:
-		if (scan_duration(value, strlen(value), &options->timeout_ms) &&
-		    options->timeout_ms > 0)
-			return true;
-		text_addf(why, "--timeout %.32s: takes a duration such as 2s or 500ms", value);
-		return false;
-	case OPTION_ALLOW_REMOTE:
-		return options->allow_remote = true;
-	case OPTION_COLOR:
-		index = word_index(value, color_words, "color", why);
-		options->color = index < 0 ? COLOR_AUTO : (enum color_when)index;
-		return index >= 0;
-	case OPTION_QUIET:
-		return options->quiet = true;
-	case OPTION_VERBOSE:
-		return options->verbose = true;
-	case OPTION_VERSION:
-		return options->version = true;
-	case OPTION_HELP:
-		return options->help = true;
-	case OPTION_INIT:
-		return options->init = true;
-	case OPTION_GROUP:
-		return options->init = options->group = true;
-	case OPTION_SUBREAPER:
-		return options->init = options->subreaper = true;
-	case OPTION_WARN_REAPED:
-		return options->init = options->tells_reaped = true;
-	case OPTION_DEATH_SIGNAL:
-		options->init = true;
-		return take_death_signal(options, value, why);
-	case OPTION_REMAP:
-		options->init = true;
-		return take_remap(options, value, why);
-	}
-	return false;
 }
 
 /* The option that a letter means; behind `run`, tini's come first. -1: none. */
 static int letter_index(char letter, bool behind_run)
 {
 	for (int i = (int)LENGTH_OF(table); i-- > 0;)
-		if (table[i].letter == letter &&
-		    (behind_run || table[i].option < FIRST_LETTER_OF_RUN))
+		if (table[i].letter == letter && (behind_run || !table[i].supervises))
 			return i;
 	return -1;
 }
@@ -443,8 +361,8 @@ static bool take_with_value(struct options *options, int index, const char *valu
 		}
 		(*argv)++;
 	}
-	options->given |= 1u << table[index].option;
-	return take(options, table[index].option, value == NULL ? "" : value, why);
+	options->given |= 1u << index;
+	return take(options, &table[index], value, why);
 }
 
 /* -n VALUE, -nVALUE, and letters that take none together: -sgv. */
@@ -579,9 +497,8 @@ static void report_misfit(size_t i, const struct command *command, struct text *
 		at += length + !last;
 	}
 	text_addf(why,
-	          table[i].option >= FIRST_OPTION_OF_RUN && command->kind != COMMAND_LISTS ?
-	                  ": %s starts no service" :
-	                  ", not with %s",
+	          table[i].supervises && command->kind != COMMAND_LISTS ? ": %s starts no service" :
+	                                                                  ", not with %s",
 	          command->name);
 }
 
@@ -599,8 +516,7 @@ static bool fits_command(const struct options *options, struct text *why)
 	}
 
 	for (size_t i = 0; i < LENGTH_OF(table) && !asks; i++)
-		if ((options->given >> table[i].option & 1) != 0 &&
-		    !takes_option(options->command, i)) {
+		if ((options->given >> i & 1) != 0 && !takes_option(options->command, i)) {
 			report_misfit(i, options->command, why);
 			return false;
 		}

@@ -43,7 +43,7 @@ struct options {
 		const char *file;
 	} reports[MAX_REPORTS];
 	size_t report_count;
-	enum color_when color;
+	int color; /* enum color_when */
 	bool named; /* the command, by its word */
 	bool quiet, verbose, version, help;
 	bool aboard, check, upgrade; /* of lock */
