@@ -371,7 +371,6 @@ static void take_look(struct observer *observer, struct observed *observed, int 
 
 /* What it offers and starts */
 
-/* A descriptor's number means the same to the threads of a process only, and they have numbers of their own. */
 static void take_bind(struct observer *observer, struct observed *observed)
 {
 	struct sockaddr_storage storage;
@@ -386,20 +385,26 @@ static void take_bind(struct observer *observer, struct observed *observed)
 	observer->bound[at].port = port;
 }
 
-/* By what it last bound with this descriptor's number. */
+/*
+ * By what it last bound with this descriptor's number. Another thread may have done so, or the process that it was forked
+ * from: the workers of uvicorn listen on what their parent has bound.
+ */
 static void take_listen(struct observer *observer, const struct observed *observed)
 {
 	size_t room = LENGTH_OF(observer->bound);
 	uint16_t port = 0;
+	bool any = false;
 
 	for (size_t i = 0; i < room && i < observer->bound_count; i++) {
 		size_t at = (observer->bound_count - 1 - i) % room;
+		bool own = observer->bound[at].pid == observed->pid;
 
-		if (observer->bound[at].pid == observed->pid &&
-		    observer->bound[at].fd == (int)observed->args[0]) {
-			port = observer->bound[at].port;
+		if (observer->bound[at].fd != (int)observed->args[0] || (any && !own))
+			continue;
+		port = observer->bound[at].port;
+		any = true;
+		if (own)
 			break;
-		}
 	}
 	for (size_t i = 0; i < observer->port_count; i++)
 		if (observer->ports[i] == port)

@@ -874,6 +874,14 @@ def test_what_it_offers_and_starts(world):
     assert f"listened on {port}" in " ".join(human.split()), human
 
 
+@pytest.mark.parametrize("listens", ["pid = os.fork()\nif pid == 0: s.listen(); os._exit(0)\nos.waitpid(pid, 0)", "t = threading.Thread(target=s.listen); t.start(); t.join()"])
+def test_what_others_of_it_listen_on(world, listens):
+    """The workers of a server listen on what their parent has bound."""
+    port = free_port()
+    result = run_smoke(world, "exit", *python(f"import os, socket, threading\ns = socket.socket(); s.bind(('127.0.0.1', {port}))\n{listens}"))
+    assert result.status == 0 and result.json["service"]["ports"] == [port], result
+
+
 @pytest.mark.parametrize("look", ["os.path.exists", "os.stat", "lambda p: os.access(p, os.R_OK)", "os.lstat"])
 @pytest.mark.parametrize("path, words", [("models--org--other", "no [model] section names its repository"), ("models--org--m/refs/v2", "a revision that is not aboard"),
                                          ("models--org--m/snapshots/" + "e" * 40, "a revision that is not aboard")])
