@@ -589,6 +589,7 @@ struct observer *gate_observe(struct gate *gate)
 		return NULL;
 	}
 	observer->refuses = gate->policy.egress.kind == EGRESS_DENY;
+	observer->refuses_tcp = observer->refuses && gate->report.confinement.tcp;
 	observer->demands = demands(gate);
 	observer->demands_files = gate->policy.files_opened == OBSERVED_REFUSE;
 	gate->limits.observed = gate->limits.filter && observer->refuses;

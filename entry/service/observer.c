@@ -132,7 +132,7 @@ static void take_address(struct observer *observer, struct observed *observed, u
 		return;
 	attempt = note(observer, observed, ATTEMPT_ADDRESS, host, port);
 	if (attempt != NULL)
-		attempt->refused = observer->refuses;
+		attempt->refused = observer->refuses_tcp;
 }
 
 /* With egress = deny no socket but TCP's, whose connect(2) Landlock judges: this answer is the filter's. */

@@ -38,6 +38,7 @@ struct observer {
 	bool demands; /* what is not seen is refused: network or files is */
 	bool demands_files; /* files is */
 	bool refuses; /* egress = deny: sockets other than TCP's are answered with EACCES */
+	bool refuses_tcp; /* as Landlock does with those */
 	uint64_t started_ns;
 
 	struct attempt attempts[MAX_ATTEMPTS];

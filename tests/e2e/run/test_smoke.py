@@ -16,7 +16,7 @@ import pytest
 from models import complete, safetensors
 from network import free_port
 from waiting import wait_for
-from world import HANG_LIMIT, missing
+from world import HANG_LIMIT, ROOT, missing
 
 PYTHON = sys.executable
 SERVER = """
@@ -872,6 +872,20 @@ def test_what_it_offers_and_starts(world):
     world_schema(result)
     human = world.run("smoke", "-p", str(world.policy_file), "--", PYTHON, "-u", str(world.path / "service.py")).err
     assert f"listened on {port}" in " ".join(human.split()), human
+
+
+@pytest.mark.parametrize("withheld", [False, True])
+def test_what_nobody_refuses_is_not_told_as_refused(world, withheld):
+    """egress = deny where the platform withholds Landlock: TCP goes on."""
+    prefix = ()
+    if withheld:
+        program = str(world.path.parent / "without-landlock")
+        subprocess.run(["gcc", "-O1", "-o", program, "-DLANDLOCK=ENOSYS", ROOT / "tests/programs/forbid.c"], check=True)
+        prefix = [program]
+    code = "import socket\ns = socket.socket(); s.settimeout(0.05)\ntry: s.connect(('192.0.2.77', 443))\nexcept OSError: pass"
+    result = run_smoke(world, "exit", *python(code), service="[confine]\negress = deny", prefix=prefix)
+    (attempt,) = result.json["service"]["attempts"]
+    assert attempt["port"] == 443 and attempt["refused"] != withheld and ("was refused" in message(result, "service.network")) != withheld, result
 
 
 @pytest.mark.parametrize("listens", ["pid = os.fork()\nif pid == 0: s.listen(); os._exit(0)\nos.waitpid(pid, 0)", "t = threading.Thread(target=s.listen); t.start(); t.join()"])
