@@ -149,32 +149,61 @@ static int take_socket(struct observer *observer, const struct observed *observe
 	return EACCES;
 }
 
-static void take_payload(struct observer *observer, struct observed *observed, uint64_t address,
-                         uint64_t size)
+#define PAYLOAD_BYTES 512u
+
+/* A name that DNS is asked for; over TCP its length stands before the message (RFC 1035, section 4.2.2). */
+static void take_payload(struct observer *observer, const struct observed *observed,
+                         const unsigned char *bytes, size_t length)
 {
-	unsigned char bytes[512];
 	char name[QUESTION_NAME_BYTES];
+
+	if (question_read(bytes, length, name) ||
+	    (length > 2 && (size_t)(bytes[0] << 8 | bytes[1]) == length - 2 &&
+	     question_read(bytes + 2, length - 2, name)))
+		(void)note(observer, observed, ATTEMPT_NAME, name, 0);
+}
+
+static void take_bytes(struct observer *observer, struct observed *observed, uint64_t address,
+                       uint64_t size)
+{
+	unsigned char bytes[PAYLOAD_BYTES];
 	size_t wanted = size < sizeof(bytes) ? (size_t)size : sizeof(bytes);
 
-	if (question_read(bytes, observe_read(observed, address, bytes, wanted), name))
-		(void)note(observer, observed, ATTEMPT_NAME, name, 0);
+	take_payload(observer, observed, bytes, observe_read(observed, address, bytes, wanted));
+}
+
+/* Of as many pieces as a question may come in. */
+static void take_pieces(struct observer *observer, struct observed *observed, uint64_t vector,
+                        uint64_t count)
+{
+	unsigned char bytes[PAYLOAD_BYTES];
+	size_t length = 0;
+
+	for (uint64_t i = 0; i < count && i < 4 && length < sizeof(bytes); i++) {
+		struct iovec piece;
+		size_t room = sizeof(bytes) - length;
+		uintptr_t base;
+
+		if (observe_read(observed, vector + i * sizeof(piece), &piece, sizeof(piece)) !=
+		    sizeof(piece))
+			break;
+		memcpy(&base, &piece.iov_base, sizeof(base));
+		length += observe_read(observed, base, bytes + length,
+		                       piece.iov_len < room ? piece.iov_len : room);
+	}
+	take_payload(observer, observed, bytes, length);
 }
 
 static void take_message(struct observer *observer, struct observed *observed, uint64_t address)
 {
 	struct msghdr message = { 0 };
-	struct iovec io = { 0 };
-	uintptr_t name, vector, base;
+	uintptr_t name, vector;
 
 	if (observe_read(observed, address, &message, sizeof(message)) != sizeof(message))
 		return;
 	memcpy(&name, &message.msg_name, sizeof(name));
 	memcpy(&vector, &message.msg_iov, sizeof(vector));
-	if (message.msg_iovlen > 0 &&
-	    observe_read(observed, vector, &io, sizeof(io)) == sizeof(io)) {
-		memcpy(&base, &io.iov_base, sizeof(base));
-		take_payload(observer, observed, base, io.iov_len);
-	}
+	take_pieces(observer, observed, vector, (uint64_t)message.msg_iovlen);
 	take_address(observer, observed, name, message.msg_namelen);
 }
 
@@ -492,7 +521,7 @@ static int take_call(struct observer *observer, struct observed *observed)
 		take_address(observer, observed, args[1], args[2]);
 		break;
 	case SYS_sendto:
-		take_payload(observer, observed, args[1], args[2]);
+		take_bytes(observer, observed, args[1], args[2]);
 		take_address(observer, observed, args[4], args[5]);
 		break;
 	case SYS_sendmsg:

@@ -888,6 +888,17 @@ def test_what_nobody_refuses_is_not_told_as_refused(world, withheld):
     assert attempt["port"] == 443 and attempt["refused"] != withheld and ("was refused" in message(result, "service.network")) != withheld, result
 
 
+@pytest.mark.parametrize("asks", ["udp.sendmsg([q[:1], q[1:12], q[12:]])", "tcp.send(len(q).to_bytes(2, 'big') + q)", "tcp.sendmsg([len(q).to_bytes(2, 'big'), q])"])
+def test_a_question_in_pieces_and_over_tcp(world, asks):
+    code = f"""import socket
+q = b"\\x12\\x34\\x01\\x00\\x00\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x0bhuggingface\\x02co\\x00\\x00\\x01\\x00\\x01"
+server = socket.create_server(("127.0.0.1", 0)); tcp = socket.create_connection(server.getsockname())
+udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); udp.connect(server.getsockname())
+{asks}"""
+    result = run_smoke(world, "exit", *python(code))
+    assert [attempt["host"] for attempt in result.json["service"]["attempts"]] == ["huggingface.co"], result
+
+
 @pytest.mark.parametrize("listens", ["pid = os.fork()\nif pid == 0: s.listen(); os._exit(0)\nos.waitpid(pid, 0)", "t = threading.Thread(target=s.listen); t.start(); t.join()"])
 def test_what_others_of_it_listen_on(world, listens):
     """The workers of a server listen on what their parent has bound."""
