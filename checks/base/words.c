@@ -49,11 +49,10 @@ static size_t shared_beginning(const char *a, const char *b)
 	               0;
 }
 
-const char *words_nearest(const char *word, words_next *next, const void *context)
+const char *words_within(const char *word, unsigned edits, words_next *next, const void *context)
 {
-	const char *near = NULL, *nearest = NULL, *candidate;
-	unsigned best = strlen(word) > 4 ? 3 : 2;
-	size_t shared = 0;
+	const char *near = NULL, *candidate;
+	unsigned best = edits + 1;
 
 	for (size_t i = 0; (candidate = next(context, i)) != NULL; i++) {
 		unsigned distance = edit_distance(word, candidate);
@@ -63,12 +62,22 @@ const char *words_nearest(const char *word, words_next *next, const void *contex
 			near = candidate;
 		}
 	}
-	for (size_t i = 0; near == NULL && (candidate = next(context, i)) != NULL; i++)
+	return near;
+}
+
+const char *words_nearest(const char *word, words_next *next, const void *context)
+{
+	const char *near = words_within(word, strlen(word) > 4 ? 2 : 1, next, context), *candidate;
+	size_t shared = 0;
+
+	if (near != NULL)
+		return near;
+	for (size_t i = 0; (candidate = next(context, i)) != NULL; i++)
 		if (shared_beginning(word, candidate) > shared) {
 			shared = shared_beginning(word, candidate);
-			nearest = candidate;
+			near = candidate;
 		}
-	return near != NULL ? near : nearest;
+	return near;
 }
 
 bool words_suggest(struct text *out, const char *word, words_next *next, const void *context)

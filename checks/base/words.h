@@ -13,7 +13,12 @@ unsigned edit_distance(const char *a, const char *b);
 
 /* Hands out the known words one by one; NULL: no more. */
 typedef const char *words_next(const void *context, size_t index);
-/* The nearest of the known words, for "did you mean"; NULL: none is near. Two edits, one for a word of up to four letters. */
+/* The nearest of the known words that so many edits make of it; NULL: none. */
+const char *words_within(const char *word, unsigned edits, words_next *next, const void *context);
+/*
+ * The same for "did you mean": two edits, one for a word of up to four letters; otherwise the one whose beginning it
+ * shares.
+ */
 const char *words_nearest(const char *word, words_next *next, const void *context);
 /* Adds "; did you mean 'NEAR'?" where one is near; false: none is. */
 bool words_suggest(struct text *out, const char *word, words_next *next, const void *context);

@@ -164,23 +164,19 @@ void variable_show(const char *name, const char *value, struct text *out)
 const char *const offline_variables[OFFLINE_VARIABLES] = { "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE",
 	                                                   "HF_DATASETS_OFFLINE" };
 
+/* In the place of those that no library reads any more the first once again. */
+static const char *next_variable(const void *context, size_t index)
+{
+	bool dead =
+	        index < library_variable_count && library_variables[index].role == VARIABLE_DEAD;
+
+	(void)context;
+	return index >= library_variable_count ? NULL : library_variables[dead ? 0 : index].name;
+}
+
 const char *library_nearest(const char *name)
 {
-	const char *nearest = NULL;
-	unsigned best = 3; /* two slips */
-
-	for (size_t i = 0; i < library_variable_count; i++) {
-		unsigned distance;
-
-		if (library_variables[i].role == VARIABLE_DEAD)
-			continue;
-		distance = edit_distance(name, library_variables[i].name);
-		if (distance < best) {
-			best = distance;
-			nearest = library_variables[i].name;
-		}
-	}
-	return nearest;
+	return words_within(name, 2, next_variable, NULL);
 }
 
 bool library_is_true(const char *value)
