@@ -97,6 +97,31 @@ static bool was_printed(const struct report *report, const struct report_finding
 	return false;
 }
 
+/* Of the files that one sentence is about the next in the order of their names: a folder's order is a disk's own. */
+static const char *path_behind(const struct paint *paint, const struct report_finding *first,
+                               const char *before)
+{
+	const char *best = NULL;
+
+	for (const struct report_finding *at = first; at != NULL; at = next_of(paint->report, at)) {
+		const char *path =
+		        have_one_sentence(at, first) ? report_path(paint->report, at) : "";
+
+		if (strcmp(path, before) > 0 && (best == NULL || strcmp(path, best) < 0))
+			best = path;
+	}
+	return best;
+}
+
+static uint64_t count_paths(const struct paint *paint, const struct report_finding *first)
+{
+	uint64_t count = 0;
+
+	for (const struct report_finding *at = first; at != NULL; at = next_of(paint->report, at))
+		count += have_one_sentence(at, first) && report_path(paint->report, at)[0] != '\0';
+	return count;
+}
+
 /*
  * One sentence with the files that it is about: "a, b, c and 10 more: sentence". `more` are known by their number alone.
  * Beside worse ones it says what it is.
@@ -106,20 +131,15 @@ static void print_sentence(const struct paint *paint, const struct report_findin
 {
 	char line[LINE_BYTES];
 	struct text text = TEXT_OVER(line);
+	const char *path = "";
 	size_t shown = 0;
 
 	if (finding->severity < worst)
 		text_addf(&text, "%s: ", severity_words[finding->severity]);
-	for (const struct report_finding *at = finding; at != NULL;
-	     at = next_of(paint->report, at)) {
-		const char *path = report_path(paint->report, at);
-
-		if (path[0] == '\0' || !have_one_sentence(at, finding))
-			continue;
-		if (shown < SHOWN_PATHS)
-			text_addf(&text, "%s%s", shown++ == 0 ? "" : ", ", path);
-		else
-			more++;
+	more += count_paths(paint, finding);
+	while (shown < SHOWN_PATHS && (path = path_behind(paint, finding, path)) != NULL) {
+		text_addf(&text, "%s%s", shown++ == 0 ? "" : ", ", path);
+		more--;
 	}
 	if (more > 0 && shown > 0)
 		text_addf(&text, " and %llu more", (unsigned long long)more);

@@ -238,6 +238,17 @@ def test_a_misspelt_format(world):
 HIDDEN = "\u061c\u200b\u200f\u202e\u2060\u2066\ufeff\ufff9\ufffe\U000e0041"
 
 
+@pytest.mark.parametrize("turn", [1, -1])
+def test_files_of_one_sentence_come_by_their_names(world, turn):
+    """A tmpfs, an ext4 and an overlay list a folder in orders of their own; a report can be compared with yesterday's."""
+    folder = complete(world.hub).snapshot
+    for name in ("a.onnx", "b.onnx", "c.onnx", "d.onnx", "e.onnx")[::turn]:
+        (folder / name).write_bytes(b"")
+    world.policy("[policy]\n[model m]\nrepo = org/m\n")
+    out = " ".join(report(world, "human").out.split())
+    assert "a.onnx, b.onnx, c.onnx and 2 more: " in out, out
+
+
 @pytest.mark.parametrize("name", ["human", "junit", "tap", "github", "markdown"])
 def test_what_nobody_sees_is_escaped(world, name):
     """Two names never look the same: neither by what has no width, nor by a backslash that begins an escape."""
