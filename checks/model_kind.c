@@ -54,7 +54,7 @@ void check_model_kind(struct inspection *inspection)
 		return;
 	}
 	for (size_t i = 0; i < family_count; i++) {
-		if (!family_has_any(inspection, families[i].marks))
+		if (!family_is(inspection, &families[i]))
 			continue;
 		if (families[i].check != NULL)
 			families[i].check(inspection);

@@ -263,7 +263,7 @@ static void report_missing_repo(struct inspection *inspection)
 	}
 	text_addf(
 	        &how,
-	        "fetch it when the image is built; what a RUN --mount=type=cache holds is not part of the image");
+	        "run aweigh fetch, in an image when it is built: what a RUN --mount=type=cache holds is no part of it");
 	if (inspection->hub_cache == NULL)
 		text_add(&why, "the cache cannot be located");
 	else if (inspection->model->outcome == CACHE_NO_HUB)

@@ -28,7 +28,7 @@ static bool find_format(const char *name, size_t length, const struct report_for
 	text_addf(why, "unknown format '%s'", word);
 	if (words_suggest(why, word, report_format_at, NULL))
 		return false;
-	text_add(why, ": takes ");
+	text_add(why, "; it must be ");
 	words_add(why, report_format_at, NULL);
 	return false;
 }

@@ -102,7 +102,7 @@ static int on_array_end(void *context)
 	return close_container(context, true);
 }
 
-/* Of a longer one its beginning and its hash: it is no name that is looked for, and is told from others. */
+/* See json_key_is_cut(). */
 static void keep_key(struct json *json, unsigned level, const char *key, size_t length)
 {
 	struct text kept = TEXT_OVER(json->key[level]);

@@ -53,6 +53,12 @@ struct json_value {
 	uint64_t index[JSON_TRACKED]; /* position in the array or object at level i */
 };
 
+/* Of a key that is so long its beginning and its hash are given: it is told from others, and no text of theirs. */
+static inline bool json_key_is_cut(const struct json_value *value, unsigned level)
+{
+	return value->key_length[level] == MAX_JSON_KEY_BYTES - 1;
+}
+
 /* Returns false to stop: json_end() then says JSON_STOPPED. */
 typedef bool json_visit(void *context, const struct json_value *value);
 

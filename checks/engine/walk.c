@@ -483,7 +483,13 @@ struct walk {
 /* model.safetensors/: the libraries' exists() is content with a directory, their open() is not. */
 static bool is_named_like_a_file(const char *path)
 {
-	return format_has_ending(path, ".json .safetensors .gguf .bin .onnx .pt .pth .ckpt .npz");
+	static const char *const endings[] = { ".json", ".safetensors", ".gguf", ".bin", ".onnx",
+		                               ".pt",   ".pth",         ".ckpt", ".npz" };
+
+	for (size_t i = 0; i < LENGTH_OF(endings); i++)
+		if (path_ends(path, endings[i]))
+			return true;
+	return false;
 }
 
 static void walk_directory(struct walk *walk, int fd, unsigned depth);

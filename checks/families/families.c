@@ -40,11 +40,12 @@ const struct family families[] = {
 };
 const size_t family_count = LENGTH_OF(families);
 
-bool family_has_any(const struct inspection *inspection, const char *names)
+bool family_is(const struct inspection *inspection, const struct family *family)
 {
 	size_t length;
 
-	for (const char *at = NULL, *mark; (mark = list_next(names, ' ', &at, &length)) != NULL;) {
+	for (const char *at = NULL, *mark;
+	     (mark = list_next(family->marks, ' ', &at, &length)) != NULL;) {
 		char name[MAX_NAME_BYTES];
 		struct text text = TEXT_OVER(name);
 

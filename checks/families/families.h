@@ -17,8 +17,8 @@ struct family {
 extern const struct family families[];
 extern const size_t family_count;
 
-/* Whether any of these is there, a file or a directory: marks of a family, say, blanks between them. */
-bool family_has_any(const struct inspection *inspection, const char *names);
+/* Whether any of the family's marks is there. */
+bool family_is(const struct inspection *inspection, const struct family *family);
 
 /* Shared by the families' functions: */
 

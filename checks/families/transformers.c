@@ -10,10 +10,21 @@
 #include "families/families.h"
 #include "util.h"
 
-static const char vocabularies[] =
-        "tokenizer.json vocab.txt vocab.json tokenizer.model spiece.model sentencepiece.bpe.model source.spm tekken.json "
-        "tokenizer_config.json vocabulary.txt vocabulary.json preprocessor_config.json sp_model.model "
-        "sentencepiece.model processor_config.json";
+static bool has_vocabulary(const struct inspection *inspection)
+{
+	static const char *const names[] = {
+		"tokenizer.json",  "vocab.txt",           "vocab.json",
+		"tokenizer.model", "spiece.model",        "sentencepiece.bpe.model",
+		"source.spm",      "tekken.json",         "tokenizer_config.json",
+		"vocabulary.txt",  "vocabulary.json",     "preprocessor_config.json",
+		"sp_model.model",  "sentencepiece.model", "processor_config.json",
+	};
+
+	for (size_t i = 0; i < LENGTH_OF(names); i++)
+		if (model_has(inspection, names[i], NULL))
+			return true;
+	return false;
+}
 
 /* Two words a line, to the last (tokenizers, "Merges text file invalid"); where tokenizer.json is there, nobody reads it. */
 static void check_merges(struct inspection *inspection)
@@ -97,7 +108,7 @@ void transformers_check(struct inspection *inspection)
 		family_report_repository(inspection, tower, "config.json");
 	/* timm, diffusers' parts and others have a config.json too, and no model_type in it. */
 	if (view->model->files.count > 0 || model_is_broken(inspection) ||
-	    view->manifest_complete || family_has_any(inspection, vocabularies) ||
+	    view->manifest_complete || has_vocabulary(inspection) ||
 	    view->of_format[format_find("gguf", 4) - formats].files > 0 || /* it is in there */
 	    !family_json_string(inspection, "config.json", "model_type", type, sizeof(type)))
 		return;

@@ -114,11 +114,11 @@ static bool has_component(const char *name, const char *const *words, size_t cou
 
 bool variable_is_secret(const char *name)
 {
-	static const char *const words[] = { "TOKEN",      "SECRET", "PASSWORD",  "PASSWD",
-		                             "PASSPHRASE", "APIKEY", "CREDENTIAL" };
-	static const char *const components[] = { "KEY", "PAT",  "AUTH",   "CREDS",  "PASS",
-		                                  "PSK", "SALT", "COOKIE", "BEARER", "DSN",
-		                                  "PWD", "JWT",  "SAS" };
+	static const char *const words[] = { "TOKEN",      "SECRET", "PASSWORD",   "PASSWD",
+		                             "PASSPHRASE", "APIKEY", "CREDENTIAL", "MYSQL_PWD" };
+	static const char *const components[] = { "KEY",    "PAT", "AUTH", "CREDS",
+		                                  "PASS",   "PSK", "SALT", "COOKIE",
+		                                  "BEARER", "DSN", "JWT",  "SAS" };
 	const struct library_variable *variable = library_variable(name, strlen(name));
 
 	if (variable != NULL && variable->role != VARIABLE_DEAD)

@@ -338,7 +338,7 @@ static bool is_loss(const struct download *download, int error)
 {
 	const struct partial *partial = &download->partial;
 
-	return (error == -ESTALE && partial->unguarded) || (error == -EIO && partial->resumed);
+	return (error == -ESTALE && partial->unguarded) || (error == -EIO && partial->inherited);
 }
 
 /* The disk's error, unless a file of its own may be better. */

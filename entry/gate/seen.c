@@ -158,6 +158,15 @@ static void raise_attempts(struct gate *gate, const struct observer *observer)
 		           observer->attempts_left_out);
 }
 
+/* Where the model lies, from the root; false: it was not found. */
+static bool place_of(const struct gate *gate, size_t index, char out[static MAX_PATH_BYTES])
+{
+	char path[MAX_PATH_BYTES] = "";
+
+	report_model_path(&gate->report, index, path, sizeof(path));
+	return path[0] != '\0' && gate_whole_path(gate, path, out);
+}
+
 /* models--ORG--NAME directly beneath the cache: what else lies there belongs to the libraries. */
 static bool is_of_a_repository(const struct gate *gate, const char *path)
 {
@@ -191,8 +200,8 @@ static void repositories_take(struct repositories *all, const struct gate *gate)
 	for (size_t i = 0; all->names != NULL && i < gate->policy.model_count; i++) {
 		const char *repo = gate->policy.models[i].repo;
 
-		report_model_path(&gate->report, i, path, sizeof(path));
-		if (gate->policy.models[i].path != NULL && is_of_a_repository(gate, path)) {
+		if (gate->policy.models[i].path != NULL && place_of(gate, i, path) &&
+		    is_of_a_repository(gate, path)) {
 			const char *name = path + strlen(gate->hub_cache) + 1;
 
 			repositories_add(all, name, strcspn(name, "/"));
@@ -305,20 +314,41 @@ static void raise_files(struct gate *gate, const struct observer *observer)
 	gate->report.service.uncovered = raised;
 }
 
+#define LARGEST (LENGTH_OF(((struct report_used *)NULL)->largest) - 1)
+
 struct unopened {
 	const struct model *model;
 	const struct identified *seen;
 	size_t seen_count;
 	size_t opened, files, entries;
-	uint64_t bytes, first_bytes;
-	char first[MAX_PATH_BYTES]; /* beneath the model's directory */
+	uint64_t bytes;
+	struct {
+		uint64_t bytes;
+		char path[MAX_PATH_BYTES]; /* beneath the model's directory */
+	} largest[LARGEST];
 };
+
+static void take_unopened(struct unopened *unopened, const char *path, uint64_t bytes)
+{
+	size_t at = unopened->files < LARGEST ? unopened->files : LARGEST;
+
+	unopened->files++;
+	unopened->bytes += bytes;
+	while (at > 0 && unopened->largest[at - 1].bytes <= bytes) {
+		if (at < LARGEST)
+			unopened->largest[at] = unopened->largest[at - 1];
+		at--;
+	}
+	if (at == LARGEST)
+		return;
+	unopened->largest[at].bytes = bytes;
+	memcpy(unopened->largest[at].path, path, strlen(path) + 1);
+}
 
 /* What the service has left there may be anything: there is an end to it. */
 static enum dir_step count_file(void *context, const char *path, const struct stat *st)
 {
 	struct unopened *unopened = context;
-	uint64_t size = (uint64_t)st->st_size;
 
 	if (unopened->entries++ >= MAX_OBSERVED_FILES)
 		return DIR_END;
@@ -326,72 +356,80 @@ static enum dir_step count_file(void *context, const char *path, const struct st
 		return DIR_PASS_BY;
 	if (!S_ISREG(st->st_mode) || !model_selects(unopened->model, path))
 		return DIR_ON;
-	if (identified_has(unopened->seen, unopened->seen_count, st)) {
+	if (identified_has(unopened->seen, unopened->seen_count, st))
 		unopened->opened++;
-		return DIR_ON;
-	}
-	unopened->files++;
-	unopened->bytes += size;
-	if (unopened->first[0] == '\0' || size >= unopened->first_bytes) {
-		memcpy(unopened->first, path, strlen(path) + 1);
-		unopened->first_bytes = size;
-	}
+	else
+		take_unopened(unopened, path, (uint64_t)st->st_size);
 	return DIR_ON;
 }
 
-/* By either of its names: as it was asked for, and without links. */
-static const char *beneath(const char *path, const char *directory, const char *real)
+/* A model may be one file. */
+static void count_files(struct gate *gate, const char *path, struct unopened *unopened)
 {
-	const char *whole = path_is_beneath(path, directory) ? directory :
-	                    path_is_beneath(path, real)      ? real :
-	                                                       NULL;
+	struct stat st;
 
-	return whole == NULL ? NULL : path + strlen(whole) + strspn(path + strlen(whole), "/");
+	if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+		dir_walk(&gate->tree, path, count_file, unopened);
+	else if (identified_has(unopened->seen, unopened->seen_count, &st))
+		unopened->opened++;
+	else
+		take_unopened(unopened, "", (uint64_t)st.st_size);
 }
 
-/* What it looked for in a model and did not find: libraries try what a model may have, and say only what they miss. */
-static void count_absent(struct gate *gate, const struct observer *observer, const char *directory,
-                         struct report_used *used)
+/* The rest of a path that lies beneath; NULL: it does not, or goes up again. */
+static const char *beneath(const char *path, const char *directory)
+{
+	size_t length = strlen(directory);
+
+	while (length > 1 && directory[length - 1] == '/')
+		length--;
+	if (!path_is_beneath(path, directory) || path[length] == '\0')
+		return NULL;
+	path += length + strspn(path + length, "/");
+	return repo_path_is_legal(path, strlen(path)) ? path : NULL;
+}
+
+/*
+ * What it looked for in a model and did not find: libraries try what a model may have, and say only what they miss. What
+ * the service made and removed is its own, and what the policy leaves out is left out.
+ */
+static void count_absent(struct gate *gate, const struct observer *observer,
+                         const struct model *model, const char *directory, struct report_used *used)
 {
 	char real[PATH_MAX];
 
 	if (realpath(directory, real) == NULL)
 		return;
 	for (size_t i = 0; i < observer->file_count; i++) {
-		const char *name = beneath(observer->files[i].path, directory, real);
+		const struct opened_file *file = &observer->files[i];
+		const char *name = beneath(file->path, directory);
 		struct stat st;
 
-		if (name == NULL || name[0] == '\0' || stat(observer->files[i].path, &st) == 0)
+		if (name == NULL)
+			name = beneath(file->path, real);
+		if (name == NULL || file->made || path_name(name)[0] == '.' ||
+		    !model_selects(model, name) || stat(file->path, &st) == 0)
 			continue;
 		if (used->absent++ < LENGTH_OF(used->missed) - 1)
 			used->missed[used->absent - 1] = report_keep(&gate->report, name);
 	}
 }
 
-static void raise_used(struct gate *gate, const struct unopened *unopened,
-                       const struct report_used *used, const char *directory)
+static void raise_unopened(struct gate *gate, const struct unopened *unopened,
+                           const char *directory)
 {
-	char path[MAX_PATH_BYTES], names[512];
-	struct text text = TEXT_OVER(names);
+	char path[MAX_PATH_BYTES];
 
-	if (used->unopened > 0 && path_join(path, sizeof(path), directory, unopened->first))
+	if (unopened->files > 0 &&
+	    path_join(path, sizeof(path), directory, unopened->largest[0].path))
 		gate_raise_at(
 		        gate, FINDING_SERVICE_FILES,
 		        (struct report_at){
 		                .path = path,
 		                .fix = "leave out by files or exclude what it never opens" },
 		        "of [model %.128s] %zu files were opened, and %zu (%s) never, this one the largest",
-		        used->model, used->opened, used->unopened,
-		        size_text(used->unopened_bytes).text);
-	for (size_t i = 0; used->missed[i] != NULL; i++)
-		text_addf(&text, "%s%.160s", i == 0 ? "" : ", ", used->missed[i]);
-	if (used->absent > 0)
-		gate_raise_at(
-		        gate, FINDING_SERVICE_FILES,
-		        (struct report_at){
-		                .fix = "nothing where it became ready: libraries look for what a model may have" },
-		        "in [model %.128s] it looked for %zu file%s that this model does not have: %s",
-		        used->model, used->absent, used->absent == 1 ? "" : "s", names);
+		        unopened->model->name, unopened->opened, unopened->files,
+		        size_text(unopened->bytes).text);
 }
 
 /* Files by model: what an image need not hold for this service, and what it has not. */
@@ -410,16 +448,17 @@ static void take_used(struct gate *gate, const struct observer *observer)
 		struct report_used *used = &all[service->used_count];
 		char directory[MAX_PATH_BYTES];
 
-		report_model_path(&gate->report, i, directory, sizeof(directory));
-		if (directory[0] != '/' || !gate->report.models[i].found)
+		if (!gate->report.models[i].found || !place_of(gate, i, directory))
 			continue;
-		dir_walk(&gate->tree, directory, count_file, &unopened);
+		count_files(gate, directory, &unopened);
 		*used = (struct report_used){ .model = unopened.model->name,
 			                      .opened = unopened.opened,
 			                      .unopened = unopened.files,
 			                      .unopened_bytes = unopened.bytes };
-		count_absent(gate, observer, directory, used);
-		raise_used(gate, &unopened, used, directory);
+		count_absent(gate, observer, unopened.model, directory, used);
+		for (size_t k = 0; k < LARGEST && k < unopened.files; k++)
+			used->largest[k] = report_keep(&gate->report, unopened.largest[k].path);
+		raise_unopened(gate, &unopened, directory);
 		service->used_count++;
 	}
 	service->used = all;
@@ -559,10 +598,8 @@ static bool list_directories(struct gate *gate, struct observer *observer)
 	if (gate->hub_cache_origin != NULL && gate->hub_cache[0] == '/')
 		at[count++] = gate->hub_cache;
 	for (size_t i = 0; i < gate->policy.model_count; i++)
-		if (gate->policy.models[i].path != NULL) {
-			report_model_path(&gate->report, i, path, sizeof(path));
+		if (gate->policy.models[i].path != NULL && place_of(gate, i, path))
 			at[count++] = report_keep(&gate->report, path);
-		}
 	for (size_t i = 0; i < count; i++) {
 		bool other = at[i][0] == '/' && realpath(at[i], resolved) != NULL &&
 		             strcmp(at[i], resolved) != 0;

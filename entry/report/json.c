@@ -154,6 +154,7 @@ static void put_used(yajl_gen gen, const struct report_used *used)
 	gen_number(gen, "opened", used->opened);
 	gen_number(gen, "never_opened", used->unopened);
 	gen_number(gen, "never_opened_bytes", used->unopened_bytes);
+	put_words(gen, "never_opened_files", used->largest, LENGTH_OF(used->largest));
 	gen_number(gen, "absent", used->absent);
 	put_words(gen, "absent_files", used->missed, LENGTH_OF(used->missed));
 	(void)yajl_gen_map_close(gen);

@@ -70,11 +70,10 @@ struct report_service {
 	/* Files of its models, where all that it did was seen. */
 	const struct report_used {
 		const char *model;
-		size_t opened, unopened,
-		        absent; /* absent: that it looked for, and that are not there */
+		size_t opened, unopened, absent; /* the last: looked for, and not there */
 		uint64_t unopened_bytes;
-		const char
-		        *missed[9]; /* of those that are absent, beneath the model; NULL: no more */
+		/* Beneath the model, the first of them; NULL: no more. Of the unopened the largest. */
+		const char *largest[9], *missed[9];
 	} * used;
 	size_t used_count;
 	size_t uncovered; /* files that it opened, or looked for in vain, which no [model] section covers */

@@ -39,6 +39,18 @@ static void add_hosts(struct text *text, const struct report_service *service, c
 		text_addf(text, " and %zu more", count - most);
 }
 
+/* Libraries look for what a model may have: it is told, and nothing is wrong with it. */
+static void add_absent(struct text *text, const struct report_service *service)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < service->used_count; i++)
+		count += service->used[i].absent;
+	if (count > 0)
+		text_addf(text, "; looked for %zu file%s that its models do not have", count,
+		          count == 1 ? "" : "s");
+}
+
 void watched_add(struct text *text, const struct report_service *service)
 {
 	if (service->ready)
@@ -57,6 +69,7 @@ void watched_add(struct text *text, const struct report_service *service)
 	for (size_t i = 0; service->ports[i] != 0; i++)
 		text_addf(text, "%s %u", i == 0 ? "; listened on" : ",", service->ports[i]);
 	add_programs(text, service);
+	add_absent(text, service);
 	if (service->uncovered > 0)
 		text_addf(text, "; opened or missed %zu file%s that no [model] section covers",
 		          service->uncovered, service->uncovered == 1 ? "" : "s");

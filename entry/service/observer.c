@@ -320,7 +320,8 @@ static bool grow(struct observer *observer)
 	return true;
 }
 
-static void note_file(struct observer *observer, const char *path, bool opened)
+/* NULL: it is left out. */
+static struct opened_file *note_file(struct observer *observer, const char *path, bool opened)
 {
 	uint64_t hash = hash_bytes(path, strlen(path));
 	uint32_t place = observer->file_room > 0 ? *place_of(observer, hash) : 0;
@@ -328,18 +329,19 @@ static void note_file(struct observer *observer, const char *path, bool opened)
 
 	if (place != 0) {
 		observer->files[place - 1].opened |= opened;
-		return;
+		return &observer->files[place - 1];
 	}
 	if (observer->file_count == observer->file_room && !grow(observer)) {
 		observer->files_left_out++;
-		return;
+		return NULL;
 	}
 	file = &observer->files[observer->file_count];
 	*file = (struct opened_file){ .hash = hash, .path = strdup(path), .opened = opened };
 	if (file->path == NULL)
-		return;
+		return NULL;
 	observer->file_count++;
 	*place_of(observer, hash) = (uint32_t)observer->file_count;
+	return file;
 }
 
 /* To its end, and not beyond: most names are short. */
@@ -380,10 +382,13 @@ static void take_open(struct observer *observer, struct observed *observed, int 
 {
 	bool makes = (flags & O_ACCMODE) == O_WRONLY || (flags & (O_CREAT | O_TRUNC)) != 0;
 	char path[MAX_PATH_BYTES];
+	struct opened_file *file = NULL;
 
 	if (read_path(observer, observed, directory, address, path) &&
 	    (is_of_interest(observer, path) || (!makes && is_weights(path))))
-		note_file(observer, path, !makes);
+		file = note_file(observer, path, !makes);
+	if (file != NULL)
+		file->made |= makes;
 }
 
 /* Where all files count, only those of hub caches are worth a look. */
@@ -395,7 +400,7 @@ static void take_look(struct observer *observer, struct observed *observed, int 
 	if (read_path(observer, observed, directory, address, path) &&
 	    is_of_interest(observer, path) &&
 	    (!observer->anywhere || strstr(path, "/models--") != NULL))
-		note_file(observer, path, false);
+		(void)note_file(observer, path, false);
 }
 
 /* What it offers and starts */

@@ -22,11 +22,12 @@ struct attempt {
 	bool refused;
 };
 
-/* A file beneath one of the watched directories that was to be opened or was looked for (stat(2), access(2)), there or not. */
+/* A file beneath one of the watched directories that was to be opened or was looked for (stat(2), access(2) and their like), there or not. */
 struct opened_file {
 	uint64_t hash; /* of the path */
 	char *path;
 	bool opened; /* was to be */
+	bool made; /* or written, by the service itself */
 };
 
 struct observer {

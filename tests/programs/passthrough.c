@@ -183,12 +183,18 @@ static int p_link(const char *from, const char *to)
 	ANSWER(linkat(root_fd, UNDER(from), root_fd, UNDER(to), 0));
 }
 
-/* Whether it was renamed before, as long as the volume is mounted. */
-static bool was_renamed(ino_t inode)
+/* Whether a rename gave it this name; `to` is remembered. A number of an inode would be another file's by and by. */
+static bool was_renamed(const char *from, const char *to)
 {
-	static atomic_bool renamed[1u << 16];
+	static atomic_bool given[1u << 16];
+	unsigned places[2] = { 5381, 5381 };
 
-	return atomic_exchange(&renamed[inode % (1u << 16)], true);
+	for (const char *at = from; *at != '\0'; at++)
+		places[0] = places[0] * 33 + (unsigned char)*at;
+	for (const char *at = to; *at != '\0'; at++)
+		places[1] = places[1] * 33 + (unsigned char)*at;
+	atomic_store(&given[places[1] % (1u << 16)], true);
+	return atomic_load(&given[places[0] % (1u << 16)]);
 }
 
 static int p_rename(const char *from, const char *to, unsigned flags)
@@ -202,7 +208,7 @@ static int p_rename(const char *from, const char *to, unsigned flags)
 		REFUSE("rename-over");
 	usleep((useconds_t)rule("delay") * 1000);
 	if (rule("halves") && fstatat(root_fd, UNDER(from), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    S_ISREG(st.st_mode) && (rule("halves") == 1 || was_renamed(st.st_ino))) {
+	    S_ISREG(st.st_mode) && (rule("halves") == 1 || was_renamed(from, to))) {
 		int fd = openat(root_fd, UNDER(from), O_WRONLY | O_CLOEXEC);
 
 		(void)!ftruncate(fd, st.st_size / 2);

@@ -165,7 +165,8 @@ int partial_open(struct partial *partial, const struct repo_store *repo, const c
 		if (is_partial_of(repo->leftovers[i], etag) &&
 		    claim(partial, repo, repo->leftovers[i], etag, locked)) {
 			count_chunks(partial);
-			partial->resumed = true;
+			partial->inherited = true;
+			partial->resumed = partial->present > 0;
 			return 0;
 		}
 	memset(partial->chunks, CHUNK_MISSING, partial->chunk_count);

@@ -20,7 +20,8 @@ struct partial {
 	uint64_t size, chunk_bytes;
 	size_t chunk_count, present, lead; /* lead: chunks from the start without a gap */
 	unsigned char *chunks; /* enum chunk */
-	bool resumed; /* an earlier run left it, whatever of it is there */
+	bool inherited; /* an earlier run left it */
+	bool resumed; /* and something was there, which was not cleared */
 	bool unguarded; /* no lock keeps all others from it: -ESTALE once one of them has taken it over */
 	_Atomic uint64_t
 	        looked_ns; /* when it was seen under its name, unguarded; two threads write it */

@@ -411,18 +411,29 @@ void manifest_writer_cancel(struct manifest_writer *writer)
 
 /* Locks */
 
+#define LOCK_OPENS 8u
+
+/* gVisor creates what it has not seen, and another sandbox was first: "File exists", without O_EXCL. Then it is seen. */
+static int open_lock(int directory_fd, const char *name)
+{
+	const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+	int fd = -1;
+
+	for (unsigned i = 0; fd < 0 && i < LOCK_OPENS; i++) {
+		fd = openat(directory_fd, name, flags | (i % 2 == 0 ? O_CREAT : 0), 0664);
+		if (fd < 0 && errno != EEXIST && (i % 2 == 0 || errno != ENOENT))
+			break;
+	}
+	return fd;
+}
+
 static int try_lock(int directory_fd, const char *name)
 {
 	struct stat st;
-	int fd = openat(directory_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
-	                0664);
-	int error;
+	int fd = open_lock(directory_fd, name), error;
 
-	/* gVisor creates what it has not seen, and another sandbox was first: it is seen the next time. */
 	if (fd < 0)
-		return errno == EACCES || errno == EROFS ? -ENOLCK :
-		       errno == EEXIST                   ? -EAGAIN :
-		                                           -errno;
+		return errno == EACCES || errno == EROFS ? -ENOLCK : -errno;
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		error = errno == EWOULDBLOCK ? EAGAIN : ENOLCK;
 		(void)close(fd);

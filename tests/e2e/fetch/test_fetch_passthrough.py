@@ -100,7 +100,8 @@ def test_what_a_fetch_cannot_do_without(fetcher, passthrough, tmp_path, rules, s
             assert_whole(fetcher, files)
 
 
-def test_what_an_earlier_fetch_left_is_lost(fetcher, passthrough, tmp_path):  # noqa: F811
+@pytest.mark.parametrize("damaged", [False, True])
+def test_what_an_earlier_fetch_left_is_lost(fetcher, passthrough, tmp_path, damaged):  # noqa: F811
     """A volume that goes wrong with a file that was taken over (rclone 1.60, which uploaded it meanwhile): then it is brought anew."""
     files = {**bert_files(), "big.safetensors": safetensors({"w": 5_000_000})}
     fetcher.hub = tmp_path / "volume/hub"
@@ -114,6 +115,10 @@ def test_what_an_earlier_fetch_left_is_lost(fetcher, passthrough, tmp_path):  # 
         with passthrough(tmp_path):
             fetcher.write(hub.url).fetch_killed(HANG_LIMIT, seen=is_alone)
             (left,) = fetcher.partials()
+            if damaged:   # so that its digest is wrong, and it is begun again in the same file
+                with open(left, "r+b") as file:
+                    file.seek(4096)
+                    file.write(b"damaged!")
             os.utime(left, (1, 1))
         with passthrough(tmp_path, "halves=2"):
             result = fetcher.fetch()

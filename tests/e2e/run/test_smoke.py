@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import certificates
 import pytest
-from models import complete, safetensors
+from models import bert_files, complete, safetensors
 from network import free_port
 from waiting import wait_for
 from world import HANG_LIMIT, ROOT, missing
@@ -678,16 +678,50 @@ def test_a_folder_with_links_to_itself(world):
 
 
 def test_files_by_model(world):
-    """What it opened, what it never did, and what it looked for in vain, by their names."""
+    """What it opened, what it never did, and what it looked for in vain, by their names: not what it made itself, nor what lies elsewhere."""
     snapshot = complete(world.hub).snapshot
-    code = f"import os\nopen({str(snapshot)!r} + '/config.json').close()\nfor name in ('processor_config.json', 'sub/x.json', 'config.json'): os.path.exists({str(snapshot)!r} + '/' + name)"
-    result = run_smoke(world, "exit", *python(code))
+    code = f"""import os
+snapshot = {str(snapshot)!r}
+open(snapshot + '/config.json').close()
+for name in ('processor_config.json', 'sub/x.json', 'config.json', '.hidden', '../../../outside.json', ''): os.path.exists(snapshot + '/' + name)
+open(snapshot + '/made.json', 'w').close(); os.remove(snapshot + '/made.json')"""
+    result = run_smoke(world, "exit", *python(code), service="[severity]\nservice.files = warning")
     (files,) = result.json["service"]["files"]
     assert result.status == 0 and (files["model"], files["opened"], files["never_opened"]) == ("m", 1, len(list(snapshot.iterdir())) - 1), files
     assert files["never_opened_bytes"] == sum(path.stat().st_size for path in snapshot.iterdir()) - (snapshot / "config.json").stat().st_size
+    assert files["never_opened_files"] == sorted((path.name for path in snapshot.iterdir() if path.name != "config.json"), key=lambda name: -(snapshot / name).stat().st_size)
     assert files["absent"] == 2 and sorted(files["absent_files"]) == ["processor_config.json", "sub/x.json"], files
-    assert any("looked for 2 files that this model does not have" in finding["message"] for finding in result.json["findings"]), result
     world_schema(result)
+    human = world.run("smoke", "-p", str(world.policy_file), "--", *python(code)).err
+    assert "looked for 2 files that its models do not have" in " ".join(human.split()), human
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_files_of_a_folder(world, slash):
+    """Whatever it is called; what the policy leaves out is not missed."""
+    folder = world.path / "folder"
+    folder.mkdir()
+    for name, data in bert_files().items():
+        (folder / name).write_bytes(data)
+    (folder / "tokenizer.json").unlink(missing_ok=True)
+    complete(world.hub)
+    world.policy(f"[policy]\n[model m]\nrepo = org/m\n[model f]\npath = {folder}{slash}\nexclude = tokenizer.json\n[service]\nready = exit\n")
+    code = f"import os\nfor name in ('', '/', '/tokenizer.json', '/other.json'): os.path.exists({str(folder)!r} + name)"
+    result = world.run("smoke", "-p", str(world.policy_file), "--format", "json", "--", *python(code))
+    files = json.loads(result.err[result.err.find("{\n"):])["service"]["files"]
+    assert result.status == 0 and [(f["model"], f["absent_files"]) for f in files] == [("m", []), ("f", ["other.json"])], result
+
+
+@pytest.mark.parametrize("path", ["folder", "./folder", "folder/model.safetensors"])
+def test_a_relative_path_is_covered(world, path):
+    """The policy's path is the service's working directory's, whatever the service calls it; a model may be one file."""
+    (world.path / "folder").mkdir()
+    for name, data in bert_files().items():
+        (world.path / "folder" / name).write_bytes(data)
+    world.policy(f"[model f]\npath = {path}\n[service]\nready = exit\nfiles = refuse\n")
+    result = world.run("smoke", "-p", str(world.policy_file), "--format", "json", "--", *python(f"open({str(world.path / 'folder/model.safetensors')!r})"), cwd=world.path)
+    (files,) = json.loads(result.err[result.err.find("{\n"):])["service"]["files"]
+    assert result.status == 0 and files["opened"] == 1 and (files["never_opened"] == 0) == path.endswith("safetensors"), result
 
 
 def test_a_look_as_musl_looks(world):
