@@ -334,7 +334,9 @@ static void take_unopened(struct unopened *unopened, const char *path, uint64_t 
 
 	unopened->files++;
 	unopened->bytes += bytes;
-	while (at > 0 && unopened->largest[at - 1].bytes <= bytes) {
+	while (at > 0 && (unopened->largest[at - 1].bytes < bytes ||
+	                  (unopened->largest[at - 1].bytes == bytes &&
+	                   strcmp(path, unopened->largest[at - 1].path) < 0))) {
 		if (at < LARGEST)
 			unopened->largest[at] = unopened->largest[at - 1];
 		at--;

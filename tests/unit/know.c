@@ -117,6 +117,36 @@ static void truth_as_the_hub_reads_it(void **state)
 	assert_false(library_is_true(NULL));
 }
 
+/* By their names: others of a system are no secrets, nor is what holds such a word by chance. */
+static void names_of_secrets(void **state)
+{
+	static const char *const secret[] = { "HF_TOKEN",  "AWS_SECRET_ACCESS_KEY", "PGPASSWORD",
+		                              "MYSQL_PWD", "SERVICE_JWT",           "BLOB_SAS",
+		                              "my_token",  "HUGGINGFACE_TOKEN",     "SENTRY_DSN",
+		                              "api_key" };
+	static const char *const open[] = { "PWD",      "OLDPWD",        "HOST_PWD",  "PROJECT_PWD",
+		                            "HF_HOME",  "KEYBOARD",      "PATIENT",   "AUTHOR",
+		                            "SASL_DIR", "HF_TOKEN_PATH", "PASSENGER", "DSNAME" };
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH_OF(secret); i++)
+		if (!variable_is_secret(secret[i]))
+			fail_msg("%s is shown", secret[i]);
+	for (size_t i = 0; i < LENGTH_OF(open); i++)
+		if (variable_is_secret(open[i]))
+			fail_msg("%s is not shown", open[i]);
+}
+
+static void near_names_of_variables(void **state)
+{
+	(void)state;
+	assert_string_equal(library_nearest("HF_HUB_OFLINE"), "HF_HUB_OFFLINE");
+	assert_null(library_nearest("A"));
+	assert_null(library_nearest("HF_SOMETHING_ELSE"));
+	/* Dead ones are near to nothing. */
+	assert_null(library_nearest("HF_HUB_HOMEE"));
+}
+
 static void check_cache(const char *const *rows, size_t count, const char *home, const char *wanted,
                         enum location_error error)
 {
@@ -294,6 +324,8 @@ int main(void)
 		cmocka_unit_test(names_in_a_repository),
 		cmocka_unit_test(paths_of_a_cache),
 		cmocka_unit_test(truth_as_the_hub_reads_it),
+		cmocka_unit_test(names_of_secrets),
+		cmocka_unit_test(near_names_of_variables),
 		cmocka_unit_test(where_the_cache_is),
 		cmocka_unit_test(users_and_groups),
 		cmocka_unit_test(versions),
