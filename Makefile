@@ -13,7 +13,7 @@ DESTDIR ?=
 CC ?= gcc
 STRIP ?= strip
 # Speed for the gate, size for the build that has no network code: of gcc 12's passes those that make it larger are left out.
-CFLAGS ?= $(if $(filter no,$(FETCH)),-Oz -flto -flto-partition=one -fmerge-all-constants -fno-jump-tables -fno-thread-jumps -fno-caller-saves -fno-tree-dominator-opts -fno-optimize-sibling-calls -fno-tree-loop-im -fno-move-loop-invariants -fno-tree-tail-merge -fno-partial-inlining -fno-schedule-insns2 -fno-shrink-wrap -fno-tree-dse -fira-region=all,-O2)
+CFLAGS ?= $(if $(filter no,$(FETCH)),-Oz -flto -flto-partition=one -fmerge-all-constants -fno-jump-tables -fno-thread-jumps -fno-caller-saves -fno-tree-dominator-opts -fno-optimize-sibling-calls -fno-tree-loop-im -fno-move-loop-invariants -fno-tree-tail-merge -fno-partial-inlining -fno-schedule-insns2 -fno-shrink-wrap -fno-tree-dse -fira-region=all $(if $(filter amd64,$(ARCH)),-malign-data=abi),-O2)
 LDFLAGS ?=
 
 # What runs once, for people, is small rather than fast.

@@ -377,7 +377,8 @@ static void report_unreadable(struct policy *policy, const struct policy_input *
 	                  error == -EFBIG  ? "it is larger than 4 MiB, no policy is" :
 	                                     patient_words(error);
 
-	policy_error(policy, FINDING_POLICY_MISSING, SOURCE_POLICY, 0, NULL,
+	policy_error(policy, FINDING_POLICY_MISSING, SOURCE_POLICY, 0,
+	             error == -EACCES ? "let the user that aweigh is started as read it" : NULL,
 	             "the policy %.900s%s cannot be read: %s", input->file,
 	             input->tree->root_fd >= 0 ? " beneath --root" : "", why);
 }

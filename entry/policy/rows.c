@@ -62,8 +62,14 @@ static bool append(void *list, size_t *count, const void *element, size_t size)
 static enum row_result wrong(struct policy *policy, const struct row *row, const char *fix,
                              const char *expected)
 {
-	policy_error(policy, FINDING_POLICY_VALUE, SOURCE_POLICY, row->line, fix,
-	             "%s = %.100s: expected %s", row->name, row->text, expected);
+	char help[64];
+	struct text text = TEXT_OVER(help);
+
+	text_addf(&text, "aweigh help '%s' says what its rows take",
+	          policy_section_names[row->section]);
+	policy_error(policy, FINDING_POLICY_VALUE, SOURCE_POLICY, row->line,
+	             fix != NULL ? fix : help, "%s = %.100s: expected %s", row->name, row->text,
+	             expected);
 	return ROW_WRONG;
 }
 
@@ -161,6 +167,8 @@ static enum row_result take_named(struct policy *policy, const struct row *row)
 	    (row->section == SECTION_ENV_SET && is_file_reference(row->text) &&
 	     row->text[7] != '/'))
 		return wrong(policy, row, NULL, "the absolute path of a file that holds the value");
+	if (row->section == SECTION_REPORT && row->text[0] == '\0')
+		return wrong(policy, row, NULL, "a file");
 	if (row->section == SECTION_PACKAGES && !version_spec_is_valid(row->text))
 		return wrong(policy, row, NULL,
 		             "a version, conditions such as >=2.31, <3, or present or absent");

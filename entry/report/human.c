@@ -16,6 +16,7 @@
 #include "util.h"
 
 #define INDENT 25u /* of text: the longest code and its margins */
+#define SUBJECT_COLUMNS 13
 #define SHOWN_PATHS 3u /* of one sentence; further ones are counted */
 #define LINE_BYTES                                                                                 \
 	(sizeof(((struct record *)NULL)->message) +                                                \
@@ -228,7 +229,10 @@ static void print_subject(const struct paint *paint, enum severity worst, const 
 	              worst == SEVERITY_WARNING ? "warning" :
 	                                          "ok");
 	stop(paint);
-	(void)fprintf(paint->out, " %-13s ", name);
+	if (strlen(name) > SUBJECT_COLUMNS) /* the sentence has the next line */
+		(void)fprintf(paint->out, " %s\n%*s", name, (int)INDENT, "");
+	else
+		(void)fprintf(paint->out, " %-*s ", SUBJECT_COLUMNS, name);
 }
 
 static void print_model(const struct paint *paint, size_t index)

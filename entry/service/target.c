@@ -236,7 +236,7 @@ static int connect_ip(const char *host, uint16_t port, uint64_t deadline_ns)
 static int connect_target(const struct target *target, uint64_t deadline_ns)
 {
 	struct sockaddr_un local = { .sun_family = AF_UNIX };
-	int fd;
+	int fd, six = -1;
 
 	if (target->kind == TARGET_UNIX) {
 		memcpy(local.sun_path, target->rest, strlen(target->rest) + 1);
@@ -245,7 +245,9 @@ static int connect_target(const struct target *target, uint64_t deadline_ns)
 	if (target->host[0] != '\0')
 		return connect_ip(target->host, target->port, deadline_ns);
 	fd = connect_ip("127.0.0.1", target->port, deadline_ns);
-	return fd == -ECONNREFUSED ? connect_ip("::1", target->port, deadline_ns) : fd;
+	if (fd == -ECONNREFUSED)
+		six = connect_ip("::1", target->port, deadline_ns);
+	return six >= 0 ? six : fd; /* a container may have no ::1, which says nothing */
 }
 
 struct channel {

@@ -238,6 +238,14 @@ def test_a_misspelt_format(world):
 HIDDEN = "\u061c\u200b\u200f\u202e\u2060\u2066\ufeff\ufff9\ufffe\U000e0041"
 
 
+def test_a_long_name_breaks_no_column(world):
+    complete(world.hub)
+    world.policy("[policy]\n[model all-minilm-l6-v2-of-the-team]\nrepo = org/m\n")
+    lines = report(world, "human").out.splitlines()
+    at = next(i for i, line in enumerate(lines) if "all-minilm-l6-v2-of-the-team" in line)
+    assert lines[at] == "  ok       all-minilm-l6-v2-of-the-team" and all(line.startswith(" " * 25) and line[25] != " " for line in lines[at + 1:at + 3]), lines
+
+
 @pytest.mark.parametrize("turn", [1, -1])
 def test_files_of_one_sentence_come_by_their_names(world, turn):
     """A tmpfs, an ext4 and an overlay list a folder in orders of their own; a report can be compared with yesterday's."""
