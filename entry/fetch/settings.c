@@ -301,8 +301,24 @@ static void add_port(struct fetch_settings *settings, uint16_t port)
 }
 
 /* Its address is a template: {repo}, {commit} and {path} are put in for each file. */
+/* A template of other words than the three stands for nothing; without {path} all files are one. */
+static bool is_template(const char *mirror)
+{
+	for (const char *at = mirror; (at = strchr(at, '{')) != NULL; at++)
+		if (strncmp(at, "{repo}", 6) != 0 && strncmp(at, "{commit}", 8) != 0 &&
+		    strncmp(at, "{path}", 6) != 0)
+			return false;
+	return strstr(mirror, "{path}") != NULL;
+}
+
 static bool check_mirror(const struct fetch_settings *settings, struct text *why)
 {
+	if (settings->mirror != NULL && !is_template(settings->mirror)) {
+		text_add(
+		        why,
+		        "fetch.mirror is a template with {path}, and {repo} and {commit} where the mirror has them, and no others");
+		return false;
+	}
 	if (settings->mirror == NULL || settings->allow_http ||
 	    strncasecmp(settings->mirror, "http://", 7) != 0)
 		return true;

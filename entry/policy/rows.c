@@ -122,6 +122,14 @@ static bool is_said_elsewhere(const struct policy *policy, const struct row *row
 	return false;
 }
 
+static bool is_file_of_its_own(const struct policy *policy, const char *file)
+{
+	for (size_t i = 0; i < policy->reports_count; i++)
+		if (strcmp(policy->reports[i].value, file) == 0)
+			return false;
+	return file[0] != '\0';
+}
+
 static bool append_named(struct policy *policy, const struct row *row)
 {
 	struct named_row taken = { row->name, row->text, row->line };
@@ -167,8 +175,8 @@ static enum row_result take_named(struct policy *policy, const struct row *row)
 	    (row->section == SECTION_ENV_SET && is_file_reference(row->text) &&
 	     row->text[7] != '/'))
 		return wrong(policy, row, NULL, "the absolute path of a file that holds the value");
-	if (row->section == SECTION_REPORT && row->text[0] == '\0')
-		return wrong(policy, row, NULL, "a file");
+	if (row->section == SECTION_REPORT && !is_file_of_its_own(policy, row->text))
+		return wrong(policy, row, NULL, "a file of its own");
 	if (row->section == SECTION_PACKAGES && !version_spec_is_valid(row->text))
 		return wrong(policy, row, NULL,
 		             "a version, conditions such as >=2.31, <3, or present or absent");

@@ -352,6 +352,14 @@ def test_a_static_mirror(fetcher, tls, tmp_path):
     assert {name: (fetcher.snapshot / name).read_bytes() for name in files} == files
 
 
+@pytest.mark.parametrize("template", ["https://mirror.invalid/{foo}/{path}", "https://mirror.invalid/files"])
+def test_a_mirror_is_a_template(fetcher, template):
+    """Of three words: another stands for nothing, and without {path} all files are one."""
+    with Hub(one_repo(bert_files())) as hub:
+        result = fetcher.write(hub.url, fetch=f"mirror = {template}").fetch()
+        assert result.status == 78 and "template with {path}" in result.finding("fetch.settings")["message"] and not hub.requests, result
+
+
 def test_a_plain_mirror_is_refused_and_not_passed_over(fetcher):
     """As a plain endpoint is: nobody is asked in its place."""
     with Hub(one_repo(bert_files())) as hub:

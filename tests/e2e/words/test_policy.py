@@ -82,7 +82,8 @@ def test_all_errors_at_once(world):
     (b"[policy]\nmode = off\xffline\n", 2, "policy.syntax", "not UTF-8"),
     (b"[policy]\nmode = off\x00line\n", 2, "policy.syntax", "NUL byte"),
     (b"\xef\xbb\xbf[policy]\nmode = offline\n", 1, "policy.syntax", "byte-order mark"),
-    ("[policy]\nmode = offline\n[report]\njson =\n", 4, "policy.value", "expected a file"),
+    ("[policy]\nmode = offline\n[report]\njson =\n", 4, "policy.value", "expected a file of its own"),
+    ("[policy]\nmode = offline\n[report]\njson = r\njunit = r\n", 5, "policy.value", "expected a file of its own"),
     ("[policy]\nmode = offline ; " + "x" * 5000 + "\n", 2, "policy.syntax", "bytes, more than the"),
     ("[model " + "n" * 60 + "]\nrepo = org/a\n", 2, "policy.syntax", "longer than the 49 bytes"),
 ])
