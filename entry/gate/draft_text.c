@@ -239,7 +239,9 @@ void draft_write(const struct draft *draft, bool lock, FILE *out)
 	for (size_t i = 0; i < draft->count; i++)
 		write_model(draft, &draft->models[i], out);
 	write_service(draft, out);
-	(void)fputs("\n; In a Dockerfile:\n;   COPY policy.ini /etc/aweigh/policy.ini\n", out);
+	(void)fputs(
+	        "\n; In a Dockerfile:\n;   COPY aweigh /aweigh\n;   COPY policy.ini /etc/aweigh/policy.ini\n",
+	        out);
 	if (lock)
 		(void)fputs(";   COPY " USUAL_LOCK " /etc/aweigh/" USUAL_LOCK "\n", out);
 	if (draft->hub_cache != NULL)
