@@ -15,6 +15,7 @@
  *   clock        seconds that are added to each time of a change
  *   delay        milliseconds that a rename takes; looks: that each look at a name takes
  *   stale        so many opens find that the name has another file meanwhile (ESTALE)
+ *   raced        1: a file that is made without O_EXCL is there already, as if another had just made it (gVisor's EEXIST)
  *   halves       1: a file that is renamed is half of it from then on; 2: when it is renamed for the second time
  *   slow         microseconds that a write takes
  *   OPERATION-hangs  1: mkdir, create, fsync or rename is taken and never answered
@@ -265,6 +266,12 @@ static int p_create(const char *path, mode_t mode, struct fuse_file_info *info)
 	REFUSE("create");
 	if ((info->flags & O_EXCL) != 0)
 		REFUSE("exclusive");
+	else if (rule("raced")) {
+		int fd = openat(root_fd, UNDER(path), O_CREAT | O_WRONLY | O_CLOEXEC, mode);
+
+		close(fd);
+		return -EEXIST;
+	}
 	return open_file(path, info->flags | O_CREAT, mode, info);
 }
 
