@@ -17,7 +17,7 @@ struct reader {
 	const char *at, *end;
 	unsigned line;
 	bool continued; /* the line at hand is indented: more of the value above */
-	bool in_section, section_checked;
+	bool in_section;
 	char section[128];
 	/* The key whose value is being gathered, until the next one begins: */
 	char key[MAX_NAME_BYTES];
@@ -46,27 +46,12 @@ static void finish_key(struct reader *reader)
 	reader->key[0] = '\0';
 }
 
-/* inih keeps 49 bytes of a section's name, and its first call tells which. */
-static void check_section(struct reader *reader, const char *kept)
-{
-	if (reader->section_checked)
-		return;
-	reader->section_checked = true;
-	if (strcmp(kept, reader->section) == 0)
-		return;
-	policy_error(reader->policy, FINDING_POLICY_SYNTAX, SOURCE_POLICY, reader->line,
-	             "choose a shorter name",
-	             "the section name [%.120s] is longer than the %zu bytes that are kept",
-	             reader->section, strlen(kept));
-	reader->in_section = false;
-}
-
 /* inih calls this for each key, and again for each indented line below it. */
 static int on_key(void *context, const char *section, const char *name, const char *value)
 {
 	struct reader *reader = context;
 
-	check_section(reader, section);
+	(void)section; /* what it keeps of a long one; begin_section() has all of it */
 	if (reader->continued && reader->key[0] != '\0') {
 		text_add(&reader->value_text, "\n");
 		text_add(&reader->value_text, value);
@@ -115,8 +100,12 @@ static bool begin_section(struct reader *reader, const char *start, const char *
 		complain(reader, "write the section's name alone on its line",
 		         "unexpected text after the section's ']'");
 	text_add_bytes(&text, start + 1, (size_t)(close - start - 1));
+	if (text.cut) {
+		complain(reader, "choose a shorter name",
+		         "the section name is longer than 127 bytes");
+		return false;
+	}
 	reader->in_section = true;
-	reader->section_checked = false;
 	reader->events->section(reader->events->context, reader->section, reader->line);
 	return true;
 }
@@ -233,7 +222,6 @@ int ini_read(struct policy *policy, const char *text, size_t length,
 	reader->events = events;
 	reader->at = text;
 	reader->end = text + length;
-	reader->section_checked = true;
 	bad_line = ini_parse_stream(next_line, reader, on_key, reader);
 	finish_key(reader);
 	if (bad_line != 0 && policy->error_count == 0)

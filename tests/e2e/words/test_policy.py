@@ -85,7 +85,7 @@ def test_all_errors_at_once(world):
     ("[policy]\nmode = offline\n[report]\njson =\n", 4, "policy.value", "expected a file of its own"),
     ("[policy]\nmode = offline\n[report]\njson = r\njunit = r\n", 5, "policy.value", "expected a file of its own"),
     ("[policy]\nmode = offline ; " + "x" * 5000 + "\n", 2, "policy.syntax", "bytes, more than the"),
-    ("[model " + "n" * 60 + "]\nrepo = org/a\n", 2, "policy.syntax", "longer than the 49 bytes"),
+    ("[model " + "n" * 130 + "]\nrepo = org/a\n", 1, "policy.syntax", "longer than 127 bytes"),
 ])
 def test_error(world, text, line, code, words):
     expect(world, text, (code, line, words))
