@@ -269,9 +269,9 @@ static void end_part(struct request *request, bool well)
 
 static void begin_fetch(struct download *download)
 {
-	int error = partial_open(&download->partial, &download->model->repo, download->etag,
-	                         download->file->size, download->lock_fd >= 0,
-	                         download->losses == 0);
+	int error =
+	        partial_open(&download->partial, &download->model->repo, download->etag,
+	                     download->file->size, download->lock_fd >= 0, download->losses == 0);
 
 	if (error != 0) {
 		fail_disk(download, "written", error);

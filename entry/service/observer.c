@@ -180,7 +180,7 @@ static void take_pieces(struct observer *observer, struct observed *observed, ui
 	size_t length = 0;
 
 	for (uint64_t i = 0; i < count && i < 4 && length < sizeof(bytes); i++) {
-		struct iovec piece;
+		struct iovec piece = { 0 };
 		size_t room = sizeof(bytes) - length;
 		uintptr_t base;
 
