@@ -4,9 +4,9 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "base/list.h"
 #include "base/dir.h"
 #include "base/json.h"
+#include "base/list.h"
 #include "base/text.h"
 #include "base/tree.h"
 #include "engine/findings.h"

@@ -2,8 +2,8 @@
 /* transformers: config.json with a model_type, weights, and a tokenizer or processor of some kind. */
 #include <string.h>
 
-#include "base/list.h"
 #include "base/json.h"
+#include "base/list.h"
 #include "base/text.h"
 #include "engine/findings.h"
 #include "engine/walk.h"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A JSON file as a whole: whether it parses, or, where that costs too much, whether both ends fit together. */
-#include "base/list.h"
 #include "base/json.h"
 
 #include <string.h>
 
+#include "base/list.h"
 #include "base/scan.h"
 #include "base/text.h"
 #include "bounds.h"

@@ -49,8 +49,8 @@ static bool visit(void *context, const struct json_value *value)
 		return true;
 	}
 	if (value->depth == 2 && files && value->kind == JSON_OBJECT_END) {
-		if (json_key_is_cut(value,
-		                    1)) /* no such path: a name of a file has 255 bytes at most */
+		/* A path above 1 kB, of which no more than the beginning is here. */
+		if (json_key_is_cut(value, 1))
 			return false;
 		pass->file.path = value->key[1];
 		pass->file.path_length = value->key_length[1];

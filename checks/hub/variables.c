@@ -126,8 +126,7 @@ bool variable_is_secret(const char *name)
 	for (size_t i = 0; i < LENGTH_OF(words); i++)
 		if (strcasestr(name, words[i]) != NULL)
 			return true;
-	/* MYSQL_PWD; by itself it is the shell's word for the working directory. */
-	return strcmp(name, "PWD") != 0 && has_component(name, components, LENGTH_OF(components));
+	return has_component(name, components, LENGTH_OF(components));
 }
 
 void address_show(const char *address, struct text *out)
