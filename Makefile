@@ -13,7 +13,7 @@ DESTDIR ?=
 CC ?= gcc
 STRIP ?= strip
 # Speed for the gate, size for the build that has no network code: of gcc 12's passes those that make it larger are left out.
-CFLAGS ?= $(if $(filter no,$(FETCH)),-Oz -flto -flto-partition=one -fmerge-all-constants -fno-jump-tables -fno-thread-jumps -fno-caller-saves -fno-tree-dominator-opts -fno-optimize-sibling-calls -fno-tree-loop-im -fno-move-loop-invariants -fno-tree-tail-merge -fno-partial-inlining -fno-schedule-insns2 -fno-shrink-wrap -fno-tree-dse -fira-region=all $(if $(filter amd64,$(ARCH)),-malign-data=abi),-O2)
+CFLAGS ?= $(if $(filter no,$(FETCH)),$(shell cat .ci/smallest) $(if $(filter amd64,$(ARCH)),-malign-data=abi),-O2)
 LDFLAGS ?=
 
 # What runs once, for people, is small rather than fast.
@@ -67,7 +67,7 @@ VARIANT := $(if $(CROSS),$(ARCH)/)$(if $(filter no,$(FETCH)),nofetch,release)
 VARIANT_CC := $(DEPS)/bin/mcc
 VARIANT_FLAGS := -I$(DEPS)/out/include -fno-pie -fno-asynchronous-unwind-tables -ffile-prefix-map=$(CURDIR)=.
 VARIANT_LINK := -static -no-pie -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,noseparate-code -Wl,--build-id=none -Wl,-T,.ci/no-unwind.ld \
-	$(if $(filter no,$(FETCH)),$(DEPS)/out/lib/sha*.o) -L$(DEPS)/out/lib $(NETLIBS) -linih -lcap $(if $(filter no,$(FETCH)),-lyajl-small,-lyajl) -lcrypto
+	$(if $(filter no,$(FETCH)),$(DEPS)/out/lib/small/sha*.o -L$(DEPS)/out/lib/small) -L$(DEPS)/out/lib $(NETLIBS) -linih -lcap -lyajl -lcrypto
 # yajl hands numbers over as text (yajl_number), so the reader of floating point that it names is never called.
 VARIANT_LINK += $(if $(filter no,$(FETCH)),-Wl$(comma)--defsym=strtod=abort)
 TARGET := $(OUT)/$(if $(filter no,$(FETCH)),nofetch/)aweigh
@@ -104,7 +104,7 @@ help:
 	@echo 'make dist clean compile_commands.json'
 	@echo 'switches: CC CFLAGS LDFLAGS DEVELOPER=1 (warnings are errors) V=1 (shows commands)'
 
-$(DEPS)/out/VERSIONS: .ci/deps .ci/sources
+$(DEPS)/out/VERSIONS: .ci/deps .ci/sources .ci/smallest
 	$(Q).ci/install --check $(if $(CROSS),cross,build)
 	$(Q).ci/deps $(DEPS) $(ARCH)
 	@touch $@

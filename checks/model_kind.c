@@ -56,8 +56,7 @@ void check_model_kind(struct inspection *inspection)
 	for (size_t i = 0; i < family_count; i++) {
 		if (!family_is(inspection, &families[i]))
 			continue;
-		if (families[i].check != NULL)
-			families[i].check(inspection);
+		families[i].check(inspection);
 		told = true;
 	}
 	if (!told && view->files > 0 && view->paper_files == view->files &&

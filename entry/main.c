@@ -13,29 +13,13 @@
 extern char **environ;
 
 static const struct command commands[] = {
-	{ "run", "[options] -- COMMAND [ARG...]", "check, then exec COMMAND (the default)",
-	  command_run, COMMAND_STARTS },
-	{ "smoke", "[options] -- COMMAND [ARG...]",
-	  "check, start COMMAND, watch it become ready, stop it, report", command_smoke,
-	  COMMAND_STARTS },
-	{ "check", "[options]", "check and report; start nothing", command_check, COMMAND_LOOKS },
-	{ "fetch", "[options]", "fetch what is missing, then check", command_fetch, COMMAND_LOOKS },
-	{ "lock", "[options]", "write the lock file: each model's commit, files and digests",
-	  command_lock, COMMAND_LOOKS },
-	{ "draft", "[options] [DIR | FILE | MANIFEST...] [-- COMMAND [ARG...]]",
-	  "write a policy, to --policy FILE or standard output, for what is in DIR or COMMAND opens",
-	  command_draft, COMMAND_LISTS },
-	{ "probe", "[options] URL | tcp:PORT | unix:PATH",
-	  "0 if it answers, for health checks of images without curl", command_probe,
-	  COMMAND_TRIES },
-	{ "explain", "[options]",
-	  "every effective setting, path and variable, and where it came from", command_explain,
-	  COMMAND_LOOKS },
-	{ "checks", "[CODE]", "the catalogue: each finding's code, meaning and usual fix",
-	  command_checks, COMMAND_ASKS },
-	{ "help", "[COMMAND | SECTION | KEY | CODE]",
-	  "what a command, a section or key of the policy, or a finding means", command_help,
-	  COMMAND_ASKS },
+#define COMMAND(name, kind, arguments, help)                                                       \
+	{ #name, arguments, help, command_##name, COMMAND_##kind },
+#ifdef AWEIGH_NO_FETCH
+#define FETCH_COMMAND(name, kind, arguments, help)                                                 \
+	{ #name, "", "not in this build (FETCH=no)", command_none, COMMAND_ASKS },
+#endif
+#include "commands/commands.def"
 	{ NULL, NULL, NULL, NULL, COMMAND_LOOKS },
 };
 

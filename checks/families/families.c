@@ -15,28 +15,8 @@
 #include "util.h"
 
 const struct family families[] = {
-	{ "sentence-transformers", "modules.json 1_Pooling", sentence_transformers_check },
-	{ "diffusers", "model_index.json", diffusers_check },
-	{ "PEFT adapter", "adapter_config.json", adapter_check },
-	{ "GLiNER", "gliner_config.json", gliner_check },
-	{ "pyannote", "config.yaml", pyannote_check },
-	{ "open_clip", "open_clip_config.json", NULL },
-	{ "MLC", "mlc-chat-config.json ndarray-cache.json tensor-cache.json", mlc_check },
-	{ "ONNX Runtime GenAI", "genai_config.json", genai_check },
-	{ "CTranslate2", "model.bin shared_vocabulary.json shared_vocabulary.txt",
-	  ctranslate2_check },
-	{ "Keras", "model.weights.json", keras_check },
-	{ "MNN", "llm_config.json llm.mnn", mnn_check },
-	{ "OpenVINO",
-	  "openvino_model.xml openvino_model.bin openvino_encoder_model.xml openvino_decoder_model.xml",
-	  openvino_check },
-	{ "ONNX", "model.onnx_data onnx/model.onnx_data", onnx_check },
-	{ "Mistral", "params.json", mistral_check },
-	{ "spaCy", "meta.json", spacy_check },
-	{ "bm25s", "params.index.json data.csc.index.npy", bm25s_check },
-	{ "Paddle", "inference.yml inference.pdmodel", NULL },
-	{ "TensorFlow", "saved_model.pb", tensorflow_check },
-	{ "transformers", "config.json", transformers_check },
+#define FAMILY(function, name, marks) { name, marks, function##_check },
+#include "families/families.def"
 };
 const size_t family_count = LENGTH_OF(families);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Families of models: what tells one, what it needs, and how sure that is. A family is a row of the table
- * and, where it needs more than its files state of themselves, a function in a file of its own. What a
- * model's own manifest or index demands is proof, and an error; what "should" be there is a warning.
+ * Families of models: what tells one, what it needs, and how sure that is. A family is a row of families.def
+ * and a function, in named.c or in a file of its own. What a model's own manifest or index demands is proof, and
+ * an error; what "should" be there is a warning.
  */
 #ifndef AWEIGH_FAMILIES_H
 #define AWEIGH_FAMILIES_H
@@ -12,7 +12,7 @@
 struct family {
 	const char *name;
 	const char *marks; /* files or directories, any of which tells it; blanks between */
-	void (*check)(struct inspection *inspection); /* NULL: nothing besides */
+	void (*check)(struct inspection *inspection); /* what it needs */
 };
 extern const struct family families[];
 extern const size_t family_count;
@@ -58,22 +58,8 @@ void family_report_needed(struct inspection *inspection, const char *repo, const
 bool family_json_string(const struct inspection *inspection, const char *file, const char *key,
                         char *out, size_t size);
 
-void transformers_check(struct inspection *inspection);
-void sentence_transformers_check(struct inspection *inspection);
-void diffusers_check(struct inspection *inspection);
-void adapter_check(struct inspection *inspection);
-void gliner_check(struct inspection *inspection);
-void pyannote_check(struct inspection *inspection);
-void ctranslate2_check(struct inspection *inspection);
-void genai_check(struct inspection *inspection);
-void keras_check(struct inspection *inspection);
-void mlc_check(struct inspection *inspection);
-void mnn_check(struct inspection *inspection);
-void tensorflow_check(struct inspection *inspection);
-void openvino_check(struct inspection *inspection);
-void bm25s_check(struct inspection *inspection);
-void spacy_check(struct inspection *inspection);
-void onnx_check(struct inspection *inspection);
-void mistral_check(struct inspection *inspection);
+/* What the table names. */
+#define FAMILY(function, name, marks) void function##_check(struct inspection *inspection);
+#include "families/families.def"
 
 #endif

@@ -127,6 +127,17 @@ void mlc_check(struct inspection *inspection)
 
 		read_names(&names, visit_records);
 	}
+	family_report_no_weights(inspection, "MLC's settings");
+}
+
+void open_clip_check(struct inspection *inspection)
+{
+	family_report_no_weights(inspection, "open_clip_config.json");
+}
+
+void paddle_check(struct inspection *inspection)
+{
+	family_report_no_weights(inspection, "Paddle's settings");
 }
 
 void genai_check(struct inspection *inspection)

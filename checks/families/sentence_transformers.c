@@ -111,6 +111,49 @@ static bool check_configuration(const struct modules *modules)
 	return false;
 }
 
+/* {"types": {"query_0_Transformer": "sentence_transformers...."}}: each key is a directory (modules/router.py, load). */
+static bool visit_route(void *context, const struct json_value *value)
+{
+	const struct modules *router = context;
+	struct inspection *inspection = router->inspection;
+	struct modules module = { .inspection = inspection };
+	const char *name = value->key[1];
+
+	if (value->depth != 2 || value->kind != JSON_STRING || !json_key_is(value, 0, "types") ||
+	    !repo_path_is_legal(name, value->key_length[1]) ||
+	    !path_join(module.path, sizeof(module.path), router->path, name) ||
+	    !model_wants(inspection, module.path))
+		return true;
+	if (model_has_directory(inspection, module.path)) {
+		copy_text(module.type, sizeof(module.type), value);
+		check_weights(&module);
+		return true;
+	}
+	inspection_report(inspection, FINDING_MODEL_PART, (struct report_at){ .path = module.path },
+	                  "is missing: the router's settings name it");
+	return true;
+}
+
+/* Of a Router, or an Asym as it was called before: its modules are directories of its own (modules/router.py, load). */
+static void check_router(struct modules *router)
+{
+	static const char *const names[] = { "router_config.json", "config.json" };
+	char config[MAX_PATH_BYTES];
+	int error;
+
+	for (size_t i = 0; i < LENGTH_OF(names); i++) {
+		CLEANUP(cleanup_fd)
+		int fd = path_join(config, sizeof(config), router->path, names[i]) ?
+		                 model_open(router->inspection, config, NULL) :
+		                 -1;
+
+		if (fd >= 0) {
+			(void)json_read(fd, MAX_CONFIG_BYTES, visit_route, router, &error);
+			return;
+		}
+	}
+}
+
 static void check_module(struct modules *modules)
 {
 	struct inspection *inspection = modules->inspection;
@@ -118,6 +161,8 @@ static void check_module(struct modules *modules)
 
 	if (strcmp(modules->path, ".") == 0)
 		modules->path[0] = '\0';
+	if (is_known(modules) && (is_of(modules, "Router") || is_of(modules, "Asym")))
+		check_router(modules);
 	check_tokenizer(modules);
 	if (repo_path_is_legal(modules->path, strlen(modules->path)) || modules->path[0] == '\0') {
 		if (!check_configuration(modules))
@@ -164,38 +209,6 @@ static bool visit_module(void *context, const struct json_value *value)
 	return true;
 }
 
-/* {"types": {"query_0_Transformer": "sentence_transformers...."}}: each key is a directory (modules/router.py, load). */
-static bool visit_route(void *context, const struct json_value *value)
-{
-	struct inspection *inspection = context;
-	const char *name = value->key[1];
-
-	if (value->depth != 2 || value->kind != JSON_STRING || !json_key_is(value, 0, "types") ||
-	    !repo_path_is_legal(name, value->key_length[1]) || !model_wants(inspection, name))
-		return true;
-	if (model_has_directory(inspection, name)) {
-		struct modules module = { .inspection = inspection };
-		struct text path = TEXT_OVER(module.path);
-
-		text_add(&path, name);
-		copy_text(module.type, sizeof(module.type), value);
-		check_weights(&module);
-		return true;
-	}
-	inspection_report(inspection, FINDING_MODEL_PART, (struct report_at){ .path = name },
-	                  "is missing: router_config.json names it");
-	return true;
-}
-
-static void check_router(struct inspection *inspection)
-{
-	CLEANUP(cleanup_fd) int fd = model_open(inspection, "router_config.json", NULL);
-	int error;
-
-	if (fd >= 0)
-		(void)json_read(fd, MAX_CONFIG_BYTES, visit_route, inspection, &error);
-}
-
 void sentence_transformers_check(struct inspection *inspection)
 {
 	CLEANUP(cleanup_fd) int fd = model_open(inspection, "modules.json", NULL);
@@ -205,7 +218,6 @@ void sentence_transformers_check(struct inspection *inspection)
 	/* What seems to be missing may lie in a directory that cannot be read. */
 	if (model_is_broken(inspection))
 		return;
-	check_router(inspection);
 	if (fd >= 0)
 		(void)json_read(fd, MAX_CONFIG_BYTES, visit_module, &modules, &error);
 	else if (model_has_directory(inspection, "1_Pooling") && fd == -ENOENT)

@@ -15,15 +15,26 @@ static bool has_vocabulary(const struct inspection *inspection)
 	static const char *const names[] = {
 		"tokenizer.json",  "vocab.txt",           "vocab.json",
 		"tokenizer.model", "spiece.model",        "sentencepiece.bpe.model",
-		"source.spm",      "tekken.json",         "tokenizer_config.json",
-		"vocabulary.txt",  "vocabulary.json",     "preprocessor_config.json",
-		"sp_model.model",  "sentencepiece.model", "processor_config.json",
+		"source.spm",      "tekken.json",         "preprocessor_config.json",
+		"vocabulary.txt",  "vocabulary.json",     "processor_config.json",
+		"sp_model.model",  "sentencepiece.model",
 	};
+	/* XTokenizer or XTokenizerFast, whose vocabulary is one of these; others have theirs in their code, or by other names. */
+	static const char classes[] =
+	        "Bert DistilBert Roberta XLMRoberta GPT2 Llama T5 Qwen2 PreTrained";
+	char class[MAX_NAME_BYTES], *rest;
 
 	for (size_t i = 0; i < LENGTH_OF(names); i++)
 		if (model_has(inspection, names[i], NULL))
 			return true;
-	return false;
+	if (!model_has(inspection, "tokenizer_config.json", NULL))
+		return false;
+	if (!family_json_string(inspection, "tokenizer_config.json", "tokenizer_class", class,
+	                        sizeof(class)))
+		return true;
+	if ((rest = strstr(class, "Tokenizer")) != NULL)
+		*rest = '\0';
+	return !list_has(classes, ' ', class);
 }
 
 /* Two words a line, to the last (tokenizers, "Merges text file invalid"); where tokenizer.json is there, nobody reads it. */

@@ -10,43 +10,22 @@
 #include "bounds.h"
 #include "util.h"
 
-enum { SAFETENSORS, GGUF, ONNX, PICKLE, TORCH, TRAINING, NPZ, OPENVINO, BIN, COREML };
+enum {
+#define FORMAT(id, name, endings, flags, examine, begins) id,
+#include "formats/formats.def"
+};
 const struct format formats[] = {
-	[SAFETENSORS] = { "safetensors", ".safetensors", .weights = true,
-	                  .examine = safetensors_examine },
-	[GGUF] = { "gguf", ".gguf", .weights = true, .examine = gguf_examine },
-	[ONNX] = { "onnx", ".onnx", .weights = true, .examine = onnx_examine },
-	[PICKLE] = { "pickle", ".pt .pth .ckpt .pkl .pickle .joblib .dill .jit", .weights = true,
-	             .executes = true, .examine = pickle_examine },
-	/* A zip archive with a pickle in it. */
-	[TORCH] = { "pickle", NULL, .weights = true, .executes = true, .examine = zip_examine },
-	/* Of a Trainer: no loader takes it for weights. */
-	[TRAINING] = { "training state", NULL, .executes = true, .any_bytes = true },
-	[NPZ] = { "npz", ".npz", .weights = true, .examine = zip_examine },
-	[OPENVINO] = { "openvino", NULL, .weights = true, .any_bytes = true },
-	[BIN] = { "bin", NULL, .weights = true },
-	[COREML] = { "coreml", ".mlmodel", .weights = true, .examine = coreml_examine,
-	             .any_bytes = true },
-	{ "ctranslate2", NULL, .weights = true, .examine = ctranslate2_examine,
-	  .begins = ctranslate2_begins, .in_bin = true },
-	{ "json", ".json", .examine = json_examine },
-	/* External data. */
-	{ "onnx", ".onnx_data .onnx.data", .weights = true, .any_bytes = true },
-	{ "npy", ".npy", .weights = true, .examine = npy_examine, .begins = npy_begins },
-	/* whisper.cpp's. */
-	{ "ggml", NULL, .weights = true, .examine = ggml_examine, .begins = ggml_begins,
-	  .in_bin = true },
-	{ "lightgbm", NULL, .examine = lightgbm_examine, .begins = lightgbm_begins },
-	{ "xgboost", ".ubj", .weights = true, .examine = ubjson_examine },
-	{ "sentencepiece", ".spm .model", .examine = sentencepiece_examine },
-	{ "h5", ".h5 .hdf5", .weights = true, .examine = hdf5_examine },
-	{ "keras", ".keras", .weights = true, .examine = archive_examine },
-	{ "skops", ".skops", .weights = true, .examine = archive_examine },
-	{ "msgpack", ".msgpack", .weights = true },
-	{ "tflite", ".tflite", .weights = true },
-	{ "ot", ".ot", .weights = true },
-	{ "nemo", ".nemo", .weights = true },
-	{ "tensorrt", ".engine", .weights = true },
+#define FORMAT(id, name_, endings_, flags, examine_, begins_)                                      \
+	{ .name = name_, .endings = endings_, flags.examine = examine_, .begins = begins_ },
+#define WEIGHTS .weights = true,
+#define EXECUTES .executes = true,
+#define IN_BIN .in_bin = true,
+#define ANY_BYTES .any_bytes = true,
+#define PLAIN
+#define EXAMINE(x) x##_examine
+#define BEGINS(x) x##_begins
+#define NONE NULL
+#include "formats/formats.def"
 };
 const size_t format_count = LENGTH_OF(formats);
 static_assert(LENGTH_OF(formats) <= MAX_FORMATS, "counts of files by format have room");

@@ -2,7 +2,7 @@
 /*
  * The formats of files that a model consists of: one table. A format is told by a name's ending, or by
  * a file's first bytes; a format whose headers prove where a file ends has an examine function.
- * A new format is a file with that function and a row of the table.
+ * A new format is a file with that function and a row of formats.def.
  */
 #ifndef AWEIGH_FORMATS_H
 #define AWEIGH_FORMATS_H
@@ -79,39 +79,30 @@ bool format_is_certain(const struct format *format);
 /* Whether the name is that of a text, a picture or a sound: surely no weights. */
 bool format_is_plain(const char *path);
 
-/* The files of formats/ that the table names. */
-void safetensors_examine(const struct examined *file, struct extent *extent);
-void gguf_examine(const struct examined *file, struct extent *extent);
-void onnx_examine(const struct examined *file, struct extent *extent);
-void ctranslate2_examine(const struct examined *file, struct extent *extent);
-bool ctranslate2_begins(const unsigned char *head, size_t length);
+/* What the table names: a file or a part of one each. */
+#define FORMAT(id, name, endings, flags, examine, begins) examine begins
+#define EXAMINE(x) void x##_examine(const struct examined *file, struct extent *extent);
+#define BEGINS(x) bool x##_begins(const unsigned char *head, size_t length);
+#define NONE
+#include "formats/formats.def"
+#undef EXAMINE
+#undef BEGINS
+#undef NONE
+
+/* Besides. */
+
 /* Whether each entry of the archive is an array of numpy's: anything else may be a pickle. */
 bool zip_is_of_arrays(int fd, uint64_t size);
 /* Whether it is one of torch.save's. */
 bool zip_holds_pickle(int fd, uint64_t size);
-void zip_examine(const struct examined *file, struct extent *extent);
-/* The same of Keras' and skops' files, which nothing reads that is neither such an archive nor HDF5. */
-void archive_examine(const struct examined *file, struct extent *extent);
-void hdf5_examine(const struct examined *file, struct extent *extent);
 bool hdf5_begins(const unsigned char *head, size_t length);
 /* Whether it begins behind a block of the user's: of 512 bytes, or so much doubled. */
 bool hdf5_is_behind(const struct examined *file);
-void npy_examine(const struct examined *file, struct extent *extent);
-bool npy_begins(const unsigned char *head, size_t length);
-void ggml_examine(const struct examined *file, struct extent *extent);
-bool ggml_begins(const unsigned char *head, size_t length);
-void coreml_examine(const struct examined *file, struct extent *extent);
 /* Whether the path is that of the weights within a package of Core ML's. */
 bool coreml_is_weights(const char *path);
-void lightgbm_examine(const struct examined *file, struct extent *extent);
-bool lightgbm_begins(const unsigned char *head, size_t length);
-void ubjson_examine(const struct examined *file, struct extent *extent);
 /* Any message of protobuf's: its fields end where the file ends. */
 void protobuf_examine(const struct examined *file, struct extent *extent);
-void sentencepiece_examine(const struct examined *file, struct extent *extent);
-void pickle_examine(const struct examined *file, struct extent *extent);
 /* Whether the name is that of a JSON file which loaders read, such as configurations and vocabularies. */
 bool json_is_read_by_loaders(const char *path);
-void json_examine(const struct examined *file, struct extent *extent);
 
 #endif

@@ -141,6 +141,7 @@ void zip_examine(const struct examined *file, struct extent *extent)
 	}
 }
 
+/* Keras' and skops' files, which nothing reads that is neither such an archive nor HDF5. */
 void archive_examine(const struct examined *file, struct extent *extent)
 {
 	size_t length;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The commands, a file each: decide, report, and where a service is started, launch. main.c has the table.
+ * The commands, a file each and a row of commands.def: decide, report, and where a service is started, launch.
  * Their sentences go to standard error; what they return is the exit status.
  */
 #ifndef AWEIGH_COMMANDS_H
@@ -39,16 +39,9 @@ enum status command_watch(struct run *run, struct gate *gate, bool anywhere, com
 
 /* Does what the options say: the command, its help, or the version. */
 int command_dispatch(struct run *run);
-int command_run(struct run *run);
-int command_smoke(struct run *run);
-int command_check(struct run *run);
-int command_fetch(struct run *run);
-int command_lock(struct run *run);
-int command_probe(struct run *run);
-int command_draft(struct run *run);
-int command_explain(struct run *run);
-int command_checks(struct run *run);
-/* `aweigh help`, `aweigh help WORD` and `aweigh COMMAND --help`. */
-int command_help(struct run *run);
+#define COMMAND(name, kind, arguments, help) int command_##name(struct run *run);
+#include "commands/commands.def"
+/* In the place of those that this build leaves out. */
+int command_none(struct run *run);
 
 #endif

@@ -1,23 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of formats. A format is one file and one row here. */
 #include "report/format.h"
 
 #include <string.h>
 
 #include "util.h"
 
-/* A build that only checks and starts (FETCH=no) knows the others by name. */
-#ifdef AWEIGH_NO_FETCH
-#define WRITE(format) NULL
-#else
-#define WRITE(format) report_write_##format
-#endif
-
 const struct report_format report_formats[] = {
 	{ "auto", report_write_human }, /* the gate's choice, by where it runs */
-	{ "human", report_write_human }, { "json", report_write_json }, { "junit", WRITE(junit) },
-	{ "sarif", WRITE(sarif) },       { "tap", WRITE(tap) },         { "github", WRITE(github) },
-	{ "markdown", WRITE(markdown) }, { "gcp", WRITE(gcp) },
+#define REPORT_FORMAT(name) { #name, report_write_##name },
+#ifdef AWEIGH_NO_FETCH
+#define FETCH_REPORT_FORMAT(name) { #name, NULL },
+#endif
+#include "report/formats.def"
 };
 const size_t report_format_count = LENGTH_OF(report_formats);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The formats of the report: a function each, in a file of its own, and one table. */
+/* The formats of the report: a file each with its function, and a row of formats.def. */
 #ifndef AWEIGH_REPORT_FORMAT_H
 #define AWEIGH_REPORT_FORMAT_H
 
@@ -24,9 +24,8 @@ struct report_format {
 	const char *name;
 	report_write *write; /* NULL: known, but not in this build */
 };
-/* human, json, ...: a file each, and a row of the table. */
-report_write report_write_human, report_write_json, report_write_junit, report_write_sarif,
-        report_write_tap, report_write_github, report_write_markdown, report_write_gcp;
+#define REPORT_FORMAT(name) report_write report_write_##name;
+#include "report/formats.def"
 extern const struct report_format report_formats[];
 extern const size_t report_format_count;
 const struct report_format *report_format_find(const char *name, size_t length);
