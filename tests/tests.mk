@@ -30,32 +30,29 @@ test check: tools
 	$(Q)$(MAKE) --no-print-directory arrow FETCH=no
 	$(Q)$(BUILD) unit
 	$(Q)$(MAKE) --no-print-directory -j2 $(VENV)/ready $(PROGRAMS) built-emulated built-address built-thread fuzzers
-	$(Q)$(MAKE) --no-print-directory -j2 address lane
-	$(Q)$(MAKE) --no-print-directory -j2 started others
+	@# Two at a time, the longest first; all is built by now.
+	$(Q)$(MAKE) --no-print-directory -j2 address-others address-started others started emulated thread fuzz-briefly apart
 
 # What builds for minutes, and asks nothing of the program under test.
 APART := tests/e2e/run/test_packages.py tests/e2e/words/test_build.py tests/e2e/run/test_docker.py::test_the_readmes_image_of_the_source
 apart: $(TARGET) $(PROGRAMS) $(VENV)/ready
 	$(Q)$(E2E) $(APART)
 
-# Beside the longest of the instrumented runs, what else keeps one core busy. Each was built before: they share folders.
-lane:
-	$(Q)$(MAKE) --no-print-directory emulated
-	$(Q)$(MAKE) --no-print-directory thread
+fuzz-briefly:
 	$(Q)$(MAKE) --no-print-directory fuzz TIME=3 DIFFERENTIAL="--batches 3 --time 600"
-	$(Q)$(MAKE) --no-print-directory apart
 
 E2E = $(VENV)/bin/python -m pytest -q -p no:cacheprovider -rs
 e2e: $(TARGET) $(PROGRAMS) $(VENV)/ready
 	$(Q)$(E2E) tests/e2e $(PYTEST)
 
-# The same in two halves that keep a core busy each: what is fetched, and the rest.
+# The same in two halves that keep a core busy each: what is started, and the rest, which is fetched.
 STARTED := tests/e2e/run tests/e2e/systems tests/e2e/confine tests/e2e/check tests/e2e/lock tests/e2e/words
+OTHERS := tests/e2e $(addprefix --ignore ,$(STARTED))
 started others: $(TARGET) $(PROGRAMS) $(VENV)/ready
 started:
 	$(Q)$(E2E) $(STARTED) $(addprefix --deselect ,$(APART))
 others:
-	$(Q)$(E2E) tests/e2e $(addprefix --ignore ,$(STARTED)) $(addprefix --deselect ,$(APART))
+	$(Q)$(E2E) $(OTHERS) $(addprefix --deselect ,$(APART))
 
 # Unit tests run under the sanitizers, with Debian's shared libraries.
 UNIT_FLAGS := -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -135,8 +132,12 @@ built-address: tools
 built-thread: tools
 	$(Q)$(BUILD) all SANITIZE=thread
 
-address: built-address
-	$(Q)AWEIGH=$(CURDIR)/build/sanitize-address-undefined/aweigh $(MAKE) --no-print-directory e2e PYTEST="$(IMAGES)"
+address: address-started address-others
+address-started address-others: built-address $(PROGRAMS) $(VENV)/ready
+address-started:
+	$(Q)AWEIGH=$(CURDIR)/build/sanitize-address-undefined/aweigh $(E2E) $(STARTED) $(IMAGES)
+address-others:
+	$(Q)AWEIGH=$(CURDIR)/build/sanitize-address-undefined/aweigh $(E2E) $(OTHERS) $(IMAGES)
 
 thread: built-thread
 	$(Q)TSAN_OPTIONS=halt_on_error=1 AWEIGH=$(CURDIR)/build/sanitize-thread/aweigh $(MAKE) --no-print-directory e2e PYTEST='$(IMAGES) -k "(test_fetch or verify_digest) and not passthrough"'
@@ -145,7 +146,7 @@ thread: built-thread
 stress: built-thread
 	$(Q)AWEIGH_STRESS=125 TSAN_OPTIONS=halt_on_error=1 AWEIGH=$(CURDIR)/build/sanitize-thread/aweigh $(E2E) tests/e2e/fetch/test_fetch_stress.py
 
-.PHONY: apart lane started others address thread stress built-emulated built-address built-thread
+.PHONY: apart fuzz-briefly started others address address-started address-others thread stress built-emulated built-address built-thread
 
 bench: $(TARGET) $(PROGRAMS) $(VENV)/ready
 	$(Q)$(VENV)/bin/python tests/bench/bench.py $(BENCH)
