@@ -114,13 +114,15 @@ static const struct option {
 	uint16_t
 	        at; /* of its field, a flag where it takes no argument, otherwise a text; 0: see take */
 	char letter; /* 0: none */
+	bool once;
 	bool supervises; /* implies init; its letter is tini's, which means that only behind the word `run` */
 } table[] = {
 #define FIELD(field) .at = offsetof(struct options, field)
-	{ "policy", "FILE", "policy file; default: $AWEIGH_POLICY, then /etc/aweigh/policy.ini",
+	{ "policy", "FILE",
+	  "policy file; default: $AWEIGH_POLICY, then /etc/aweigh/policy.ini; of draft: what it writes, default: standard output",
 	  "run smoke check fetch lock draft explain", FIELD(policy), .letter = 'p' },
-	{ "only", "LIST", "only these models of the policy, comma-separated", JUDGING,
-	  FIELD(only) },
+	{ "only", "LIST", "only these models of the policy, comma-separated", JUDGING, FIELD(only),
+	  .once = true },
 	{ "verify", "LEVEL", "raises the policy's level", "run smoke check fetch explain",
 	  FIELD(level), .words = level_words },
 	{ "root", "DIR", "an unpacked image: the policy's paths lie beneath DIR",
@@ -202,12 +204,20 @@ static bool shows_letter(const struct command *command, size_t i)
 	return table[i].letter != 0 && (starts || !table[i].supervises);
 }
 
+/* What they print is no verdict, for which the other formats are. */
+static bool prints_two_formats(const struct command *command)
+{
+	return command != NULL && list_has("checks explain", ' ', command->name);
+}
+
 /* The words that an option takes stand before its help, from where they are kept. */
-static void add_help(const struct option *option, struct text *out)
+static void add_help(const struct option *option, const struct command *command, struct text *out)
 {
 	if (option->words != NULL)
 		words_add(out, words_of, option->words);
-	if (option->take == take_format)
+	if (option->take == take_format && prints_two_formats(command))
+		text_add(out, "human or json");
+	else if (option->take == take_format)
 		words_add(out, report_format_at, NULL);
 	text_addf(out, "%s%s", out->length > 0 && option->help[0] != '\0' ? "; " : "",
 	          option->help);
@@ -218,7 +228,7 @@ static void print_option(FILE *out, const struct command *command, size_t i)
 	char left[64], help[256];
 	struct text text = TEXT_OVER(left), right = TEXT_OVER(help);
 
-	add_help(&table[i], &right);
+	add_help(&table[i], command, &right);
 	if (shows_letter(command, i))
 		text_addf(&text, "-%c, ", table[i].letter);
 	text_addf(&text, "--%s%s%s", table[i].name, table[i].argument == NULL ? "" : " ",
@@ -353,6 +363,11 @@ static bool unknown(const char *word, struct text *why)
 static bool take_with_value(struct options *options, int index, const char *value,
                             char *const **argv, struct text *why)
 {
+	if (table[index].once && (options->given >> index & 1) != 0) {
+		text_addf(why, "--%s is there twice: name all in one list, as in --%s a,b",
+		          table[index].name, table[index].name);
+		return false;
+	}
 	if (table[index].argument != NULL && value == NULL) {
 		value = **argv;
 		if (value == NULL) {
@@ -484,18 +499,16 @@ static bool parse(struct options *options, char *const *argv, struct text *why)
 /* "--root goes with check and explain", and whom it does not. */
 static void report_misfit(size_t i, const struct command *command, struct text *why)
 {
-	text_addf(why, "--%s goes with ", table[i].name);
-	for (const char *at = table[i].commands; *at != '\0';) {
-		size_t length = strcspn(at, " ");
-		bool last = at[length] == '\0';
+	size_t length;
 
+	text_addf(why, "--%s goes with ", table[i].name);
+	for (const char *at = NULL, *name;
+	     (name = list_next(table[i].commands, ' ', &at, &length)) != NULL;)
 		text_addf(why, "%s%.*s",
-		          at == table[i].commands ? "" :
-		          last                    ? " and " :
-		                                    ", ",
-		          (int)length, at);
-		at += length + !last;
-	}
+		          name == table[i].commands ? "" :
+		          name[length] == '\0'      ? " and " :
+		                                      ", ",
+		          (int)length, name);
 	text_addf(why,
 	          table[i].supervises && command->kind != COMMAND_LISTS ? ": %s starts no service" :
 	                                                                  ", not with %s",
@@ -508,8 +521,7 @@ static bool fits_command(const struct options *options, struct text *why)
 	bool asks = options->command->kind == COMMAND_ASKS || options->help || options->version;
 	const struct report_format *format = options->format;
 
-	if (!options->help && !options->version &&
-	    list_has("checks explain", ' ', options->command->name) &&
+	if (!options->help && !options->version && prints_two_formats(options->command) &&
 	    format->write != report_write_human && format->write != report_write_json) {
 		text_addf(why, "%s prints human or json", options->command->name);
 		return false;

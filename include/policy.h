@@ -129,6 +129,7 @@ struct mount_row {
 };
 struct pair_row { /* signals, or exit statuses */
 	uint8_t from, to;
+	unsigned line;
 };
 #define POLICY_ROWS(X)                                                                             \
 	X(severity_row, severities)                                                                \

@@ -49,8 +49,7 @@ bool finding_is_fixed(enum finding_id id)
 
 	return strncmp(code, "gate.", 5) == 0 ||
 	       (strncmp(code, "lock.", 5) == 0 && finding_kinds[id].status == STATUS_POLICY) ||
-	       (strncmp(code, "policy.", 7) == 0 && id != FINDING_POLICY_NOT_YET &&
-	        id != FINDING_POLICY_EMPTY);
+	       (strncmp(code, "policy.", 7) == 0 && finding_kinds[id].severity == SEVERITY_ERROR);
 }
 
 static void fill(char *out, size_t size, const char *value)

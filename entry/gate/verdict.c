@@ -232,6 +232,31 @@ static void raise_not_yet(struct gate *gate)
 	}
 }
 
+static void raise_one_idle(struct gate *gate, unsigned line, const char *name, const char *needs)
+{
+	if (line != 0)
+		gate_raise(gate, FINDING_POLICY_IDLE, line, "%s has no effect without %s", name,
+		           needs);
+}
+
+static void raise_idle(struct gate *gate)
+{
+	static const char init[] = "[service] init = yes, or run --init";
+	const struct policy *policy = &gate->policy;
+
+	if ((policy->user == NULL || strcmp(policy->user, "unchanged") == 0) &&
+	    gate->options->root == NULL)
+		raise_one_idle(gate, policy->said[KEY_GROUPS].line, "groups", "user");
+	if (policy->init || gate->options->init)
+		return;
+	raise_one_idle(gate, policy->said[KEY_SIGNAL_TARGET].line, "signal_target", init);
+	raise_one_idle(gate, policy->said[KEY_GRACE].line, "grace", init);
+	if (policy->forwards_count > 0)
+		raise_one_idle(gate, policy->forwards[0].line, "forward", init);
+	if (policy->remaps_count > 0)
+		raise_one_idle(gate, policy->remaps[0].line, "remap", init);
+}
+
 /* Lists, worst and status follow from the findings that are left. */
 static void keep_findings(struct gate *gate, bool (*keeps)(const struct gate *gate,
                                                            const struct report_finding *finding))
@@ -278,6 +303,7 @@ void gate_begin_anew(struct gate *gate)
 		gate->report.models[i].seen = false;
 	keep_findings(gate, outlives_inspection);
 	raise_not_yet(gate);
+	raise_idle(gate);
 }
 
 void gate_drop_answered(struct gate *gate)

@@ -215,14 +215,14 @@ static enum row_result take_pair(struct policy *policy, const struct row *row)
 			        policy, row,
 			        "write forward.SIGTERM = SIGINT, or none to keep it from the service",
 			        "the name of a signal that can be caught, and that of a signal or none");
-		taken = (struct pair_row){ pair[0], pair[1] };
+		taken = (struct pair_row){ pair[0], pair[1], row->line };
 		return APPEND(policy, forwards, taken) ? ROW_TAKEN : ROW_WRONG;
 	}
 	if (strncmp(row->name, "remap.", 6) != 0)
 		return ROW_UNKNOWN;
 	if (!statuses_pair(row->name + 6, row->text, pair))
 		return wrong(policy, row, "write remap.143 = 0", "two exit statuses, 0 to 255");
-	taken = (struct pair_row){ pair[0], pair[1] };
+	taken = (struct pair_row){ pair[0], pair[1], row->line };
 	return APPEND(policy, remaps, taken) ? ROW_TAKEN : ROW_WRONG;
 }
 

@@ -382,3 +382,18 @@ def test_one_file_with_a_slash_at_its_end_is_none(world):
     (world.path / "m.gguf").write_bytes(gguf())
     result = world.policy(f"[policy]\n[model m]\npath = {world.path}/m.gguf/\n").check()
     assert "is not a directory" in result.finding("model.missing")["message"], result
+
+
+@pytest.mark.parametrize("rows, name", [("[service]\nremap.143 = 0", "remap"), ("[service]\nforward.SIGTERM = SIGINT", "forward"), ("[service]\ngrace = 1s", "grace"),
+                                        ("[service]\nsignal_target = group", "signal_target"), ("[policy]\ngroups = 5, 6", "groups"), ("[policy]\nuser = unchanged\ngroups = 5", "groups")])
+def test_what_has_no_effect_is_said(world, rows, name):
+    world.policy(rows)
+    result = world.check()
+    assert result.status == 0 and result.finding("policy.idle")["message"].startswith(f"{name} has no effect without "), result
+    world.policy(rows + "\n[severity]\npolicy.idle = error")
+    assert world.check().status == 78
+    for needed in ("[service]\ninit = yes", "[policy]\nuser = 1000:1000"):
+        section, row = needed.split("\n")
+        if rows.startswith(section):
+            world.policy(rows.replace(section + "\n", needed + "\n").replace("user = unchanged\n", ""))
+            assert "policy.idle" not in {f["code"] for f in world.check().report["findings"]}

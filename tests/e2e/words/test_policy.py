@@ -205,7 +205,7 @@ def test_only_and_verify_options(world):
 @pytest.mark.parametrize("args, words", [
     (["chekc"], "did you mean 'check'"), (["python", "app.py"], "behind '--'"), (["--polcy", "x"], "did you mean '--policy'"), (["check", "--format", "xml"], "unknown format"),
     (["check", "--format", "jnuit"], "did you mean 'junit'"), (["check", "--verify", "deep"], "takes presence, size, structure or digest"), (["check", "--verify", "strcture"], "did you mean 'structure'"), (["help", "sevrity"], "did you mean 'severity'"), (["check", "--report", "json"], "FMT=FILE"),
-    (["check", "--report", "json=x", "--report", "tap=x"], "two reports go to x"), (["checks", "--format", "tap"], "human or json"), (["explain", "--format", "sarif"], "human or json"),
+    (["check", "--only", "a", "--only=b"], "--only is there twice"), (["check", "--report", "json=x", "--report", "tap=x"], "two reports go to x"), (["checks", "--format", "tap"], "human or json"), (["explain", "--format", "sarif"], "human or json"),
     (["check", "extra"], "takes no argument"), (["--policy"], "needs FILE"), (["lokc"], "did you mean 'lock'"), (["lock", "--as", "xml"], "takes sha256sums, cyclonedx or cog"), (["fetch", "--root", "/"], "--root goes with"), (["draft", "--"], "no command follows"), (["draft", "--format", "json"], "--format goes with"), ([], "run needs"), (["--root", "/", "--", "true"], "--root"),
 ])
 def test_usage_errors(world, args, words):
