@@ -18,7 +18,8 @@ static void check_partial(struct inspection *inspection, int at, const char *dir
 {
 	CLEANUP(dir_close) struct dir directory = dir_open(at, directory_name, MAX_FILES_PER_MODEL);
 	uint64_t count = 0, bytes = 0;
-	bool unfinished = false; /* a fetch of ours was killed while files took their places */
+	bool young = false,
+	     unfinished = false; /* a fetch of ours was killed while files took their places */
 	struct dirent *entry;
 	char first[MAX_NAME_BYTES] = "", path[MAX_PATH_BYTES];
 	struct stat st;
@@ -29,13 +30,16 @@ static void check_partial(struct inspection *inspection, int at, const char *dir
 		unfinished |= strcmp(entry->d_name, "aweigh.incomplete") == 0;
 		if (count++ == 0)
 			memcpy(first, entry->d_name, strlen(entry->d_name) + 1);
-		if (fstatat(dir_fd(&directory), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		if (fstatat(dir_fd(&directory), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
 			bytes += (uint64_t)st.st_size;
+			young |= file_is_young(&st);
+		}
 	}
 	/* Beside a manifest all of whose files are there it is nobody's business. */
 	if (count == 0 || !path_join(path, sizeof(path), directory_name, first) ||
 	    (inspection->model->manifest_complete && !unfinished))
 		return;
+	inspection->model->young |= young;
 	inspection_report(inspection,
 	                  inspection->model->place.kind == PLACE_CACHE ? FINDING_CACHE_INTERRUPTED :
 	                                                                 FINDING_MODEL_INTERRUPTED,

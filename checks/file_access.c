@@ -13,6 +13,8 @@
 void check_file_access(struct inspection *inspection)
 {
 	const struct file_view *file = inspection->file;
+	const struct model_place *place = &inspection->model->place;
+	const char *whole;
 	char path[MAX_PATH_BYTES], fix[MAX_PATH_BYTES + 64];
 	struct text text = TEXT_OVER(fix);
 	struct refusal refusal;
@@ -31,11 +33,21 @@ void check_file_access(struct inspection *inspection)
 		                  strerror(file->error));
 		return;
 	}
-	fix_refusal(inspection, path, &refusal, &text);
+	/* One sentence and one fix for all files of the model that are refused alike. */
+	whole = place->repo_path[0] != '\0' ? place->repo_path : place->path;
+	if (S_ISREG(refusal.st.st_mode) && inspection->model->only == NULL &&
+	    path_is_beneath(refusal.path, whole)) {
+		text_addf(&text, "chmod -R a+rX %.3900s, or COPY --chown=%u:%u", whole,
+		          (unsigned)inspection->who->uid, (unsigned)inspection->who->gid);
+		refusal.path[0] = '\0';
+	} else {
+		fix_refusal(inspection, path, &refusal, &text);
+	}
 	inspection_report(inspection, FINDING_FILE_UNREADABLE,
 	                  (struct report_at){ .path = file->path, .fix = fix },
-	                  "%s%.700s refuses uid %u: owner %u:%u, mode %04o",
+	                  "%s%.700s%srefuses uid %u: owner %u:%u, mode %04o",
 	                  S_ISDIR(refusal.st.st_mode) ? "the directory " : "", refusal.path,
-	                  (unsigned)inspection->who->uid, (unsigned)refusal.st.st_uid,
-	                  (unsigned)refusal.st.st_gid, (unsigned)(refusal.st.st_mode & 07777));
+	                  refusal.path[0] != '\0' ? " " : "", (unsigned)inspection->who->uid,
+	                  (unsigned)refusal.st.st_uid, (unsigned)refusal.st.st_gid,
+	                  (unsigned)(refusal.st.st_mode & 07777));
 }

@@ -6,8 +6,16 @@
 #include "checks.h"
 #include "engine/findings.h"
 #include "engine/inspection.h"
+#include "formats/formats.h"
 #include "formats/lfs_pointer.h"
 #include "util.h"
+
+/* Of the files that people read, and those that a model was made from: a clone without them loads. */
+static bool is_no_loaders(const char *path)
+{
+	return format_is_paper(path) || format_has_ending(path, ".ipynb .csv .tsv .parquet .mp4") ||
+	       strstr(path, ".tfevents.") != NULL;
+}
 
 void check_file_pointer(struct inspection *inspection)
 {
@@ -15,7 +23,7 @@ void check_file_pointer(struct inspection *inspection)
 	struct report_at at = { .path = file->path };
 	struct lfs_pointer pointer;
 
-	if (file->fd < 0)
+	if (file->fd < 0 || is_no_loaders(file->path))
 		return;
 	if ((uint64_t)file->st.st_size == file->head_length &&
 	    lfs_pointer_parse((const char *)file->head, file->head_length, &pointer)) {

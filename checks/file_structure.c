@@ -35,7 +35,8 @@ static void need_data(void *context, const char *path, uint64_t least)
 		                  "names external data at %.256s, outside the model's directory",
 		                  path);
 	} else if (!model_has(inspection, path, &size)) {
-		if (!model_wants(inspection, path))
+		/* A path of one file stands for all that it needs. */
+		if (inspection->model->only == NULL && !model_wants(inspection, path))
 			return;
 		at.fix = "fetch the file: the weights of the ONNX model are in it";
 		inspection_report(inspection, FINDING_FILE_TRUNCATED, at,

@@ -146,6 +146,10 @@ static void report_unmet_files(struct inspection *inspection)
 	struct model_view *view = inspection->model;
 	const struct list *files = &view->model->files;
 	struct report_at at = { .path = view->place.path, .said = MODEL_SAID(view->model, FILES) };
+	struct report_at none = at;
+
+	if (view->model->repo == NULL)
+		none.fix = "fix files and exclude, or copy there what they select";
 
 	for (size_t i = 0; i < files->count; i++)
 		if ((view->met.files >> i & 1) == 0 && glob_is_literal(files->items[i]))
@@ -154,7 +158,7 @@ static void report_unmet_files(struct inspection *inspection)
 			                  files->items[i]);
 	if (view->files == 0 && files->count > 0 &&
 	    !inspection_refuses(inspection, FINDING_MODEL_INCOMPLETE))
-		inspection_report(inspection, FINDING_MODEL_INCOMPLETE, at,
+		inspection_report(inspection, FINDING_MODEL_INCOMPLETE, none,
 		                  "no file matches any pattern of files");
 }
 
@@ -167,6 +171,8 @@ static void report_unmet_requirements(struct inspection *inspection)
 		struct report_at at = { .path = view->place.path,
 			                .said = MODEL_SAID(view->model, REQUIRE),
 			                .fix = broken ? "make the unreadable files readable" :
+			                       view->model->repo == NULL ?
+			                                "fix require, or copy the file there" :
 			                                NULL };
 
 		if ((view->met.require >> i & 1) == 0)

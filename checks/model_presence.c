@@ -225,7 +225,7 @@ static void report_missing_repo(struct inspection *inspection)
 	(void)repo_directory_name(inspection->model->model->repo, search.directory,
 	                          sizeof(search.directory));
 	if (find_near_name(inspection, search.directory, other, sizeof(other))) {
-		text_addf(&how, "is repo meant to be what %s stands for? names are case-sensitive",
+		text_addf(&how, "spell repo as %s has it, with / for --: names are case-sensitive",
 		          other);
 		inspection_report(inspection, FINDING_MODEL_NAME, at,
 		                  "the cache %.512s has no %s, but it has %s",
@@ -263,7 +263,7 @@ static void report_missing_repo(struct inspection *inspection)
 	}
 	text_addf(
 	        &how,
-	        "run aweigh fetch, in an image when it is built: what a RUN --mount=type=cache holds is no part of it");
+	        "run aweigh fetch, or let policy.hub_cache name the cache that has it; in an image: when it is built, and not into a RUN --mount=type=cache");
 	if (inspection->hub_cache == NULL)
 		text_add(&why, "the cache cannot be located");
 	else if (inspection->model->outcome == CACHE_NO_HUB)

@@ -83,7 +83,7 @@ static bool take_death_signal(struct options *options, const char *value, struct
 		return true;
 	text_addf(
 	        why,
-	        "'%.64s' is not a signal: after 'run', -p means --parent-death-signal; use --policy to name the policy",
+	        "--parent-death-signal (-p after 'run'): '%.64s' is not a signal; the policy is named by --policy",
 	        value);
 	return false;
 }
@@ -162,17 +162,16 @@ static const struct option {
 	{ "help", NULL, "print this, or the help of a command", NULL, FIELD(help), .letter = 'h' },
 	{ "init", NULL, "stay as the service's init: forward signals and reap", STARTING,
 	  FIELD(init), .supervises = true },
-	{ "group", NULL, "send signals to the service's process group (-g)", STARTING, FIELD(group),
+	{ "group", NULL, "send signals to the service's process group", STARTING, FIELD(group),
 	  .supervises = true, .letter = 'g' },
-	{ "subreaper", NULL, "take in orphans where aweigh is not PID 1 (-s)", STARTING,
+	{ "subreaper", NULL, "take in orphans where aweigh is not PID 1", STARTING,
 	  FIELD(subreaper), .supervises = true, .letter = 's' },
-	{ "warn-reaped", NULL, "say of each orphan that it was reaped (-w)", STARTING,
+	{ "warn-reaped", NULL, "say of each orphan that it was reaped", STARTING,
 	  FIELD(tells_reaped), .supervises = true, .letter = 'w' },
-	{ "parent-death-signal", "SIG", "get SIG when the parent dies (-p)", STARTING,
+	{ "parent-death-signal", "SIG", "get SIG when the parent dies", STARTING,
 	  .take = take_death_signal, .supervises = true, .letter = 'p' },
-	{ "remap", "CODE[=CODE]",
-	  "end with another status, 0 when it is not named; repeatable (-e)", STARTING,
-	  .take = take_remap, .supervises = true, .letter = 'e' },
+	{ "remap", "CODE[=CODE]", "end with another status, 0 when it is not named; repeatable",
+	  STARTING, .take = take_remap, .supervises = true, .letter = 'e' },
 };
 static_assert(LENGTH_OF(table) <= 32, "options that were given are bits");
 #define HELP_COLUMN 26
@@ -229,6 +228,8 @@ static void print_option(FILE *out, const struct command *command, size_t i)
 	struct text text = TEXT_OVER(left), right = TEXT_OVER(help);
 
 	add_help(&table[i], command, &right);
+	if (table[i].supervises && table[i].letter != 0 && !shows_letter(command, i))
+		text_addf(&right, " (-%c)", table[i].letter);
 	if (shows_letter(command, i))
 		text_addf(&text, "-%c, ", table[i].letter);
 	text_addf(&text, "--%s%s%s", table[i].name, table[i].argument == NULL ? "" : " ",

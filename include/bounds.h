@@ -82,7 +82,7 @@
 #define MAX_LISTING_PAGES 10000u
 #define MAX_FETCH_BYTES (1ull << 50) /* of one file */
 #define MAX_EXPANDED_SECRETS                                                                       \
-	32u /* variables with secret names that a policy expands, kept so that nothing prints them */
+	256u /* variables with secret names that a policy expands, kept so that nothing prints them */
 #define ERROR_BODY_BYTES 4096u /* of a refusal, kept for the sentence about it */
 #define CHUNK_BYTES (1ul << 20) /* what a killed fetch forgets of each connection */
 #define MAX_CHUNKS 65536u /* of one file: beyond, chunks are larger */

@@ -333,7 +333,7 @@ void model_mark_lists(const struct model *model, struct lists_met *met, const ch
 }
 
 /* Whoever copies lets less pass between two files. A volume whose clock goes before ours has none that is young. */
-static bool is_young(const struct stat *st)
+bool file_is_young(const struct stat *st)
 {
 	time_t now = time(NULL);
 
@@ -344,7 +344,7 @@ static void count_file(struct model_view *view, const struct file_view *file)
 {
 	view->files++;
 	if (S_ISREG(file->st.st_mode)) {
-		view->young |= is_young(&file->st);
+		view->young |= file_is_young(&file->st);
 		seen_add(view->seen, file->path, (uint64_t)file->st.st_size);
 		model_mark_lists(view->model, &view->met, file->path);
 	} else if (

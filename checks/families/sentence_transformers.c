@@ -158,6 +158,7 @@ static void check_module(struct modules *modules)
 {
 	struct inspection *inspection = modules->inspection;
 	char config[MAX_PATH_BYTES];
+	bool pooling; /* with settings */
 
 	if (strcmp(modules->path, ".") == 0)
 		modules->path[0] = '\0';
@@ -174,6 +175,7 @@ static void check_module(struct modules *modules)
 	}
 	if (is_of(modules, "Normalize") || is_of(modules, "Dropout"))
 		return;
+	pooling = is_of(modules, "Pooling") && !is_of(modules, "SpladePooling");
 	if (!repo_path_is_legal(modules->path, strlen(modules->path)) ||
 	    !path_join(config, sizeof(config), modules->path, "config.json"))
 		inspection_report(inspection, FINDING_MODEL_PART,
@@ -182,13 +184,12 @@ static void check_module(struct modules *modules)
 		                  modules->path);
 	else if (!model_has(inspection, config, NULL) && model_wants(inspection, config) &&
 	         is_known(modules) &&
-	         (is_of(modules, "Pooling") || is_of(modules, "Dense") ||
+	         (pooling || is_of(modules, "Dense") ||
 	          !model_has_directory(inspection, modules->path)))
 		inspection_report(inspection, FINDING_MODEL_PART,
 		                  (struct report_at){ .path = config },
-		                  is_of(modules, "Pooling") ?
-		                          "is missing: the pooling's settings are in it (%s)" :
-		                          "is missing: modules.json names %s",
+		                  pooling ? "is missing: the pooling's settings are in it (%s)" :
+		                            "is missing: modules.json names %s",
 		                  modules->path);
 	else
 		check_weights(modules);

@@ -109,6 +109,8 @@ static bool check_checkpoints(struct inspection *inspection)
 
 void transformers_check(struct inspection *inspection)
 {
+	static const char without[] =
+	        "patchtst patchtsmixer time_series_transformer informer autoformer timesfm decision_transformer";
 	const struct model_view *view = inspection->model;
 	char type[MAX_NAME_BYTES], tower[MAX_NAME_BYTES];
 
@@ -117,11 +119,12 @@ void transformers_check(struct inspection *inspection)
 		family_report_no_weights(inspection, "config.json");
 	if (family_json_string(inspection, "config.json", "mm_vision_tower", tower, sizeof(tower)))
 		family_report_repository(inspection, tower, "config.json");
-	/* timm, diffusers' parts and others have a config.json too, and no model_type in it. */
+	/* timm, diffusers' parts and others have a config.json too, and no model_type in it; those of time series read no text. */
 	if (view->model->files.count > 0 || model_is_broken(inspection) ||
 	    view->manifest_complete || has_vocabulary(inspection) ||
 	    view->of_format[format_find("gguf", 4) - formats].files > 0 || /* it is in there */
-	    !family_json_string(inspection, "config.json", "model_type", type, sizeof(type)))
+	    !family_json_string(inspection, "config.json", "model_type", type, sizeof(type)) ||
+	    list_has(without, ' ', type))
 		return;
 	inspection_report(inspection, FINDING_MODEL_TOKENIZER,
 	                  (struct report_at){ .path = view->place.path },

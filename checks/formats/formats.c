@@ -14,14 +14,17 @@ enum {
 #define FORMAT(id, name, endings, flags, examine, begins) id,
 #include "formats/formats.def"
 };
+enum { PLAIN = 0, WEIGHTS = 1, EXECUTES = 2, IN_BIN = 4, ANY_BYTES = 8 };
 const struct format formats[] = {
 #define FORMAT(id, name_, endings_, flags, examine_, begins_)                                      \
-	{ .name = name_, .endings = endings_, flags.examine = examine_, .begins = begins_ },
-#define WEIGHTS .weights = true,
-#define EXECUTES .executes = true,
-#define IN_BIN .in_bin = true,
-#define ANY_BYTES .any_bytes = true,
-#define PLAIN
+	{ .name = (name_),                                                                         \
+	  .endings = (endings_),                                                                   \
+	  .weights = ((flags)&WEIGHTS) != 0,                                                       \
+	  .executes = ((flags)&EXECUTES) != 0,                                                     \
+	  .in_bin = ((flags)&IN_BIN) != 0,                                                         \
+	  .any_bytes = ((flags)&ANY_BYTES) != 0,                                                   \
+	  .examine = (examine_),                                                                   \
+	  .begins = (begins_) },
 #define EXAMINE(x) x##_examine
 #define BEGINS(x) x##_begins
 #define NONE NULL

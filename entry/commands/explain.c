@@ -157,7 +157,7 @@ static void add_environment(struct explanation *explanation, const struct gate *
 	for (size_t i = 0; i < gate->service.unset_count; i++)
 		explanation_add(explanation, "environment of the service", gate->service.unset[i],
 		                "removed", "[environment unset]");
-	text_addf(&text, "%zu others, unchanged", others);
+	text_addf(&text, "%zu other%s, unchanged", others, others == 1 ? "" : "s");
 	explanation_add(explanation, "environment of the service", "besides", count, NULL);
 }
 

@@ -185,6 +185,10 @@ int command_help(struct run *run)
 		word = options->command->name;
 	if (word == NULL) {
 		options_print_help(options->commands, stdout);
+		(void)puts("sections of the policy:");
+		for (size_t i = 0; i < SECTION_COUNT; i++)
+			(void)printf("  [%s%s]\n", policy_section_names[i],
+			             i == SECTION_MODEL ? " NAME" : "");
 	} else if (help_command(options->commands, word)) {
 		if (!options->help && is_section(word)) { /* `help fetch` may mean both */
 			(void)printf("\nthe section [%s] of the policy:\n", word);

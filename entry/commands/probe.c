@@ -28,7 +28,7 @@ int command_probe(struct run *run)
 	if (!target_can_be_tried(&target))
 		return complain(
 		        STATUS_USAGE,
-		        "a log, a notification and an end are seen by smoke, which starts the service");
+		        "probe asks http://, https://, tcp:PORT, unix:/PATH and file:/PATH: smoke, which starts the service, sees its log, its notification and its end");
 	if (options->body != NULL && target.kind != TARGET_HTTP)
 		return complain(STATUS_USAGE,
 		                "--body goes with http:// and https://: nothing else has a body");

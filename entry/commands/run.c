@@ -154,7 +154,7 @@ int command_run(struct run *run)
 	if (run->options.service == NULL)
 		return complain(
 		        STATUS_USAGE,
-		        "run needs the service's command: aweigh [options] -- COMMAND [ARG...]");
+		        "run needs the service's command: aweigh [options] -- COMMAND [ARG...]; aweigh help says what else there is");
 	if (is_ours(run, &given))
 		return run_ours(run);
 	return command_with_gate(run, judge_and_launch);

@@ -15,7 +15,9 @@ static enum status inspect_and_fetch(struct gate *gate, struct text *why)
 {
 	enum status status = gate_inspect(gate, why);
 
-	if (status == STATUS_OK && gate->policy.wait_ms > 0 && gate->fetching != FETCHING_ORDERED)
+	/* Nothing comes into an unpacked image. */
+	if (status == STATUS_OK && gate->policy.wait_ms > 0 && gate->fetching != FETCHING_ORDERED &&
+	    gate->options->root == NULL)
 		status = gate_wait(gate, why);
 	if (status == STATUS_OK && gate_may_fetch(gate))
 		status = gate_refetch(gate, why);

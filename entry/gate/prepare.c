@@ -271,12 +271,20 @@ static enum status open_trees(struct gate *gate, struct text *why)
 }
 
 /* A policy that was named on this machine, but came with the image. */
-static bool is_beneath_root(const struct gate *gate, const char *file)
+/* A file of the image beneath --root as the image names it, so that its links lead to nothing outside; NULL: it is not there. */
+static const char *path_in_image(const struct gate *gate, const char *file)
 {
-	char root[PATH_MAX], real[PATH_MAX];
+	char root[PATH_MAX], real[PATH_MAX], directory[PATH_MAX], path[PATH_MAX];
+	struct text text = TEXT_OVER(directory);
 
-	return gate->options->root != NULL && realpath(gate->options->root, root) != NULL &&
-	       realpath(file, real) != NULL && path_is_beneath(real, root);
+	text_add_bytes(&text, file, (size_t)(path_name(file) - file));
+	text_add(&text, ".");
+	if (gate->options->root == NULL || realpath(gate->options->root, root) == NULL ||
+	    text.cut || realpath(directory, real) == NULL || !path_is_beneath(real, root) ||
+	    !path_join(path, sizeof(path), real, path_name(file)))
+		return NULL;
+	return arena_copy(gate->report.arena, path + (root[1] == '\0' ? 0 : strlen(root)),
+	                  strlen(path) - (root[1] == '\0' ? 0 : strlen(root)));
 }
 
 static const char *policy_file(const struct gate *gate, const struct tree **tree)
@@ -284,7 +292,12 @@ static const char *policy_file(const struct gate *gate, const struct tree **tree
 	const char *named = gate->options->policy != NULL ?
 	                            gate->options->policy :
 	                            environment_get(&gate->own, "AWEIGH_POLICY");
+	const char *inside = named == NULL ? NULL : path_in_image(gate, named);
 
+	if (inside != NULL) {
+		*tree = &gate->tree;
+		return inside;
+	}
 	*tree = named != NULL && named[0] != '\0' ? &gate->host : &gate->tree;
 	return named != NULL && named[0] != '\0' ? named : USUAL_POLICY;
 }
@@ -337,7 +350,7 @@ static enum status read_policy(struct gate *gate, struct policy_input *input, st
 		return STATUS_USAGE;
 	input->file = policy_file(gate, &input->tree);
 	gate->policy_tree = input->tree;
-	gate->policy_is_of_tree = input->tree == &gate->tree || is_beneath_root(gate, input->file);
+	gate->policy_is_of_tree = input->tree == &gate->tree;
 	error = gate->report.arena == NULL ? -ENOMEM : policy_read(&gate->policy, input);
 	if (error == 0)
 		error = guard_usual_policy(gate, input);

@@ -27,7 +27,8 @@ static char *read_secret(struct gate *gate, const struct named_row *row)
 	if (error == 0)
 		error = read_whole(fd, MAX_SECRET_BYTES, &data, &length);
 	if (error != 0) {
-		RAISE(gate, row, FINDING_ENV_FILE, row->name, "its file cannot be read: %s",
+		RAISE(gate, row, FINDING_ENV_FILE, row->name, "its file %.512s cannot be read: %s",
+		      row->value,
 		      error == -EFBIG                      ? "it is larger than 64 KiB" :
 		      error == -EINVAL || error == -EISDIR ? "it is not a regular file" :
 		                                             patient_words(error));

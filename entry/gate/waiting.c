@@ -145,7 +145,7 @@ static bool is_one_young(const struct gate *gate)
 		if (gate->report.findings[i].severity == SEVERITY_ERROR)
 			return false;
 	for (size_t i = 0; i < gate->policy.model_count; i++)
-		if (gate->report.models[i].young && gate->options->root == NULL)
+		if (gate->report.models[i].young)
 			return true;
 	return false;
 }
@@ -172,8 +172,7 @@ enum status gate_wait(struct gate *gate, struct text *why)
 	uint64_t left_ms;
 	int model;
 
-	if (gate->options->root == NULL)
-		gate->inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	gate->inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	while (status == STATUS_OK && ((model = awaited(gate)) != NO_MODEL || !steady)) {
 		if (clock_now_ns() >= waiting.until_ns) {
 			gate->waited_out = true;

@@ -8,15 +8,30 @@
 
 #define HIDDEN_FROM 8u /* letters of a secret that are enough to know it by */
 
-void policy_hide(const struct policy *policy, char *text)
+/* How much of a secret stands here; several may begin alike. */
+static size_t secret_length(const struct policy *policy, const char *text)
 {
+	size_t longest = 0;
+
 	for (size_t i = 0; i < policy->secret_count; i++) {
 		const char *secret = policy->secrets[i];
-		size_t least = strnlen(secret, HIDDEN_FROM);
+		size_t length = 0;
 
-		for (char *at = text; (at = memmem(at, strlen(at), secret, least)) != NULL;)
-			for (const char *to = secret; *to != '\0' && *at == *to; to++)
-				*at++ = '*';
+		while (secret[length] != '\0' && text[length] == secret[length])
+			length++;
+		if (length > longest && length >= strnlen(secret, HIDDEN_FROM))
+			longest = length;
+	}
+	return longest;
+}
+
+void policy_hide(const struct policy *policy, char *text)
+{
+	while (*text != '\0') {
+		size_t length = secret_length(policy, text);
+
+		memset(text, '*', length);
+		text += length > 0 ? length : 1;
 	}
 }
 

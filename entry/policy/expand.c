@@ -10,19 +10,22 @@
 #include "util.h"
 
 /* CREDENTIALS_DIRECTORY and HF_TOKEN_PATH say where one is; what is shorter than four letters is in every text. */
-static void note_secret(struct policy *policy, const char *name, const char *value)
+static bool note_secret(struct policy *policy, const char *name, const char *value)
 {
 	static const char *const places[] = { "_FILE", "_PATH", "_DIR", "_DIRECTORY" };
 
 	for (size_t i = 0; i < LENGTH_OF(places); i++)
 		if (path_ends(name, places[i]))
-			return;
+			return true;
 	for (size_t i = 0; i < policy->secret_count; i++)
 		if (policy->secrets[i] == value)
-			return;
-	if (variable_is_secret(name) && strlen(value) >= 4 &&
-	    policy->secret_count < LENGTH_OF(policy->secrets))
-		policy->secrets[policy->secret_count++] = value;
+			return true;
+	if (!variable_is_secret(name) || strlen(value) < 4)
+		return true;
+	if (policy->secret_count == LENGTH_OF(policy->secrets))
+		return false;
+	policy->secrets[policy->secret_count++] = value;
+	return true;
 }
 
 bool policy_expand(struct policy *policy, const struct environment *environment, const char *value,
@@ -60,8 +63,13 @@ bool policy_expand(struct policy *policy, const struct environment *environment,
 			             "${%s} is not set in the environment", copy);
 			return false;
 		} else {
+			if (!note_secret(policy, copy, text)) {
+				policy_error(policy, FINDING_POLICY_VALUE, SOURCE_POLICY, line,
+				             NULL, "more than %u secret variables are used",
+				             MAX_EXPANDED_SECRETS);
+				return false;
+			}
 			text_add(out, text);
-			note_secret(policy, copy, text);
 		}
 		value = end + 1;
 	}

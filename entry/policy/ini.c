@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/list.h"
 #include "base/scan.h"
 #include "base/text.h"
 #include "policy/errors.h"
@@ -110,19 +111,32 @@ static bool begin_section(struct reader *reader, const char *start, const char *
 	return true;
 }
 
-/* `NAME = ...` or `[...]` behind blanks: inih would take it for more of the value above. */
+/* What a list may have in front of a colon: https://..., gguf:FILE, and what a service is ready by. */
+static bool is_scheme(const char *name, size_t length, const char *rest)
+{
+	static const char schemes[] = "tcp unix file log gguf";
+	char word[8] = "";
+
+	if (strncmp(rest, "//", 2) == 0)
+		return true;
+	if (length < sizeof(word))
+		memcpy(word, name, length);
+	return length < sizeof(word) && list_has(schemes, ' ', word);
+}
+
+/* `NAME = ...`, `NAME: ...` or `[...]` behind blanks: inih would take it for more of the value above. */
 static bool looks_like_a_row(const char *start, const char *end)
 {
-	const char *at = start;
+	const char *at = start, *separator;
 
 	if (*start == '[')
 		return memchr(start, ']', (size_t)(end - start)) != NULL;
-	if (!scan_is_name(*start) || (*start >= '0' && *start <= '9'))
-		return false;
-	while (at < end && (scan_is_name(*at) || *at == '.' || *at == '-' || *at == '/'))
+	while (at < end && strchr("=:<>!~ \t", *at) == NULL)
 		at++;
-	at = skip_blanks(at, end);
-	return at < end && *at == '=';
+	separator = skip_blanks(at, end);
+	if (at == start || separator >= end || (*separator != '=' && *separator != ':'))
+		return false;
+	return *separator == '=' || !is_scheme(start, (size_t)(at - start), separator + 1);
 }
 
 /* Looks at a line before inih gets it; false: inih gets an empty one instead. */

@@ -153,6 +153,9 @@ static void report_unknown_key(const struct reader *reader, const char *key, uns
 		text_addf(&text, "; did you mean '%s'?", near);
 	else if (belongs != NULL)
 		text_addf(&text, "; it belongs in [%s]", belongs);
+	else if (reader->section == SECTION_ENVIRONMENT)
+		text_add(&text,
+		         "; variables are rows of [environment set], require, forbid and unset");
 	policy_error(reader->policy, FINDING_POLICY_UNKNOWN, SOURCE_POLICY, line, NULL,
 	             "unknown key '%.100s' in [%s]%s", key, reader->section_name, hint);
 }

@@ -275,24 +275,27 @@ static void report(struct policy *policy, const struct value *value, unsigned li
 	const char *near = key->words != NULL   ? words_nearest(value->text, words_of, key->words) :
 	                   value->wrong != NULL ? words_nearest(value->wrong, next_format, NULL) :
 	                                          NULL;
-	char sentence[512];
-	struct text expected = TEXT_OVER(sentence);
+	char sentence[512], fix[96];
+	struct text expected = TEXT_OVER(sentence), help = TEXT_OVER(fix);
 
 	key_expects(key, &expected);
+	text_addf(&help, "aweigh help %s.%s says what it is for",
+	          policy_section_names[key->section], key->name);
 	if (near != NULL)
 		text_addf(&expected, "; did you mean %s?", near);
 	if (fault != NULL)
-		policy_error(policy, FINDING_POLICY_VALUE, source, line,
-		             "write the id as the hub spells it: org/name",
-		             "repository id '%.200s' %s", value->text, fault);
+		policy_error(
+		        policy, FINDING_POLICY_VALUE, source, line,
+		        "write the id as the hub spells it: org/name; a directory is named by path, a commit by revision",
+		        "repository id '%.200s' %s", value->text, fault);
 	else if (key->type == TYPE_URL || key->type == TYPE_URLS) /* it may hold a password */
-		policy_error(policy, FINDING_POLICY_VALUE, source, line, NULL, "%s: expected %s",
+		policy_error(policy, FINDING_POLICY_VALUE, source, line, fix, "%s: expected %s",
 		             key->name, sentence);
 	else if (value->wrong != NULL)
-		policy_error(policy, FINDING_POLICY_VALUE, source, line, NULL,
+		policy_error(policy, FINDING_POLICY_VALUE, source, line, fix,
 		             "%s: '%.64s' is not among %s", key->name, value->wrong, sentence);
 	else
-		policy_error(policy, FINDING_POLICY_VALUE, source, line, NULL,
+		policy_error(policy, FINDING_POLICY_VALUE, source, line, fix,
 		             "%s = %.200s: expected %s", key->name, value->text, sentence);
 }
 

@@ -75,7 +75,7 @@ void report_write_github(const struct report *report, const struct report_style 
 			if ((int)report->findings[i].severity == severity && count++ < most)
 				put_finding(out, report, &report->findings[i], kinds[severity]);
 		if (count > most)
-			(void)fprintf(out, "%zu more of kind %s are not annotated\n", count - most,
+			(void)fprintf(out, "%zu more (%s) without an annotation\n", count - most,
 			              severity_words[severity]);
 	}
 	report_verdict(report, &words);

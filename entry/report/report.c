@@ -121,11 +121,13 @@ static void add_models(const struct report *report, struct text *out)
 		refused += report->models != NULL &&
 		           report->models[i].findings.worst == SEVERITY_ERROR;
 	}
-	if (refused > 0)
+	if (report->policy->error_count > 0)
+		text_add(out, ": the policy is wrong, and no model was looked at");
+	else if (refused > 0)
 		text_addf(out, ": %zu of %zu model%s", refused, selected, selected == 1 ? "" : "s");
 	else if (selected > 0)
 		text_addf(out, ": %zu model%s", selected, selected == 1 ? "" : "s");
-	else if (report->policy->error_count == 0)
+	else
 		text_add(out, ": no model");
 	if (report->service.looked_at) {
 		text_add(out, ", and the service");

@@ -220,7 +220,11 @@ static void explain_status(struct request *request, struct text *text)
 		text_add(text, ": the proxy wants authentication");
 	} else if (status == 401 || status == 403) {
 		failure->id = FINDING_FETCH_UNAUTHORIZED;
-		if (strcmp(headers->error_code, "GatedRepo") == 0)
+		/* It never got the token, and knows no terms. */
+		if (request->redirected)
+			failure->fix =
+			        "the store that the hub redirects to refuses: look at a filter on the way out and at this machine's clock, or ask whoever runs it";
+		else if (strcmp(headers->error_code, "GatedRepo") == 0)
 			text_add(text, ": the repository is gated");
 		else if (status == 401) {
 			failure->fix =
@@ -242,6 +246,10 @@ static void explain_status(struct request *request, struct text *text)
 	} else if (status == 429) {
 		failure->id = FINDING_FETCH_RATE_LIMITED;
 		failure->temporary = true;
+	} else if (status >= 300 && status < 400 && headers->location[0] != '\0') {
+		text_add(
+		        text,
+		        ", and the address that it redirects to is not followed: only http:// and https:// without credentials are");
 	} else if (status == 408 || status >= 500) {
 		failure->id = FINDING_FETCH_SERVER;
 		failure->temporary = true;
@@ -250,7 +258,7 @@ static void explain_status(struct request *request, struct text *text)
 		text_addf(text, ": %s", headers->error_message);
 	else if (failure->id != FINDING_FETCH_PROXY)
 		add_reason(request, text);
-	if (failure->id == FINDING_FETCH_UNAUTHORIZED)
+	if (failure->id == FINDING_FETCH_UNAUTHORIZED && !request->redirected)
 		add_token(request, text);
 }
 

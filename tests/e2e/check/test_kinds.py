@@ -354,6 +354,24 @@ def test_the_constants_of_a_large_graph_are_all_seen(world):
     assert "needs 36000 bytes" in judge(world, files).finding("file.truncated")["message"]
 
 
+def test_external_data_of_a_model_of_one_file(world):
+    folder = world.path / "one"
+    folder.mkdir()
+    (folder / "model.onnx").write_bytes(onnx(("weights.data", 0, 64)))
+    world.policy(f"[policy]\n[model m]\npath = {folder}/model.onnx\n")
+    result = world.check()
+    assert result.status == 65 and result.finding("file.truncated")["path"].endswith("weights.data"), result
+    (folder / "weights.data").write_bytes(b"x" * 64)
+    assert world.check().status == 0
+
+
+@pytest.mark.parametrize("name", ["README.md", "LICENSE", "image.png", "results.csv", "train.parquet", "notebook.ipynb", "events.out.tfevents.1.host.2.0"])
+def test_a_pointer_that_people_read(world, name):
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"a" * 64 + b"\nsize 90868376\n"
+    assert judge(world, {**bert_files(), name: pointer}).status == 0
+    assert judge(world, {**bert_files(), "extra.bin": pointer}).finding("file.pointer")
+
+
 def test_external_data_of_onnx_by_any_name(world):
     files = {"model.onnx": onnx(("onnx__MatMul_12", 0, 64)), "onnx__MatMul_12": b"x" * 64}
     assert judge(world, files, "formats = onnx").status == 0

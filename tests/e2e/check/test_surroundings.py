@@ -215,6 +215,40 @@ def test_a_root_that_links_lead_out_of(world, need_root):
     assert world.check("--root", "/no/such/root").status == 64
 
 
+@pytest.mark.parametrize("row", ["manifest = models.txt", "lock = models.txt"])
+def test_an_images_policy_by_its_name_here_reads_nothing_of_here(world, need_root, row):
+    root = world.path / "image"
+    (root / "etc/aweigh").mkdir(parents=True)
+    (world.path / "host.txt").write_text("SUPERSECRETLINE = host only\n")
+    (root / "etc/aweigh/models.txt").symlink_to(world.path / "host.txt")
+    (root / "etc/aweigh/policy.ini").write_text(f"[policy]\n{row}\n[model m]\npath = /m\n")
+    result = world.run("check", "--root", str(root), "-p", str(root / "etc/aweigh/policy.ini"))
+    assert result.status == 78 and "host only" not in result.out and "No such file" in result.out, result
+    (root / "etc/aweigh/policy.ini").unlink()
+    (root / "etc/aweigh/policy.ini").symlink_to(world.path / "host.txt")
+    result = world.run("check", "--root", str(root), "-p", str(root / "etc/aweigh/policy.ini"))
+    assert result.status == 78 and "SUPERSECRETLINE" not in result.out, result
+
+
+def test_nothing_is_waited_for_beneath_a_root(world, need_root):
+    (world.path / "image/etc/aweigh").mkdir(parents=True)
+    (world.path / "image/etc/aweigh/policy.ini").write_text("[policy]\nwait = 24h\n[model m]\npath = /m\n")
+    result = world.run("check", "--root", str(world.path / "image"))
+    assert result.status == 66 and "gate.wait" not in result.out, result
+
+
+def test_files_that_refuse_alike_are_one_line(world, need_root):
+    folder = world.path / "model"
+    folder.mkdir()
+    for name, data in {**bert_files(), "a.txt": b"a", "b.txt": b"b", "c.txt": b"c"}.items():
+        (folder / name).write_bytes(data)
+        (folder / name).chmod(0o600)
+    world.policy(f"[policy]\nuser = 65000:65000\n[model m]\npath = {folder}\n")
+    out = world.run("check", "-p", str(world.policy_file)).out
+    assert out.count("file.unreadable") == 1 and out.count("fix ") == 1 and "and 3 more: refuses uid 65000" in " ".join(out.split()), out
+    assert f"chmod -R a+rX {folder}" in " ".join(out.split())
+
+
 def test_without_the_right_to_change_user(world, need_root):
     complete(world.hub)
     world.policy(extra="user = 1000:1000")

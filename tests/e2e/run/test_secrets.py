@@ -100,3 +100,21 @@ def test_what_every_report_shows_is_no_secret(world, secret, name):
     policy(world, f"{name} = {secret}")
     result = world.check(env={"HF_HOME": None, "HF_HUB_CACHE": None, "HOME": str(world.path)})
     assert "env.file" in result.codes("error") and "no secret" in result.finding("env.file")["message"] and SECRET not in result.out + result.err
+
+
+@pytest.mark.parametrize("values", [["github_pat_11AAAAfirst", "github_pat_22BBBBsecond"], ["sk-proj-AAAA", "sk-proj-BBBBreal", "sk-proj-BBBBreality"],
+                                    [f"sekret{i:03}value" for i in range(80)]])
+def test_secrets_that_begin_alike_and_many(world, values):
+    world.env.update({f"V{i}_TOKEN": value for i, value in enumerate(values)})
+    rows = "".join(f"W{i} = ${{V{i}_TOKEN}}\n" for i in range(len(values)))
+    policy(world, rows, "environment set", f"[environment require]\nPATH = ${{V{len(values) - 1}_TOKEN}}\n")
+    for command in (["check"], ["check", "--format", "json"], ["explain"], ["explain", "--format", "json"]):
+        shown = world.run(*command, "-p", str(world.policy_file))
+        assert "***" in shown.out and not [value for value in values if value[-6:] in shown.out + shown.err], shown
+
+
+def test_more_secrets_than_can_be_kept(world):
+    world.env.update({f"V{i}_TOKEN": f"sekret{i:03}value" for i in range(300)})
+    policy(world, "".join(f"W{i} = ${{V{i}_TOKEN}}\n" for i in range(300)), "environment set")
+    result = world.check()
+    assert result.status == 78 and "more than 256 secret variables" in result.finding("policy.value")["message"]

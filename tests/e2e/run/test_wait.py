@@ -110,3 +110,20 @@ def test_what_is_there_is_not_waited_for(world):
     policy(world)
     status, out, err = ended(start(world))
     assert (status, out) == (0, b"started\n") and "waiting" not in err
+
+
+def test_never_while_a_file_arrives_beside_what_is_there(world):
+    """huggingface_hub 0.36 leaves no manifest: what tells of a file that is to come is its partial blob alone."""
+    repo = Repo(world.hub)
+    repo.all().ref()
+    policy(world, "60s")
+    partial = next(world.hub.glob("models--*/blobs")) / ("a" * 40 + ".incomplete")
+    partial.write_bytes(b"x")
+    process = start(world)
+    for _ in range(8):
+        time.sleep(0.5)
+        with partial.open("ab") as file:
+            file.write(b"x")
+        assert process.poll() is None
+    partial.unlink()
+    assert ended(process)[:2] == (0, b"started\n")

@@ -44,6 +44,10 @@ def test_all_errors_at_once(world):
     ("[model a b]\nrepo = org/a\n", 1, "policy.syntax", "no usable model name"),
     ("[policy]\nretries = 3\n", 2, "policy.unknown", "belongs in [fetch]"),
     ("[policy]\n  mode = offline\n[model a]\nrepo = org/a\n  files = *.json\n", 5, "policy.syntax", "would be read as more of 'repo'"),
+    ("[policy]\nmode = offline\n  replaceable: no\n", 3, "policy.syntax", "would be read as more of 'mode'"),
+    ("[environment forbid]\nA = a\n\tOTHER:\n", 3, "policy.syntax", "'OTHER:' would be read as more of 'A'"),
+    ("[environment set]\nA = a\n  B+C = 2\n", 3, "policy.syntax", "'B+C = 2' would be read as more of 'A'"),
+    ("[environment set]\nA = a\n  1B=2\n", 3, "policy.syntax", "'1B=2' would be read as more of 'A'"),
     ("[policy]\ndeadline = 5 parsecs\n", 2, "policy.value", "duration"),
     ("[policy]\ndeadline = 1ms\n", 2, "policy.value", "from 100ms to 86400s"),
     ("[model a]\nrepo = org/a\nmin_size = 80 apples\n", 3, "policy.value", "size"),
@@ -255,3 +259,10 @@ def test_a_secret_that_stands_often(world):
 def test_a_directory_of_credentials_is_no_secret(world):
     world.policy("[model m]\npath = ${CREDENTIALS_DIRECTORY}/m\n")
     assert "/run/credentials/x/m" in world.run("explain", "-p", str(world.policy_file), env={"CREDENTIALS_DIRECTORY": "/run/credentials/x"}).out
+
+
+def test_what_goes_on_in_the_next_line(world):
+    """Addresses, targets, patterns and versions have = and : in them, and are no rows."""
+    world.policy("[model m]\npath = /m\nfiles = *.json,\n  *.txt\noptional = yes\n[service]\nready = tcp:80,\n  http://127.0.0.1/x=1,\n  log:up: yes,\n  file:/a=b\n[packages]\nnumpy = >=1,\n  <3,\n  !=2.0\n"
+                 "[fetch]\nendpoint = https://a,\n  https://b:8443/x\n[severity]\npackage.version = off\n", model="")
+    assert "policy.syntax" not in {f["code"] for f in world.check().report["findings"]}
