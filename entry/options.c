@@ -83,7 +83,7 @@ static bool take_death_signal(struct options *options, const char *value, struct
 		return true;
 	text_addf(
 	        why,
-	        "--parent-death-signal (-p after 'run'): '%.64s' is not a signal; the policy is named by --policy",
+	        "--parent-death-signal: '%.64s' is not a signal; after 'run', -p means --parent-death-signal, and --policy names the policy",
 	        value);
 	return false;
 }

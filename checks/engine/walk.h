@@ -29,9 +29,9 @@ bool model_has(const struct inspection *inspection, const char *name, uint64_t *
 bool model_has_directory(const struct inspection *inspection, const char *name);
 /* Opens a file of the model for reading; negative errno, -EINVAL for what is not a regular file. */
 int model_open(const struct inspection *inspection, const char *name, uint64_t *size);
-/* Opens trees/COMMIT.json, or .cache/huggingface/trees/ of a plain directory; negative errno. */
 /* Whether it has come or changed a moment ago, so that whoever brings it may not have ended. */
 bool file_is_young(const struct stat *st);
+/* Opens trees/COMMIT.json, or .cache/huggingface/trees/ of a plain directory; negative errno. */
 int model_open_manifest(const struct inspection *inspection);
 /* The elements of files and require that this name answers. */
 void model_mark_lists(const struct model *model, struct lists_met *met, const char *path);

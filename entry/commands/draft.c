@@ -363,7 +363,7 @@ static enum status judge_run(const struct options *options, const struct watched
 		          WIFSIGNALED(seen->status) ? "by signal" : "with status",
 		          WIFSIGNALED(seen->status) ? WTERMSIG(seen->status) :
 		                                      WEXITSTATUS(seen->status),
-		          seen->lines == 0 ? "it said nothing" :
+		          seen->lines == 0 ? "none, it said nothing" :
 		                             seen->last[(seen->lines - 1) % LENGTH_OF(seen->last)]);
 	return why->length == 0 ? STATUS_OK : STATUS_SYSTEM;
 }

@@ -270,8 +270,7 @@ static enum status open_trees(struct gate *gate, struct text *why)
 	return STATUS_USAGE;
 }
 
-/* A policy that was named on this machine, but came with the image. */
-/* A file of the image beneath --root as the image names it, so that its links lead to nothing outside; NULL: it is not there. */
+/* A file beneath --root that was named on this machine, as the image names it: there its links lead to nothing outside. NULL: it is elsewhere. */
 static const char *path_in_image(const struct gate *gate, const char *file)
 {
 	char root[PATH_MAX], real[PATH_MAX], directory[PATH_MAX], path[PATH_MAX];
@@ -292,7 +291,7 @@ static const char *policy_file(const struct gate *gate, const struct tree **tree
 	const char *named = gate->options->policy != NULL ?
 	                            gate->options->policy :
 	                            environment_get(&gate->own, "AWEIGH_POLICY");
-	const char *inside = named == NULL ? NULL : path_in_image(gate, named);
+	const char *inside = named == NULL || named[0] == '\0' ? NULL : path_in_image(gate, named);
 
 	if (inside != NULL) {
 		*tree = &gate->tree;

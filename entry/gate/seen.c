@@ -41,7 +41,7 @@ static void raise_end(struct gate *gate, const struct watched *seen)
 {
 	bool by_signal = WIFSIGNALED(seen->status);
 	int number = by_signal ? WTERMSIG(seen->status) : WEXITSTATUS(seen->status);
-	const char *last = seen->lines == 0 ? "it said nothing" :
+	const char *last = seen->lines == 0 ? "none, it said nothing" :
 	                                      seen->last[(seen->lines - 1) % LENGTH_OF(seen->last)];
 
 	const struct report_at at = {

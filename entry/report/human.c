@@ -250,13 +250,7 @@ static void print_model(const struct paint *paint, size_t index)
 	if (!found->found)
 		return;
 	text = TEXT_OVER(line);
-	text_addf(&text, "%llu file%s, %s, verified: %s", (unsigned long long)found->files,
-	          found->files == 1 ? "" : "s", size_text(found->bytes).text,
-	          level_words[found->level]);
-	if (found->level < LEVEL_DIGEST &&
-	    model_level(paint->report->policy, model) == LEVEL_DIGEST)
-		text_addf(&text, ", %llu of %llu by digest", (unsigned long long)found->verified,
-		          (unsigned long long)found->files);
+	report_add_verified(paint->report, index, &text);
 	(void)fprintf(paint->out, "%*s", (int)INDENT, "");
 	print_wrapped(paint, line);
 }

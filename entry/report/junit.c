@@ -190,7 +190,9 @@ static void put_model(FILE *out, const struct report *report, size_t index)
 	(void)fputs("    <properties><property name=\"model\"", out);
 	put_attribute(out, "value", model_title(model));
 	(void)fputs("/></properties>\n", out);
-	put_cases(out, report, list, model->name, level_words[report->models[index].level]);
+	put_cases(out, report, list, model->name,
+	          report->models[index].found ? level_words[report->models[index].level] :
+	                                        "nothing was looked at");
 }
 
 static void put_subject(FILE *out, const struct report *report, enum subject subject)

@@ -52,9 +52,8 @@ static void put_model(FILE *out, const struct report *report, size_t index)
 	text_add(&words, model_title(&report->policy->models[index]));
 	if (found->commit[0] != '\0')
 		text_addf(&words, " at %.8s", found->commit);
-	text_addf(&words, ": %llu file%s, %s, verified: %s", (unsigned long long)found->files,
-	          found->files == 1 ? "" : "s", size_text(found->bytes).text,
-	          level_words[found->level]);
+	text_add(&words, ": ");
+	report_add_verified(report, index, &words);
 	(void)fputs("| ", out);
 	put(out, report->policy->models[index].name);
 	(void)fputs(" | ok | | ", out);

@@ -7,6 +7,7 @@
 #include "base/scan.h"
 #include "base/text.h"
 #include "engine/findings.h"
+#include "engine/locate.h"
 #include "hub/cache.h"
 #include "report/watched.h"
 #include "util.h"
@@ -70,6 +71,23 @@ void report_model_path(const struct report *report, size_t index, char *out, siz
 		text_addf(&text, "%s/snapshots/%s", repo, report->models[index].commit);
 }
 
+void report_add_verified(const struct report *report, size_t index, struct text *out)
+{
+	const struct report_model *found = &report->models[index];
+
+	if (!found->found) {
+		text_add(out, "nothing was looked at");
+		return;
+	}
+	text_addf(out, "%llu file%s, %s, verified: %s", (unsigned long long)found->files,
+	          found->files == 1 ? "" : "s", size_text(found->bytes).text,
+	          level_words[found->level]);
+	if (found->level < LEVEL_DIGEST &&
+	    model_level(report->policy, &report->policy->models[index]) == LEVEL_DIGEST)
+		text_addf(out, ", %llu of %llu by digest", (unsigned long long)found->verified,
+		          (unsigned long long)found->files);
+}
+
 /* Whether the message names the path itself, and not one that goes on behind it: x.onnx is not x.onnx.json. */
 static bool is_named(const char *message, const char *path)
 {
@@ -83,6 +101,15 @@ static bool is_named(const char *message, const char *path)
 	return false;
 }
 
+/* As it is called in the cache, whose own path is told once. */
+static const char *path_in_cache(const struct report *report, const char *path)
+{
+	if (report->hub_cache != NULL && path_is_beneath(path, report->hub_cache) &&
+	    path[strlen(report->hub_cache)] == '/')
+		return path + strlen(report->hub_cache) + 1;
+	return path;
+}
+
 const char *report_path(const struct report *report, const struct report_finding *finding)
 {
 	const char *path = finding->path;
@@ -94,18 +121,20 @@ const char *report_path(const struct report *report, const struct report_finding
 		return "";
 	if (directory[0] != '\0' && path_is_beneath(path, directory))
 		return path + strlen(directory) + 1;
-	if (report->hub_cache != NULL && path_is_beneath(path, report->hub_cache) &&
-	    path[strlen(report->hub_cache)] == '/')
-		return path + strlen(report->hub_cache) + 1;
-	return path;
+	return path_in_cache(report, path);
 }
 
 void report_sentence(const struct report *report, const struct report_finding *finding,
                      struct text *out)
 {
 	const char *path = report_path(report, finding);
-	size_t length = strlen(path);
+	size_t length;
 
+	/* No line above it names the model's directory. */
+	if (path[0] == '\0' && finding->path[0] != '\0' &&
+	    !is_named(finding->message, finding->path))
+		path = path_in_cache(report, finding->path);
+	length = strlen(path);
 	text_add(out, path);
 	if (length > 0) /* FILE:LINE: has its own */
 		text_add(out, path[length - 1] == ':' ? " " : ": ");

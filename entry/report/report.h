@@ -129,5 +129,7 @@ const char *report_about(const struct report *report, const struct report_findin
 const char *report_hint(const struct report *report, const struct report_finding *finding);
 /* Where model `index` was found; "" where it was not. */
 void report_model_path(const struct report *report, size_t index, char *out, size_t size);
+/* "3 files, 176 bytes, verified: structure", and of how many files a digest was compared where it should have been. */
+void report_add_verified(const struct report *report, size_t index, struct text *out);
 
 #endif

@@ -73,7 +73,7 @@ void watched_add(struct text *text, const struct report_service *service)
 	if (service->uncovered > 0)
 		text_addf(text, "; opened or missed %zu file%s that no [model] section covers",
 		          service->uncovered, service->uncovered == 1 ? "" : "s");
-	add_hosts(text, service, "; reached out, to", SHOWN_HOSTS);
+	add_hosts(text, service, "; reached out to", SHOWN_HOSTS);
 }
 
 void watched_add_reach(struct text *text, const struct report_service *service)

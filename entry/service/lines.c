@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/lines.h"
 
-void lines_end(struct lines *lines)
+const char *lines_rest(struct lines *lines)
 {
 	lines->buffer[lines->used] = '\0';
+	return lines->buffer;
+}
+
+void lines_end(struct lines *lines)
+{
 	if (lines->used > 0)
-		lines->take(lines->context, lines->buffer);
+		lines->take(lines->context, lines_rest(lines));
 	lines->used = 0;
 }
 

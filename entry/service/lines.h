@@ -18,5 +18,7 @@ struct lines {
 
 void lines_feed(struct lines *lines, const char *bytes, size_t length);
 void lines_end(struct lines *lines);
+/* What came since the last end. */
+const char *lines_rest(struct lines *lines);
 
 #endif

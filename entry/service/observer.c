@@ -103,8 +103,19 @@ static bool is_local(const struct sockaddr_storage *address, char host[static IN
 	}
 	*port = ntohs(six->sin6_port);
 	(void)inet_ntop(AF_INET6, &six->sin6_addr, host, INET6_ADDRSTRLEN);
-	return IN6_IS_ADDR_LOOPBACK(&six->sin6_addr) || IN6_IS_ADDR_UNSPECIFIED(&six->sin6_addr) ||
-	       (IN6_IS_ADDR_V4MAPPED(&six->sin6_addr) && six->sin6_addr.s6_addr[12] == 127);
+	return IN6_IS_ADDR_LOOPBACK(&six->sin6_addr) || IN6_IS_ADDR_UNSPECIFIED(&six->sin6_addr);
+}
+
+/* An address of IPv4 in one of IPv6 is where the packets go. */
+static void unmap(struct sockaddr_storage *storage)
+{
+	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)storage;
+	struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = six->sin6_port };
+
+	if (six->sin6_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&six->sin6_addr))
+		return;
+	memcpy(&four.sin_addr, &six->sin6_addr.s6_addr[12], sizeof(four.sin_addr));
+	memcpy(storage, &four, sizeof(four));
 }
 
 /* false: it is of no network. */
@@ -114,6 +125,7 @@ static bool read_address(struct observed *observed, uint64_t address, uint64_t s
 	memset(storage, 0, sizeof(*storage));
 	(void)observe_read(observed, address, storage,
 	                   size < sizeof(*storage) ? (size_t)size : sizeof(*storage));
+	unmap(storage);
 	return storage->ss_family == AF_INET || storage->ss_family == AF_INET6;
 }
 

@@ -65,7 +65,7 @@ static void keep_line(struct watched *seen, const char *line)
 	text_mark_cut(&text);
 }
 
-static void forbid(struct stream *stream, const char *line, const char *reason)
+static void forbid(struct stream *stream, const char *line, uint64_t number, const char *reason)
 {
 	struct watched *seen = stream->watching->seen;
 	struct text text = TEXT_OVER(seen->line);
@@ -74,19 +74,17 @@ static void forbid(struct stream *stream, const char *line, const char *reason)
 	text_mark_cut(&text);
 	seen->forbidden = reason;
 	seen->stream = stream->name;
-	seen->number = stream->number;
+	seen->number = number;
 	seen->line_ms = since_start_ms(stream->watching);
 }
 
-static void take_line(void *context, const char *line)
+/* What a line holds it goes on holding: one that has not ended is judged as far as it is there. */
+static void judge_line(struct stream *stream, const char *line, uint64_t number)
 {
-	struct stream *stream = context;
 	struct watching *watching = stream->watching;
 	struct watched *seen = watching->seen;
 	const struct policy *policy = watching->watch->policy;
 
-	stream->number++;
-	keep_line(seen, line);
 	for (size_t i = 0; i < watching->watch->target_count; i++)
 		if (watching->watch->targets[i].kind == TARGET_LOG &&
 		    pattern_holds(line, watching->watch->targets[i].rest))
@@ -98,8 +96,16 @@ static void take_line(void *context, const char *line)
 		const char *reason = pattern_meets(line, policy->log_forbid.items[i]);
 
 		if (reason != NULL)
-			forbid(stream, line, reason);
+			forbid(stream, line, number, reason);
 	}
+}
+
+static void take_line(void *context, const char *line)
+{
+	struct stream *stream = context;
+
+	keep_line(stream->watching->seen, line);
+	judge_line(stream, line, ++stream->number);
 }
 
 static void enter(struct watching *watching, int phase, uint64_t within_ms)
@@ -118,6 +124,8 @@ static bool pass_on(struct watching *watching, struct stream *stream)
 
 	if (!stream_pass_on(stream))
 		return false;
+	if (stream->lines.used > 0)
+		judge_line(stream, lines_rest(&stream->lines), stream->number + 1);
 	if (watching->seen->first_output_ms == 0)
 		watching->seen->first_output_ms = ms > 0 ? ms : 1;
 	if (watching->phase == DRAINING)

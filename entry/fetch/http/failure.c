@@ -249,7 +249,9 @@ static void explain_status(struct request *request, struct text *text)
 	} else if (status >= 300 && status < 400 && headers->location[0] != '\0') {
 		text_add(
 		        text,
-		        ", and the address that it redirects to is not followed: only http:// and https:// without credentials are");
+		        request->redirects >= MAX_REDIRECTS ?
+		                ", once more: it redirects in a circle" :
+		                ", and the address that it redirects to is not followed: only http:// and https:// without credentials are");
 	} else if (status == 408 || status >= 500) {
 		failure->id = FINDING_FETCH_SERVER;
 		failure->temporary = true;

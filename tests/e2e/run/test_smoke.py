@@ -300,6 +300,15 @@ def test_the_memory_of_what_it_starts(world):
     assert result.status == 0 and result.json["service"]["memory_bytes"] > 150_000_000, result.json["service"]
 
 
+@pytest.mark.parametrize("said, status, code", [("startup complete", 0, None), ("startup complete, FATAL", 65, "service.log")])
+def test_a_line_that_has_not_ended(world, said, status, code):
+    """A prompt or a bar that stands: what it holds counts at once, and once."""
+    script = f"import sys, time\nfor c in {said!r}: sys.stdout.write(c); sys.stdout.flush()\ntime.sleep(60)"
+    result = smoke(world, script, "log:startup complete", service="log_forbid = FATAL", settle="60s" if code else "300ms", within="60s")
+    assert result.status == status and codes(result) == ({code} if code else set()), result
+    assert result.json["service"]["lines"] == 1 and (not code or "line 1 of" in message(result, code)), result
+
+
 def test_a_log_without_end(world):
     """Bounded memory: what is said is passed on, and counted."""
     code = "import os, time\nline = b'y' * 4095 + b'\\n'\nfor _ in range(20_000): os.write(1, line)\nos.write(1, b'READY\\n')\ntime.sleep(60)"
@@ -420,6 +429,13 @@ def test_whom_it_reaches_out_to(world, how):
     assert seen["192.0.2.7", 443]["program"].startswith("python") and not seen["192.0.2.7", 443]["refused"]
     assert "service.network" in codes(result, "note") and result.json["service"]["observed"]
     world_schema(result)
+
+
+def test_an_address_of_ipv4_in_one_of_ipv6(world):
+    code = "import socket, time\ns = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)\n" \
+           "for host in ('::ffff:192.0.2.5', '::ffff:127.0.0.1'): s.sendto(b'x', (host, 9))\nprint('READY', flush=True)\ntime.sleep(60)"
+    result = smoke(world, code, "log:READY")
+    assert result.status == 0 and set(attempts(result)) == {("192.0.2.5", 9)}, result
 
 
 def test_a_policy_that_refuses_the_network(world):

@@ -282,3 +282,17 @@ def test_a_termination_message_is_what_the_kubelet_keeps(world, need_root, name,
     result = world.run("check", "-q", "-p", str(world.policy_file), "--report", f"{name}=/dev/termination-log", prefix=["unshare", "-m", "sh", "-c", script, "sh", str(target)])
     text = target.read_text()
     assert result.status == 66 and 0 < len(text.encode()) <= 4096 and ("refused" in text or name in ("junit", "sarif", "tap") and models == 2), text
+
+
+@pytest.mark.parametrize("form", ["human", "junit", "sarif", "tap", "github", "markdown", "gcp"])
+def test_the_place_of_what_is_missing_is_told(world, form):
+    world.policy(f"[policy]\n[model m]\npath = {world.path}/gone\n")
+    out = world.run("check", "-p", str(world.policy_file), "--format", form, "--color", "never", env={"COLUMNS": "160"}).out
+    assert f"{world.path}/gone" in out.replace("\\", ""), out
+
+
+@pytest.mark.parametrize("form", ["human", "junit", "markdown"])
+def test_what_was_not_looked_at_is_not_verified(world, form):
+    world.policy(f"[policy]\n[model m]\npath = {world.path}/gone\n[severity]\nmodel.missing = off\n")
+    result = world.run("check", "-p", str(world.policy_file), "--format", form)
+    assert "structure" not in result.out and (form == "human" or "nothing was looked at" in result.out), result
