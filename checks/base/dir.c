@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/scan.h"
@@ -13,6 +15,12 @@
 #include "base/tree.h"
 #include "bounds.h"
 #include "util.h"
+
+/*
+ * Not by readdir(3): musl asks for 2,048 bytes, and lowntfs-3g forgets what of an answer of its own, of 4,096, has no room
+ * there. struct dirent is what getdents64(2) fills in.
+ */
+#define NAMES_BYTES 32768u
 
 struct dir dir_over(int fd, size_t limit)
 {
@@ -22,9 +30,10 @@ struct dir dir_over(int fd, size_t limit)
 		dir.error = -fd;
 		return dir;
 	}
-	dir.stream = fdopendir(fd);
-	if (dir.stream == NULL) {
-		dir.error = errno;
+	dir.fd = fd;
+	dir.names = malloc(NAMES_BYTES);
+	if (dir.names == NULL) {
+		dir.error = ENOMEM;
 		(void)close(fd);
 	}
 	return dir;
@@ -37,17 +46,26 @@ struct dir dir_open(int directory_fd, const char *name, size_t limit)
 	return dir_over(fd < 0 ? -errno : fd, limit);
 }
 
+/* false: there are no more, or an error. */
+static bool read_names(struct dir *dir)
+{
+	long got = syscall(SYS_getdents64, dir->fd, dir->names, NAMES_BYTES);
+
+	dir->at = 0;
+	dir->end = got > 0 ? (size_t)got : 0;
+	dir->error = got < 0 ? errno : 0;
+	return got > 0;
+}
+
 struct dirent *dir_next(struct dir *dir)
 {
 	struct dirent *entry;
 
-	while (dir->stream != NULL && dir->left > 0) {
-		errno = 0;
-		entry = readdir(dir->stream);
-		if (entry == NULL) {
-			dir->error = errno;
+	while (dir->names != NULL && dir->left > 0) {
+		if (dir->at == dir->end && !read_names(dir))
 			return NULL;
-		}
+		entry = (struct dirent *)(void *)(dir->names + dir->at);
+		dir->at += entry->d_reclen;
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
 		dir->left--;
@@ -58,16 +76,17 @@ struct dirent *dir_next(struct dir *dir)
 
 int dir_fd(const struct dir *dir)
 {
-	return dir->stream == NULL ? -1 : dirfd(dir->stream);
+	return dir->names == NULL ? -1 : dir->fd;
 }
 
 void dir_close(struct dir *dir)
 {
 	int saved = errno;
 
-	if (dir->stream != NULL)
-		(void)closedir(dir->stream);
-	dir->stream = NULL;
+	if (dir->names != NULL)
+		(void)close(dir->fd);
+	free(dir->names);
+	dir->names = NULL;
 	errno = saved;
 }
 

@@ -9,7 +9,9 @@
 #include <sys/stat.h>
 
 struct dir {
-	DIR *stream; /* NULL: there is nothing to read, see error */
+	char *names; /* as getdents64(2) gives them; NULL: there is nothing to read, see error */
+	size_t at, end; /* of those that are left in `names` */
+	int fd;
 	size_t left; /* names that may still be handed out */
 	int error; /* errno of opening or reading; 0: none */
 };

@@ -164,7 +164,7 @@ void close_from(int lowest)
 	while ((fd = dir_next_descriptor(&listed)) >= 0)
 		if (fd >= lowest)
 			(void)close(fd);
-	for (fd = lowest; listed.stream == NULL && fd < 65536; fd++)
+	for (fd = lowest; dir_fd(&listed) < 0 && fd < 65536; fd++)
 		(void)close(fd);
 }
 

@@ -321,7 +321,7 @@ static void remove_empty_directories(int parent_fd, const char *name, unsigned d
 
 	while (depth < MAX_DEPTH_DIRECTORIES && (entry = dir_next(&directory)) != NULL)
 		remove_empty_directories(dir_fd(&directory), entry->d_name, depth + 1);
-	if (directory.stream != NULL)
+	if (dir_fd(&directory) >= 0)
 		(void)unlinkat(parent_fd, name, AT_REMOVEDIR);
 }
 
@@ -407,7 +407,7 @@ static int sync_tree(int parent_fd, const char *name, bool sweep, unsigned depth
 			(void)unlinkat(dir_fd(&directory), entry->d_name, 0);
 		else if (entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN)
 			error = sync_tree(dir_fd(&directory), entry->d_name, sweep, depth + 1);
-	return error != 0 || directory.stream == NULL ? error : sync_directory(dir_fd(&directory));
+	return error != 0 || dir_fd(&directory) < 0 ? error : sync_directory(dir_fd(&directory));
 }
 
 int publication_end(struct publication *publication)
