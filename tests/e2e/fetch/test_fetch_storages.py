@@ -99,6 +99,18 @@ def test_exfat(fetcher, tmp_path):
             assert "not support symbolic links" in result.finding("fetch.volume")["message"]
 
 
+def test_no_name_is_lost(fetcher, tmp_path):
+    """lowntfs-3g answers a page of names at a time, and forgets those that its reader has no room for."""
+    need("lowntfs-3g")
+    with loop_device(tmp_path / "image", 64, "mkntfs", "--quick", "--force", "--quiet") as device:
+        with fuse(["lowntfs-3g", "-o", "no_detach,allow_other", device, tmp_path / "volume"], tmp_path / "volume", tmp_path / "log") as volume:
+            (volume / "model").mkdir()
+            for name, data in {**bert_files(), **{f"{'n' * 60}{i}.txt": b"x" for i in range(150)}}.items():
+                (volume / "model" / name).write_bytes(data)
+            fetcher.world.policy(f"[policy]\n[model m]\npath = {volume}/model\n")
+            assert fetcher.world.check().report["models"][0]["files"] == 150 + len(bert_files())
+
+
 @pytest.mark.parametrize("program", ["ntfs-3g", "lowntfs-3g"])
 def test_ntfs(fetcher, tmp_path, program):
     need(program)
