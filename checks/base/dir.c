@@ -148,7 +148,7 @@ static enum dir_step walk_name(struct dir_walk *walking, int directory_fd, const
 
 static enum dir_step walk(struct dir_walk *walking, int fd, unsigned depth)
 {
-	CLEANUP(dir_close) struct dir dir = dir_over(fd, MAX_DIRECTORY_ENTRIES);
+	struct dir dir = dir_over(fd, MAX_DIRECTORY_ENTRIES);
 	size_t length = walking->path.length;
 	enum dir_step step = DIR_ON;
 	struct dirent *entry;
@@ -159,6 +159,7 @@ static enum dir_step walk(struct dir_walk *walking, int fd, unsigned depth)
 		text_shorten(&walking->path, length);
 		walking->path.cut = false;
 	}
+	dir_close(&dir);
 	return step;
 }
 
