@@ -112,12 +112,12 @@ static bool begin_section(struct reader *reader, const char *start, const char *
 }
 
 /* What a list may have in front of a colon: https://..., gguf:FILE, and what a service is ready by. */
-static bool is_scheme(const char *name, size_t length, const char *rest)
+static bool is_scheme(const char *name, size_t length, const char *rest, const char *end)
 {
 	static const char schemes[] = "tcp unix file log gguf";
 	char word[8] = "";
 
-	if (strncmp(rest, "//", 2) == 0)
+	if (end - rest >= 2 && memcmp(rest, "//", 2) == 0)
 		return true;
 	if (length < sizeof(word))
 		memcpy(word, name, length);
@@ -136,7 +136,7 @@ static bool looks_like_a_row(const char *start, const char *end)
 	separator = skip_blanks(at, end);
 	if (at == start || separator >= end || (*separator != '=' && *separator != ':'))
 		return false;
-	return *separator == '=' || !is_scheme(start, (size_t)(at - start), separator + 1);
+	return *separator == '=' || !is_scheme(start, (size_t)(at - start), separator + 1, end);
 }
 
 /* Looks at a line before inih gets it; false: inih gets an empty one instead. */
