@@ -59,7 +59,7 @@
 #define MAX_RESOLV_BYTES (64ul << 10)
 #define SILENT_NAME_MS 2000u /* a name server that has not answered by then is asked once more */
 #define HURRIED_CONNECT_MS                                                                         \
-	5000u /* where another server has the same, of connect_timeout and stall_timeout */
+	3000u /* where another server has the same, of connect_timeout and stall_timeout */
 #define HURRIED_STALL_MS 10000u
 #define MAX_IDLE_WAIT_S 10u /* for a server that asks for a pause, while another has the same */
 #define MAX_REDIRECTS 10u /* a renamed repository and a CDN need two */
@@ -107,6 +107,7 @@
 #define MAX_READY_TARGETS 16u
 #define MAX_ATTEMPTS 128u /* of a service to reach out, each host and port once */
 #define MAX_OBSERVED_FILES 65536u
+#define MAX_FILES_ASIDE 16384u /* of those, by names that lead into a model by links at most */
 
 #define MAX_PASSWD_BYTES (4ul << 20) /* 40,000 users */
 #define MAX_GROUPS 1024u /* supplementary groups; the kernel takes 65,536 */

@@ -126,6 +126,8 @@ enum status command_watch(struct run *run, struct gate *gate, bool anywhere, com
 		text_add(why, "out of memory");
 	else
 		status = watch(&starting, observer, seen, why);
+	if (observer != NULL)
+		observer_settle(observer);
 	if (status == STATUS_OK)
 		status = take(context, gate, seen, observer, why);
 	if (observer != NULL)

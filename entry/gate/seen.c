@@ -522,8 +522,13 @@ static void raise_observed(struct gate *gate, const struct watched *seen,
 		gate_raise(
 		        gate, FINDING_SERVICE_UNOBSERVED, 0,
 		        "it has another root directory: the files that it opened since are not told");
+	if (observer->aside_left_out > 0)
+		gate_raise(
+		        gate, FINDING_SERVICE_UNOBSERVED, 0,
+		        "it opened more than %u files elsewhere: whether links led from there to the models is not told",
+		        MAX_FILES_ASIDE);
 	if (observer->hidden == 0 && observer->files_left_out == 0) {
-		if (!observer->moved)
+		if (!observer->moved && observer->aside_left_out == 0)
 			take_used(gate, observer);
 		return;
 	}

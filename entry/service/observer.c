@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -237,14 +238,19 @@ static bool is_weights(const char *path)
 	       path_ends(path, ".onnx");
 }
 
+static bool is_of_the_kernel(const char *path)
+{
+	return path_is_beneath(path, "/proc") || path_is_beneath(path, "/sys") ||
+	       path_is_beneath(path, "/dev");
+}
+
 static bool is_of_interest(const struct observer *observer, const char *path)
 {
 	for (size_t i = 0; i < observer->directory_count; i++)
 		if (path_is_beneath(path, observer->directories[i]) &&
 		    strlen(path) > strlen(observer->directories[i]))
 			return true;
-	return observer->anywhere && !path_is_beneath(path, "/proc") &&
-	       !path_is_beneath(path, "/sys") && !path_is_beneath(path, "/dev");
+	return observer->anywhere && !is_of_the_kernel(path);
 }
 
 /* "a//b", "a/./b" -> "a/b"; what goes up is left as it is: a link may lie before it. */
@@ -388,6 +394,21 @@ static bool read_path(const struct observer *observer, struct observed *observed
 	return true;
 }
 
+/* By a name that only observer_settle() can tell: a link may lie on its way to a model. */
+static void note_aside(struct observer *observer, const char *path, bool opened)
+{
+	size_t count = observer->file_count;
+
+	if (observer->aside_count == MAX_FILES_ASIDE) {
+		observer->aside_left_out++;
+		return;
+	}
+	if (note_file(observer, path, opened) == NULL || observer->file_count == count)
+		return;
+	observer->files[count].aside = true;
+	observer->aside_count++;
+}
+
 /* What it makes or writes is none of its models. */
 static void take_open(struct observer *observer, struct observed *observed, int directory,
                       uint64_t address, uint64_t flags)
@@ -396,23 +417,76 @@ static void take_open(struct observer *observer, struct observed *observed, int 
 	char path[MAX_PATH_BYTES];
 	struct opened_file *file = NULL;
 
-	if (read_path(observer, observed, directory, address, path) &&
-	    (is_of_interest(observer, path) || (!makes && is_weights(path))))
+	if (!read_path(observer, observed, directory, address, path))
+		return;
+	if (is_of_interest(observer, path))
 		file = note_file(observer, path, !makes);
+	else if (!makes && !is_of_the_kernel(path))
+		note_aside(observer, path, true);
 	if (file != NULL)
 		file->made |= makes;
 }
 
-/* Where all files count, only those of hub caches are worth a look. */
+/* Where all files count, and outside of the models' places, only those of hub caches are worth a look. */
 static void take_look(struct observer *observer, struct observed *observed, int directory,
                       uint64_t address)
 {
 	char path[MAX_PATH_BYTES];
+	bool of_a_cache;
 
-	if (read_path(observer, observed, directory, address, path) &&
-	    is_of_interest(observer, path) &&
-	    (!observer->anywhere || strstr(path, "/models--") != NULL))
+	if (!read_path(observer, observed, directory, address, path))
+		return;
+	of_a_cache = strstr(path, "/models--") != NULL;
+	if (!is_of_interest(observer, path)) {
+		if (of_a_cache)
+			note_aside(observer, path, false);
+	} else if (!observer->anywhere || of_a_cache) {
 		(void)note_file(observer, path, false);
+	}
+}
+
+/* Without links on its way, as far as there is a way. */
+static bool real_way(const char *path, char out[static MAX_PATH_BYTES])
+{
+	char above[MAX_PATH_BYTES], real[PATH_MAX], *slash;
+	struct text text = TEXT_OVER(above);
+
+	text_add(&text, path);
+	while ((slash = strrchr(above, '/')) != NULL && slash != above) {
+		*slash = '\0';
+		if (realpath(above, real) != NULL)
+			return path_join(out, MAX_PATH_BYTES, real, path + (slash - above) + 1);
+	}
+	return false;
+}
+
+/* As the policy names it, where a link led there. */
+static bool settle(struct observer *observer, size_t index)
+{
+	const struct opened_file *file = &observer->files[index];
+	char path[MAX_PATH_BYTES];
+
+	if (!real_way(file->path, path))
+		return false;
+	name_as_policy(observer, path);
+	return is_of_interest(observer, path) && note_file(observer, path, file->opened) != NULL;
+}
+
+/* The places are not asked any more after this. */
+void observer_settle(struct observer *observer)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0, count = observer->file_count; i < count; i++)
+		if (observer->files[i].aside && !settle(observer, i) && observer->files[i].opened &&
+		    is_weights(observer->files[i].path))
+			observer->files[i].aside = false;
+	for (size_t i = 0; i < observer->file_count; i++)
+		if (observer->files[i].aside)
+			free(observer->files[i].path);
+		else
+			observer->files[kept++] = observer->files[i];
+	observer->file_count = kept;
 }
 
 /* What it offers and starts */

@@ -22,12 +22,16 @@ struct attempt {
 	bool refused;
 };
 
-/* A file beneath one of the watched directories that was to be opened or was looked for (stat(2), access(2) and their like), there or not. */
+/*
+ * A file that was to be opened or was looked for (stat(2), access(2) and their like), there or not: beneath one of the watched
+ * directories, and weights that were opened elsewhere.
+ */
 struct opened_file {
 	uint64_t hash; /* of the path */
 	char *path;
 	bool opened; /* was to be */
 	bool made; /* or written, by the service itself */
+	bool aside; /* beneath none of the directories by its name */
 };
 
 struct observer {
@@ -46,6 +50,7 @@ struct observer {
 	size_t attempt_count, attempts_left_out;
 	struct opened_file *files;
 	size_t file_count, file_room, files_left_out;
+	size_t aside_count, aside_left_out; /* until observer_settle() */
 	uint32_t *places; /* 4 * file_room of them, by hash: 1 + the file's index; 0: free */
 	struct {
 		pid_t pid;
@@ -64,6 +69,11 @@ struct observer {
 
 /* Reads and answers what waits; false: the listener is of no more use. */
 bool observer_turn(struct observer *observer, int listener_fd);
+/*
+ * To be called when the service has ended: files that it reached through links get the names that the watched directories have,
+ * and what lies elsewhere is forgotten, weights excepted. Not before: a file system that the service serves itself would wait.
+ */
+void observer_settle(struct observer *observer);
 void observer_release(struct observer *observer);
 
 /* Which file it was, whatever it was called. */

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import certificates
 import pytest
-from models import bert_files, complete, safetensors
+from models import Repo, bert_files, complete, safetensors
 from network import free_port
 from waiting import wait_for
 from world import HANG_LIMIT, ROOT, missing
@@ -738,6 +738,28 @@ def test_a_relative_path_is_covered(world, path):
     result = world.run("smoke", "-p", str(world.policy_file), "--format", "json", "--", *python(f"open({str(world.path / 'folder/model.safetensors')!r})"), cwd=world.path)
     (files,) = json.loads(result.err[result.err.find("{\n"):])["service"]["files"]
     assert result.status == 0 and files["opened"] == 1 and (files["never_opened"] == 0) == path.endswith("safetensors"), result
+
+
+def test_files_behind_links_of_the_image(world):
+    """A folder and a cache that the service knows by other names: what it opened there is of their models."""
+    folder = world.path / "models" / "m"
+    folder.mkdir(parents=True)
+    for name, data in bert_files().items():
+        (folder / name).write_bytes(data)
+    (folder / "pytorch_model.bin").write_bytes(b"x" * 100)
+    complete(world.hub)
+    other = Repo(world.hub, "org/other").all({"vocab.txt": b"a\n"})
+    os.symlink(folder, world.path / "app")
+    os.symlink(world.hub, world.path / "cache")
+    opened = [world.path / "app/pytorch_model.bin", world.path / "app/config.json", world.path / "cache" / other.snapshot.relative_to(world.hub) / "vocab.txt"]
+    world.policy(f"[policy]\n[model m]\npath = {folder}\nexclude = *.safetensors\n[service]\nready = exit\nfiles = refuse\n")
+    code = f"import os\nfor name in {list(map(str, opened))!r}: open(name).close()\nos.path.exists({str(world.path / 'cache' / 'models--org--absent/refs/main')!r})"
+    result = world.run("smoke", "-p", str(world.policy_file), "--verify", "presence", "--format", "json", "--", *python(code))
+    report = json.loads(result.err[result.err.find("{\n"):])
+    (files,) = report["service"]["files"]
+    assert files["opened"] == 2 and "pytorch_model.bin" not in files["never_opened_files"], files
+    uncovered = {f["path"]: f["message"] for f in report["findings"] if f["code"] == "service.files" and f["severity"] == "error"}
+    assert set(uncovered) == {str(other.snapshot / "vocab.txt"), str(world.hub / "models--org--absent/refs/main")}, uncovered
 
 
 def test_a_look_as_musl_looks(world):
