@@ -130,6 +130,8 @@ static void report_command(struct inspection *inspection, const char *command)
 	     (!inspection->who->exact ||
 	      (inspection->policy->capabilities.mask & CAPABILITIES_OF_FILES) != 0)))
 		return;
+	/* Nothing starts, so that nobody waits for digests. */
+	inspection->deepest = LEVEL_STRUCTURE;
 	inspection_report(inspection,
 	                  status == STATUS_NOT_FOUND ? FINDING_SERVICE_COMMAND :
 	                                               FINDING_SERVICE_EXECUTABLE,

@@ -68,6 +68,8 @@ static void inspect_model(struct inspection *inspection, struct model_view *view
 	view->met = view->broken = (struct lists_met){ 0 };
 	view->has_manifest = false;
 	view->level = model_level(inspection->policy, view->model);
+	if (view->level > inspection->deepest)
+		view->level = inspection->deepest;
 	view->digests = digests;
 	seen_clear(view->seen);
 	inspection->model = view;

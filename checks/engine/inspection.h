@@ -103,6 +103,7 @@ struct inspection {
 	const char *working_directory; /* of the service */
 	const struct lock *lock; /* NULL: the policy names none */
 	const char *lock_path; /* in the tree of the models; NULL: it lies elsewhere */
+	enum level deepest; /* no model is looked at beyond it, whatever the policy says */
 	bool locking; /* a lock file is made: what is there is hashed and told, whatever states its digest */
 	enum mode mode;
 	uint64_t memory_limit; /* of the cgroup, bytes; UINT64_MAX: none, or --root */

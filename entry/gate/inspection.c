@@ -62,6 +62,7 @@ static struct inspection inspection_of(struct gate *gate)
 		.hub_cache_origin = gate->hub_cache_origin,
 		.working_directory = gate->working_directory,
 		.mode = gate->policy.mode,
+		.deepest = LEVEL_DIGEST,
 		.lock = gate->has_lock ? &gate->lock : NULL,
 		.lock_path = gate->lock_tree == &gate->tree || gate->options->root == NULL ?
 		                     gate->lock_path :

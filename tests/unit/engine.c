@@ -76,6 +76,7 @@ static struct told inspect_place(const struct place *place, const char *rows)
 		                         .who = &who,
 		                         .users = &users,
 		                         .working_directory = "/",
+		                         .deepest = LEVEL_DIGEST,
 		                         .send = take,
 		                         .send_context = &told };
 
@@ -325,7 +326,8 @@ static void the_inspector_sees_as_much(void **state)
 		                         .given = &nothing,
 		                         .who = &who,
 		                         .users = &users,
-		                         .working_directory = "/" };
+		                         .working_directory = "/",
+		                         .deepest = LEVEL_DIGEST };
 	struct child_limits limits = { .deadline_ns = clock_now_ns() + 60000000000ull,
 		                       .models = 1 };
 	struct signals signals;

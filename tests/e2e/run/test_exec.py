@@ -177,6 +177,18 @@ def test_126_and_127_say_why(world):
         assert result.status == status and words in " ".join(result.err.split()), (command, result)
 
 
+def test_nothing_is_hashed_for_a_command_that_is_not_there(world):
+    """Whoever mistypes it waits for no digest: what is said of the models is what was looked at."""
+    snapshot = complete(world.hub).snapshot
+    weights = snapshot / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+    world.policy("[policy]\nverify = digest\n[model m]\nrepo = org/m\n")
+    assert world.start("true").status == 65
+    result = world.run("-p", str(world.policy_file), "--format", "json", "--", "no-such-command")
+    report = json.loads(result.err[result.err.find("{\n"):])
+    assert result.status == report["status"] == 127 and report["models"][0]["level"] == "structure", report
+
+
 def test_a_missing_loader_is_named(world):
     source = world.path / "hello.c"
     source.write_text("int main(void) { return 0; }\n")
