@@ -29,6 +29,7 @@ struct search {
 	struct inspection *inspection;
 	const char *config;
 	char component[MAX_NAME_BYTES]; /* of model_index.json: its first string */
+	const char *repo, *snapshot; /* of code from another repository; NULL: the model's own */
 	unsigned found;
 	unsigned followed;
 	size_t entries; /* of directories that were looked into */
@@ -84,41 +85,6 @@ static void follow_import(struct search *search, const char *file, const char *l
 		follow(search, path);
 }
 
-/* A file of Python that the loader imports: it must be there, and so must what it imports beside it. */
-static void follow(struct search *search, const char *file)
-{
-	struct inspection *inspection = search->inspection;
-	uint64_t hash = hash_bytes(file, strlen(file));
-	CLEANUP(cleanup_fd) int fd = -1;
-	CLEANUP(cleanup_free) char *code = NULL;
-	size_t length = 0;
-
-	for (unsigned i = 0; i < search->followed; i++)
-		if (search->met[i] == hash)
-			return;
-	if (search->followed == MAX_PYTHON_FILES)
-		return;
-	search->met[search->followed++] = hash;
-	fd = model_open(inspection, file, NULL);
-	if (fd == -ENOENT) {
-		if (model_wants(inspection, file))
-			inspection_report(
-			        inspection, FINDING_MODEL_CODE_MISSING,
-			        (struct report_at){ .path = file },
-			        "is missing: %s names it, or code that it names imports it",
-			        search->config);
-		return;
-	}
-	if (fd < 0 || read_whole(fd, MAX_PYTHON_BYTES, &code, &length) < 0)
-		return;
-	for (const char *at = code; at < code + length;) {
-		size_t line = strcspn(at, "\n");
-
-		follow_import(search, file, at, line);
-		at += line + 1;
-	}
-}
-
 /* The entry of another repository's code: of a model of the policy that may bring locked code. NULL: there is none. */
 static const struct lock_file *locked_elsewhere(const struct inspection *inspection,
                                                 const char *repo, const char *file)
@@ -134,23 +100,106 @@ static const struct lock_file *locked_elsewhere(const struct inspection *inspect
 	return NULL;
 }
 
-/* Whether what the loader will take, at main of the cache, is what was locked. */
+/* Whether what the loader will take, at main of the cache, is what was locked. code is NULL where it cannot be read. */
 static bool is_locked_code(const struct inspection *inspection, const char *repo, const char *file,
-                           int fd)
+                           const char *code, size_t length)
 {
-	CLEANUP(cleanup_free) char *code = NULL;
 	char locked[SHA256_HEX + 1], actual[SHA256_HEX + 1];
 	const struct lock_file *entry;
-	size_t length;
 
 	if (inspection->model->model->remote_code != CODE_LOCKED || inspection->locking)
 		return true;
 	entry = inspection->lock == NULL ? NULL : locked_elsewhere(inspection, repo, file);
-	if (entry == NULL || read_whole(fd, MAX_PYTHON_BYTES, &code, &length) != 0)
+	if (entry == NULL || code == NULL)
 		return false;
 	hex_encode(locked, entry->sha256, sizeof(entry->sha256));
 	digest_bytes(code, length, DIGEST_SHA256, actual);
 	return strcmp(locked, actual) == 0;
+}
+
+static int open_code(const struct search *search, const char *file)
+{
+	char path[MAX_PATH_BYTES];
+
+	if (search->repo == NULL)
+		return model_open(search->inspection, file, NULL);
+	return search->snapshot[0] != '\0' &&
+	                       path_join(path, sizeof(path), search->snapshot, file) ?
+	               tree_open(search->inspection->tree, path, O_RDONLY) :
+	               -ENOENT;
+}
+
+static void report_missing(struct search *search, const char *file)
+{
+	struct inspection *inspection = search->inspection;
+
+	if (search->repo != NULL)
+		inspection_report(
+		        inspection, FINDING_MODEL_CODE_MISSING,
+		        (struct report_at){ .path = search->config },
+		        "its auto_map takes %s from %s, of which the cache has no such file", file,
+		        search->repo);
+	else if (model_wants(inspection, file))
+		inspection_report(inspection, FINDING_MODEL_CODE_MISSING,
+		                  (struct report_at){ .path = file },
+		                  "is missing: %s names it, or code that it names imports it",
+		                  search->config);
+}
+
+static void report_unlocked(struct search *search, const char *file)
+{
+	struct inspection *inspection = search->inspection;
+
+	inspection_report(
+	        inspection, FINDING_MODEL_REMOTE_CODE,
+	        (struct report_at){
+	                .path = search->config,
+	                .said = MODEL_SAID(inspection->model->model, REMOTE_CODE),
+	                .fix = "add that repository to the policy with remote_code = locked and its revision that main has here, and run aweigh lock" },
+	        "its auto_map takes %s from %s, whose main has another file than the lock file, or one that it does not name",
+	        file, search->repo);
+}
+
+static bool is_met(struct search *search, const char *file)
+{
+	uint64_t hash = hash_bytes(file, strlen(file));
+
+	if (search->repo != NULL)
+		hash ^= hash_bytes(search->repo, strlen(search->repo));
+	for (unsigned i = 0; i < search->followed; i++)
+		if (search->met[i] == hash)
+			return true;
+	if (search->followed == MAX_PYTHON_FILES)
+		return true;
+	search->met[search->followed++] = hash;
+	return false;
+}
+
+/* A file of Python that the loader imports: it must be there, and so must what it imports beside it. */
+static void follow(struct search *search, const char *file)
+{
+	CLEANUP(cleanup_fd) int fd = -1;
+	CLEANUP(cleanup_free) char *code = NULL;
+	size_t length = 0;
+
+	if (is_met(search, file))
+		return;
+	fd = open_code(search, file);
+	if (fd == -ENOENT || (fd < 0 && search->repo != NULL)) {
+		report_missing(search, file);
+		return;
+	}
+	if (fd >= 0)
+		(void)read_whole(fd, MAX_PYTHON_BYTES, &code, &length);
+	if (search->repo != NULL &&
+	    !is_locked_code(search->inspection, search->repo, file, code, length))
+		report_unlocked(search, file);
+	for (const char *at = code; code != NULL && at < code + length;) {
+		size_t line = strcspn(at, "\n");
+
+		follow_import(search, file, at, line);
+		at += line + 1;
+	}
 }
 
 /* The snapshot of another repository's main must hold the file. */
@@ -158,31 +207,17 @@ static void check_repository(struct search *search, const char *repo, const char
 {
 	struct inspection *inspection = search->inspection;
 	struct model_place place = { .repo_fd = -1, .dir_fd = -1 };
-	CLEANUP(cleanup_fd) int fd = -1;
-	char beneath[MAX_PATH_BYTES];
 
+	search->repo = repo;
+	search->snapshot = "";
 	if (inspection->hub_cache != NULL &&
 	    hub_cache_locate(inspection->tree, inspection->hub_cache, repo, "main", &place) ==
-	            CACHE_OK &&
-	    path_join(beneath, sizeof(beneath), place.path, file))
-		fd = tree_open(inspection->tree, beneath, O_RDONLY);
+	            CACHE_OK)
+		search->snapshot = place.path;
 	cleanup_fd(&place.repo_fd);
 	cleanup_fd(&place.dir_fd);
-	if (fd >= 0 && !is_locked_code(inspection, repo, file, fd))
-		inspection_report(
-		        inspection, FINDING_MODEL_REMOTE_CODE,
-		        (struct report_at){
-		                .path = search->config,
-		                .said = MODEL_SAID(inspection->model->model, REMOTE_CODE),
-		                .fix = "add that repository to the policy with remote_code = locked and its revision that main has here, and run aweigh lock" },
-		        "its auto_map takes %s from %s, whose main has another file than the lock file, or one that it does not name",
-		        file, repo);
-	else if (fd < 0)
-		inspection_report(
-		        inspection, FINDING_MODEL_CODE_MISSING,
-		        (struct report_at){ .path = search->config },
-		        "its auto_map takes %s from %s, of which the cache has no such file", file,
-		        repo);
+	follow(search, file);
+	search->repo = NULL;
 }
 
 /*

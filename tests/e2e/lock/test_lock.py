@@ -521,6 +521,23 @@ def test_code_of_another_repository(locker):
     assert locker.check().status == 0
 
 
+def test_what_code_of_another_repository_imports(locker):
+    """It comes from there as well: it must be aboard, and what was locked."""
+    code = Repo(locker.hub, "org/code").all({"config.json": b"{}", "modeling.py": b"from .attention import A\n"}).ref()
+    Repo(locker.hub).all({**bert_files(), "config.json": b'{"model_type": "bert", "auto_map": {"AutoModel": "org/code--modeling.Model"}}'}).ref()
+    Fetcher.write(locker, "http://127.0.0.1:9", mode="offline", model="repo = org/m\nremote_code = allow")
+    result = locker.check()
+    assert result.status == 66 and "attention.py from org/code" in result.finding("model.code-missing")["message"], result
+    code.file("attention.py", b"x = 1\n")
+    assert locker.check().status == 0
+    locker.write(mode="offline", model="repo = org/m\nremote_code = locked\n[model code]\nrepo = org/code\nremote_code = locked").make()
+    assert locker.check().status == 0
+    (code.snapshot / "attention.py").unlink()
+    (code.snapshot / "attention.py").write_bytes(b"x = 2\n")
+    messages = [f["message"] for f in locker.check().report["findings"] if f["code"] == "model.remote-code"]
+    assert any("attention.py from org/code" in message for message in messages), messages
+
+
 def test_locked_code_needs_a_lock(world):
     Repo(world.hub).all().ref()
     result = world.policy(model="remote_code = locked").check()
