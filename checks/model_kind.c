@@ -2,6 +2,8 @@
 /* What a model of its family needs; a model of no family is judged by what it states of itself. */
 #include <string.h>
 
+#include "base/dir.h"
+#include "base/text.h"
 #include "checks.h"
 #include "engine/findings.h"
 #include "engine/inspection.h"
@@ -27,6 +29,39 @@ static void check_headless(struct inspection *inspection)
 			                  "has %s, but no config.json", names[i]);
 			return;
 		}
+}
+
+/* No file lies at the top, and beneath it a model: the path is the folder above its own. */
+static void check_above(struct inspection *inspection)
+{
+	const struct model_view *view = inspection->model;
+	CLEANUP(dir_close)
+	struct dir top = dir_open(view->place.dir_fd, ".", MAX_DIRECTORY_ENTRIES);
+	char path[MAX_PATH_BYTES], found[MAX_NAME_BYTES] = "", fix[MAX_PATH_BYTES + 16];
+	struct text text = TEXT_OVER(found), how = TEXT_OVER(fix);
+	const struct dirent *entry;
+
+	while ((entry = dir_next(&top)) != NULL) {
+		const char *name = entry->d_name;
+
+		if (name[0] == '.' || format_is_paper(name))
+			continue;
+		if (!model_has_directory(inspection, name))
+			return;
+		if (path_join(path, sizeof(path), name, "config.json") &&
+		    model_has(inspection, path, NULL) &&
+		    family_directory_has_weights(inspection, name) &&
+		    (found[0] == '\0' || strcmp(name, found) < 0)) {
+			text_shorten(&text, 0);
+			text_add(&text, name);
+		}
+	}
+	if (found[0] == '\0')
+		return;
+	text_addf(&how, "path = %s/%s", view->place.path, found);
+	inspection_report(inspection, FINDING_MODEL_NO_CONFIG,
+	                  (struct report_at){ .path = view->place.path, .fix = fix },
+	                  "has no file of a model at its top, and in %s a model of its own", found);
 }
 
 /* The path is one file: what lies beside it is none of the model's. */
@@ -64,6 +99,9 @@ void check_model_kind(struct inspection *inspection)
 		inspection_report(inspection, FINDING_MODEL_NO_WEIGHTS,
 		                  (struct report_at){ .path = view->place.path },
 		                  "holds nothing that a loader reads");
-	else if (!told)
+	else if (!told && view->model->path != NULL && view->model->files.count == 0 &&
+	         view->model->require.count == 0 && view->weight_files > 0)
+		check_above(inspection);
+	if (!told)
 		check_headless(inspection);
 }

@@ -454,6 +454,25 @@ def test_code_beside_the_configuration_that_names_it(world):
     assert judge(world, {**files, "org/name/modeling_x.py": b"x = 1"}).finding("model.remote-code")
 
 
+def test_a_folder_one_level_too_high(world):
+    files = {f"b/{name}": data for name, data in WHOLE.items()} | {"README.md": b"x", ".gitignore": b"x"}
+    result = judge(world, files)
+    assert result.status == 0 and result.finding("model.no-config")["fix"] == f"path = {world.path}/model/b", result
+    assert judge(world, None, path=f"{world.path}/model/b").codes() == set()
+    assert judge(world, {**files, **{f"a/{name}": data for name, data in WHOLE.items()}}).finding("model.no-config")["fix"].endswith("model/a")
+    for more in ("files = b/*", "require = b/config.json"):
+        assert judge(world, None, more).codes() == set(), more
+    assert judge(world, {**files, "modules.json": b'[{"idx": 0, "name": "0", "path": "b", "type": "sentence_transformers.models.Transformer"}]'}).codes() == set()
+
+
+@pytest.mark.parametrize("name", ["vocab.txt", "merges.txt", "tokenizer.model"])
+def test_a_vocabulary_that_nobody_reads(world, name):
+    """Empty beside tokenizer.json, which is read instead; else it is no vocabulary."""
+    assert judge(world, {**WHOLE, name: b""}).status == 0
+    (world.path / "model/tokenizer.json").unlink()
+    assert judge(world).finding("file.empty")["path"] == name
+
+
 def test_code_that_its_own_repository_names(world):
     Repo(world.hub).all({**WHOLE, "config.json": b'{"model_type":"bert","auto_map":{"AutoModel":"org/m--modeling_x.M"}}', "modeling_x.py": b"x = 1"})
     world.policy(f"[policy]\n[model m]\nrepo = org/m\nrevision = {COMMIT}\nremote_code = allow\n")
