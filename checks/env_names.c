@@ -108,7 +108,7 @@ static void check_known(struct inspection *inspection, const struct library_vari
 		text_addf(
 		        &text,
 		        is_of_the_cache(variable) ?
-		                "set %s to the same; %s may stay beside it, for servers that read it" :
+		                "let %s and %s name one directory: some servers still read the old name" :
 		                "set %s instead and take %s away",
 		        variable->instead, variable->name);
 		inspection_report(

@@ -18,6 +18,7 @@
 #include "hub/variables.h"
 #include "policy/read.h"
 #include "report/complain.h"
+#include "report/escape.h"
 #include "service/watch.h"
 #include "util.h"
 
@@ -490,6 +491,14 @@ static bool read_old(const struct options *options, char **old, struct text *why
 	return error == 0;
 }
 
+static void tell_written(const struct options *options)
+{
+	if (options->quiet)
+		return;
+	(void)escape_print(stdout, options->policy);
+	(void)printf(" is written, and %s beside it\n", USUAL_LOCK);
+}
+
 /* Beside the lock file that is made of it. */
 static enum status write_policy(struct run *run, const char *text, size_t length, struct text *why)
 {
@@ -510,8 +519,10 @@ static enum status write_policy(struct run *run, const char *text, size_t length
 	run->options.aboard = true;
 	run->options.as = -1;
 	error = command_lock(run);
-	if (error == STATUS_OK)
+	if (error == STATUS_OK) {
+		tell_written(&run->options);
 		return STATUS_OK;
+	}
 	/* So that all is as it was. */
 	if (old == NULL)
 		(void)unlink(run->options.policy);

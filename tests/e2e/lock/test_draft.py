@@ -22,7 +22,7 @@ def lay(folder, files):
 
 def draft(world, *args, status=0):
     result = world.run("draft", "-p", str(world.path / "drafted.ini"), *map(str, args))
-    assert result.status == status, result
+    assert result.status == status and ("drafted.ini is written, and aweigh.lock beside it\n" in result.out) == (status == 0), result
     return result
 
 
