@@ -8,26 +8,10 @@
 #include "checks.h"
 #include "engine/findings.h"
 #include "engine/inspection.h"
+#include "engine/locate.h"
 #include "hub/variables.h"
 #include "system/mounts.h"
 #include "util.h"
-
-static bool needs_cache(const struct inspection *inspection)
-{
-	for (size_t i = 0; i < inspection->policy->model_count; i++)
-		if (inspection->policy->models[i].selected &&
-		    inspection->policy->models[i].path == NULL)
-			return true;
-	return false;
-}
-
-static void strip_slashes(char *path)
-{
-	size_t length = strlen(path);
-
-	while (length > 1 && path[length - 1] == '/')
-		path[--length] = '\0';
-}
 
 /* llama.cpp keeps what -hf names in the hub's layout beneath LLAMA_CACHE (common/hf-cache.cpp). */
 static bool is_llama_cache(const struct inspection *inspection, const char *path)
@@ -39,7 +23,7 @@ static bool is_llama_cache(const struct inspection *inspection, const char *path
 	    !path_join(cache, sizeof(cache), value[0] == '/' ? "/" : inspection->working_directory,
 	               value))
 		return false;
-	strip_slashes(cache);
+	path_squeeze(cache);
 	return strcmp(cache, path) == 0;
 }
 
@@ -66,8 +50,8 @@ static void check_mismatch(struct inspection *inspection)
 	    !path_join(wanted, sizeof(wanted),
 	               cache->text[0] == '/' ? "/" : inspection->working_directory, cache->text))
 		return;
-	strip_slashes(effective);
-	strip_slashes(wanted);
+	path_squeeze(effective);
+	path_squeeze(wanted);
 	if (strcmp(effective, wanted) == 0 || is_same(inspection, effective, wanted) ||
 	    is_llama_cache(inspection, wanted))
 		return;
@@ -98,7 +82,7 @@ static void check_disagreement(struct inspection *inspection)
 	if (library_hub_cache(inspection->env, inspection->who->home, inspection->working_directory,
 	                      hub, sizeof(hub), &origin) != LOCATION_OK)
 		return;
-	strip_slashes(hub);
+	path_squeeze(hub);
 	for (size_t i = 0; i < LENGTH_OF(others); i++) {
 		const char *value = environment_get(inspection->env, others[i].name);
 
@@ -107,7 +91,7 @@ static void check_disagreement(struct inspection *inspection)
 		                     inspection->working_directory, value, other,
 		                     sizeof(other)) != LOCATION_OK)
 			continue;
-		strip_slashes(other);
+		path_squeeze(other);
 		if (strcmp(hub, other) != 0)
 			inspection_report(
 			        inspection, FINDING_CACHE_DISAGREE,
@@ -133,7 +117,7 @@ static void check_home(struct inspection *inspection)
 	char hub[MAX_PATH_BYTES];
 	enum location_error error;
 
-	if (!needs_cache(inspection) || inspection->policy->hub_cache != NULL)
+	if (!any_model_of_the_cache(inspection) || inspection->policy->hub_cache != NULL)
 		return;
 	error = library_hub_cache(inspection->env, inspection->who->home,
 	                          inspection->working_directory, hub, sizeof(hub), &origin);
@@ -200,15 +184,6 @@ static void check_name(struct inspection *inspection)
 		        (unsigned)inspection->who->uid);
 }
 
-static bool allows_remote_code(const struct inspection *inspection)
-{
-	for (size_t i = 0; i < inspection->policy->model_count; i++)
-		if (inspection->policy->models[i].selected &&
-		    inspection->policy->models[i].remote_code != CODE_DENY)
-			return true;
-	return false;
-}
-
 /* transformers copies remote code to HF_MODULES_CACHE before it imports it, offline too. */
 static void check_modules(struct inspection *inspection)
 {
@@ -217,7 +192,7 @@ static void check_modules(struct inspection *inspection)
 	struct stat st;
 	int error;
 
-	if (!allows_remote_code(inspection))
+	if (!any_model_with_code(inspection))
 		return;
 	if (library_hf_home(inspection->env, inspection->who->home, inspection->working_directory,
 	                    home, sizeof(home), &origin) != LOCATION_OK ||
@@ -250,7 +225,7 @@ static void check_ephemeral(struct inspection *inspection)
 	size_t length;
 
 	if (inspection->mode == MODE_OFFLINE || inspection->hub_cache == NULL ||
-	    inspection->tree->root_fd >= 0 || !needs_cache(inspection) ||
+	    inspection->tree->root_fd >= 0 || !any_model_of_the_cache(inspection) ||
 	    mounts_read(&mounts, &length) != 0 ||
 	    !mount_of(mounts, length, inspection->hub_cache, &mount))
 		return;
@@ -268,7 +243,7 @@ static void check_ephemeral(struct inspection *inspection)
 
 void check_cache_path(struct inspection *inspection)
 {
-	if (needs_cache(inspection))
+	if (any_model_of_the_cache(inspection))
 		check_mismatch(inspection);
 	check_disagreement(inspection);
 	check_own_home(inspection);

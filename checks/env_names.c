@@ -7,6 +7,7 @@
 #include "checks.h"
 #include "engine/findings.h"
 #include "engine/inspection.h"
+#include "engine/locate.h"
 #include "hub/variables.h"
 #include "util.h"
 
@@ -55,21 +56,20 @@ static bool is_of_the_cache(const struct library_variable *variable)
 	return strcmp(variable->instead, "HF_HUB_CACHE") == 0;
 }
 
-/* XDG_CACHE_HOME counts where no nearer name says where the cache is, and a model is looked for there. */
+/* A name that counts where no nearer one says where the cache is, and a model is looked for there. */
 static bool decides_nothing(const struct inspection *inspection, const char *name)
 {
-	static const char *const nearer[] = { "HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE" };
-	const struct policy *policy = inspection->policy;
-	bool any = false;
+	/* From the nearest; XDG_CACHE_HOME is behind them all. */
+	static const char *const nearer[] = { "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME" };
 
-	if (strcmp(name, "XDG_CACHE_HOME") != 0)
-		return false;
-	for (size_t i = 0; i < LENGTH_OF(nearer); i++)
+	if (strcmp(name, "HF_MODULES_CACHE") == 0)
+		return !any_model_with_code(inspection);
+	if (!any_model_of_the_cache(inspection))
+		return true;
+	for (size_t i = 0; i < LENGTH_OF(nearer) && strcmp(name, nearer[i]) != 0; i++)
 		if (environment_get(inspection->env, nearer[i]) != NULL)
-			return true;
-	for (size_t i = 0; i < policy->model_count; i++)
-		any |= policy->models[i].selected && policy->models[i].path == NULL;
-	return !any;
+			return strcmp(name, "HF_HOME") == 0 || strcmp(name, "XDG_CACHE_HOME") == 0;
+	return false;
 }
 
 /* Where models are looked for, or what they bring is written: others are of datasets and of caches beside them. */
@@ -109,7 +109,7 @@ static void check_known(struct inspection *inspection, const struct library_vari
 		        &text,
 		        is_of_the_cache(variable) ?
 		                "let %s and %s name one directory: some servers still read the old name" :
-		                "set %s instead and take %s away",
+		                "set %s instead and remove %s",
 		        variable->instead, variable->name);
 		inspection_report(
 		        inspection, FINDING_ENV_DEPRECATED,
@@ -165,7 +165,7 @@ static void check_duplicates(struct inspection *inspection)
 			inspection_report(
 			        inspection, FINDING_ENV_DUPLICATE,
 			        (struct report_at){ .path = name },
-			        "%s stands twice in the environment, with different values", name);
+			        "%s is set twice in the environment, to different values", name);
 	}
 }
 

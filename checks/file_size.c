@@ -6,7 +6,6 @@
 #include "checks.h"
 #include "engine/findings.h"
 #include "engine/inspection.h"
-#include "engine/walk.h"
 #include "util.h"
 
 static bool belongs_to_openvino(const char *path)
@@ -15,9 +14,8 @@ static bool belongs_to_openvino(const char *path)
 }
 
 /* What a loader reads must hold something; git keeps other files empty on purpose: packages, notices, markers. */
-static bool must_hold_something(const struct inspection *inspection, const struct file_view *file)
+static bool must_hold_something(const struct model_view *view, const struct file_view *file)
 {
-	const struct model_view *view = inspection->model;
 	const char *name = path_name(file->path);
 
 	if (view->only != NULL && strcmp(view->only, file->path) == 0)
@@ -26,8 +24,7 @@ static bool must_hold_something(const struct inspection *inspection, const struc
 		return !belongs_to_openvino(
 		        file->path); /* file_openvino knows whether there are constants */
 	return json_is_read_by_loaders(file->path) ||
-	       (name[0] != '.' && format_is_vocabulary(file->path) &&
-	        !model_has(inspection, "tokenizer.json", NULL)); /* which is read instead */
+	       (name[0] != '.' && format_is_vocabulary(file->path));
 }
 
 static bool is_zero(const unsigned char *bytes, size_t length)
@@ -56,7 +53,7 @@ void check_file_size(struct inspection *inspection)
 
 	if (file->fd < 0)
 		return;
-	if (size == 0 && must_hold_something(inspection, file))
+	if (size == 0 && must_hold_something(inspection->model, file))
 		inspection_report(inspection, FINDING_FILE_EMPTY,
 		                  (struct report_at){ .path = file->path }, "is empty");
 	if (inspection->model->level == LEVEL_STRUCTURE && file->format != NULL &&

@@ -46,7 +46,7 @@ static bool visit(void *context, const struct manifest_file *file)
 	    !repo_path_is_legal(file->path, file->path_length)) {
 		inspection_report(inspection, FINDING_CACHE_MANIFEST,
 		                  (struct report_at){ .path = file->path },
-		                  "is named by the manifest, but is no legal name of a file");
+		                  "is named by the manifest, but that is not a legal file name");
 		return true;
 	}
 	if (!model_has(inspection, file->path, &size)) {

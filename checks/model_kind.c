@@ -31,37 +31,31 @@ static void check_headless(struct inspection *inspection)
 		}
 }
 
-/* No file lies at the top, and beneath it a model: the path is the folder above its own. */
+/* All that lies at the top is one directory with a model in it: the path is the folder above its own. */
 static void check_above(struct inspection *inspection)
 {
 	const struct model_view *view = inspection->model;
 	CLEANUP(dir_close)
 	struct dir top = dir_open(view->place.dir_fd, ".", MAX_DIRECTORY_ENTRIES);
-	char path[MAX_PATH_BYTES], found[MAX_NAME_BYTES] = "", fix[MAX_PATH_BYTES + 16];
-	struct text text = TEXT_OVER(found), how = TEXT_OVER(fix);
+	char config[MAX_PATH_BYTES], below[MAX_NAME_BYTES] = "", fix[MAX_PATH_BYTES + 16];
+	struct text name = TEXT_OVER(below), how = TEXT_OVER(fix);
 	const struct dirent *entry;
 
 	while ((entry = dir_next(&top)) != NULL) {
-		const char *name = entry->d_name;
-
-		if (name[0] == '.' || format_is_paper(name))
+		if (entry->d_name[0] == '.' || format_is_paper(entry->d_name))
 			continue;
-		if (!model_has_directory(inspection, name))
+		if (name.length > 0 || !model_has_directory(inspection, entry->d_name))
 			return;
-		if (path_join(path, sizeof(path), name, "config.json") &&
-		    model_has(inspection, path, NULL) &&
-		    family_directory_has_weights(inspection, name) &&
-		    (found[0] == '\0' || strcmp(name, found) < 0)) {
-			text_shorten(&text, 0);
-			text_add(&text, name);
-		}
+		text_add(&name, entry->d_name);
 	}
-	if (found[0] == '\0')
+	if (!path_join(config, sizeof(config), below, "config.json") ||
+	    !model_has(inspection, config, NULL) ||
+	    !family_directory_has_weights(inspection, below))
 		return;
-	text_addf(&how, "path = %s/%s", view->place.path, found);
+	text_addf(&how, "path = %s/%s", view->place.path, below);
 	inspection_report(inspection, FINDING_MODEL_NO_CONFIG,
 	                  (struct report_at){ .path = view->place.path, .fix = fix },
-	                  "has no file of a model at its top, and in %s a model of its own", found);
+	                  "has the model in its directory %s", below);
 }
 
 /* The path is one file: what lies beside it is none of the model's. */

@@ -185,15 +185,20 @@ void check_model_indexes(struct inspection *inspection)
 	}
 }
 
-static bool has_part(const struct inspection *inspection, const char *path,
-                     const struct shard_number *of, uint64_t number,
-                     char part[static MAX_PATH_BYTES])
+static void name_part(const char *path, const struct shard_number *of, uint64_t number,
+                      char part[static MAX_PATH_BYTES])
 {
 	struct text text = text_over(part, MAX_PATH_BYTES);
 
 	text_add_bytes(&text, path, of->prefix);
-	text_addf(&text, "%05llu-of-%05llu%s", (unsigned long long)number,
-	          (unsigned long long)of->count, of->ending);
+	text_addf(&text, "%0*llu%s", (int)of->digits, (unsigned long long)number, of->rest);
+}
+
+static bool has_part(const struct inspection *inspection, const char *path,
+                     const struct shard_number *of, uint64_t number,
+                     char part[static MAX_PATH_BYTES])
+{
+	name_part(path, of, number, part);
 	return model_has(inspection, part, NULL) || !model_wants(inspection, part);
 }
 
@@ -225,11 +230,14 @@ static void check_numbered(struct inspection *inspection)
 	char part[MAX_PATH_BYTES], index[MAX_PATH_BYTES];
 	struct text text = TEXT_OVER(index);
 	struct shard_number of;
-	uint64_t before = 1;
+	uint64_t first = 1, before;
 
-	if (!shard_number_read(path, &of) || of.number == 0 || of.number > of.count ||
-	    of.count > MAX_SHARDS)
+	if (!shard_number_read(path, &of) || of.number > of.count || of.count > MAX_SHARDS ||
+	    (gguf && of.number == 0))
 		return;
+	name_part(path, &of, 0, part);
+	if (!gguf && model_has(inspection, part, NULL))
+		first = 0;
 	/* Where the parts have an index, that says what is demanded. */
 	text_add_bytes(&text, path, of.prefix - 1);
 	text_addf(&text, "%s.index.json", of.ending);
@@ -237,9 +245,10 @@ static void check_numbered(struct inspection *inspection)
 		return;
 	if (!gguf)
 		check_no_index(inspection, &of, index);
+	before = first;
 	while (before < of.number && !has_part(inspection, path, &of, before, part))
 		before++;
-	for (uint64_t i = before == of.number ? 1 : of.number + 1; i <= of.count; i++) {
+	for (uint64_t i = before == of.number ? first : of.number + 1; i < first + of.count; i++) {
 		if (i == of.number)
 			continue;
 		if (has_part(inspection, path, &of, i, part))

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "base/tree.h"
 #include "checks.h"
 #include "confine/caps.h"
@@ -36,33 +37,43 @@ static void report_identity(struct inspection *inspection, const char *step, int
 	        (unsigned)inspection->who->uid, step, strerror(-error));
 }
 
+/* The directory that the path is, or that the file is in; negative errno. */
+static int open_place(const char *path, bool *is_file)
+{
+	char parent[MAX_PATH_BYTES];
+	struct text text = TEXT_OVER(parent);
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
+
+	*is_file = fd < 0 && errno == ENOTDIR;
+	if (!*is_file)
+		return fd;
+	text_add_bytes(&text, path, (size_t)(path_name(path) - path));
+	return text.cut || !tree_leads_through_proc(parent) ?
+	               -ENOENT :
+	               open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
+}
+
 /*
- * KServe's modelcar: path is a link to /proc/PID/root/... of the container beside. Landlock and the loss of
+ * KServe's modelcar: the way leads through /proc/PID/root of the container beside. Landlock and the loss of
  * capabilities forbid to go that way later (ptrace(2), access mode checks), so it is gone now, as the service's
  * user and with what that user may.
  */
 static void open_behind_proc(struct inspection *inspection)
 {
 	const struct policy *policy = inspection->policy;
-	char target[MAX_PATH_BYTES];
 
 	for (size_t i = 0; i < policy->model_count && inspection->tree->root_fd < 0; i++) {
 		const char *path = policy->models[i].path;
-		ssize_t length = path == NULL || !policy->models[i].selected ?
-		                         -1 :
-		                         readlink(path, target, sizeof(target) - 1);
-		int fd;
+		struct opened_before *opened = &inspection->opened[inspection->opened_count];
 
-		if (length < 0 || inspection->opened_count == MAX_OPENED_BEFORE)
+		if (inspection->opened_count == MAX_OPENED_BEFORE)
+			return;
+		if (path == NULL || path[0] != '/' || !policy->models[i].selected ||
+		    !tree_leads_through_proc(path))
 			continue;
-		target[length] = '\0';
-		if (strncmp(target, "/proc/", 6) != 0)
-			continue;
-		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
-		if (fd < 0)
-			continue;
-		inspection->opened[inspection->opened_count].model = (int)i;
-		inspection->opened[inspection->opened_count++].fd = fd;
+		opened->model = (int)i;
+		opened->fd = open_place(path, &opened->is_file);
+		inspection->opened_count += opened->fd >= 0;
 	}
 }
 

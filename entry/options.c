@@ -141,7 +141,7 @@ static const struct option {
 	{ "aboard", NULL, "lock what is there, and ask no hub", "lock", FIELD(aboard) },
 	{ "check", NULL, "write nothing: say what the lock file would change", "lock",
 	  FIELD(check) },
-	{ "upgrade", NULL, "look branches and tags up anew", "lock", FIELD(upgrade) },
+	{ "upgrade", NULL, "look up branches and tags again", "lock", FIELD(upgrade) },
 	{ "as", "FORM", "print the lock file in this form", "lock", FIELD(as),
 	  .words = lock_form_words },
 	{ "force", NULL, "write over a policy that is there", "draft", FIELD(force) },

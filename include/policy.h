@@ -37,7 +37,7 @@ enum key_section {
 
 /* Keys of [model NAME] have identifiers of their own range, so that a model holds only these. */
 enum key_id {
-#define KEY(section, id, ctype, field, name, type, argument, initial, effect, help) KEY_##id,
+#define KEY(section, id, ctype, field, name, type, argument, initial, help) KEY_##id,
 #include "keys.def"
 #undef KEY
 	KEY_COUNT
@@ -97,7 +97,7 @@ struct model {
 	bool selected;
 #undef KEY_FIELD_MODEL
 #define KEY_FIELD_MODEL(ctype, field) ctype field;
-#define KEY(section, id, ctype, field, name, type, argument, initial, effect, help)                \
+#define KEY(section, id, ctype, field, name, type, argument, initial, help)                        \
 	KEY_FIELD_##section(ctype, field)
 #include "keys.def"
 #undef KEY
@@ -157,7 +157,7 @@ struct policy {
 	const char *file[SOURCE_COUNT]; /* as given; NULL: none */
 #undef KEY_FIELD_POLICY
 #define KEY_FIELD_POLICY(ctype, field) ctype field;
-#define KEY(section, id, ctype, field, name, type, argument, initial, effect, help)                \
+#define KEY(section, id, ctype, field, name, type, argument, initial, help)                        \
 	KEY_FIELD_##section(ctype, field)
 #include "keys.def"
 #undef KEY

@@ -43,7 +43,8 @@ static int on_null(void *context)
 
 static int on_bool(void *context, int truth)
 {
-	return tell(context, &(struct json_value){ .kind = JSON_BOOL, .truth = truth != 0 });
+	(void)truth;
+	return tell(context, &(struct json_value){ .kind = JSON_BOOL });
 }
 
 static int on_number(void *context, const char *text, size_t length)

@@ -44,7 +44,6 @@ enum json_kind {
 
 struct json_value {
 	enum json_kind kind;
-	bool truth;
 	const char *text; /* strings and numbers; not terminated */
 	size_t length;
 	unsigned depth; /* 0: the document itself */

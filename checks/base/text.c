@@ -123,6 +123,26 @@ const char *path_name(const char *path)
 	return slash == NULL ? path : slash + 1;
 }
 
+void path_squeeze(char *path)
+{
+	char *to = path + (path[0] == '/');
+
+	for (const char *at = path; *at != '\0';) {
+		size_t length;
+
+		at += strspn(at, "/");
+		length = strcspn(at, "/");
+		if (length > 0 && !(length == 1 && at[0] == '.')) {
+			if (to > path && to[-1] != '/')
+				*to++ = '/';
+			memmove(to, at, length);
+			to += length;
+		}
+		at += length;
+	}
+	*to = '\0';
+}
+
 int text_order(const void *a, const void *b)
 {
 	return strcmp(*(const char *const *)a, *(const char *const *)b);

@@ -38,6 +38,8 @@ bool path_join(char *out, size_t size, const char *directory, const char *name)
 bool path_is_beneath(const char *path, const char *directory);
 /* The last component of a path, as basename(3) has it for one without a slash at its end. */
 const char *path_name(const char *path);
+/* In place: "a//b", "./a/./b/" -> "a/b"; what goes up is left as it is, since a link may lie before it. */
+void path_squeeze(char *path);
 /* Of two strings by their bytes, for qsort(3) and bsearch(3) over an array of them. */
 int text_order(const void *a, const void *b);
 /* Whether the name has this ending, and something before it. */

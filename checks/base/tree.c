@@ -229,6 +229,15 @@ static int open_within(const struct tree *tree, int fd, const char *path, int fl
 	               result;
 }
 
+bool tree_leads_through_proc(const char *path)
+{
+	int fd = open_kernel(AT_FDCWD, path, O_PATH, 0);
+
+	if (fd >= 0)
+		(void)close(fd);
+	return fd == -ELOOP || fd == -ENOSYS || fd == -EPERM;
+}
+
 int tree_open(const struct tree *tree, const char *path, int flags)
 {
 	int fd;

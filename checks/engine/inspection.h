@@ -108,8 +108,9 @@ struct inspection {
 	enum mode mode;
 	uint64_t memory_limit; /* of the cgroup, bytes; UINT64_MAX: none, or --root */
 	/* Directories that lie behind /proc/PID/root, opened while that was still allowed. */
-	struct {
+	struct opened_before {
 		int model, fd;
+		bool is_file; /* the model is a file of it */
 	} opened[MAX_OPENED_BEFORE];
 	size_t opened_count;
 	struct model_view *model;

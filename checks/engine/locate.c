@@ -13,12 +13,25 @@
 #include "hub/cache.h"
 #include "util.h"
 
-/* What could only be opened before the inspector gave up its rights: a duplicate, or -1. */
-static int opened_before(const struct inspection *inspection, int index)
+/* The model is the file that the path ends with: from there on the place is the directory that it is in. */
+static void enter_file(struct model_view *view)
 {
-	for (size_t i = 0; i < inspection->opened_count; i++)
-		if (inspection->opened[i].model == index)
-			return fcntl(inspection->opened[i].fd, F_DUPFD_CLOEXEC, 3);
+	char *slash = strrchr(view->place.path, '/');
+
+	view->only = view->model->path + strlen(view->model->path) - strlen(slash + 1);
+	*slash = '\0';
+}
+
+/* What could only be opened before the inspector gave up its rights: a duplicate, or -1. */
+static int opened_before(const struct inspection *inspection, struct model_view *view)
+{
+	for (size_t i = 0; i < inspection->opened_count; i++) {
+		if (inspection->opened[i].model != view->index)
+			continue;
+		if (inspection->opened[i].is_file)
+			enter_file(view);
+		return fcntl(inspection->opened[i].fd, F_DUPFD_CLOEXEC, 3);
+	}
 	return -1;
 }
 
@@ -67,14 +80,13 @@ static void enter_snapshot(const struct inspection *inspection, struct model_vie
 static void enter_parent(const struct inspection *inspection, struct model_view *view)
 {
 	struct model_place *place = &view->place;
-	char *slash = strrchr(place->path, '/');
+	const char *slash = strrchr(place->path, '/');
 	struct stat st;
 
 	if (slash == NULL || slash == place->path || path_name(view->model->path)[0] == '\0' ||
 	    tree_stat(inspection->tree, place->path, &st) < 0 || !S_ISREG(st.st_mode))
 		return;
-	view->only = view->model->path + strlen(view->model->path) - strlen(slash + 1);
-	*slash = '\0';
+	enter_file(view);
 	place->dir_fd = tree_open(inspection->tree, place->path, O_RDONLY | O_DIRECTORY);
 }
 
@@ -82,7 +94,7 @@ static void locate_directory(const struct inspection *inspection, struct model_v
 {
 	struct model_place *place = &view->place;
 
-	place->dir_fd = opened_before(inspection, view->index);
+	place->dir_fd = opened_before(inspection, view);
 	if (place->dir_fd < 0)
 		place->dir_fd = tree_open(inspection->tree, place->path, O_RDONLY | O_DIRECTORY);
 	if (place->dir_fd == -ENOTDIR)
@@ -113,9 +125,7 @@ void locate(struct inspection *inspection)
 	if (!path_join(view->place.path, sizeof(view->place.path),
 	               path[0] == '/' ? "/" : inspection->working_directory, path))
 		return;
-	for (size_t length = strlen(view->place.path);
-	     length > 1 && view->place.path[length - 1] == '/';)
-		view->place.path[--length] = '\0';
+	path_squeeze(view->place.path);
 	locate_directory(inspection, view);
 	if (revision_is_commit(view->model->revision))
 		memcpy(view->place.commit, view->model->revision, COMMIT_HEX + 1);
@@ -155,6 +165,24 @@ bool model_selects(const struct model *model, const char *path)
 	return (model->files.count == 0 || glob_any(&model->files, path) ||
 	        (split_first(path, first) && glob_any(&model->files, first))) &&
 	       !glob_any(&model->exclude, path);
+}
+
+bool any_model_of_the_cache(const struct inspection *inspection)
+{
+	for (size_t i = 0; i < inspection->policy->model_count; i++)
+		if (inspection->policy->models[i].selected &&
+		    inspection->policy->models[i].path == NULL)
+			return true;
+	return false;
+}
+
+bool any_model_with_code(const struct inspection *inspection)
+{
+	for (size_t i = 0; i < inspection->policy->model_count; i++)
+		if (inspection->policy->models[i].selected &&
+		    inspection->policy->models[i].remote_code != CODE_DENY)
+			return true;
+	return false;
 }
 
 enum level model_level(const struct policy *policy, const struct model *model)

@@ -6,6 +6,9 @@
 #include "engine/inspection.h"
 
 void locate(struct inspection *inspection);
+/* Of those that are selected: whether one is looked for in the hub cache, and whether one may bring code. */
+bool any_model_of_the_cache(const struct inspection *inspection);
+bool any_model_with_code(const struct inspection *inspection);
 /* What the model is called in messages: its directory, or its repository. */
 const char *model_title(const struct model *model);
 /* Whether the rows files and exclude of the policy select this file of it; with the first part of a split GGUF all of them. */

@@ -1,10 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* PEFT: adapter_config.json, weights of the adapter's own, and the base model that it works on. */
+#include "base/text.h"
 #include "base/tree.h"
 #include "engine/findings.h"
 #include "engine/walk.h"
 #include "families/families.h"
 #include "util.h"
+
+/* Newer PEFT asks for the revision that the adapter was trained on (PeftConfigMixin), older for main. */
+static bool has_its_revision(const struct inspection *inspection, const char *base)
+{
+	char revision[MAX_NAME_BYTES], name[2 * MAX_NAME_BYTES];
+	struct text text = TEXT_OVER(name);
+
+	if (!family_json_string(inspection, "adapter_config.json", "revision", revision,
+	                        sizeof(revision)) ||
+	    revision[0] == '\0')
+		return false;
+	text_addf(&text, "%s@%s", base, revision);
+	return family_repository_is_aboard(inspection, name);
+}
 
 void adapter_check(struct inspection *inspection)
 {
@@ -31,7 +46,7 @@ void adapter_check(struct inspection *inspection)
 		                          .path = "adapter_config.json",
 		                          .fix = "let the service name the base model's own path" },
 		                  "names the base model %.200s, which is not there", base);
-	if (family_repository_is_aboard(inspection, base))
+	if (family_repository_is_aboard(inspection, base) || has_its_revision(inspection, base))
 		return;
 	/* A base under another name may be handed over by the service: PeftModel.from_pretrained(base, path). */
 	if (inspection->policy->model_count > 1) {

@@ -58,7 +58,7 @@ static bool wants_any(const struct inspection *inspection, const char *directory
 
 /* In whichever variant: the loader takes the other where the one that it was asked for is not there. */
 static const char weights[] =
-        "diffusion_pytorch_model-00001-of-00002.safetensors diffusion_pytorch_model.safetensors.index.json "
+        "diffusion_pytorch_model-00001-of-00002.safetensors "
         "diffusion_pytorch_model.safetensors diffusion_pytorch_model.fp16.safetensors "
         "diffusion_pytorch_model.bf16.safetensors diffusion_pytorch_model.bin diffusion_pytorch_model.fp16.bin "
         "model.safetensors model.fp16.safetensors pytorch_model.bin model.onnx";

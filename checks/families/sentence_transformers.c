@@ -160,8 +160,7 @@ static void check_module(struct modules *modules)
 	char config[MAX_PATH_BYTES];
 	bool pooling; /* with settings */
 
-	if (strcmp(modules->path, ".") == 0)
-		modules->path[0] = '\0';
+	path_squeeze(modules->path);
 	if (is_known(modules) && (is_of(modules, "Router") || is_of(modules, "Asym")))
 		check_router(modules);
 	check_tokenizer(modules);

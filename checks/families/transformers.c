@@ -110,7 +110,8 @@ static bool check_checkpoints(struct inspection *inspection)
 void transformers_check(struct inspection *inspection)
 {
 	static const char without[] =
-	        "patchtst patchtsmixer time_series_transformer informer autoformer timesfm decision_transformer";
+	        "patchtst patchtsmixer time_series_transformer informer autoformer timesfm decision_transformer "
+	        "tinytimemixer hifigan";
 	const struct model_view *view = inspection->model;
 	char type[MAX_NAME_BYTES], tower[MAX_NAME_BYTES];
 

@@ -107,7 +107,8 @@ bool format_is_vocabulary(const char *path)
 	const char *name = path_name(path);
 
 	return format_has_ending(path, ".model .spm .tiktoken .vocab .bpe") ||
-	       strncmp(name, "vocab", 5) == 0 || strncmp(name, "merges", 6) == 0;
+	       ((strncmp(name, "vocab", 5) == 0 || strncmp(name, "merges", 6) == 0) &&
+	        (strchr(name, '.') == NULL || format_has_ending(path, ".txt .json")));
 }
 
 bool format_is_certain(const struct format *format)

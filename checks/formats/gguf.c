@@ -378,7 +378,7 @@ const char *gguf_words(enum gguf_result result)
 	case GGUF_OK:
 		return "is whole";
 	case GGUF_NOT:
-		return "is no GGUF file: it does not begin with the bytes GGUF";
+		return "is not a GGUF file: it does not begin with the bytes GGUF";
 	case GGUF_VERSION:
 		return "has a GGUF version other than 2 and 3";
 	case GGUF_BIG_ENDIAN:

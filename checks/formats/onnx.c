@@ -246,7 +246,7 @@ const char *onnx_words(enum onnx_result result)
 	case ONNX_SHORT:
 		return "is cut short";
 	case ONNX_NOT:
-		return "is no ONNX model: its bytes are not the protobuf of one";
+		return "is not an ONNX model: its bytes are not the protobuf of one";
 	case ONNX_TOO_MANY:
 		return "has more than 4,000,000 protobuf fields";
 	case ONNX_TOO_DEEP:

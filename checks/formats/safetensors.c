@@ -265,7 +265,7 @@ const char *safetensors_words(enum safetensors_result result)
 	case SAFETENSORS_NO_HEADER:
 		return "is too short for a safetensors header";
 	case SAFETENSORS_HEADER_SIZE:
-		return "states a header above the format's 100 MB: it is no safetensors file";
+		return "states a header above the format's 100 MB: it is not a safetensors file";
 	case SAFETENSORS_NOT_JSON:
 		return "has a header that is not the JSON of a safetensors file";
 	case SAFETENSORS_DUPLICATE:

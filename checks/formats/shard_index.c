@@ -119,7 +119,6 @@ bool shard_number_read(const char *path, struct shard_number *out)
 		at = strstr(at + 1, "-of-");
 	if (at == NULL)
 		return false;
-	/* Five digits, as a rule; DeepSeek-V3 has model-00001-of-000163. */
 	while (at - before > path && at[-1 - (ptrdiff_t)before] >= '0' &&
 	       at[-1 - (ptrdiff_t)before] <= '9')
 		before++;
@@ -129,6 +128,8 @@ bool shard_number_read(const char *path, struct shard_number *out)
 	    !scan_u64(at + 4, after, &out->count))
 		return false;
 	out->prefix = (size_t)(at - before - path);
+	out->digits = before;
+	out->rest = at;
 	out->ending = at + 4 + after;
 	return true;
 }

@@ -35,10 +35,11 @@ void shard_index_release(struct shard_index *index);
 /* Whether the file's name says that it is one. */
 bool shard_index_is_name(const char *path);
 
-/* NAME-00002-of-00003.ENDING: one part of so many, as safetensors and GGUF number them from 1. */
+/* NAME-00002-of-00003.ENDING: one part of so many, numbered from 1 as a rule; DeepSeek-V3 has model-00001-of-000163, others begin at 0. */
 struct shard_number {
 	uint64_t number, count;
-	size_t prefix; /* bytes of the path before the number */
+	size_t prefix, digits; /* bytes of the path before the number, and of the number */
+	const char *rest; /* behind the number: -of-00003.ENDING */
 	const char *ending; /* with its dot */
 };
 /* false: the name is not of that form. */

@@ -159,7 +159,7 @@ void archive_examine(const struct examined *file, struct extent *extent)
 	/* Readers go by the directory, whatever stands before the archive. */
 	tail = read_tail(file->fd, file->size, &length);
 	if (tail != NULL && memmem(tail, length, "PK\5\6", 4) == NULL && !hdf5_is_behind(file))
-		*extent = (struct extent){ .result = EXTENT_BROKEN, .words = "is no archive" };
+		*extent = (struct extent){ .result = EXTENT_BROKEN, .words = "is not an archive" };
 	else
 		*extent = (struct extent){ .result = EXTENT_WHOLE, .words = "is whole" };
 }

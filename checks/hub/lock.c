@@ -248,7 +248,7 @@ static bool take_string(struct reader *reader, const struct json_value *value, c
 	if (value->kind != JSON_STRING || *out != NULL ||
 	    memchr(value->text, '\0', value->length) != NULL)
 		return refuse(reader,
-		              "is damaged: [model %.128s] has a %.32s that is no word, or two",
+		              "is damaged: [model %.128s] has a %.32s that is not one word",
 		              name_of(reader), value->key[value->depth - 1]);
 	*out = arena_copy(reader->lock->arena, value->text, value->length);
 	return *out != NULL || refuse(reader, "cannot be kept: out of memory");
@@ -281,13 +281,13 @@ static bool take_model_field(struct reader *reader, const struct json_value *val
 	if (json_key_is(value, 2, "commit"))
 		return value->kind == JSON_NULL ||
 		       json_copy_hex(value, model->commit, COMMIT_HEX) ||
-		       refuse(reader, "is damaged: the commit of [model %.128s] is none",
+		       refuse(reader, "is damaged: the commit of [model %.128s] is not a commit",
 		              name_of(reader));
 	if (json_key_is(value, 2, "set")) {
 		if (value->kind != JSON_STRING || value->length != length + SHA256_HEX ||
 		    memcmp(value->text, prefix, length) != 0 ||
 		    !scan_is_hex(value->text + length, SHA256_HEX, SHA256_HEX))
-			return refuse(reader, "is damaged: the set of [model %.128s] is none",
+			return refuse(reader, "is damaged: the set of [model %.128s] is not a digest",
 			              name_of(reader));
 		memcpy(reader->set, value->text + length, SHA256_HEX);
 		reader->set[SHA256_HEX] = '\0';
@@ -295,7 +295,7 @@ static bool take_model_field(struct reader *reader, const struct json_value *val
 	}
 	if (json_key_is(value, 2, "files") && value->kind != JSON_ARRAY &&
 	    value->kind != JSON_ARRAY_END)
-		return refuse(reader, "is damaged: the files of [model %.128s] are no list",
+		return refuse(reader, "is damaged: the files of [model %.128s] are not a list",
 		              name_of(reader));
 	return true;
 }
@@ -334,7 +334,7 @@ static bool take_file_field(struct reader *reader, const struct json_value *valu
 		return (value->kind == JSON_NUMBER &&
 		        scan_u64(value->text, value->length, &file->size) &&
 		        file->size < LOCK_NO_SIZE) ||
-		       refuse(reader, "is damaged: [model %.128s] has a size that is none",
+		       refuse(reader, "is damaged: [model %.128s] has a size that is not a number",
 		              name_of(reader));
 	if (json_key_is(value, 4, "sha256"))
 		return reader->has_sha256 = take_hex(reader, value, SHA256_HEX, file->sha256);
@@ -380,7 +380,7 @@ static bool visit_model(struct reader *reader, const struct json_value *value)
 	if (value->kind == JSON_OBJECT_END)
 		return end_model(reader);
 	if (value->kind != JSON_OBJECT)
-		return refuse(reader, "is damaged: a model is no object");
+		return refuse(reader, "is damaged: a model is not an object");
 	reader->set[0] = '\0';
 	reader->model = lock_add_model(reader->lock, NULL, NULL, NULL);
 	return reader->model != NULL || refuse(reader, "cannot be kept: out of memory");
@@ -391,7 +391,7 @@ static bool visit_file(struct reader *reader, const struct json_value *value)
 	if (value->kind == JSON_OBJECT_END)
 		return end_file(reader);
 	if (value->kind != JSON_OBJECT)
-		return refuse(reader, "is damaged: a file of [model %.128s] is no object",
+		return refuse(reader, "is damaged: a file of [model %.128s] is not an object",
 		              name_of(reader));
 	reader->file = (struct lock_file){ .size = LOCK_NO_SIZE };
 	reader->has_sha256 = false;
@@ -413,7 +413,7 @@ static bool visit(void *context, const struct json_value *value)
 
 	if (value->depth == 0)
 		return value->kind == JSON_OBJECT || value->kind == JSON_OBJECT_END ||
-		       refuse(reader, "is no lock file: it is no JSON object");
+		       refuse(reader, "is not a lock file: it is not a JSON object");
 	if (value->depth == 1 && json_key_is(value, 0, "aweigh_lock"))
 		return take_version(reader, value);
 	if (!json_key_is(value, 0, "models"))
@@ -422,7 +422,7 @@ static bool visit(void *context, const struct json_value *value)
 		              value->key[0]);
 	if (value->depth == 1)
 		return value->kind == JSON_ARRAY || value->kind == JSON_ARRAY_END ||
-		       refuse(reader, "is damaged: its models are no list");
+		       refuse(reader, "is damaged: its models are not a list");
 	if (value->depth == 2)
 		return visit_model(reader, value);
 	if (value->depth == 3)
@@ -465,7 +465,7 @@ static bool read_json(struct reader *reader, int fd)
 	if (result != JSON_OK)
 		return refuse(reader, "%s", json_words(result));
 	if (!reader->version)
-		return refuse(reader, "is no lock file: it has no aweigh_lock");
+		return refuse(reader, "is not a lock file: it has no aweigh_lock");
 	return check_names(reader);
 }
 

@@ -16,6 +16,8 @@ static enum status judge(struct run *run, struct gate *gate, enum fetching fetch
 		return status;
 	gate_tell_models(gate);
 	status = gate_report(gate, STDOUT_FILENO);
+	if (status == STATUS_IO)
+		text_add(why, OUTPUT_LOST);
 	return (status == STATUS_OK || status == STATUS_IO) && gate->report.enforced &&
 	                       gate->report.status != STATUS_OK ?
 	               gate->report.status :

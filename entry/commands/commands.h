@@ -37,6 +37,7 @@ typedef enum status command_take(void *context, struct gate *gate, const struct 
 enum status command_watch(struct run *run, struct gate *gate, bool anywhere, command_take *take,
                           void *context, struct text *why);
 
+#define OUTPUT_LOST "standard output cannot be written"
 /* Does what the options say: the command, its help, or the version. */
 int command_dispatch(struct run *run);
 #define COMMAND(name, kind, arguments, help) int command_##name(struct run *run);

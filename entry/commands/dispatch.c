@@ -30,5 +30,5 @@ int command_dispatch(struct run *run)
 		return status;
 	if (errno == EPIPE)
 		return status; /* the reader has seen enough */
-	return complain(STATUS_IO, "standard output cannot be written");
+	return complain(STATUS_IO, OUTPUT_LOST);
 }

@@ -291,7 +291,6 @@ static enum status take_word(struct run *run, struct draft *draft, const char *w
 /* What a reader of the policy should know of where the service found things, and of what the policy changes. */
 static void note_environment(const struct run *run, struct draft *draft)
 {
-	static const char *const offline[] = { "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE" };
 	static const char *const places[] = { "HF_HOME",
 		                              "HF_HUB_CACHE",
 		                              "TRANSFORMERS_CACHE",
@@ -302,11 +301,11 @@ static void note_environment(const struct run *run, struct draft *draft)
 	char sentence[MAX_PATH_BYTES];
 	struct text text;
 
-	for (size_t i = 0; i < LENGTH_OF(offline); i++)
-		if (!library_is_true(environment_get(&env, offline[i]))) {
+	for (size_t i = 0; i < OFFLINE_VARIABLES; i++)
+		if (!library_is_true(environment_get(&env, offline_variables[i]))) {
 			text = TEXT_OVER(sentence);
 			text_addf(&text, "it ran without %s=1, which mode = offline sets",
-			          offline[i]);
+			          offline_variables[i]);
 			draft_note(draft, sentence);
 		}
 	for (size_t i = 0; i < LENGTH_OF(places); i++)
@@ -663,9 +662,9 @@ static const char *find_misuse(const struct options *options)
 	if (options->service == NULL && options->ready != NULL)
 		return "--ready is of a run: aweigh draft --ready TARGET -- COMMAND";
 	if (options->service != NULL && options->root != NULL)
-		return "what lies beneath --root is not started: leave COMMAND away";
+		return "nothing beneath --root is started: omit COMMAND";
 	if (options->root == NULL && (options->env_file != NULL || options->image_config != NULL))
-		return "--env-file and --image-config are of an image that lies beneath --root";
+		return "--env-file and --image-config need --root";
 	return NULL;
 }
 

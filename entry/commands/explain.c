@@ -37,15 +37,13 @@ static void add_setting(struct explanation *explanation, const struct policy *po
 	char value[MAX_SETTING_BYTES], origin[MAX_PATH_BYTES];
 	struct text text = TEXT_OVER(value);
 
-	if (said->text == NULL || (key->effect == EFFECT_LATER && said->line == 0))
+	if (said->text == NULL)
 		return;
 	if (key->type == TYPE_URL || key->type == TYPE_URLS)
 		address_show(said->text, &text);
 	else
 		text_add(&text, said->text);
 	policy_hide(policy, value);
-	if (key->effect == EFFECT_LATER)
-		text_add(&text, "   [no effect in this version]");
 	if (key == &policy_keys[KEY_NO_NEW_PRIVILEGES] && !policy->no_new_privileges &&
 	    policy->egress.kind != EGRESS_ALLOW)
 		text_add(&text, "   [egress sets it]");

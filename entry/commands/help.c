@@ -45,8 +45,6 @@ static void print_key(unsigned id)
 		(void)printf("    expects: %s\n", sentence);
 	if (key->initial[0] != '\0')
 		(void)printf("    default: %s\n", key->initial);
-	if (key->effect == EFFECT_LATER)
-		(void)puts("    read and checked, but without effect in this version");
 }
 
 /* A key by its whole name, or by its own where several sections may have it. */

@@ -270,7 +270,7 @@ static bool take_proxies(struct fetch_settings *settings, const struct settings_
 		return true;
 	text_add(
 	        why,
-	        "the proxy (fetch.proxy, https_proxy, http_proxy or all_proxy) has a scheme that is none of http, https, socks4, socks4a, socks5 and socks5h");
+	        "the proxy (fetch.proxy, https_proxy, http_proxy or all_proxy) has a scheme other than http, https, socks4, socks4a, socks5 and socks5h");
 	return false;
 }
 

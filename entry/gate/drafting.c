@@ -168,12 +168,14 @@ static size_t count_snapshots(int repo_fd, char first[static COMMIT_HEX + 1])
 /* The commit of refs/main, or of the only snapshot. */
 static bool commit_of(const struct draft *draft, int repo_fd, char commit[static COMMIT_HEX + 1])
 {
-	CLEANUP(cleanup_fd)
-	int fd = tree_open_beneath(&draft->tree, repo_fd, "refs/main", O_RDONLY);
-	ssize_t got = fd < 0 ? -1 : read(fd, commit, COMMIT_HEX);
+	const struct model_place place = { .repo_fd = repo_fd };
+	char ref[COMMIT_HEX + 2]; /* one more byte is too many: no library takes it */
 
-	commit[got < 0 ? 0 : got] = '\0';
-	return revision_is_commit(commit) || count_snapshots(repo_fd, commit) == 1;
+	hub_cache_ref_text(&draft->tree, &place, "main", ref, sizeof(ref));
+	if (!revision_is_commit(ref))
+		return count_snapshots(repo_fd, commit) == 1;
+	memcpy(commit, ref, COMMIT_HEX + 1);
+	return true;
 }
 
 /* A model of which no file counts is none. */
@@ -442,7 +444,7 @@ enum taken draft_take_folder(struct draft *draft, const char *path, struct text 
 	bool weights = false;
 
 	if (strcmp(path, "/") == 0) {
-		text_add(why, "/ is no model's folder: name the one that has it");
+		text_add(why, "/ is not a model's directory: name the one that has it");
 		return NOT_TAKEN;
 	}
 	for (size_t i = 0; i < draft->count; i++)

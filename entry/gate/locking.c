@@ -75,7 +75,7 @@ void gate_take_locked(struct gate *gate, const struct record *record)
 		        (struct report_at){
 		                .path = record->path,
 		                .fix = "rename the file, or take it out of the model's directory" },
-		        "cannot be locked: its name is none that a repository may have");
+		        "cannot be locked: no repository may have such a file name");
 		return;
 	}
 	model = model_of(gate, (size_t)record->model);

@@ -332,7 +332,7 @@ static int guard_usual_policy(struct gate *gate, struct policy_input *named)
 	if (error == 0 && (!usual->replaceable || usual->error_count > 0))
 		policy_error(
 		        &gate->policy, FINDING_POLICY_VALUE, SOURCE_POLICY, 0,
-		        "leave --policy and AWEIGH_POLICY away, or remove replaceable = no",
+		        "omit --policy and AWEIGH_POLICY, or remove replaceable = no",
 		        usual->error_count > 0 ? USUAL_POLICY
 		                " cannot be read without errors, and may say replaceable = no" :
 		                                 USUAL_POLICY

@@ -69,7 +69,7 @@ static bool is_shown(struct gate *gate, const struct named_row *row)
 	if (known == NULL || known->role == VARIABLE_SECRET || known->role == VARIABLE_OTHER)
 		return false;
 	RAISE(gate, row, FINDING_ENV_FILE, row->name,
-	      "is no secret, and is shown in reports: set it in [environment set]");
+	      "is not a secret, and is shown in reports: set it in [environment set]");
 	return true;
 }
 

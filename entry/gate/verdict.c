@@ -208,24 +208,19 @@ enum severity gate_raise_about(struct gate *gate, size_t model, enum finding_id 
 	return gate_add_finding(gate, &record);
 }
 
-/* What of the policy has no effect: said, so that nobody relies on it. */
-static void raise_not_yet(struct gate *gate)
+/* Nothing to check, and what this build leaves undone: said, so that nobody relies on it. */
+static void raise_undone(struct gate *gate)
 {
 	const struct policy *policy = &gate->policy;
 
 	if (policy->model_count == 0)
 		gate_raise(gate, FINDING_POLICY_EMPTY, 0, "no model is named");
-	for (size_t i = 0; i < KEY_COUNT; i++)
-		if (policy_keys[i].effect == EFFECT_LATER && policy->said[i].line != 0)
-			gate_raise(gate, FINDING_POLICY_NOT_YET, policy->said[i].line,
-			           "[%s] %s = %.200s is read, but has no effect in this version",
-			           policy_section_names[policy_keys[i].section],
-			           policy_keys[i].name, policy->said[i].text);
 	for (size_t i = 0; i < policy->reports_count; i++) {
 		const struct named_row *row = &policy->reports[i];
+		const struct report_format *format =
+		        report_format_find(row->name, strlen(row->name));
 
-		if (report_format_find(row->name, strlen(row->name)) != NULL &&
-		    report_format_find(row->name, strlen(row->name))->write == NULL)
+		if (format != NULL && format->write == NULL)
 			gate_raise(gate, FINDING_POLICY_NOT_YET, row->line,
 			           "[report] %s: this build (FETCH=no) writes human and json",
 			           row->name);
@@ -302,7 +297,7 @@ void gate_begin_anew(struct gate *gate)
 	for (size_t i = 0; i < gate->policy.model_count; i++)
 		gate->report.models[i].seen = false;
 	keep_findings(gate, outlives_inspection);
-	raise_not_yet(gate);
+	raise_undone(gate);
 	raise_idle(gate);
 }
 

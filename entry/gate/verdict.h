@@ -16,7 +16,7 @@ enum severity gate_raise_about(struct gate *gate, size_t model, enum finding_id 
 /* About no model, with a fix of its own, a path, or both. */
 void gate_raise_at(struct gate *gate, enum finding_id id, struct report_at at, const char *format,
                    ...) __attribute__((format(printf, 4, 5)));
-/* Before an inspection: only what a fetch said stays. Then says which keys have no effect yet. */
+/* Before an inspection: only what a fetch said stays. Then says what of the policy has no effect. */
 void gate_begin_anew(struct gate *gate);
 /* Forgets what a failed fetch has answered. */
 void gate_drop_answered(struct gate *gate);

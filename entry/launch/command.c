@@ -243,7 +243,7 @@ enum status command_explain_failure(const char *path, int error, struct text *wh
 	else if (error == ENOEXEC)
 		text_addf(
 		        why,
-		        "%s cannot start: it is no program for this machine, and has no '#!' line",
+		        "%s cannot start: it is not a program for this machine, and has no '#!' line",
 		        path);
 	else if (!(error == ENOENT && explain_absence(&program, why)) &&
 	         !(error == EACCES && explain_access(&program, why)))

@@ -99,6 +99,7 @@ static int confine(const struct launch *launch, const char **step, const char **
 	if ((policy->no_new_privileges || limits_want_no_privileges(limits)) &&
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		return -errno;
+	*value = "";
 	return limits_apply(limits, STAGE_LAST, step);
 }
 
@@ -134,9 +135,9 @@ enum status launch_exec(const struct launch *launch, struct text *why)
 	pid_t before = getpid();
 
 	if (error < 0) {
-		text_addf(why, "the service cannot run as uid %u, gid %u: %s %s: %s",
-		          (unsigned)launch->who->uid, (unsigned)launch->who->gid, step, value,
-		          strerror(-error));
+		text_addf(why, "the service cannot run as uid %u, gid %u: %s%s%s: %s",
+		          (unsigned)launch->who->uid, (unsigned)launch->who->gid, step,
+		          value[0] != '\0' ? " " : "", value, strerror(-error));
 		return STATUS_PERMISSION;
 	}
 	if (!command_find(launch->argv[0], launch->environment, path, sizeof(path)))

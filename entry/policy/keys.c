@@ -31,18 +31,26 @@
 #endif
 
 const struct key policy_keys[KEY_COUNT] = {
-#define KEY(section_, id, ctype, field, name_, type_, argument, initial_, effect_, help_)          \
+#define KEY(section_, id, ctype, field, name_, type_, argument, initial_, help_)                   \
 	[KEY_##id] = { .section = SECTION_##section_,                                              \
 		       .name = (name_),                                                            \
 		       .type = TYPE_##type_,                                                       \
 		       argument,                                                                   \
 		       .initial = (initial_),                                                      \
-		       .effect = EFFECT_##effect_,                                                 \
 		       .help = HELP_OF(SECTION_##section_, KEY_##id, help_),                       \
 		       .offset = offsetof(OWNER_##section_, field) },
 #include "keys.def"
 #undef KEY
 };
+
+/* A model holds what was said of its own keys alone. */
+#define KEY(section, id, ctype, field, name, type, argument, initial, help)                        \
+	+(SECTION_##section == SECTION_MODEL)
+static_assert(0
+#include "keys.def"
+                      == MODEL_KEY_COUNT,
+              "the rows of [model] stand together, from FIRST_MODEL_KEY to LAST_MODEL_KEY");
+#undef KEY
 
 const char *const policy_section_names[SECTION_COUNT] = {
 	[SECTION_POLICY] = "policy",

@@ -35,7 +35,6 @@ enum key_type {
 struct key {
 	enum key_section section : 8;
 	enum key_type type : 8;
-	enum { EFFECT_NOW, EFFECT_LATER } effect : 8;
 	uint32_t offset; /* of the field in struct model, or struct policy */
 	const char *name;
 	const char *const *words; /* of an enum, by value; NULL: not an enum */

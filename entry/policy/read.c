@@ -250,7 +250,7 @@ static void check_ref(struct policy *policy, const struct model *model)
 	                           revision_is_commit(model->ref)))
 		policy_error(
 		        policy, FINDING_POLICY_VALUE, (enum policy_source)said->source, said->line,
-		        "pin the commit (revision = 40 hexadecimal digits), or take ref away",
+		        "pin the commit (revision = 40 hexadecimal digits), or remove ref",
 		        "ref = %.128s names a commit of the hub cache, which [model %.128s] does not pin",
 		        model->ref, model->name);
 }

@@ -155,11 +155,14 @@ static bool read_formats(struct value *value)
 
 	if (!value_split(value->arena, value->text, ',', &list))
 		return false;
-	for (size_t i = 0; i < list.count; i++)
-		if (format_find(list.items[i], strlen(list.items[i])) == NULL) {
+	for (size_t i = 0; i < list.count; i++) {
+		const struct format *format = format_find(list.items[i], strlen(list.items[i]));
+
+		if (format == NULL || !format->weights) {
 			value->wrong = list.items[i];
 			return false;
 		}
+	}
 	memcpy(value->field, &list, sizeof(list));
 	return true;
 }
@@ -261,10 +264,11 @@ static bool (*const readers[TYPE_COUNT_OF])(struct value *value) = {
 	[TYPE_PORTS] = read_ports,
 };
 
+/* Of weights; in the place of others the first once again. */
 static const char *next_format(const void *context, size_t index)
 {
 	(void)context;
-	return index < format_count ? formats[index].name : NULL;
+	return index >= format_count ? NULL : formats[formats[index].weights ? index : 0].name;
 }
 
 static void report(struct policy *policy, const struct value *value, unsigned line,

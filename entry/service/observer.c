@@ -253,23 +253,6 @@ static bool is_of_interest(const struct observer *observer, const char *path)
 	return observer->anywhere && !is_of_the_kernel(path);
 }
 
-/* "a//b", "a/./b" -> "a/b"; what goes up is left as it is: a link may lie before it. */
-static void squeeze(char *path)
-{
-	char *to = path;
-
-	for (const char *at = path; *at != '\0';) {
-		size_t length = strcspn(at + 1, "/");
-
-		if (length > 0 && !(length == 1 && at[1] == '.')) {
-			memmove(to, at, length + 1);
-			to += length + 1;
-		}
-		at += length + 1;
-	}
-	*to = '\0';
-}
-
 /* A directory's real path is told as the policy and the environment name it. */
 static void name_as_policy(const struct observer *observer, char path[static MAX_PATH_BYTES])
 {
@@ -389,7 +372,7 @@ static bool read_path(const struct observer *observer, struct observed *observed
 	read_name(observed, address, name);
 	if (name[0] == '\0' || !absolute(observed, directory, name, path))
 		return false;
-	squeeze(path);
+	path_squeeze(path);
 	name_as_policy(observer, path);
 	return true;
 }

@@ -150,7 +150,7 @@ bool target_parse(struct target *target, const char *text, struct text *why)
 	}
 	text_addf(
 	        why,
-	        "'%.200s' is none of http:// and https://127.0.0.1:PORT/PATH, tcp:PORT, unix:/PATH, file:/PATH, log:PATTERN, notify and exit",
+	        "'%.200s' is not one of http:// and https://127.0.0.1:PORT/PATH, tcp:PORT, unix:/PATH, file:/PATH, log:PATTERN, notify and exit",
 	        text);
 	return false;
 }

@@ -116,7 +116,7 @@ static void add_misfit(struct failure *failure, const struct url *server, const 
 	failure->id = FINDING_FETCH_PROTOCOL;
 	failure->http = 0;
 	url_add_server(&text, server);
-	text_addf(&text, ": the answer about %s is no %s", repo, what);
+	text_addf(&text, ": the answer about %s is not a %s", repo, what);
 }
 
 /* An answer of no stated length that ends in the middle of its JSON is one that broke off. */

@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import struct
+import subprocess
 import zipfile
 
 import pytest
@@ -241,6 +242,41 @@ def test_code_by_every_name(world, file, text, code):
     assert result.finding("model.remote-code") and "model.python-file" not in result.codes(), result
 
 
+@pytest.mark.parametrize("more", ["files = **/*.json, *.json, *.txt, **/*.txt, **/*.model", "files = *.json, **/*.json", "exclude = *.safetensors, *.bin, *.onnx, *.msgpack"])
+def test_settings_of_diffusers_alone(world, more):
+    """from_single_file(config = ...) takes the weights from elsewhere."""
+    files = {"model_index.json": b'{"_class_name":"X","unet":["diffusers","UNet2DConditionModel"]}', "unet/config.json": b"{}"}
+    assert judge(world, files, more).codes("error") == set()
+    assert judge(world, files).finding("model.part")["path"] == "unet"
+
+
+@pytest.mark.parametrize("first, count", [(1, "000002"), (0, "00003"), (1, "00002")])
+def test_parts_are_numbered_as_the_first_one_is(world, first, count):
+    parts = {f"model-{i:05}-of-{count}.safetensors": safetensors({f"w{i}": 4}) for i in range(first, first + int(count))}
+    rest = {name: data for name, data in WHOLE.items() if name != "model.safetensors"}
+    assert judge(world, {**rest, **parts}, "files = config.json, tokenizer*, *.safetensors").codes("error") == set()
+    for name in list(parts)[first == 0:]:   # without the first of all it looks as if they began at 1
+        assert judge(world, {**rest, **{other: data for other, data in parts.items() if other != name}}).finding("model.shard")["path"] == name
+
+
+@pytest.mark.parametrize("path", ["./0_T", "0_T/", "0_T/.", ".//0_T"])
+def test_a_modules_path_as_it_is_written(world, path):
+    files = {f"0_T/{name}": data for name, data in WHOLE.items()}
+    assert judge(world, {**files, "modules.json": json.dumps([{"idx": 0, "name": "0", "path": path, "type": "sentence_transformers.models.Transformer"}]).encode()}).codes("error") == set()
+
+
+@pytest.mark.parametrize("name", ["vocab.txt.bak", "merges.log", "merges.md", "vocabulary_stats.csv"])
+def test_names_that_only_begin_as_a_vocabulary(world, name):
+    assert judge(world, {**{key: data for key, data in WHOLE.items() if key != "tokenizer.json"}, "vocab.txt": b"a\n", name: b""}).codes("error") == set()
+
+
+def test_a_base_at_the_revision_that_the_adapter_names(world):
+    Repo(world.hub, "org/base").all(WHOLE).ref("v1")
+    files = {"adapter_config.json": b'{"base_model_name_or_path": "org/base", "peft_type": "LORA", "revision": "v1"}', "adapter_model.safetensors": safetensors()}
+    assert judge(world, files).codes("error") == set()
+    assert judge(world, files | {"adapter_config.json": files["adapter_config.json"].replace(b"v1", b"v2")}).finding("model.base")
+
+
 def test_a_part_of_diffusers_that_is_empty(world):
     files = {"model_index.json": b'{"_class_name":"X","unet":["diffusers","U"],"vae":["diffusers","A"]}', "vae/config.json": b"{}", "vae/diffusion_pytorch_model.safetensors": safetensors(), "unet/README.md": b"x"}
     assert judge(world, files).finding("model.part")["path"] == "unet"
@@ -459,18 +495,10 @@ def test_a_folder_one_level_too_high(world):
     result = judge(world, files)
     assert result.status == 0 and result.finding("model.no-config")["fix"] == f"path = {world.path}/model/b", result
     assert judge(world, None, path=f"{world.path}/model/b").codes() == set()
-    assert judge(world, {**files, **{f"a/{name}": data for name, data in WHOLE.items()}}).finding("model.no-config")["fix"].endswith("model/a")
+    assert judge(world, {**files, **{f"a/{name}": data for name, data in WHOLE.items()}}).codes() == set()   # two models, or parts of one
     for more in ("files = b/*", "require = b/config.json"):
-        assert judge(world, None, more).codes() == set(), more
+        assert judge(world, files, more).codes() == set(), more
     assert judge(world, {**files, "modules.json": b'[{"idx": 0, "name": "0", "path": "b", "type": "sentence_transformers.models.Transformer"}]'}).codes() == set()
-
-
-@pytest.mark.parametrize("name", ["vocab.txt", "merges.txt", "tokenizer.model"])
-def test_a_vocabulary_that_nobody_reads(world, name):
-    """Empty beside tokenizer.json, which is read instead; else it is no vocabulary."""
-    assert judge(world, {**WHOLE, name: b""}).status == 0
-    (world.path / "model/tokenizer.json").unlink()
-    assert judge(world).finding("file.empty")["path"] == name
 
 
 def test_code_that_its_own_repository_names(world):
@@ -479,7 +507,47 @@ def test_code_that_its_own_repository_names(world):
     assert world.check().status == 0, world.check()
 
 
+# The way to a model
+
+@pytest.fixture
+def beside():
+    """A container beside this one, as KServe's modelcar is: its files are reached through /proc/PID/root."""
+    process = subprocess.Popen(["sleep", "600"])
+    yield f"/proc/{process.pid}/root"
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.parametrize("way", ["{root}{model}", "{link}", "{link}/", "{above}/model", "{twice}", "./{root}/{model}", "{above}/model/model.gguf"])
+def test_a_modelcar(world, beside, way):
+    """However the path leads there; the inspector has lost the right to go that way when it looks."""
+    lay_out(world.path / "model", {**WHOLE, "model.gguf": gguf()})
+    for name, target in (("link", f"{beside}{world.path}/model"), ("above", f"{beside}{world.path}"), ("twice", "link")):
+        os.symlink(target, world.path / name)
+    path = way.format(root=beside, model=world.path / "model", **{name: world.path / name for name in ("link", "above", "twice")})
+    result = judge(world, path="/" + path if path.startswith("./") else path)
+    assert result.status == 0 and result.report["models"][0]["files"] == (1 if way.endswith("gguf") else len(WHOLE) + 1), result
+    (world.path / "model" / "model.safetensors").write_bytes(safetensors()[:-4])
+    (world.path / "model" / "model.gguf").write_bytes(gguf()[:-4])
+    assert "file.truncated" in judge(world, path="/" + path if path.startswith("./") else path, more="verify = digest").codes("error")
+
+
 # The environment
+
+@pytest.mark.parametrize("names, told", [
+    (("HF_HOME", "HF_HUB_CACHE=hub"), False), (("XDG_CACHE_HOME", "HF_HOME=home"), False), (("HF_MODULES_CACHE", "HF_HUB_CACHE=hub"), False),
+    (("HF_HUB_CACHE", "HF_HOME=home"), True), (("HF_HOME",), True)])
+def test_empty_variables_that_decide_nothing(world, names, told):
+    complete(world.hub)
+    env = {"HF_HOME": None} | {name.partition("=")[0]: str(world.path / name.partition("=")[2]) if "=" in name else "" for name in names}
+    env |= {"HF_HUB_CACHE": str(world.hub)} if "HF_HUB_CACHE=hub" in names else {"HF_HOME": str(world.hub.parent)} if "HF_HOME=home" in names else {}
+    world.policy("[policy]\n[model m]\nrepo = org/m\n" if not told else f"[policy]\nhub_cache = {world.hub}\n[model m]\nrepo = org/m\n")
+    result = world.check(env=env)
+    assert ("env.empty-path" in result.codes()) == told and (told or result.status == 0), result
+    lay_out(world.path / "model", WHOLE)
+    world.policy(f"[policy]\n[model m]\npath = {world.path}/model\n")
+    assert "env.empty-path" not in world.check(env=env).codes()   # nobody looks there
+
 
 def test_old_names_that_say_the_same(world):
     complete(world.path / "elsewhere")

@@ -375,7 +375,7 @@ def test_what_no_reader_of_archives_takes(world, name):
     (world.path / "m").mkdir()
     (world.path / "m" / name).write_bytes(b"any bytes" * 100)
     result = world.policy(f"[policy]\n[model m]\npath = {world.path}/m\n").check()
-    assert result.status == 65 and "is no archive" in result.finding("file.header")["message"], result
+    assert result.status == 65 and "is not an archive" in result.finding("file.header")["message"], result
 
 
 def test_the_path_of_one_file_that_is_a_link(world):

@@ -67,7 +67,7 @@ def test_zsh(installed):
     # What the function hands to _arguments is what zsh shows.
     script = f'_arguments() {{ print -rl -- "$@" }}; words=(aweigh lock ""); CURRENT=3; source {file}'
     out = subprocess.run(["zsh", "-f", "-c", script], capture_output=True, text=True, check=True).stdout
-    assert "--upgrade[look branches and tags up anew]" in out and "--as[sha256sums, cyclonedx or cog; print the lock file in this form]:form:(sha256sums cyclonedx cog)" in out and "--root" not in out, out
+    assert "--upgrade[look up branches and tags again]" in out and "--as[sha256sums, cyclonedx or cog; print the lock file in this form]:form:(sha256sums cyclonedx cog)" in out and "--root" not in out, out
     fetch = subprocess.run(["zsh", "-f", "-c", script.replace("aweigh lock", "aweigh fetch")], capture_output=True, text=True, check=True).stdout
     assert "--help[print this, or the help of a command]\n" in fetch, fetch
     assert ":fmt:(auto human json junit sarif tap github markdown gcp)" in out, out
