@@ -62,10 +62,8 @@ static bool decides_nothing(const struct inspection *inspection, const char *nam
 	/* From the nearest; XDG_CACHE_HOME is behind them all. */
 	static const char *const nearer[] = { "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME" };
 
-	if (strcmp(name, "HF_MODULES_CACHE") == 0)
-		return !any_model_with_code(inspection);
 	if (!any_model_of_the_cache(inspection))
-		return true;
+		return strcmp(name, "HF_MODULES_CACHE") != 0 || !any_model_with_code(inspection);
 	for (size_t i = 0; i < LENGTH_OF(nearer) && strcmp(name, nearer[i]) != 0; i++)
 		if (environment_get(inspection->env, nearer[i]) != NULL)
 			return strcmp(name, "HF_HOME") == 0 || strcmp(name, "XDG_CACHE_HOME") == 0;
@@ -162,10 +160,10 @@ static void check_duplicates(struct inspection *inspection)
 		text_add_bytes(&text, row, (size_t)(value - row));
 		first = environment_get(inspection->given, name);
 		if (first != NULL && first != value + 1 && strcmp(first, value + 1) != 0)
-			inspection_report(
-			        inspection, FINDING_ENV_DUPLICATE,
-			        (struct report_at){ .path = name },
-			        "%s is set twice in the environment, to different values", name);
+			inspection_report(inspection, FINDING_ENV_DUPLICATE,
+			                  (struct report_at){ .path = name },
+			                  "%s is set twice in the environment, to different values",
+			                  name);
 	}
 }
 

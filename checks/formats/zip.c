@@ -17,22 +17,31 @@ struct directory {
 	uint64_t offset, bytes;
 };
 
-/* The record that a locator before the usual one points to (4.3.14, 4.3.15): for what does not fit into 32 bits. */
-static bool read_large(int fd, const unsigned char *locator, struct directory *out)
+/*
+ * Whether the directory of an end record lies right before it, or before the record that a locator in between points to (4.3.14,
+ * 4.3.15): for what does not fit into 32 bits. torch writes a locator in any case, and the true numbers may be there alone.
+ */
+static bool is_in_place(int fd, const unsigned char *record, bool large, uint64_t start,
+                        struct directory *out)
 {
-	unsigned char record[56];
+	unsigned char wide[56];
 
-	if (pread(fd, record, sizeof(record), (off_t)load_le64(locator + 8)) !=
-	            (ssize_t)sizeof(record) ||
-	    memcmp(record, "PK\6\6", 4) != 0)
-		return false;
-	*out = (struct directory){ load_le64(record + 48), load_le64(record + 40) };
-	return true;
+	*out = (struct directory){ load_le32(record + 16), load_le32(record + 12) };
+	if (large) {
+		start = load_le64(record - 12);
+		if (pread(fd, wide, sizeof(wide), (off_t)start) != (ssize_t)sizeof(wide) ||
+		    memcmp(wide, "PK\6\6", 4) != 0)
+			return false;
+		if (out->offset + out->bytes != start)
+			*out = (struct directory){ load_le64(wide + 48), load_le64(wide + 40) };
+	}
+	/* Where nothing is in it, nothing says where it is. */
+	return out->offset + out->bytes == start || (!large && out->offset + out->bytes == 0);
 }
 
 /*
- * The record that ends the file, its comment and its directory where they must be; a stored archive has one of its own.
- * Readers pass over what lies behind it (zipfile's _EndRecData(), miniz): there its directory's place is the proof.
+ * The record that ends the file or has its comment behind it, and its directory where it must be: a stored archive has
+ * one of its own. Readers pass over what lies behind the record (zipfile's _EndRecData(), miniz): there it is not empty.
  */
 static bool find_directory(int fd, const unsigned char *tail, size_t length, uint64_t size,
                            struct directory *out)
@@ -43,20 +52,8 @@ static bool find_directory(int fd, const unsigned char *tail, size_t length, uin
 		size_t end = at + 22 + (record[20] | (size_t)record[21] << 8);
 		bool large = at >= 20 && memcmp(record - 20, "PK\6\7", 4) == 0;
 
-		if (memcmp(record, "PK\5\6", 4) != 0 || end > length)
-			continue;
-		*out = (struct directory){ load_le32(record + 16), load_le32(record + 12) };
-		if (end < length) {
-			if ((large && read_large(fd, record - 20, out)) ||
-			    (out->bytes > 0 && out->offset + out->bytes == start))
-				return true;
-			continue;
-		}
-		/* torch writes a locator in any case, and the true numbers may be there alone. */
-		if (large && (out->bytes == UINT32_MAX || out->offset == UINT32_MAX))
-			(void)read_large(fd, record - 20, out);
-		if (out->bytes == 0 || out->bytes == UINT32_MAX || out->offset == UINT32_MAX ||
-		    out->offset + out->bytes == start || large)
+		if (memcmp(record, "PK\5\6", 4) == 0 && end <= length &&
+		    is_in_place(fd, record, large, start, out) && (end == length || out->bytes > 0))
 			return true;
 	}
 	return false;
@@ -137,7 +134,8 @@ void zip_examine(const struct examined *file, struct extent *extent)
 		extent->error = errno;
 	} else if (!find_directory(file->fd, tail, length, file->size, &directory)) {
 		extent->result = EXTENT_SHORT;
-		extent->words = "is a zip archive without its end: it is cut short";
+		extent->words =
+		        "is a zip archive whose directory is not in its place: a part is missing";
 	}
 }
 

@@ -247,8 +247,7 @@ static bool take_string(struct reader *reader, const struct json_value *value, c
 		return true;
 	if (value->kind != JSON_STRING || *out != NULL ||
 	    memchr(value->text, '\0', value->length) != NULL)
-		return refuse(reader,
-		              "is damaged: [model %.128s] has a %.32s that is not one word",
+		return refuse(reader, "is damaged: [model %.128s] has a %.32s that is not one word",
 		              name_of(reader), value->key[value->depth - 1]);
 	*out = arena_copy(reader->lock->arena, value->text, value->length);
 	return *out != NULL || refuse(reader, "cannot be kept: out of memory");
@@ -287,7 +286,8 @@ static bool take_model_field(struct reader *reader, const struct json_value *val
 		if (value->kind != JSON_STRING || value->length != length + SHA256_HEX ||
 		    memcmp(value->text, prefix, length) != 0 ||
 		    !scan_is_hex(value->text + length, SHA256_HEX, SHA256_HEX))
-			return refuse(reader, "is damaged: the set of [model %.128s] is not a digest",
+			return refuse(reader,
+			              "is damaged: the set of [model %.128s] is not a digest",
 			              name_of(reader));
 		memcpy(reader->set, value->text + length, SHA256_HEX);
 		reader->set[SHA256_HEX] = '\0';

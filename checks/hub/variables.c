@@ -154,7 +154,8 @@ void address_show(const char *address, struct text *out)
 
 void variable_show(const char *name, const char *value, struct text *out)
 {
-	if (variable_is_secret(name))
+	/* Server=x;Password=y; is a database's address by whatever name. */
+	if (variable_is_secret(name) || strcasestr(value, "password=") != NULL)
 		text_add(out, "(not shown)");
 	else
 		address_show(value, out);

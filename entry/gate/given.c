@@ -144,8 +144,9 @@ bool gate_take_environment(struct gate *gate, struct text *why)
 
 	gate->given = options->root != NULL ? (struct environment){ none, 0 } : gate->own;
 	if (options->env_file != NULL && options->image_config != NULL) {
-		text_add(why,
-		         "--env-file and --image-config both name the environment: use one of them");
+		text_add(
+		        why,
+		        "--env-file and --image-config both name the environment: use one of them");
 		return false;
 	}
 	if (options->env_file != NULL)

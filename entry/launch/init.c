@@ -86,8 +86,6 @@ static void forward(const struct init *init, unsigned number)
 /* As tini's -w. A pipe that is full holds nothing up: what does not fit is not told. */
 static void tell_reaped(pid_t pid, int status)
 {
-	static const uint64_t broken = 1ull << (SIGPIPE - 1);
-	static const struct timespec now = { 0 };
 	struct pollfd ready = { .fd = STDERR_FILENO, .events = POLLOUT };
 	char line[96];
 	struct text text = TEXT_OVER(line);
@@ -95,11 +93,8 @@ static void tell_reaped(pid_t pid, int status)
 	text_addf(&text, "aweigh: reaped process %d, which ended %s %d\n", (int)pid,
 	          WIFSIGNALED(status) ? "by signal" : "with status",
 	          WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-	if (poll(&ready, 1, 0) != 1 || ready.revents != POLLOUT ||
-	    write(STDERR_FILENO, line, text.length) >= 0 || errno != EPIPE)
-		return;
-	/* Ours, and not to be forwarded: nobody reads any more. */
-	(void)syscall(SYS_rt_sigtimedwait, &broken, NULL, &now, sizeof(broken));
+	if (poll(&ready, 1, 0) == 1 && ready.revents == POLLOUT)
+		(void)!write(STDERR_FILENO, line, text.length);
 }
 
 /* One SIGCHLD may stand for many deaths. Bounded, so that signals do not wait; whether it reaped any. */
@@ -134,13 +129,15 @@ static void wait_for_signal(const struct init *init, bool reaped, int limit_ms)
 	static const uint64_t all = ~0ull;
 	struct timespec limit = { .tv_sec = limit_ms / 1000,
 		                  .tv_nsec = limit_ms % 1000 * 1000000l };
+	siginfo_t info = { .si_pid = 0 };
 	long number;
 
 	if (reaped)
 		limit = (struct timespec){ 0 };
-	number = syscall(SYS_rt_sigtimedwait, &all, NULL, reaped || limit_ms >= 0 ? &limit : NULL,
+	number = syscall(SYS_rt_sigtimedwait, &all, &info, reaped || limit_ms >= 0 ? &limit : NULL,
 	                 sizeof(all));
-	if (number > 0)
+	/* A SIGPIPE of our own, by the report or since, is none of the service's: nobody reads any more. */
+	if (number > 0 && (number != SIGPIPE || info.si_pid != getpid()))
 		forward(init, (unsigned)number);
 }
 

@@ -45,11 +45,10 @@ const struct key policy_keys[KEY_COUNT] = {
 
 /* A model holds what was said of its own keys alone. */
 #define KEY(section, id, ctype, field, name, type, argument, initial, help)                        \
-	+(SECTION_##section == SECTION_MODEL)
-static_assert(0
+	static_assert((SECTION_##section == SECTION_MODEL) ==                                      \
+	                      (KEY_##id >= FIRST_MODEL_KEY && KEY_##id <= LAST_MODEL_KEY),         \
+	              "FIRST_MODEL_KEY and LAST_MODEL_KEY are the ends of [model]: " #id);
 #include "keys.def"
-                      == MODEL_KEY_COUNT,
-              "the rows of [model] stand together, from FIRST_MODEL_KEY to LAST_MODEL_KEY");
 #undef KEY
 
 const char *const policy_section_names[SECTION_COUNT] = {

@@ -33,8 +33,15 @@ def names_on_their_way(folder):
 
 
 def is_alive(pid):
+    """One of its threads is: the first may be a zombie already while another closes what it wrote, which a volume takes its time for."""
+    def state(task):
+        try:
+            return (task / "stat").read_text().rsplit(")", 1)[1].split()[0]
+        except OSError:
+            return "X"
+
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+        return any(state(task) not in "ZX" for task in Path(f"/proc/{pid}/task").iterdir())
     except OSError:
         return False
 

@@ -535,7 +535,7 @@ def test_a_modelcar(world, beside, way):
 # The environment
 
 @pytest.mark.parametrize("names, told", [
-    (("HF_HOME", "HF_HUB_CACHE=hub"), False), (("XDG_CACHE_HOME", "HF_HOME=home"), False), (("HF_MODULES_CACHE", "HF_HUB_CACHE=hub"), False),
+    (("HF_HOME", "HF_HUB_CACHE=hub"), False), (("XDG_CACHE_HOME", "HF_HOME=home"), False),
     (("HF_HUB_CACHE", "HF_HOME=home"), True), (("HF_HOME",), True)])
 def test_empty_variables_that_decide_nothing(world, names, told):
     complete(world.hub)

@@ -241,7 +241,7 @@ def test_an_image_of_somebody_hostile_is_drafted_of_itself(world):
     assert world.run("draft", "--root", str(image), "/out").status == 66
 
 
-@pytest.mark.parametrize("args, words", [(["--", "true"], "not started"), (["--root", "/nowhere", "/x"], "--root /nowhere cannot be opened"), (["--env-file", "/dev/null"], "beneath --root")])
+@pytest.mark.parametrize("args, words", [(["--", "true"], "omit COMMAND"), (["--root", "/nowhere", "/x"], "--root /nowhere cannot be opened"), (["--env-file", "/dev/null"], "need --root")])
 def test_what_an_image_is_not_asked_for(world, args, words):
     image, _ = image_with(world)
     result = world.run("draft", *([] if "-" in args[0] and args[0] != "--" else ["--root", str(image)]), *args)

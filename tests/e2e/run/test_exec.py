@@ -170,7 +170,7 @@ def test_126_and_127_say_why(world):
         (str(world.path), 126, "it is not a regular file"),
         (script(world, "interpreter", "#!/no/such/python -u\nprint()\n"), 127, "interpreter '/no/such/python'"),
         (script(world, "windows", b"#!/bin/sh\r\nexit 0\r\n"), 127, "Windows line ends"),
-        (script(world, "text", "just text\n"), 126, "no program for this machine"),
+        (script(world, "text", "just text\n"), 126, "not a program for this machine"),
     ]
     for command, status, words in cases:
         result = world.start(command)

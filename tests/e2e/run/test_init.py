@@ -131,7 +131,7 @@ def test_the_command_cannot_start(world):
     (world.path / "data").write_text("no program")
     (world.path / "data").chmod(0o755)
     result = world.start(str(world.path / "data"))
-    assert result.status == 126 and "no program for this machine" in result.err
+    assert result.status == 126 and "not a program for this machine" in result.err
 
 
 def test_no_process_to_be_had(world, payload, need_root):

@@ -186,7 +186,7 @@ def test_ipv6(world):
 
 
 @pytest.mark.parametrize("args, words", [
-    ([], "what to ask"), (["ftp://x"], "is none of"), (["tcp:0"], "1 to 65535"), (["tcp:70000"], "1 to 65535"), (["tcp:x"], "names a host"), (["http://127.0.0.1:0/"], "1 to 65535"),
+    ([], "what to ask"), (["ftp://x"], "is not one of"), (["tcp:0"], "1 to 65535"), (["tcp:70000"], "1 to 65535"), (["tcp:x"], "names a host"), (["http://127.0.0.1:0/"], "1 to 65535"),
     (["http://example.org/"], "names a host"), (["http://10.0.0.1/"], "--allow-remote"), (["https://10.0.0.1/", "--allow-remote"], "no certificate"), (["https://127.0.0.1:0/"], "1 to 65535"), (["unix:relative"], "absolute path"),
     (["http://127.0.0.1/a b"], "no request"), (["http://127.0.0.1/\r\nX: y"], "no request"), (["log:x"], "smoke"), (["exit"], "smoke"), (["tcp:80", "--timeout", "x"], "duration"),
     (["unix:/" + "x" * 200], "108 bytes"), (["tcp:80", "--format", "json"], "--format goes with")])

@@ -346,7 +346,7 @@ def test_a_command_that_cannot_start(world, command, status):
 
 
 @pytest.mark.parametrize("service, words", [
-    ("", "needs to know when"), ("ready = tcp:0", "1 to 65535"), ("ready = exit, tcp:80", "answers nothing else"), ("ready = http://10.0.0.1/", "--allow-remote"), ("ready = sometimes", "is none of"),
+    ("", "needs to know when"), ("ready = tcp:0", "1 to 65535"), ("ready = exit, tcp:80", "answers nothing else"), ("ready = http://10.0.0.1/", "--allow-remote"), ("ready = sometimes", "is not one of"),
     ("ready = tcp:80\nready_body = ok", "no element of ready has a body"), ("ready = log:[INFO", "does not close its ["), ("ready = exit\nlog_expect = fine, [ERROR", "'[ERROR' does not close"),
     ("ready = exit\nlog_forbid = [ab]c[", "'[ab]c[' does not"), ("ready = http://127.0.0.1/\nready_body = [", "'[' does not close")])
 def test_a_ready_that_says_nothing(world, service, words):

@@ -54,7 +54,7 @@ def test_fish(installed):
     def fish(line):
         return subprocess.run(["fish", "-c", f"source {file}; complete -C {line!r}"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
-    assert "--upgrade\tlook branches" in fish("aweigh lock --up") and "lock" in fish("aweigh lo")
+    assert "--upgrade\tlook up branches" in fish("aweigh lock --up") and "lock" in fish("aweigh lo")
     assert "README.md" in fish("aweigh draft REA") and "README.md" not in fish("aweigh check REA")
     assert "file.mode" in fish("aweigh checks file.m") and "json=" in fish("aweigh check --report j")
     assert "digest" in fish("aweigh check --verify d") and "--upgrade" not in fish("aweigh check --up")
