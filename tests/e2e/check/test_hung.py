@@ -36,8 +36,15 @@ def test_a_policy_of_another_mount_where_no_process_is_to_be_had(world, need_roo
         world.policy_file.unlink()
 
 
+def is_confined(pid):
+    try:
+        return "Seccomp:\t2" in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):   # it has ended since
+        return False
+
+
 def inspector_of(process):
-    return [pid for pid in children(process.pid) if "Seccomp:\t2" in Path(f"/proc/{pid}/status").read_text()]
+    return [pid for pid in children(process.pid) if is_confined(pid)]
 
 
 def seen_inspecting(process):
