@@ -75,7 +75,7 @@ static void enter_snapshot(const struct inspection *inspection, struct model_vie
 
 /*
  * The path of a single file, as llama-server -m takes it: its directory, and nothing else of it. With a slash at its
- * end it is none (path_resolution(7)).
+ * end, or /., it is none (path_resolution(7)).
  */
 static void enter_parent(const struct inspection *inspection, struct model_view *view)
 {
@@ -83,7 +83,8 @@ static void enter_parent(const struct inspection *inspection, struct model_view 
 	const char *slash = strrchr(place->path, '/');
 	struct stat st;
 
-	if (slash == NULL || slash == place->path || path_name(view->model->path)[0] == '\0' ||
+	if (slash == NULL || slash == place->path ||
+	    strcmp(path_name(view->model->path), slash + 1) != 0 ||
 	    tree_stat(inspection->tree, place->path, &st) < 0 || !S_ISREG(st.st_mode))
 		return;
 	enter_file(view);

@@ -171,6 +171,7 @@ static bool commit_of(const struct draft *draft, int repo_fd, char commit[static
 	const struct model_place place = { .repo_fd = repo_fd };
 	char ref[COMMIT_HEX + 2]; /* one more byte is too many: no library takes it */
 
+	commit[0] = '\0';
 	hub_cache_ref_text(&draft->tree, &place, "main", ref, sizeof(ref));
 	if (!revision_is_commit(ref))
 		return count_snapshots(repo_fd, commit) == 1;

@@ -412,9 +412,10 @@ def test_beside_an_error_a_warning_says_that_it_is_one(world):
     assert human.status == 65 and "warning: pytorch_model.bin" in human.out and "error: " not in human.out, human
 
 
-def test_one_file_with_a_slash_at_its_end_is_none(world):
+@pytest.mark.parametrize("end", ["/", "/.", "//"])
+def test_one_file_with_a_slash_at_its_end_is_none(world, end):
     (world.path / "m.gguf").write_bytes(gguf())
-    result = world.policy(f"[policy]\n[model m]\npath = {world.path}/m.gguf/\n").check()
+    result = world.policy(f"[policy]\n[model m]\npath = {world.path}/m.gguf{end}\n").check()
     assert "is not a directory" in result.finding("model.missing")["message"], result
 
 
