@@ -99,7 +99,7 @@ def test_an_image_has_no_secrets_yet(world, tmp_path):
 def test_what_every_report_shows_is_no_secret(world, secret, name):
     policy(world, f"{name} = {secret}")
     result = world.check(env={"HF_HOME": None, "HF_HUB_CACHE": None, "HOME": str(world.path)})
-    assert "env.file" in result.codes("error") and "no secret" in result.finding("env.file")["message"] and SECRET not in result.out + result.err
+    assert "env.file" in result.codes("error") and "not a secret" in result.finding("env.file")["message"] and SECRET not in result.out + result.err
 
 
 @pytest.mark.parametrize("values", [["github_pat_11AAAAfirst", "github_pat_22BBBBsecond"], ["sk-proj-AAAA", "sk-proj-BBBBreal", "sk-proj-BBBBreality"],
