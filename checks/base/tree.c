@@ -231,11 +231,16 @@ static int open_within(const struct tree *tree, int fd, const char *path, int fl
 
 bool tree_leads_through_proc(const char *path)
 {
+	char target[6];
 	int fd = open_kernel(AT_FDCWD, path, O_PATH, 0);
+	ssize_t length;
 
 	if (fd >= 0)
 		(void)close(fd);
-	return fd == -ELOOP || fd == -ENOSYS || fd == -EPERM;
+	if (fd != -ENOSYS && fd != -EPERM)
+		return fd == -ELOOP;
+	length = readlink(path, target, sizeof(target)); /* of its text the begin */
+	return length == (ssize_t)sizeof(target) && memcmp(target, "/proc/", 6) == 0;
 }
 
 int tree_open(const struct tree *tree, const char *path, int flags)

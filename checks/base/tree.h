@@ -48,7 +48,7 @@ typedef int tree_link(void *context, int link_fd);
 int tree_visit_links(const char *path, tree_link *visit, void *context);
 /*
  * Whether a magic link such as /proc/PID/root lies on the way, so that it cannot be gone without the right to look at PID.
- * true where the kernel cannot tell (openat2(2), Linux 5.6).
+ * Where the kernel cannot tell (openat2(2), Linux 5.6) the path itself must be a link to one.
  */
 bool tree_leads_through_proc(const char *path);
 /* Tries write and search access to a directory, as the process's effective user. */
