@@ -35,12 +35,15 @@ static void check_headless(struct inspection *inspection)
 static void check_above(struct inspection *inspection)
 {
 	const struct model_view *view = inspection->model;
-	CLEANUP(dir_close)
-	struct dir top = dir_open(view->place.dir_fd, ".", MAX_DIRECTORY_ENTRIES);
+	CLEANUP(dir_close) struct dir top = { 0 };
 	char config[MAX_PATH_BYTES], below[MAX_NAME_BYTES] = "", fix[MAX_PATH_BYTES + 16];
 	struct text name = TEXT_OVER(below), how = TEXT_OVER(fix);
 	const struct dirent *entry;
 
+	if (view->model->path == NULL || view->model->files.count > 0 ||
+	    view->model->require.count > 0 || view->weight_files == 0)
+		return;
+	top = dir_open(view->place.dir_fd, ".", MAX_DIRECTORY_ENTRIES);
 	while ((entry = dir_next(&top)) != NULL) {
 		if (entry->d_name[0] == '.' || format_is_paper(entry->d_name))
 			continue;
@@ -88,14 +91,15 @@ void check_model_kind(struct inspection *inspection)
 		families[i].check(inspection);
 		told = true;
 	}
-	if (!told && view->files > 0 && view->paper_files == view->files &&
-	    view->model->files.count == 0 && !model_is_broken(inspection))
+	if (told)
+		return;
+	if (view->files > 0 && view->paper_files == view->files && view->model->files.count == 0 &&
+	    !model_is_broken(inspection)) {
 		inspection_report(inspection, FINDING_MODEL_NO_WEIGHTS,
 		                  (struct report_at){ .path = view->place.path },
 		                  "holds nothing that a loader reads");
-	else if (!told && view->model->path != NULL && view->model->files.count == 0 &&
-	         view->model->require.count == 0 && view->weight_files > 0)
-		check_above(inspection);
-	if (!told)
-		check_headless(inspection);
+		return;
+	}
+	check_above(inspection);
+	check_headless(inspection);
 }

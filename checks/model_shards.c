@@ -235,9 +235,6 @@ static void check_numbered(struct inspection *inspection)
 	if (!shard_number_read(path, &of) || of.number > of.count || of.count > MAX_SHARDS ||
 	    (gguf && of.number == 0))
 		return;
-	name_part(path, &of, 0, part);
-	if (!gguf && model_has(inspection, part, NULL))
-		first = 0;
 	/* Where the parts have an index, that says what is demanded. */
 	text_add_bytes(&text, path, of.prefix - 1);
 	text_addf(&text, "%s.index.json", of.ending);
@@ -245,6 +242,9 @@ static void check_numbered(struct inspection *inspection)
 		return;
 	if (!gguf)
 		check_no_index(inspection, &of, index);
+	name_part(path, &of, 0, part);
+	if (!gguf && model_has(inspection, part, NULL))
+		first = 0;
 	before = first;
 	while (before < of.number && !has_part(inspection, path, &of, before, part))
 		before++;

@@ -147,15 +147,14 @@ const char *model_title(const struct model *model)
 bool split_first(const char *path, char first[static MAX_PATH_BYTES])
 {
 	struct shard_number part;
-	size_t length = strlen(path), digits;
+	size_t length = strlen(path);
 
 	if (length >= MAX_PATH_BYTES || !shard_number_read(path, &part) ||
 	    strcmp(part.ending, ".gguf") != 0)
 		return false;
 	memcpy(first, path, length + 1);
-	digits = strspn(first + part.prefix, "0123456789");
-	memset(first + part.prefix, '0', digits);
-	first[part.prefix + digits - 1] = '1';
+	memset(first + part.prefix, '0', part.digits);
+	first[part.prefix + part.digits - 1] = '1';
 	return true;
 }
 
