@@ -321,16 +321,23 @@ static bool grow(struct observer *observer)
 	return true;
 }
 
+/* NULL: it was not met yet. */
+static struct opened_file *find_file(struct observer *observer, uint64_t hash)
+{
+	uint32_t place = observer->file_room > 0 ? *place_of(observer, hash) : 0;
+
+	return place == 0 ? NULL : &observer->files[place - 1];
+}
+
 /* NULL: it is left out. */
 static struct opened_file *note_file(struct observer *observer, const char *path, bool opened)
 {
 	uint64_t hash = hash_bytes(path, strlen(path));
-	uint32_t place = observer->file_room > 0 ? *place_of(observer, hash) : 0;
-	struct opened_file *file;
+	struct opened_file *file = find_file(observer, hash);
 
-	if (place != 0) {
-		observer->files[place - 1].opened |= opened;
-		return &observer->files[place - 1];
+	if (file != NULL) {
+		file->opened |= opened;
+		return file;
 	}
 	if (observer->file_count == observer->file_room && !grow(observer)) {
 		observer->files_left_out++;
@@ -377,12 +384,13 @@ static bool read_path(const struct observer *observer, struct observed *observed
 	return true;
 }
 
-/* By a name that only observer_settle() can tell: a link may lie on its way to a model. */
+/* By a name that only observer_settle() can tell: a link may lie on its way to a model. Weights count wherever they lie. */
 static void note_aside(struct observer *observer, const char *path, bool opened)
 {
 	size_t count = observer->file_count;
 
-	if (observer->aside_count == MAX_FILES_ASIDE) {
+	if (observer->aside_count >= MAX_FILES_ASIDE && !is_weights(path) &&
+	    find_file(observer, hash_bytes(path, strlen(path))) == NULL) {
 		observer->aside_left_out++;
 		return;
 	}

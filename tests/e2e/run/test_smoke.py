@@ -762,6 +762,20 @@ def test_files_behind_links_of_the_image(world):
     assert set(uncovered) == {str(other.snapshot / "vocab.txt"), str(world.hub / "models--org--absent/refs/main")}, uncovered
 
 
+def test_weights_elsewhere_behind_many_other_files(world):
+    """However many files are opened that say nothing: what is refused is refused, and what is met again is not counted as left out."""
+    complete(world.hub)
+    (world.path / "other.safetensors").write_bytes(safetensors())
+    world.policy("[policy]\n[model m]\nrepo = org/m\n[service]\nready = exit\nfiles = refuse\nready_within = 120s\n")
+    code = ("def look(name):\n    try: open(name).close()\n    except OSError: pass\n"
+            "for i in range({0}): look('/nowhere/%d' % i)\nfor i in range({0}): look('/nowhere/%d' % i)\nlook({1!r})\n")
+    for count, told in ((17_000, True), (10_000, False)):
+        result = world.run("smoke", "-p", str(world.policy_file), "--format", "json", "--", *python(code.format(count, str(world.path / "other.safetensors"))))
+        findings = json.loads(result.err[result.err.find("{\n"):])["findings"]
+        assert [f["path"] for f in findings if f["code"] == "service.files" and f["severity"] == "error"] == [str(world.path / "other.safetensors")], result
+        assert any("files elsewhere" in f["message"] for f in findings) == told, result
+
+
 def test_a_look_as_musl_looks(world):
     """lstat(2), where a machine has it."""
     snapshot = complete(world.hub).snapshot
