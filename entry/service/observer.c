@@ -451,16 +451,29 @@ static bool real_way(const char *path, char out[static MAX_PATH_BYTES])
 	return false;
 }
 
-/* As the policy names it, where a link led there. */
+/* Whether a link led to a watched directory: it gets the name that the policy has for it, but where that has been met already. */
 static bool settle(struct observer *observer, size_t index)
 {
-	const struct opened_file *file = &observer->files[index];
-	char path[MAX_PATH_BYTES];
+	struct opened_file *file = &observer->files[index], *met;
+	char path[MAX_PATH_BYTES], *name;
 
 	if (!real_way(file->path, path))
 		return false;
 	name_as_policy(observer, path);
-	return is_of_interest(observer, path) && note_file(observer, path, file->opened) != NULL;
+	if (!is_of_interest(observer, path))
+		return false;
+	met = find_file(observer, hash_bytes(path, strlen(path)));
+	name = met == NULL ? strdup(path) : NULL;
+	if (met != NULL)
+		met->opened |= file->opened;
+	if (name == NULL)
+		return true;
+	free(file->path);
+	file->path = name;
+	file->hash = hash_bytes(name, strlen(name));
+	file->aside = false;
+	*place_of(observer, file->hash) = (uint32_t)(index + 1);
+	return true;
 }
 
 /* The places are not asked any more after this. */
@@ -468,7 +481,7 @@ void observer_settle(struct observer *observer)
 {
 	size_t kept = 0;
 
-	for (size_t i = 0, count = observer->file_count; i < count; i++)
+	for (size_t i = 0; i < observer->file_count; i++)
 		if (observer->files[i].aside && !settle(observer, i) && observer->files[i].opened &&
 		    is_weights(observer->files[i].path))
 			observer->files[i].aside = false;
